@@ -1,0 +1,49 @@
+/* oxlint-disable typescript/no-unsafe-type-assertion, typescript/no-unnecessary-type-parameters -- a C function has the type that its declaration says */
+import { createRequire } from 'node:module';
+import type { LibraryHandle } from 'koffi';
+import type koffiModule from 'koffi';
+
+/** A buffer, a text, or NULL, as C sees it. A text is passed as UTF-8 with a NUL at its end; a buffer is passed as it is, without a copy. */
+export type Pointer = Uint8Array | string | bigint | null;
+
+/**
+ * A function of the C library, declared at its first call: importing this room loads nothing.
+ * `parameters` are koffi types; a failed call leaves its reason in `errno()`.
+ */
+export function declare<F extends (...parameters: never[]) => unknown>(name: string, result: string, parameters: readonly string[]): F {
+  let call: F | undefined;
+  const late = (...given: Parameters<F>): unknown => {
+    call ??= libc().func(name, result, [...parameters]) as unknown as F;
+    return call(...given);
+  };
+  return late as unknown as F;
+}
+
+/** Whether the C library has this function; older ones lack some. */
+export function hasFunction(name: string): boolean {
+  try {
+    libc().func(name, 'int', []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The errno that the last call in this thread left; meaningful only right after a call that reported failure. */
+export function errno(): number {
+  return koffi().errno();
+}
+
+/** The FFI library itself, loaded at first use. */
+export function koffi(): typeof koffiModule {
+  loadedKoffi ??= createRequire(import.meta.url)('koffi') as typeof koffiModule;
+  return loadedKoffi;
+}
+
+let loadedKoffi: typeof koffiModule | undefined;
+let loadedLibc: LibraryHandle | undefined;
+
+function libc(): LibraryHandle {
+  loadedLibc ??= koffi().load('libc.so.6');
+  return loadedLibc;
+}

@@ -1,0 +1,129 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { isErrno } from './errno.ts';
+import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount, fsopen, mountAttributes, moveMount } from './mount-api.ts';
+import { mount, mountFlags } from './mount.ts';
+
+export interface Overlay {
+  /** Lower folders, the topmost first; up to 500. */
+  readonly lower: readonly string[];
+  /** With both of these it is writable. */
+  readonly upper?: string | undefined;
+  readonly work?: string | undefined;
+  readonly target: string;
+  /** Further overlay options: `{ index: 'off', volatile: true }`. */
+  readonly options?: Readonly<Record<string, string | true>>;
+  /** Mounted read-only even with an upper folder. */
+  readonly readOnly?: boolean;
+  /** Shown as the mount's source in mountinfo. */
+  readonly source?: string;
+}
+
+/**
+ * Mounts an overlay (kernel: Documentation/filesystems/overlayfs.rst). Any byte may be in the paths, of any length. From Linux 6.5 the lowers are added one by one;
+ * older kernels get one text of at most a page, in which folders are named by descriptors when it would be too long (about 230 lowers fit).
+ * Throws with the kernel's own explanation; a failure leaves nothing mounted; a second call mounts a second time.
+ */
+export function mountOverlay(overlay: Overlay): void {
+  const folders = new Folders();
+  try {
+    if (!mountByContext(overlay, folders)) mountByText(overlay, folders);
+  } finally {
+    folders.close();
+  }
+}
+
+/** Says false where the kernel cannot, before anything has happened. */
+function mountByContext(
+  { lower, upper, work, target, options = {}, readOnly = false, source = 'overlay' }: Overlay,
+  folders: Folders,
+): boolean {
+  const context = openContext();
+  if (context === undefined) return false;
+  try {
+    fsconfigString(context, 'source', source);
+    if (!addLowers(context, lower, folders)) return false;
+    if (upper !== undefined) fsconfigString(context, 'upperdir', folders.plain(upper));
+    if (work !== undefined) fsconfigString(context, 'workdir', folders.plain(work));
+    for (const [key, value] of Object.entries(options)) {
+      if (value === true) fsconfigFlag(context, key);
+      else fsconfigString(context, key, value);
+    }
+    fsconfigCreate(context);
+    const mounted = fsmount(context, readOnly ? mountAttributes.rdonly : 0);
+    try {
+      moveMount(mounted, target);
+    } finally {
+      closeSync(mounted);
+    }
+    return true;
+  } finally {
+    closeSync(context);
+  }
+}
+
+function openContext(): number | undefined {
+  try {
+    return fsopen('overlay');
+  } catch (error) {
+    if (isErrno(error, 'ENOSYS')) return undefined;
+    throw error;
+  }
+}
+
+function addLowers(context: number, lower: readonly string[], folders: Folders): boolean {
+  for (const [position, folder] of lower.entries()) {
+    try {
+      fsconfigString(context, 'lowerdir+', folders.plain(folder));
+    } catch (error) {
+      if (position === 0 && isErrno(error, 'EINVAL') && !takesSingleLowers(error)) return false;
+      throw error;
+    }
+  }
+  return true;
+}
+
+/** A kernel before 6.5 says "Unknown parameter 'lowerdir+'"; a newer one complains about the folder itself. */
+function takesSingleLowers(error: Error): boolean {
+  return error.message.includes('overlay') && !error.message.includes('Unknown parameter');
+}
+
+const pageBytes = 4096;
+
+function mountByText(overlay: Overlay, folders: Folders): void {
+  const { target, readOnly = false, source = 'overlay' } = overlay;
+  const written = optionText(overlay, escaped);
+  const data = Buffer.byteLength(written) < pageBytes ? written : optionText(overlay, (folder) => folders.byDescriptor(folder));
+  mount(source, target, { type: 'overlay', data, flags: readOnly ? mountFlags.rdonly : 0 });
+}
+
+function optionText({ lower, upper, work, options = {} }: Overlay, name: (folder: string) => string): string {
+  const parts = Object.entries(options).map(([key, value]) => (value === true ? key : `${key}=${value}`));
+  parts.push(`lowerdir=${lower.map(name).join(':')}`);
+  if (upper !== undefined) parts.push(`upperdir=${name(upper)}`);
+  if (work !== undefined) parts.push(`workdir=${name(work)}`);
+  return parts.join(',');
+}
+
+function escaped(folder: string): string {
+  return folder.replace(/[\\:,]/g, (character) => `\\${character}`);
+}
+
+/** Descriptors that stand in for folders whose names the kernel would cut or misread; closed when the mount is made. */
+class Folders {
+  readonly #opened: number[] = [];
+
+  /** fsconfig takes 255 bytes and unescapes backslashes. */
+  plain(folder: string): string {
+    return folder.includes('\\') || Buffer.byteLength(folder) > 255 ? this.byDescriptor(folder) : folder;
+  }
+
+  byDescriptor(folder: string): string {
+    const opened = openSync(folder, 0o10000000 /* O_PATH */ | constants.O_DIRECTORY);
+    this.#opened.push(opened);
+    return `/proc/self/fd/${opened}`;
+  }
+
+  close(): void {
+    for (const opened of this.#opened.splice(0)) closeSync(opened);
+  }
+}

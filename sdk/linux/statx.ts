@@ -1,0 +1,22 @@
+import { declare, type Pointer } from './calls.ts';
+import { checked } from './errno.ts';
+import { cPath, type Path } from './path.ts';
+
+/** What statx(2) knows and Node's stat does not say: which mount a path is on, and whether it is that mount's root. Linux 5.8. */
+export function statxMount(path: Path): { readonly mountId: number; readonly isMountRoot: boolean } {
+  const answer = Buffer.alloc(256);
+  checked(callStatx(-100, cPath(path), atSymlinkNofollow | atNoAutomount, mountIdMask, answer), 'statx', path);
+  return { mountId: Number(answer.readBigUInt64LE(144)), isMountRoot: (answer.readUInt32LE(8) & 0x2000) !== 0 };
+}
+
+const atSymlinkNofollow = 0x100;
+const atNoAutomount = 0x800;
+const mountIdMask = 0x1000;
+
+const callStatx = declare<(directory: number, path: Pointer, flags: number, mask: number, answer: Uint8Array) => number>('statx', 'int', [
+  'int',
+  'str',
+  'int',
+  'uint',
+  'void *',
+]);
