@@ -24,21 +24,27 @@ export interface Overlay {
  * Throws with the kernel's own explanation; a failure leaves nothing mounted; a second call mounts a second time.
  */
 export function mountOverlay(overlay: Overlay): void {
+  if (!mountByContext(overlay)) mountOverlayByText(overlay);
+}
+
+/** The way of kernels before 6.5. */
+export function mountOverlayByText(overlay: Overlay): void {
+  const { target, readOnly = false, source = 'overlay' } = overlay;
   const folders = new Folders();
   try {
-    if (!mountByContext(overlay, folders)) mountByText(overlay, folders);
+    const written = optionText(overlay, escaped);
+    const data = Buffer.byteLength(written) < pageBytes ? written : optionText(overlay, (folder) => folders.byDescriptor(folder));
+    mount(source, target, { type: 'overlay', data, flags: readOnly ? mountFlags.rdonly : 0 });
   } finally {
     folders.close();
   }
 }
 
 /** Says false where the kernel cannot, before anything has happened. */
-function mountByContext(
-  { lower, upper, work, target, options = {}, readOnly = false, source = 'overlay' }: Overlay,
-  folders: Folders,
-): boolean {
+function mountByContext({ lower, upper, work, target, options = {}, readOnly = false, source = 'overlay' }: Overlay): boolean {
   const context = openContext();
   if (context === undefined) return false;
+  const folders = new Folders();
   try {
     fsconfigString(context, 'source', source);
     if (!addLowers(context, lower, folders)) return false;
@@ -57,6 +63,7 @@ function mountByContext(
     }
     return true;
   } finally {
+    folders.close();
     closeSync(context);
   }
 }
@@ -88,13 +95,6 @@ function takesSingleLowers(error: Error): boolean {
 }
 
 const pageBytes = 4096;
-
-function mountByText(overlay: Overlay, folders: Folders): void {
-  const { target, readOnly = false, source = 'overlay' } = overlay;
-  const written = optionText(overlay, escaped);
-  const data = Buffer.byteLength(written) < pageBytes ? written : optionText(overlay, (folder) => folders.byDescriptor(folder));
-  mount(source, target, { type: 'overlay', data, flags: readOnly ? mountFlags.rdonly : 0 });
-}
 
 function optionText({ lower, upper, work, options = {} }: Overlay, name: (folder: string) => string): string {
   const parts = Object.entries(options).map(([key, value]) => (value === true ? key : `${key}=${value}`));
