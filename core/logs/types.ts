@@ -1,0 +1,24 @@
+/** What the life cycle asks of this room. */
+import type { LogQuery, LogStream } from '@gantry/sdk/engine';
+import type { ContainerInfo } from '@gantry/sdk/log';
+
+export interface LoggedContainer {
+  readonly info: ContainerInfo;
+  readonly driver: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly tty: boolean;
+}
+export interface ContainerLogs {
+  /** Driver exists and takes these options. */
+  validate(driver: string, options: Readonly<Record<string, string>>): Promise<void>;
+  /** Where the monitor of this container writes: a folder for `ctr.log`, and its limit. */
+  spool(containerId: string): { readonly dir: string; readonly maxBytes: number };
+  /** Starts pumping spool → driver from the last ack; twice is fine. Called at start and at adoption. */
+  start(container: LoggedContainer): void;
+  /** After the process ended: drains what is left within a bound, then lets go. */
+  stop(containerId: string): Promise<void>;
+  query(container: LoggedContainer, query: LogQuery, running: () => boolean): Promise<LogStream>;
+  /** The file shown as LogPath; "" when the driver has none. */
+  path(container: LoggedContainer): string;
+  purge(container: LoggedContainer): Promise<void>;
+}

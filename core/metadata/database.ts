@@ -1,0 +1,100 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { conflict, fromErrno } from '@gantry/sdk';
+import { migrations } from './schema.ts';
+
+export type Row = Readonly<Record<string, string | number | null>>;
+
+/**
+ * The one connection. Calls are synchronous and short; a transaction never spans an await. `run` in `transaction` is durable when
+ * `transaction` returns; `relaxed` transactions may be lost in a power cut (not in a crash of the engine) and are for what can be
+ * found out again: process ids, exit codes that the monitor wrote down, log cursors.
+ */
+export class Database implements Disposable {
+  readonly #connection: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #depth = 0;
+
+  constructor(path: string) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    try {
+      this.#connection = new DatabaseSync(path);
+      this.#connection.exec(
+        'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=2000; PRAGMA cache_size=-2000;',
+      );
+    } catch (error) {
+      throw fromErrno(error, `open metadata store ${path}`);
+    }
+    this.#migrate(path);
+  }
+
+  /** Changes rows; the number changed. */
+  run(sql: string, ...values: readonly SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values) as Row | undefined;
+  }
+
+  all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
+    return this.#prepare(sql).all(...values) as Row[];
+  }
+
+  /** All or nothing, durable when it returns. Nested calls join the outer transaction. */
+  transaction<T>(work: () => T): T {
+    return this.#transact(work, true);
+  }
+
+  /** As `transaction`, without waiting for the disk. */
+  relaxed<T>(work: () => T): T {
+    return this.#transact(work, false);
+  }
+
+  [Symbol.dispose](): void {
+    this.#statements.clear();
+    this.#connection.close();
+  }
+
+  #transact<T>(work: () => T, durable: boolean): T {
+    if (this.#depth > 0) return work();
+    if (!durable) this.#connection.exec('PRAGMA synchronous=NORMAL');
+    this.#connection.exec('BEGIN IMMEDIATE');
+    this.#depth += 1;
+    try {
+      const result = work();
+      this.#connection.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#connection.exec('ROLLBACK');
+      throw error;
+    } finally {
+      this.#depth -= 1;
+      if (!durable) this.#connection.exec('PRAGMA synchronous=FULL');
+    }
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #migrate(path: string): void {
+    const version = Number(this.get('PRAGMA user_version')?.['user_version'] ?? 0);
+    if (version === migrations.length) return;
+    if (version > migrations.length) {
+      throw conflict(`${path} was written by a newer version (schema ${version}, this one knows ${migrations.length})`, {
+        hint: 'start the newer gantry again, or use another --data-root',
+      });
+    }
+    this.transaction(() => {
+      for (const migration of migrations.slice(version)) this.#connection.exec(migration);
+      this.#connection.exec(`PRAGMA user_version=${migrations.length}`);
+    });
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The whole store, one SQLite file in WAL mode below the data root:
+ *
+ *   metadata.db
+ *   ├─ meta             schema version, engine id, boot id
+ *   ├─ blobs            digest → size; the bytes are files in content/
+ *   ├─ layers           chain id → parent chain id, diff id, blob, graph driver and its key, size
+ *   ├─ images           image id (= digest of its config blob) → parent, times, whether built here
+ *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
+ *   ├─ containers       id → name, document (what never changes), state (what does)
+ *   │  └─ rw_layers     container id → graph driver, key, chain, init key
+ *   ├─ volumes          name → driver, options, labels
+ *   │  └─ volume_refs   container id ↔ volume name
+ *   ├─ networks         id → name, document, plan
+ *   │  └─ endpoints     container id ↔ network id → executed plan, addresses, ports
+ *   ├─ log_cursors      container id → acknowledged sequence and spool position
+ *   ├─ plugin_state     plugin, key → value, revision
+ *   ├─ leases           what a running operation protects from collection, by owner process and boot
+ *   └─ intents          calls to drivers whose outcome is not recorded yet
+ *
+ * Documents are JSON text. Nothing is acknowledged before its transaction is in the log and the log is fsynced (synchronous=FULL).
+ * A newer `schema_version` than this file knows is refused. Migrations run in order inside one transaction.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE blobs (
+    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE layers (
+    chain_id TEXT PRIMARY KEY, parent TEXT REFERENCES layers(chain_id), diff_id TEXT NOT NULL,
+    blob_digest TEXT NOT NULL, driver TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, created INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX layers_parent ON layers(parent);
+  CREATE TABLE images (
+    id TEXT PRIMARY KEY, parent TEXT NOT NULL, top_chain TEXT, built_here INTEGER NOT NULL, last_tagged TEXT NOT NULL, added INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE image_refs (
+    reference TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE
+  ) WITHOUT ROWID;
+  CREATE INDEX image_refs_image ON image_refs(image_id);
+  CREATE TABLE containers (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, document TEXT NOT NULL, state TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE rw_layers (
+    container_id TEXT PRIMARY KEY, driver TEXT NOT NULL, key TEXT NOT NULL, init_key TEXT NOT NULL, top_chain TEXT
+  ) WITHOUT ROWID;
+  CREATE TABLE volumes (
+    name TEXT PRIMARY KEY, driver TEXT NOT NULL, document TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE volume_refs (
+    container_id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (container_id, name)
+  ) WITHOUT ROWID;
+  CREATE INDEX volume_refs_name ON volume_refs(name);
+  CREATE TABLE networks (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, document TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE endpoints (
+    container_id TEXT NOT NULL, network_id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (container_id, network_id)
+  ) WITHOUT ROWID;
+  CREATE TABLE log_cursors (
+    container_id TEXT PRIMARY KEY, document TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE plugin_state (
+    plugin TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (plugin, key)
+  ) WITHOUT ROWID;
+  CREATE TABLE leases (
+    id TEXT PRIMARY KEY, boot_id TEXT NOT NULL, owner_pid INTEGER NOT NULL, created INTEGER NOT NULL, resources TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE intents (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, document TEXT NOT NULL, created INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  `,
+];

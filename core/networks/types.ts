@@ -1,0 +1,63 @@
+/** What the life cycle asks of this room. */
+import type { Abortable } from '@gantry/sdk';
+import type { ContainerConfig, EndpointConfig, EndpointInfo, HostConfig, PublishedPorts } from '@gantry/sdk/engine';
+
+export interface NetworkedContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  /** Wishes by network name or id. */
+  readonly networks: Readonly<Record<string, EndpointConfig>>;
+}
+export interface Sandbox {
+  /** Path of the network namespace for the OCI spec; absent: the host's. */
+  readonly netnsPath?: string;
+  readonly endpoints: readonly EndpointInfo[];
+  readonly ports: PublishedPorts;
+  /** Lines for /etc/hosts after the standard ones, and the whole /etc/resolv.conf. */
+  readonly hostsEntries: readonly string[];
+  readonly resolvConf: string;
+  /** From links: NAME=value. */
+  readonly env: readonly string[];
+}
+export interface ContainerNetworks {
+  /** Checks wishes that need no resources (modes, addresses, ports, links); `invalid_argument` names the culprit. */
+  validate(container: Pick<NetworkedContainer, 'name' | 'config' | 'hostConfig' | 'networks'>): void;
+  /** Everything a start needs; a failure undoes all of it. */
+  setup(container: NetworkedContainer, options?: Abortable): Promise<Sandbox>;
+  /** Undoes setup; twice is fine. */
+  teardown(containerId: string): Promise<void>;
+  /** After an engine restart: takes over what a running container has; repairs DNS, port reservations, rules. */
+  adopt(container: NetworkedContainer): Promise<Sandbox>;
+  /** New name in DNS at once. */
+  renamed(containerId: string, name: string): void;
+  /** The endpoints that inspect shows for a container, running or not. */
+  endpoints(container: Pick<NetworkedContainer, 'id' | 'hostConfig' | 'networks'>): readonly EndpointInfo[];
+  statistics(
+    containerId: string,
+  ): Readonly<
+    Record<
+      string,
+      {
+        readonly rxBytes: number;
+        readonly rxPackets: number;
+        readonly rxErrors: number;
+        readonly rxDropped: number;
+        readonly txBytes: number;
+        readonly txPackets: number;
+        readonly txErrors: number;
+        readonly txDropped: number;
+      }
+    >
+  >;
+}
+/** What this room asks of the life cycle, for connect and disconnect. */
+export interface NetworkUsers {
+  /** The container by id, prefix or name; `not_found` otherwise. */
+  find(container: string): NetworkedContainer & { readonly running: boolean };
+  /** Records changed wishes; the running container's endpoints are this room's. */
+  setNetworks(containerId: string, networks: Readonly<Record<string, EndpointConfig>>): Promise<void>;
+  /** Containers that name this network in their wishes, running or not. */
+  usersOf(networkId: string, networkName: string): readonly { readonly id: string; readonly name: string; readonly running: boolean }[];
+}

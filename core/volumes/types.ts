@@ -1,0 +1,30 @@
+/** What the life cycle asks of this room. */
+import type { Abortable } from '@gantry/sdk';
+
+export interface ContainerVolumes {
+  /** The volume by name, made when it is missing (anonymous without a name). Also reports whether it was just made (then image content may be copied up). */
+  ensure(request: {
+    readonly name?: string;
+    readonly driver?: string;
+    readonly options?: Readonly<Record<string, string>>;
+    readonly labels?: Readonly<Record<string, string>>;
+  }): Promise<{ readonly name: string; readonly driver: string; readonly anonymous: boolean; readonly created: boolean }>;
+  /** Records that the container refers to the volume, running or not; removal of the volume is then a conflict. */
+  reference(containerId: string, name: string): void;
+  unreference(containerId: string, name?: string): void;
+  /** Mounts the volume (once for all its users) and answers the folder to bind. */
+  attach(
+    containerId: string,
+    containerName: string,
+    name: string,
+    options: { readonly readOnly: boolean } & Abortable,
+  ): Promise<{ readonly path: string }>;
+  /** Undoes attach; the last one unmounts. */
+  detach(containerId: string, name: string): Promise<void>;
+  /** After an engine restart: the container still uses these. */
+  adopt(containerId: string, names: readonly string[]): Promise<void>;
+  /** Removes the anonymous volumes among these that nobody refers to any more (docker rm -v). */
+  removeAnonymous(names: readonly string[]): Promise<void>;
+  /** The folder shown as Source. */
+  mountpoint(name: string): Promise<string>;
+}

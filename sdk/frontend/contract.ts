@@ -1,0 +1,22 @@
+/**
+ * The front end contract: an API server over the engine. Front ends live in the engine's process.
+ *
+ * serve() listens on every address that it understands and resolves when all of them accept connections; closing the answer stops
+ * accepting, lets short requests end, and cuts streams.
+ */
+import type { Engine } from '../engine/index.ts';
+import type { Ctx } from '../types/index.ts';
+
+export interface ServeRequest {
+  readonly engine: Engine;
+  /** unix:///path, fd://, tcp://host:port. */
+  readonly hosts: readonly string[];
+  /** Group that may use the unix sockets; absent: root only. */
+  readonly socketGroup?: string;
+}
+export interface Serving extends AsyncDisposable {
+  readonly addresses: readonly string[];
+}
+export interface Frontend {
+  serve(request: ServeRequest, ctx: Ctx): Promise<Serving>;
+}
