@@ -123,6 +123,7 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'forbidden',
   ENOSYS: 'not_implemented',
   EOPNOTSUPP: 'not_implemented',
+  ENOTSUP: 'not_implemented',
   ETIMEDOUT: 'deadline_exceeded',
   EINVAL: 'invalid_argument',
   ENAMETOOLONG: 'invalid_argument',

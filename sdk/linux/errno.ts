@@ -56,10 +56,10 @@ export function isErrno(error: unknown, ...codes: readonly string[]): error is S
 
 const strerror = declare<(errno: number) => string>('strerror', 'str', ['int']);
 
-/** libuv has Node's own words; what it does not know (EUCLEAN and others) comes from the C library. */
+/** libuv has Node's own words (ENOTSUP is its name for EOPNOTSUPP, and it speaks of sockets there); what it does not know (EUCLEAN and others) comes from the C library. */
 function describe(errno: number): readonly [string, string] {
   const known = getSystemErrorMap().get(-errno);
-  if (known) return known;
+  if (known) return known[0] === 'ENOTSUP' ? ['ENOTSUP', 'operation not supported'] : known;
   const name = Object.entries(koffi().os.errno).find(([, value]) => value === errno)?.[0];
   return [name ?? `E${errno}`, strerror(errno).toLowerCase()];
 }

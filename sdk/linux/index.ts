@@ -19,3 +19,8 @@ export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from
 export { mountOverlay, type Overlay } from './overlay.ts';
 export { type Path } from './path.ts';
 export { statxMount } from './statx.ts';
+export { copyFileRange, fallocate, fallocateModes, ficlone, fileSystemMagic, flock, seekTo, syncfs } from './file-data.ts';
+export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './nodes.ts';
+export { memfdCreate, openat2, openInRoot, openPath, openUnnamed, publishFile, resolveFlags, type OpenOptions } from './open.ts';
+export { chdir, chroot, cloneFlags, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
+export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
