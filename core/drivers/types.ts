@@ -1,0 +1,25 @@
+/** What every room may ask for when it needs a driver. */
+import type { DriverKind, DriverKinds } from '@gantry/sdk';
+import type { Path } from '@gantry/sdk';
+
+/** What a plugin was granted, and where its own files are: the executor checks every description against it. */
+export interface Grants {
+  readonly plugin: string;
+  readonly dataDir: string;
+  readonly mountTypes: readonly string[];
+  readonly hostPaths: readonly string[];
+  readonly devices: readonly string[];
+  readonly nftables: boolean;
+}
+export interface Drivers {
+  /**
+   * The driver behind its guard (deadline, abort, error mapping, serialisation by key); its plugin is started when it is not yet.
+   * Unknown name: `not_found` at once, naming what is installed.
+   */
+  get<Kind extends DriverKind>(kind: Kind, name: string): Promise<DriverKinds[Kind]>;
+  has(kind: DriverKind, name: string): boolean;
+  /** Installed driver names of a kind, sorted, started or not. */
+  names(kind: DriverKind): readonly string[];
+  grants(kind: DriverKind, name: string): Grants;
+}
+export type { Path };

@@ -1,0 +1,82 @@
+import { type Abortable, exhausted, invalidArgument } from '@gantry/sdk';
+import type { EngineEvent, Events, EventType, Filters } from '@gantry/sdk/engine';
+import type { LogTime } from '@gantry/sdk/log';
+import { eventMatcher } from './filter.ts';
+
+const rememberedEvents = 256;
+const subscriberBacklog = 4_096;
+
+interface Subscriber {
+  readonly matches: (event: EngineEvent) => boolean;
+  readonly queue: EngineEvent[];
+  wake: () => void;
+  overflowed: boolean;
+}
+
+/** The typed bus: broadcast only, nobody is ever asked for anything through it. */
+export class EventBus implements Events {
+  readonly #past: EngineEvent[] = [];
+  readonly #subscribers = new Set<Subscriber>();
+
+  get listeners(): number {
+    return this.#subscribers.size;
+  }
+
+  publish(type: EventType, action: string, id: string, attributes: Readonly<Record<string, string>> = {}): void {
+    const event: EngineEvent = { type, action, actor: { id, attributes }, scope: 'local', time: now() };
+    this.#past.push(event);
+    if (this.#past.length > rememberedEvents) this.#past.shift();
+    for (const subscriber of this.#subscribers) {
+      if (!subscriber.matches(event)) continue;
+      if (subscriber.queue.length >= subscriberBacklog) subscriber.overflowed = true;
+      else subscriber.queue.push(event);
+      subscriber.wake();
+    }
+  }
+
+  subscribe(query: Parameters<Events['subscribe']>[0]): AsyncIterable<EngineEvent> {
+    const { since, until } = query;
+    if (since !== undefined && until !== undefined && compare(until, since) < 0) {
+      throw invalidArgument('`since` time cannot be after `until` time');
+    }
+    const matches = eventMatcher(query.filters ?? ({} satisfies Filters));
+    const past =
+      since === undefined && until === undefined ? [] : this.#past.filter((event) => matches(event) && within(event.time, since, until));
+    const subscriber: Subscriber = { matches, queue: [...past], wake: () => {}, overflowed: false };
+    if (until === undefined || compare(until, now()) > 0) this.#subscribers.add(subscriber);
+    return this.#follow(subscriber, query);
+  }
+
+  async *#follow(subscriber: Subscriber, { until, signal }: { readonly until?: LogTime } & Abortable): AsyncIterable<EngineEvent> {
+    const wake = () => subscriber.wake();
+    const remainingMs = until === undefined ? undefined : Math.max(0, until.seconds * 1e3 + until.nanos / 1e6 - Date.now());
+    const timer = remainingMs === undefined ? undefined : setTimeout(wake, Math.min(remainingMs, 2 ** 31 - 1));
+    const deadline = remainingMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + remainingMs;
+    signal?.addEventListener('abort', wake);
+    try {
+      while (signal?.aborted !== true) {
+        const event = subscriber.queue.shift();
+        if (event !== undefined) yield event;
+        else if (subscriber.overflowed) throw exhausted(`events reader fell ${subscriberBacklog} events behind`);
+        else if (performance.now() >= deadline || !this.#subscribers.has(subscriber)) return;
+        else await new Promise<void>((resolve) => (subscriber.wake = resolve));
+      }
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', wake);
+      this.#subscribers.delete(subscriber);
+    }
+  }
+}
+
+function now(): LogTime {
+  const milliseconds = performance.timeOrigin + performance.now();
+  const seconds = Math.floor(milliseconds / 1e3);
+  return { seconds, nanos: Math.floor((milliseconds - seconds * 1e3) * 1e6) };
+}
+
+const compare = (a: LogTime, b: LogTime) => a.seconds - b.seconds || a.nanos - b.nanos;
+
+function within(time: LogTime, since: LogTime | undefined, until: LogTime | undefined): boolean {
+  return (since === undefined || compare(time, since) >= 0) && (until === undefined || compare(time, until) <= 0);
+}

@@ -1,0 +1,2 @@
+export { EventBus } from './bus.ts';
+export { eventMatcher } from './filter.ts';
