@@ -1,4 +1,5 @@
-import { declare } from './calls.ts';
+import { constants } from 'node:os';
+import { declare, errno } from './calls.ts';
 import { checked, errnoError } from './errno.ts';
 
 /** Work on the data of open files that node:fs lacks. */
@@ -11,9 +12,9 @@ export function copyFileRange(from: number, to: number, lengthBytes: number): nu
 /** Makes `to` a clone of `from` that shares its blocks: ioctl_ficlone(2). False where the file systems cannot (ENOTSUP, EXDEV, EINVAL, ENOTTY). */
 export function ficlone(from: number, to: number): boolean {
   if (callIoctl(to, 0x40049409, from) === 0) return true;
-  const error = errnoError('ioctl FICLONE');
-  if (['ENOTSUP', 'EXDEV', 'EINVAL', 'ENOTTY'].includes(error.code)) return false;
-  throw error;
+  const { EOPNOTSUPP, EXDEV, EINVAL, ENOTTY } = constants.errno;
+  if ([EOPNOTSUPP, EXDEV, EINVAL, ENOTTY].includes(errno())) return false;
+  throw errnoError('ioctl FICLONE');
 }
 
 /** Writes a whole file system's dirty data to its disk: syncfs(2). Blocks. */
@@ -36,18 +37,16 @@ export function fallocate(
 /** Takes (or with `unlock` gives back) the lock of an open file without waiting: flock(2). False when somebody else has it. It goes with the last copy of the descriptor. */
 export function flock(file: number, kind: 'exclusive' | 'shared' | 'unlock'): boolean {
   if (callFlock(file, lockNumbers[kind] | 4) === 0) return true;
-  const error = errnoError('flock');
-  if (error.code === 'EAGAIN') return false;
-  throw error;
+  if (errno() === constants.errno.EAGAIN) return false;
+  throw errnoError('flock');
 }
 
 /** Where the next data (or the next hole) of a sparse file begins, from an offset on: lseek(2). Undefined after the last data. */
 export function seekTo(kind: 'data' | 'hole', file: number, offset: number): number | undefined {
   const result = callLseek(file, offset, kind === 'data' ? 3 : 4);
   if (result >= 0) return result;
-  const error = errnoError('lseek');
-  if (error.code === 'ENXIO') return undefined;
-  throw error;
+  if (errno() === constants.errno.ENXIO) return undefined;
+  throw errnoError('lseek');
 }
 
 /** `type` of Node's statfs for the file systems that matter here (linux/magic.h). */

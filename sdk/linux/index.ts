@@ -24,3 +24,6 @@ export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, typ
 export { memfdCreate, openat2, openInRoot, openPath, openUnnamed, publishFile, resolveFlags, type OpenOptions } from './open.ts';
 export { chdir, chroot, cloneFlags, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
 export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
+export { exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';
+export { signalName, waitpid, type ExitStatus } from './process.ts';
+export { posixSpawn, type SpawnOptions } from './spawn.ts';
