@@ -1,6 +1,5 @@
 /** What every room may ask for when it needs a driver. */
 import type { DriverKind, DriverKinds } from '@gantry/sdk';
-import type { Path } from '@gantry/sdk';
 
 /** What a plugin was granted, and where its own files are: the executor checks every description against it. */
 export interface Grants {
@@ -21,5 +20,6 @@ export interface Drivers {
   /** Installed driver names of a kind, sorted, started or not. */
   names(kind: DriverKind): readonly string[];
   grants(kind: DriverKind, name: string): Grants;
+  /** The usable driver with the highest priority in its manifest, tried once by its `probe`; `unavailable` says why each was skipped. */
+  preferred(kind: DriverKind): Promise<string>;
 }
-export type { Path };

@@ -1,0 +1,3 @@
+export { deadlines, driverContext, guard } from './guard.ts';
+export { methodsOf } from './methods.ts';
+export type { Drivers, Grants } from './types.ts';
