@@ -1,0 +1,146 @@
+import { existsSync } from 'node:fs';
+import type { Abortable, Logger } from '@gantry/sdk';
+import type { Containers, DiskUsage, Images, System, SystemInfo, Volumes } from '@gantry/sdk/engine';
+import { driverContext, type Drivers } from '../drivers/index.ts';
+import type { EventBus } from '../events/index.ts';
+import { hostFacts } from './host.ts';
+import { engineVersion } from './version.ts';
+
+export { engineVersion } from './version.ts';
+
+export interface SystemOptions {
+  readonly engineId: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly labels: readonly string[];
+  readonly defaultLogDriver: () => Promise<string>;
+  readonly graphDriver: () => Promise<string>;
+  readonly drivers: Drivers;
+  readonly events: EventBus;
+  readonly containers: Containers;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  readonly log: Logger;
+}
+
+/** What `docker info`, `docker version` and `docker system df` show. */
+export class SystemRoom implements System {
+  readonly #options: SystemOptions;
+
+  constructor(options: SystemOptions) {
+    this.#options = options;
+  }
+
+  async info(): Promise<SystemInfo> {
+    const { engineId, dataRoot, execRoot, labels, drivers, events, images } = this.#options;
+    const host = hostFacts();
+    const [graph, exec, loggingDriver, imageList] = await Promise.all([
+      this.#graph(),
+      this.#exec(),
+      this.#options.defaultLogDriver(),
+      images.list({}),
+    ]);
+    return {
+      ...host,
+      ...graph,
+      ...exec,
+      id: engineId,
+      name: host.hostname,
+      version: engineVersion(),
+      dataRoot,
+      execRoot,
+      containers: this.#containerCounts(),
+      images: imageList.length,
+      drivers: {
+        volume: drivers.names('volume'),
+        network: drivers.names('network'),
+        log: drivers.names('log'),
+        graph: drivers.names('graph'),
+        ipam: drivers.names('ipam'),
+        exec: drivers.names('exec'),
+      },
+      loggingDriver,
+      securityOptions: securityOptions(exec.cgroupVersion),
+      labels,
+      eventListeners: events.listeners,
+      liveRestore: true,
+    };
+  }
+
+  async version(): ReturnType<System['version']> {
+    const { runtimes } = await this.#exec();
+    const version = engineVersion();
+    return {
+      version,
+      kernelVersion: hostFacts().kernelVersion,
+      buildTime: '',
+      components: [
+        { name: 'Engine', version },
+        ...runtimes.map(({ name, version: runtimeVersion }) => ({ name, version: runtimeVersion })),
+      ],
+    };
+  }
+
+  async diskUsage(options: Partial<Abortable> = {}): Promise<DiskUsage> {
+    const { containers, images, volumes } = this.#options;
+    const [imageList, volumeList, sizes] = await Promise.all([
+      images.list({ sharedSize: true }),
+      volumes.list({}),
+      Promise.all(containers.list({ all: true }).map(async (container) => ({ container, size: await containers.size(container.id) }))),
+    ]);
+    options.signal?.throwIfAborted();
+    return { layersSizeBytes: layersSize(imageList), images: imageList, containers: sizes, volumes: volumeList.volumes };
+  }
+
+  #containerCounts(): SystemInfo['containers'] {
+    const states = this.#options.containers.list({ all: true }).map(({ state }) => state);
+    const running = states.filter(({ status }) => status === 'running').length;
+    const paused = states.filter(({ status }) => status === 'paused').length;
+    return { total: states.length, running, paused, stopped: states.length - running - paused };
+  }
+
+  async #graph(): Promise<Pick<SystemInfo, 'graphDriver' | 'graphStatus'>> {
+    const { drivers, log } = this.#options;
+    const graphDriver = await this.#options.graphDriver();
+    const driver = await drivers.get('graph', graphDriver);
+    const { status } = (await driver.status?.({}, driverContext(log))) ?? { status: [] };
+    return { graphDriver, graphStatus: status };
+  }
+
+  async #exec(): Promise<Pick<SystemInfo, 'runtimes' | 'defaultRuntime' | 'cgroupVersion' | 'cgroupDriver' | 'warnings'>> {
+    const { drivers, log } = this.#options;
+    const driver = await drivers.get('exec', await drivers.preferred('exec'));
+    const { usable, unusable, cgroupVersion, cgroupDriver } = await driver.runtimes({}, driverContext(log));
+    return {
+      runtimes: usable,
+      defaultRuntime: usable[0]?.name ?? '',
+      cgroupVersion,
+      cgroupDriver,
+      warnings: [
+        ...(usable.length === 0 ? ['WARNING: no OCI runtime works on this host: install crun or runc'] : []),
+        ...usable.flatMap(({ warning }) => (warning === undefined ? [] : [`WARNING: ${warning}`])),
+        ...unusable.map(({ name, reason }) => `WARNING: runtime ${name} cannot be used: ${reason}`),
+      ],
+    };
+  }
+}
+
+function securityOptions(cgroupVersion: 1 | 2): readonly string[] {
+  return [
+    ...(existsSync('/sys/kernel/security/apparmor') ? ['name=apparmor'] : []),
+    'name=seccomp,profile=builtin',
+    ...(cgroupVersion === 2 ? ['name=cgroupns'] : []),
+  ];
+}
+
+/** Layers that images share count once: what an image shares is counted by chain. */
+function layersSize(images: DiskUsage['images']): number {
+  const counted = new Set<string>();
+  let sum = 0;
+  for (const image of images) {
+    if (image.chainIds.every((chainId) => counted.has(chainId))) continue;
+    sum += image.chainIds.some((chainId) => counted.has(chainId)) ? Math.max(0, image.sizeBytes - image.sharedSizeBytes) : image.sizeBytes;
+    for (const chainId of image.chainIds) counted.add(chainId);
+  }
+  return sum;
+}
