@@ -1,0 +1,95 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { conflict, forbidden, fromErrno } from '@gantry/sdk';
+import { flock, isMountPoint } from '@gantry/sdk/linux';
+
+export interface Roots extends Disposable {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+}
+
+/**
+ * Makes and locks the data root (mode 0700, ours) and readies the exec root. One engine per data root: a second one fails with `conflict`
+ * naming the first one's pid. After a reboot the exec root is emptied: nothing it describes lives any more.
+ */
+export function openRoots({ dataRoot, execRoot }: { readonly dataRoot: string; readonly execRoot: string }): Roots {
+  for (const path of [dataRoot, execRoot]) makeFolder(path);
+  refuseForeign(dataRoot);
+  const lock = lockFolder(dataRoot);
+  try {
+    forgetEarlierBoot(execRoot);
+  } catch (error) {
+    closeSync(lock);
+    throw error;
+  }
+  return { dataRoot, execRoot, [Symbol.dispose]: () => closeSync(lock) };
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fromErrno(error, `make folder ${path}`);
+  }
+}
+
+function refuseForeign(path: string): void {
+  const { uid, mode } = statSync(path);
+  if (uid !== process.geteuid?.())
+    throw forbidden(`data root ${path} belongs to user ${uid}`, { hint: 'choose another --data-root or change its owner' });
+  if ((mode & 0o022) !== 0)
+    throw forbidden(`data root ${path} can be written by others (mode ${(mode & 0o777).toString(8)})`, { hint: `chmod 700 ${path}` });
+  if ((mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+function lockFolder(dataRoot: string): number {
+  const path = join(dataRoot, 'engine.lock');
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    if (!flock(file, 'exclusive')) {
+      throw conflict(`data root ${dataRoot} is in use by process ${readFileSync(path, 'utf8').trim() || 'unknown'}`, {
+        hint: 'stop that engine, or use another --data-root',
+      });
+    }
+    ftruncateSync(file);
+    writeSync(file, `${process.pid}\n`, 0);
+    return file;
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+function forgetEarlierBoot(execRoot: string): void {
+  const mark = join(execRoot, 'boot-id');
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  if (readText(mark) === bootId) return;
+  for (const name of readdirSync(execRoot)) {
+    const path = join(execRoot, name);
+    if (isMountPoint(path)) throw conflict(`${path} is still mounted although the machine was restarted`, { hint: `umount ${path}` });
+    rmSync(path, { recursive: true, force: true });
+  }
+  const file = openSync(mark, 'w', 0o600);
+  writeSync(file, bootId);
+  closeSync(file);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
