@@ -54,6 +54,11 @@ export function isErrno(error: unknown, ...codes: readonly string[]): error is S
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
+/** Any thrown value as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 const strerror = declare<(errno: number) => string>('strerror', 'str', ['int']);
 
 /** libuv has Node's own words (ENOTSUP is its name for EOPNOTSUPP, and it speaks of sockets there); what it does not know (EUCLEAN and others) comes from the C library. */

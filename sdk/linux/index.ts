@@ -27,3 +27,8 @@ export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
 export { exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';
 export { signalName, waitpid, type ExitStatus } from './process.ts';
 export { posixSpawn, type SpawnOptions } from './spawn.ts';
+export { run, type RunOptions, type RunResult } from './run.ts';
+export { connectSeqpacket, SeqpacketSocket } from './seqpacket.ts';
+export { pipe, readSome } from './stream-calls.ts';
+export { waitForExit, whenReadable, type WaitOptions } from './wait.ts';
+export { Watch, type Interest } from './watch.ts';
