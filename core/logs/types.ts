@@ -7,6 +7,8 @@ export interface LoggedContainer {
   readonly driver: string;
   readonly options: Readonly<Record<string, string>>;
   readonly tty: boolean;
+  /** The monitor's control pipe (Streams.control): the engine asks it to start a new spool file there. Without it a long spool is never cut. */
+  readonly control?: string;
 }
 export interface ContainerLogs {
   /** Driver exists and takes these options. */
@@ -15,10 +17,14 @@ export interface ContainerLogs {
   spool(containerId: string): { readonly dir: string; readonly maxBytes: number };
   /** Starts pumping spool → driver from the last ack; twice is fine. Called at start and at adoption. */
   start(container: LoggedContainer): void;
-  /** After the process ended: drains what is left within a bound, then lets go. */
+  /**
+   * After the process ended: drains what is left within a bound, then lets go (a slow driver gets the rest in the background).
+   * A query after the end waits for the drain itself, so an exit may be announced before this resolves.
+   */
   stop(containerId: string): Promise<void>;
   query(container: LoggedContainer, query: LogQuery, running: () => boolean): Promise<LogStream>;
-  /** The file shown as LogPath; "" when the driver has none. */
-  path(container: LoggedContainer): string;
+  /** The file shown as LogPath; "" when the driver has none. Never changes: ask once, at create. */
+  path(container: LoggedContainer): Promise<string>;
+  /** Deletes spool, cursor and what the driver keeps. Twice is fine. */
   purge(container: LoggedContainer): Promise<void>;
 }

@@ -17,7 +17,7 @@ export interface ContainerVolumes {
     containerId: string,
     containerName: string,
     name: string,
-    options: { readonly readOnly: boolean } & Abortable,
+    options: { readonly readOnly: boolean; readonly destination?: string; readonly propagation?: string } & Abortable,
   ): Promise<{ readonly path: string }>;
   /** Undoes attach; the last one unmounts. */
   detach(containerId: string, name: string): Promise<void>;
