@@ -1,5 +1,5 @@
 /** What other rooms may ask of this one. */
-import type { Change, SizeInfo } from '@gantry/sdk/engine';
+import type { Change, PathStat, SizeInfo } from '@gantry/sdk/engine';
 import type { Abortable } from '@gantry/sdk';
 
 /** A mounted or mountable tree and the way back. */
@@ -42,7 +42,7 @@ export interface Archives {
     options: { readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean } & Abortable,
   ): Promise<void>;
   /** Facts of one path, resolved inside `root`; follows links as docker cp does: the last component is not followed. */
-  stat(root: string, path: string): Promise<import('@gantry/sdk/engine').PathStat>;
+  stat(root: string, path: string): Promise<PathStat>;
   /** Copies the content, ownership and modes of a folder in `root` into `target` when `target` is empty (a volume's first use). */
   copyUp(root: string, path: string, target: string, options?: Abortable): Promise<void>;
 }
