@@ -32,3 +32,5 @@ export { connectSeqpacket, SeqpacketSocket } from './seqpacket.ts';
 export { pipe, readSome } from './stream-calls.ts';
 export { waitForExit, whenReadable, type WaitOptions } from './wait.ts';
 export { Watch, type Interest } from './watch.ts';
+export { createNetns, openNetns, removeNetns, withNetns, writeNetSysctl, type Netns } from './netns.ts';
+export { boundSocketIn, setSocketOption, socketIn, type BoundSocketOptions } from './sockets.ts';

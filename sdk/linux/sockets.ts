@@ -1,0 +1,68 @@
+import { closeSync } from 'node:fs';
+import { declare } from './calls.ts';
+import { checked } from './errno.ts';
+import { ipBytes } from './ip.ts';
+import { withNetns, type Netns } from './netns.ts';
+
+/** Sockets made in another network namespace, for node:net (`server.listen({ fd })`) and node:dgram (`socket.bind({ fd })`) to adopt: a socket keeps the namespace it was made in. */
+
+export interface BoundSocketOptions {
+  readonly kind: 'tcp' | 'udp';
+  readonly ip: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+}
+
+/** A bound socket in a network namespace, non-blocking and close-on-exec; an IPv6 one takes IPv6 only. Throws EADDRINUSE, EADDRNOTAVAIL, … Close it, or give it away. */
+export function boundSocketIn(netns: Netns, { kind, ip, port }: BoundSocketOptions): number {
+  const { family, bytes } = ipBytes(ip);
+  const socket = socketIn(netns, { domain: family, type: kind === 'tcp' ? 1 : 2 });
+  try {
+    if (kind === 'tcp') setSocketOption(socket, { level: 1, name: 2 /* SO_REUSEADDR */, value: 1 });
+    if (family === 10) setSocketOption(socket, { level: 41, name: 26 /* IPV6_V6ONLY */, value: 1 });
+    const address = socketAddress(family, bytes, port);
+    checked(callBind(socket, address, address.length), 'bind', { path: `${ip}:${port}` });
+    return socket;
+  } catch (error) {
+    closeSync(socket);
+    throw error;
+  }
+}
+
+/** socket(2) in a network namespace, close-on-exec and, unless `blocking`, non-blocking. Numbers as in the kernel's headers. */
+export function socketIn(
+  netns: Netns,
+  {
+    domain,
+    type,
+    protocol = 0,
+    blocking = false,
+  }: { readonly domain: number; readonly type: number; readonly protocol?: number; readonly blocking?: boolean },
+): number {
+  const flags = 0o2000000 | (blocking ? 0 : 0o4000);
+  return withNetns(netns, () => checked(callSocket(domain, type | flags, protocol), 'socket'));
+}
+
+/** setsockopt(2) with a number. */
+export function setSocketOption(
+  socket: number,
+  { level, name, value }: { readonly level: number; readonly name: number; readonly value: number },
+): void {
+  checked(callSetsockopt(socket, level, name, new Int32Array([value]), 4), 'setsockopt');
+}
+
+function socketAddress(family: 2 | 10, bytes: Buffer, port: number): Buffer {
+  const address = Buffer.alloc(family === 2 ? 16 : 28);
+  address.writeUInt16LE(family);
+  address.writeUInt16BE(port, 2);
+  bytes.copy(address, family === 2 ? 4 : 8);
+  return address;
+}
+
+const callSocket = declare<(domain: number, type: number, protocol: number) => number>('socket', 'int', ['int', 'int', 'int']);
+const callBind = declare<(socket: number, address: Uint8Array, sizeBytes: number) => number>('bind', 'int', ['int', 'void *', 'uint']);
+const callSetsockopt = declare<(socket: number, level: number, name: number, value: Int32Array, sizeBytes: number) => number>(
+  'setsockopt',
+  'int',
+  ['int', 'int', 'int', 'void *', 'uint'],
+);
