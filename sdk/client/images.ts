@@ -1,0 +1,90 @@
+import type { Filters, Progress } from '../engine/index.ts';
+import { internal } from '../errors.ts';
+import type { Abortable } from '../types/index.ts';
+import { filtersParameter } from './filters.ts';
+import { type Http, segment } from './http.ts';
+import { jsonLines } from './json-lines.ts';
+import type { HistoryAnswer, ImageAnswer, ImageDeleted, ImageSummary, ImagesPruned } from './shapes.ts';
+
+/** A progress message as it comes over the wire; a failure in it is thrown, not handed on. */
+type Message = Progress & { readonly error?: string; readonly errorDetail?: { readonly message?: string } };
+
+export class Images {
+  readonly #http: Http;
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  async list(
+    query: { readonly all?: boolean; readonly digests?: boolean; readonly filters?: Filters } = {},
+  ): Promise<readonly ImageSummary[]> {
+    const { all, digests, filters } = query;
+    return await this.#http.json('GET', '/images/json', { query: { all, digests, filters: filtersParameter(filters) } });
+  }
+
+  async inspect(image: string): Promise<ImageAnswer> {
+    return await this.#http.json('GET', `/images/${segment(image)}/json`);
+  }
+
+  async history(image: string): Promise<readonly HistoryAnswer[]> {
+    return await this.#http.json('GET', `/images/${segment(image)}/history`);
+  }
+
+  async tag(image: string, repository: string, tag: string): Promise<void> {
+    await this.#http.done('POST', `/images/${segment(image)}/tag`, { query: { repo: repository, tag } });
+  }
+
+  async remove(image: string, { force, prune }: { readonly force: boolean; readonly prune: boolean }): Promise<readonly ImageDeleted[]> {
+    return await this.#http.json('DELETE', `/images/${segment(image)}`, { query: { force, noprune: !prune } });
+  }
+
+  async prune({ filters }: { readonly filters?: Filters } = {}): Promise<ImagesPruned> {
+    return await this.#http.json('POST', '/images/prune', { query: { filters: filtersParameter(filters) } });
+  }
+
+  async save(images: readonly string[], { signal }: Abortable = {}): Promise<AsyncIterable<Buffer>> {
+    return await this.#http.stream('GET', '/images/get', { query: { names: images }, signal });
+  }
+
+  async *load(tar: AsyncIterable<Buffer>, { quiet, signal }: { readonly quiet: boolean } & Abortable): AsyncGenerator<Progress> {
+    yield* messages(await this.#http.stream('POST', '/images/load', { query: { quiet }, body: tar, signal }));
+  }
+
+  async *import(
+    tar: AsyncIterable<Buffer>,
+    options: {
+      readonly repository?: string | undefined;
+      readonly tag?: string | undefined;
+      readonly message?: string | undefined;
+      readonly changes: readonly string[];
+      readonly platform?: string | undefined;
+    } & Abortable,
+  ): AsyncGenerator<Progress> {
+    const { repository: repo, tag, message, changes, platform, signal } = options;
+    const query = { fromSrc: '-', repo, tag, message, changes, platform };
+    yield* messages(await this.#http.stream('POST', '/images/create', { query, body: tar, signal }));
+  }
+
+  async *pull(
+    { name, tag, platform }: { readonly name: string; readonly tag?: string | undefined; readonly platform?: string | undefined },
+    { signal }: Abortable = {},
+  ): AsyncGenerator<Progress> {
+    yield* messages(await this.#http.stream('POST', '/images/create', { query: { fromImage: name, tag, platform }, signal }));
+  }
+
+  async *push(
+    { name, tag }: { readonly name: string; readonly tag?: string | undefined },
+    { signal }: Abortable = {},
+  ): AsyncGenerator<Progress> {
+    const headers = { 'X-Registry-Auth': Buffer.from('{}').toString('base64url') };
+    yield* messages(await this.#http.stream('POST', `/images/${segment(name)}/push`, { query: { tag }, headers, signal }));
+  }
+}
+
+async function* messages(stream: AsyncIterable<Buffer>): AsyncGenerator<Progress> {
+  for await (const message of jsonLines<Message>(stream)) {
+    const failure = message.errorDetail?.message ?? message.error;
+    if (failure !== undefined) throw internal(failure);
+    yield message;
+  }
+}

@@ -1,0 +1,40 @@
+import type { Filters } from '../engine/index.ts';
+import type { Abortable } from '../types/index.ts';
+import { filtersParameter } from './filters.ts';
+import type { Http } from './http.ts';
+import { jsonLines } from './json-lines.ts';
+import type { DiskUsageAnswer, EventAnswer, InfoAnswer, VersionAnswer } from './shapes.ts';
+
+export class System {
+  readonly #http: Http;
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** Resolves when the server answers. */
+  async ping({ signal }: Abortable = {}): Promise<void> {
+    await this.#http.done('GET', '/_ping', { unversioned: true, signal });
+  }
+
+  async version(): Promise<VersionAnswer> {
+    return await this.#http.json('GET', '/version');
+  }
+
+  async info(): Promise<InfoAnswer> {
+    return await this.#http.json('GET', '/info');
+  }
+
+  /** The past since `since`, then what happens, until `until` or abort. Times in unix seconds, with fraction. */
+  async *events(
+    query: { readonly since?: string | undefined; readonly until?: string | undefined; readonly filters?: Filters } & Abortable,
+  ): AsyncGenerator<EventAnswer> {
+    const { since, until, filters, signal } = query;
+    yield* jsonLines<EventAnswer>(
+      await this.#http.stream('GET', '/events', { query: { since, until, filters: filtersParameter(filters) }, signal }),
+    );
+  }
+
+  async diskUsage(): Promise<DiskUsageAnswer> {
+    return await this.#http.json('GET', '/system/df');
+  }
+}
