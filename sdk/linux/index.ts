@@ -34,3 +34,19 @@ export { waitForExit, whenReadable, type WaitOptions } from './wait.ts';
 export { Watch, type Interest } from './watch.ts';
 export { createNetns, openNetns, removeNetns, withNetns, writeNetSysctl, type Netns } from './netns.ts';
 export { boundSocketIn, setSocketOption, socketIn, type BoundSocketOptions } from './sockets.ts';
+export { bridgePortRequest, linkAddRequests, linkDeleteRequest, linkSetRequest } from './links.ts';
+export type {
+  BridgeOptions,
+  BridgePortOptions,
+  Link,
+  LinkChange,
+  LinkKind,
+  LinkProperties,
+  LinkRef,
+  LinkStatistics,
+  VethPeer,
+} from './links.ts';
+export { ipBytes, ipText, prefixBytes, type IpBytes } from './ip.ts';
+export type { NetlinkRequest } from './netlink-message.ts';
+export { addressRequest, neighbourRequest, routeRequest, type Address, type Neighbour, type Route } from './routes.ts';
+export { Rtnetlink } from './rtnetlink.ts';
