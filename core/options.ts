@@ -1,0 +1,36 @@
+import type { Logger } from '@gantry/sdk';
+
+/** Everything an engine can be told; all of it has a default. */
+export interface EngineOptions {
+  /** Images, containers, volumes: survives reboots. Default /var/lib/gantry. */
+  readonly dataRoot?: string;
+  /** Mounts, sockets, pid files: gone after a reboot. Default /run/gantry. */
+  readonly execRoot?: string;
+  /** Folders with plugins, each in a folder of its own with gantry-plugin.json; searched after the engine's own. */
+  readonly pluginDirs?: readonly string[];
+  /** Settings by plugin name. */
+  readonly pluginSettings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Graph driver for new images and containers; default: the best that works here. */
+  readonly storageDriver?: string;
+  /** Log driver and options for containers that name none. */
+  readonly logDriver?: string;
+  readonly logOptions?: Readonly<Record<string, string>>;
+  readonly defaultRuntime?: string;
+  /** Labels of the engine, "key=value". */
+  readonly labels?: readonly string[];
+  /** DNS servers, search domains and options for containers that name none. */
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly dnsOptions?: readonly string[];
+  /** Address to publish ports on when the container names none; default 0.0.0.0 and ::. */
+  readonly publishAddress?: string;
+  /** CIDR of the default bridge network; default: the first free pool. */
+  readonly bridgeCidr?: string;
+  readonly mtu?: number;
+  readonly log?: Logger;
+}
+
+export const defaultRoots = { dataRoot: '/var/lib/gantry', execRoot: '/run/gantry' } as const;
+
+/** An engine that is embedded says nothing unless it is given a logger. */
+export const silentLog: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLog };
