@@ -7,13 +7,18 @@ import type koffiModule from 'koffi';
 export type Pointer = Uint8Array | string | bigint | null;
 
 /**
- * A function of the C library, declared at its first call: importing this room loads nothing.
+ * A function of the C library (or of another one), declared at its first call: importing this room loads nothing.
  * `parameters` are koffi types; a failed call leaves its reason in `errno()`.
  */
-export function declare<F extends (...parameters: never[]) => unknown>(name: string, result: string, parameters: readonly string[]): F {
+export function declare<F extends (...parameters: never[]) => unknown>(
+  name: string,
+  result: string,
+  parameters: readonly string[],
+  library: () => LibraryHandle = libc,
+): F {
   let call: F | undefined;
   const late = (...given: Parameters<F>): unknown => {
-    call ??= libc().func(name, result, [...parameters]) as unknown as F;
+    call ??= library().func(name, result, [...parameters]) as unknown as F;
     return call(...given);
   };
   return late as unknown as F;

@@ -114,9 +114,13 @@ export function linkAddRequests(
   return alias === undefined || netnsFd !== undefined ? [add] : [add, linkSetRequest(name, { alias })];
 }
 
+/** Changes a link, named by its index when it is renamed. */
 export function linkSetRequest(link: LinkRef, { name, netnsFd, alias, ...properties }: LinkChange): NetlinkRequest {
   const message = linkMessage({ link, up: properties.up });
-  if (name !== undefined) message.text(attribute.name, checkedName(name));
+  if (name !== undefined) {
+    if (typeof link === 'string') throw new TypeError(`to rename ${link} name it by its index: a request carries one name only`);
+    message.text(attribute.name, checkedName(name));
+  }
   if (netnsFd !== undefined) message.u32(attribute.netnsFd, netnsFd);
   if (alias !== undefined) message.bytes(attribute.alias, Buffer.from(alias));
   writeProperties(message, properties);

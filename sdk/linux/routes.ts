@@ -37,8 +37,10 @@ export interface Neighbour {
   readonly link: number;
   /** The address whose owner is told; without one it is an entry of a bridge's or vxlan's forwarding table. */
   readonly ip?: string;
-  /** The hardware address; without one it is a proxy entry: we answer for `ip`. */
+  /** The hardware address. */
   readonly address?: string;
+  /** We answer for `ip` ourselves. */
+  readonly isProxy?: boolean;
   /** For a vxlan's forwarding table: the other host. */
   readonly remote?: string;
 }
@@ -129,13 +131,13 @@ export function readRoute(body: Buffer): Route {
   };
 }
 
-export function neighbourRequest(action: 'add' | 'delete', { link, ip, address, remote }: Neighbour): NetlinkRequest {
+export function neighbourRequest(action: 'add' | 'delete', { link, ip, address, isProxy = false, remote }: Neighbour): NetlinkRequest {
   const known = ip === undefined ? undefined : ipBytes(ip);
   const header = Buffer.alloc(12);
   header.writeUInt8(known?.family ?? addressFamilies.bridge, 0);
   header.writeInt32LE(link, 4);
   header.writeUInt16LE(address === undefined ? 0 : 0x80 /* NUD_PERMANENT */, 8);
-  header.writeUInt8(known === undefined ? 2 /* NTF_SELF */ : address === undefined ? 8 /* NTF_PROXY */ : 0, 10);
+  header.writeUInt8(known === undefined ? 2 /* NTF_SELF */ : isProxy ? 8 /* NTF_PROXY */ : 0, 10);
   const message = new MessageWriter(header);
   if (known) message.bytes(1, known.bytes);
   if (remote !== undefined) message.bytes(1, ipBytes(remote).bytes);

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import {
   bridgePortRequest,
   linkAddRequests,
@@ -12,7 +13,7 @@ import {
   type LinkProperties,
   type LinkRef,
 } from './links.ts';
-import { isErrno, type SystemCallError } from './errno.ts';
+import { errnoError, isErrno, type SystemCallError } from './errno.ts';
 import { NetlinkSocket } from './netlink.ts';
 import type { NetlinkRequest } from './netlink-message.ts';
 import type { Netns } from './netns.ts';
@@ -61,7 +62,7 @@ export class Rtnetlink implements Disposable {
 
   /** Changes a link. ENODEV when it is not there. */
   linkSet(link: LinkRef, change: LinkChange): void {
-    this.all([linkSetRequest(link, change)]);
+    this.all([linkSetRequest(change.name === undefined ? link : this.#indexOf(link), change)]);
   }
 
   /** Changes how a bridge's port behaves. */
@@ -134,6 +135,12 @@ export class Rtnetlink implements Disposable {
 
   [Symbol.dispose](): void {
     this.#socket[Symbol.dispose]();
+  }
+
+  #indexOf(link: LinkRef): number {
+    const index = typeof link === 'number' ? link : this.linkGet(link)?.index;
+    if (index === undefined) throw errnoError(`link set ${link}`, { errno: constants.errno.ENODEV });
+    return index;
   }
 
   #unlessGone(request: NetlinkRequest, ...codes: readonly string[]): boolean {
