@@ -41,7 +41,13 @@ export type Drivers = { readonly [Kind in DriverKind]?: Readonly<Record<string, 
 export interface StateStore {
   get(key: string): { readonly value: string; readonly revision: number } | undefined;
   /** Fails with `conflict` when `expectedRevision` is given and is not the current one (0: must not exist). Several writes in one call are one transaction. */
-  put(writes: readonly { readonly key: string; readonly value: string | undefined; readonly expectedRevision?: number }[]): void;
+  put(
+    writes: readonly { readonly key: string; readonly value: string | undefined; readonly expectedRevision?: number }[],
+    options?: {
+      /** Not synced: a power cut may lose it, a crash of the engine does not. For what a power cut makes meaningless anyway, as addresses of running containers. */
+      readonly relaxed?: boolean;
+    },
+  ): void;
   list(prefix: string): readonly { readonly key: string; readonly value: string; readonly revision: number }[];
 }
 

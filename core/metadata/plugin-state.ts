@@ -23,12 +23,12 @@ export function pluginState(database: Database, plugin: string): StateStore {
           prefix,
         )
         .map(entry),
-    put(writes) {
+    put(writes, { relaxed = false } = {}) {
       for (const { key, value } of writes) {
         if (key.length > 256) throw invalidArgument(`state key of ${key.length} characters; at most 256`);
         if ((value?.length ?? 0) > 65_536) throw invalidArgument(`state value of ${key} has ${value?.length} characters; at most 65536`);
       }
-      database.transaction(() => {
+      database[relaxed ? 'relaxed' : 'transaction'](() => {
         for (const { key, value, expectedRevision } of writes) {
           const revision = read(key)?.revision ?? 0;
           if (expectedRevision !== undefined && expectedRevision !== revision) {

@@ -11,14 +11,16 @@ export interface BoundSocketOptions {
   readonly ip: string;
   /** 0 lets the kernel choose. */
   readonly port: number;
+  /** SO_REUSEADDR of a TCP socket, true by default: false lets nobody else bind the port, listening or not, but fails while old connections linger in TIME_WAIT. */
+  readonly isReusable?: boolean;
 }
 
 /** A bound socket in a network namespace, non-blocking and close-on-exec; an IPv6 one takes IPv6 only. Throws EADDRINUSE, EADDRNOTAVAIL, … Close it, or give it away. */
-export function boundSocketIn(netns: Netns, { kind, ip, port }: BoundSocketOptions): number {
+export function boundSocketIn(netns: Netns, { kind, ip, port, isReusable = true }: BoundSocketOptions): number {
   const { family, bytes } = ipBytes(ip);
   const socket = socketIn(netns, { domain: family, type: kind === 'tcp' ? 1 : 2 });
   try {
-    if (kind === 'tcp') setSocketOption(socket, { level: 1, name: 2 /* SO_REUSEADDR */, value: 1 });
+    if (kind === 'tcp' && isReusable) setSocketOption(socket, { level: 1, name: 2 /* SO_REUSEADDR */, value: 1 });
     if (family === 10) setSocketOption(socket, { level: 41, name: 26 /* IPV6_V6ONLY */, value: 1 });
     const address = socketAddress(family, bytes, port);
     checked(callBind(socket, address, address.length), 'bind', { path: `${ip}:${port}` });

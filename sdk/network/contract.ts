@@ -45,7 +45,7 @@ export interface Link {
   readonly mtu?: number;
   /** Addresses with prefix length. */
   readonly addresses?: readonly string[];
-  /** Kind-specific attributes, e.g. macvlan's `mode`. */
+  /** Kind-specific attributes: macvlan's and ipvlan's `mode`; a veth's `isolated` ("1": its bridge passes nothing to other isolated ports). */
   readonly attrs?: Readonly<Record<string, string>>;
   /** Use it if it is there and leave it behind. */
   readonly existing?: boolean;
@@ -73,7 +73,10 @@ export interface NetworkPlan {
   readonly isolation?: Isolation;
   /** Loaded into a table of the plugin's own; needs the privilege `nftables`. */
   readonly rules?: readonly string[];
+  /** Keys of net.ipv4 and net.ipv6 below conf.IFNAME or neigh.IFNAME, "IFNAME" standing for the first link's name; set before it is up. */
   readonly sysctls?: Readonly<Record<string, string>>;
+  /** Host address for published ports that name none; absent: every address. */
+  readonly publishAddress?: string;
   readonly context?: Readonly<Record<string, string>>;
 }
 export interface PortMap {

@@ -1,0 +1,86 @@
+import { forbidden, internal } from '@gantry/sdk';
+import { type EndpointPlan, type Link, type Network, type NetworkPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
+import type { Grants } from '../drivers/types.ts';
+
+/** Throws `internal` (or `forbidden` for what the plugin was not granted) naming the plugin and the part; nothing has been executed then. */
+export function checkNetworkPlan(plan: NetworkPlan, { network, grants }: { readonly network: Network; readonly grants: Grants }): void {
+  const refuse = refusal(grants.plugin, 'createNetwork');
+  if (plan.network.id !== network.id || plan.network.name !== network.name)
+    refuse(`network ${network.name} came back with another id or name`);
+  for (const [index, link] of plan.links.entries()) checkLink(link, (problem) => refuse(`links[${index}]: ${problem}`));
+  for (const { fromCidr, exceptOutLink, toAddress } of plan.masquerade) {
+    if (parseCidr(fromCidr) === undefined) refuse(`masquerade: ${fromCidr} is no prefix`);
+    if (!isLinkName(exceptOutLink)) refuse(`masquerade: ${exceptOutLink} is no link name`);
+    if (toAddress !== undefined && parseAddress(toAddress)?.family !== parseCidr(fromCidr)?.family)
+      refuse(`masquerade: ${toAddress} is no address`);
+  }
+  if (plan.isolation !== undefined) {
+    if (!isLinkName(plan.isolation.bridge)) refuse(`isolation: ${plan.isolation.bridge} is no link name`);
+    for (const cidr of plan.isolation.subnets) if (parseCidr(cidr) === undefined) refuse(`isolation: ${cidr} is no prefix`);
+  }
+  for (const [key, value] of Object.entries(plan.sysctls ?? {}))
+    checkSysctl(key, value, refuse, /^net\.ipv[46]\.(conf|neigh)\.IFNAME\.\w+$/);
+  if (plan.sysctls !== undefined && plan.links.length === 0 && Object.keys(plan.sysctls).length > 0) refuse('sysctls without a link');
+  if (plan.publishAddress !== undefined && parseAddress(plan.publishAddress) === undefined)
+    refuse(`publishAddress ${plan.publishAddress} is no address`);
+  if ((plan.rules?.length ?? 0) > 0) checkRules(plan.rules ?? [], grants, refuse);
+}
+
+export function checkEndpointPlan(plan: EndpointPlan, { grants }: { readonly grants: Grants }): void {
+  const refuse = refusal(grants.plugin, 'attach');
+  if (plan.link.kind !== 'none') checkLink(plan.link, (problem) => refuse(`link: ${problem}`));
+  for (const address of plan.addresses) if (parseCidr(address) === undefined) refuse(`${address} is no address with prefix length`);
+  for (const { to, via } of plan.routes) {
+    if (parseCidr(to) === undefined) refuse(`route to ${to}, which is no prefix`);
+    if (via !== undefined && parseAddress(via) === undefined) refuse(`route via ${via}, which is no address`);
+  }
+  for (const { ip, mac } of plan.neighbours ?? [])
+    if (parseAddress(ip) === undefined || !isMac(mac)) refuse(`neighbour ${ip} ${mac} is none`);
+  if (plan.mac !== undefined && !isMac(plan.mac)) refuse(`${plan.mac} is no MAC address`);
+  for (const gateway of [plan.gateway, plan.gateway6]) {
+    if (gateway !== undefined && parseAddress(gateway) === undefined) refuse(`gateway ${gateway} is no address`);
+  }
+  for (const [key, value] of Object.entries(plan.sysctls ?? {})) checkSysctl(key, value, refuse, /^net(\.[\w-]+)+$/);
+}
+
+/** Six octets, the first with the multicast bit clear: an interface cannot have a group's address. */
+export function isMac(text: string): boolean {
+  return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) && (Number.parseInt(text.slice(0, 2), 16) & 1) === 0;
+}
+
+/** dev_valid_name() of the kernel, without the quote that nft(8) would end a name at. */
+export function isLinkName(name: string): boolean {
+  return /^[^\s/:"%]{1,15}$/.test(name) && name !== '.' && name !== '..';
+}
+
+type Refuse = (problem: string) => never;
+
+function refusal(plugin: string, method: string): Refuse {
+  return (problem) => {
+    throw internal(`${plugin} returned an invalid answer for ${method}: ${problem}`);
+  };
+}
+
+function checkLink(link: Link, refuse: Refuse): void {
+  if (!isLinkName(link.name.replace(/%d$/, '0'))) refuse(`"${link.name}" is no link name`);
+  for (const name of [link.parent, link.master]) if (name !== undefined && !isLinkName(name)) refuse(`"${name}" is no link name`);
+  if (link.mtu !== undefined && !(Number.isInteger(link.mtu) && link.mtu >= 68 && link.mtu <= 65_535)) refuse(`MTU ${link.mtu}`);
+  for (const address of link.addresses ?? []) if (parseCidr(address) === undefined) refuse(`${address} is no address with prefix length`);
+  const needsParent = link.kind === 'macvlan' || link.kind === 'ipvlan' || link.kind === 'vlan';
+  if (needsParent && link.parent === undefined) refuse(`a ${link.kind} needs a parent`);
+}
+
+function checkSysctl(key: string, value: string, refuse: Refuse, allowed: RegExp): void {
+  if (!allowed.test(key)) refuse(`sysctl ${key} is out of bounds`);
+  if (!/^[\w .:,/-]{1,256}$/.test(value)) refuse(`value of sysctl ${key}`);
+}
+
+function checkRules(rules: readonly string[], { plugin, nftables }: Grants, refuse: Refuse): void {
+  if (!nftables) throw forbidden(`${plugin} was not granted nftables and describes firewall rules`);
+  let depth = 0;
+  for (const character of rules.join('\n')) {
+    depth += character === '{' ? 1 : character === '}' ? -1 : 0;
+    if (depth < 0) refuse('rules end the table that they are in');
+  }
+  if (depth !== 0 || rules.some((rule) => /^\s*(include|define)\b/m.test(rule))) refuse('rules reach out of the table that they are in');
+}

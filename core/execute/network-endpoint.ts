@@ -1,0 +1,197 @@
+import { closeSync } from 'node:fs';
+import { conflict, fromErrno, GantryError, internal } from '@gantry/sdk';
+import {
+  addressRequest,
+  bridgePortRequest,
+  linkAddRequests,
+  linkSetRequest,
+  type NetlinkRequest,
+  neighbourRequest,
+  openNetns,
+  routeRequest,
+  Rtnetlink,
+  withNetns,
+} from '@gantry/sdk/linux';
+import { type EndpointPlan, parseCidr, type Route } from '@gantry/sdk/network';
+import { failpoint } from '../support/index.ts';
+import { aliasOf, type HostLinks, setSysctls } from './network-links.ts';
+
+/** One container's use of one network in the kernel. `hostLink` is recorded before `make`, so that undo needs nothing else. */
+export interface EndpointWork {
+  readonly endpointId: string;
+  readonly netnsPath: string;
+  readonly plan: EndpointPlan;
+  /** Without it the plan's default routes are left out: another network is this container's way out. */
+  readonly isGateway: boolean;
+}
+export interface MadeEndpoint {
+  readonly ifname: string;
+  readonly mac: string;
+}
+
+/** The host's end of an endpoint's veth: at most 15 bytes, never the same twice. */
+export function hostLinkOf(endpointId: string): string {
+  return `veth${endpointId.slice(0, 10)}`;
+}
+
+/** Makes the link directly in the namespace, then its addresses and routes. A failure leaves no link. Synchronous: some 3 ms. */
+export function makeEndpoint(host: HostLinks, work: EndpointWork): MadeEndpoint {
+  const netns = openNetns(work.netnsPath);
+  try {
+    using inside = Rtnetlink.open(netns);
+    const ifname = chooseName(inside, work.plan.link.name);
+    try {
+      makeLink(host, { ...work, netns, ifname });
+      return configure(inside, { ...work, netns, ifname });
+    } catch (error) {
+      undoEndpoint(host, work.endpointId);
+      inside.linkDelete(ifname);
+      throw GantryError.is(error) ? error : fromErrno(error, 'attach to network');
+    }
+  } finally {
+    closeSync(netns);
+  }
+}
+
+/** Cuts an endpoint off whose namespace is about to go: the kernel removes the link with it, later and without anybody waiting (a link delete waits 10 to 30 ms). */
+export function cutEndpoint(host: HostLinks, endpointId: string): void {
+  const name = hostLinkOf(endpointId);
+  const [error] = host.kernel.tryAll([linkSetRequest(name, { master: 0, up: false })]);
+  if (error !== undefined && error.code !== 'ENODEV') throw fromErrno(error, `detach ${name}`);
+}
+
+/** Removes an endpoint's veth for good; nothing happens when it is not there. */
+export function undoEndpoint(host: HostLinks, endpointId: string): void {
+  const name = hostLinkOf(endpointId);
+  if (host.kernel.linkGet(name)?.alias === aliasOf(endpointId)) host.kernel.linkDelete(name);
+}
+
+/** Removes a link inside a namespace that lives on: those that have no host end (macvlan and the like). */
+export function removeInside(netnsPath: string, ifname: string): void {
+  const netns = openNetns(netnsPath);
+  try {
+    using inside = Rtnetlink.open(netns);
+    inside.linkDelete(ifname);
+  } finally {
+    closeSync(netns);
+  }
+}
+
+/** Makes `routes` the namespace's default routes in the place of those it has. */
+export function setDefaultRoutes(netnsPath: string, routes: readonly { readonly ifname: string; readonly via: string }[]): void {
+  const netns = openNetns(netnsPath);
+  try {
+    using inside = Rtnetlink.open(netns);
+    for (const route of inside.routeList()) {
+      if (route.destination === 'default' && route.gateway !== undefined) inside.routeDelete(route);
+    }
+    for (const { ifname, via } of routes) {
+      const link = inside.linkGet(ifname)?.index;
+      if (link !== undefined) inside.routeAdd({ destination: 'default', gateway: via, link }, { replace: true });
+    }
+  } finally {
+    closeSync(netns);
+  }
+}
+
+interface Placed extends EndpointWork {
+  readonly netns: number;
+  readonly ifname: string;
+}
+
+function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed): void {
+  failpoint('start.veth');
+  const { link, mac } = plan;
+  const shared = { ...(link.mtu === undefined ? {} : { mtu: link.mtu }), ...(mac === undefined ? {} : { address: mac }) };
+  switch (link.kind) {
+    case 'veth': {
+      const name = hostLinkOf(endpointId);
+      const mtu = link.mtu === undefined ? {} : { mtu: link.mtu };
+      const master = link.master === undefined ? {} : { master: host.indexOf(link.master) };
+      const kind = { kind: 'veth', peer: { name: ifname, netnsFd: netns, ...shared } } as const;
+      failpoint('start.bridge.attach');
+      host.kernel.all([
+        ...linkAddRequests(name, kind, { up: true, alias: aliasOf(endpointId), ...mtu, ...master }),
+        ...(link.attrs?.['isolated'] === '1' ? [bridgePortRequest(name, { isIsolated: true })] : []),
+      ]);
+      return;
+    }
+    case 'macvlan':
+      host.kernel.linkAddInto(
+        netns,
+        ifname,
+        { kind: 'macvlan', link: host.indexOf(link.parent ?? ''), ...mode(link.attrs, macvlanModes) },
+        shared,
+      );
+      return;
+    case 'ipvlan':
+      host.kernel.linkAddInto(
+        netns,
+        ifname,
+        { kind: 'ipvlan', link: host.indexOf(link.parent ?? ''), ...mode(link.attrs, ipvlanModes) },
+        shared,
+      );
+      return;
+    case 'dummy':
+      host.kernel.linkAddInto(netns, ifname, { kind: 'dummy' }, shared);
+      return;
+    case 'existing':
+      throw conflict(`link ${link.name}: moving an existing interface into a container is not supported`);
+    case 'none':
+      return;
+    case 'bridge':
+    case 'vxlan':
+    case 'vlan':
+      throw internal(`a ${link.kind} belongs to a network, not to a container`);
+    default:
+      link.kind satisfies never;
+  }
+}
+
+const macvlanModes = ['private', 'vepa', 'bridge', 'passthru'] as const;
+const ipvlanModes = ['l2', 'l3', 'l3s'] as const;
+
+function mode<Mode extends string>(attrs: EndpointPlan['link']['attrs'], modes: readonly Mode[]): { readonly mode?: Mode } {
+  const found = modes.find((known) => known === attrs?.['mode']);
+  return found === undefined ? {} : { mode: found };
+}
+
+function configure(inside: Rtnetlink, { plan, netns, ifname, isGateway }: Placed): MadeEndpoint {
+  const up = linkSetRequest(1, { up: true });
+  if (plan.link.kind === 'none') {
+    inside.all([up]);
+    return { ifname: '', mac: '' };
+  }
+  withNetns(netns, () => setSysctls(plan.sysctls ?? {}, ifname));
+  const link = inside.linkGet(ifname);
+  if (link === undefined) throw internal(`link ${ifname} is not in the container's namespace`);
+  const requests: NetlinkRequest[] = [
+    up,
+    ...plan.addresses.map((address) => addressRequest('add', { link: link.index, address, isWithoutDad: true })),
+    linkSetRequest(link.index, { up: true }),
+    ...plan.routes.filter((route) => isGateway || !isDefault(route)).map((route) => asRequest(route, link.index)),
+    ...(plan.neighbours ?? []).map(({ ip, mac }) => neighbourRequest('add', { link: link.index, ip, address: mac })),
+  ];
+  const failed = inside.tryAll(requests).find((error) => error !== undefined && error.code !== 'EEXIST');
+  if (failed !== undefined) throw failed;
+  return { ifname, mac: link.address ?? '' };
+}
+
+function asRequest({ to, via, metric }: Route, link: number): NetlinkRequest {
+  const route = { destination: to, link, ...(metric === undefined ? {} : { metric }) };
+  return routeRequest('add', via === undefined ? route : { ...route, gateway: via });
+}
+
+export function isDefault({ to }: Route): boolean {
+  return parseCidr(to)?.length === 0;
+}
+
+/** The lowest number that no interface in the namespace has, for a name that ends in %d. */
+function chooseName(inside: Rtnetlink, name: string): string {
+  if (!name.endsWith('%d')) return name;
+  const taken = new Set(inside.linkList().map((link) => link.name));
+  for (let number = 0; ; number += 1) {
+    const candidate = name.replace(/%d$/, String(number));
+    if (!taken.has(candidate)) return candidate;
+  }
+}

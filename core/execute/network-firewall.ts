@@ -1,0 +1,127 @@
+import { type Logger, messageOf } from '@gantry/sdk';
+import { nft } from '@gantry/sdk/linux';
+import {
+  addScript,
+  deleteScript,
+  type Element,
+  networkElements,
+  type NetworkRules,
+  portElements,
+  type PortMapping,
+  removeTableScript,
+  tableName,
+  tableScript,
+} from './network-rules.ts';
+
+/**
+ * The one nftables table. It is kept in memory as counted elements and changed in the kernel by one transaction per change; the first
+ * change of a process, and one that the kernel refuses, replace the table as a whole, so it needs no clean state to start from.
+ */
+export class Firewall {
+  readonly #log: Logger;
+  readonly #networks = new Map<string, readonly Element[]>();
+  readonly #ports = new Map<string, readonly Element[]>();
+  readonly #counted = new Map<string, { readonly element: Element; count: number }>();
+  #isLoaded = false;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Whether there is anything that the kernel must have. */
+  get isNeeded(): boolean {
+    return this.#networks.size > 0;
+  }
+
+  /** Remembers a network and a user's ports of an earlier process without touching the kernel: the next change brings them along. */
+  remember({
+    networks,
+    ports,
+  }: {
+    readonly networks?: ReadonlyMap<string, NetworkRules>;
+    readonly ports?: ReadonlyMap<string, readonly PortMapping[]>;
+  }): void {
+    for (const [id, rules] of networks ?? []) this.#hold(this.#networks, id, networkElements(rules));
+    for (const [owner, mappings] of ports ?? []) this.#hold(this.#ports, owner, portElements(mappings));
+  }
+
+  /** The same rules again change nothing, in the kernel neither. */
+  setNetwork(id: string, rules: NetworkRules): void {
+    this.#change(this.#networks, id, networkElements(rules));
+  }
+
+  removeNetwork(id: string): void {
+    this.#change(this.#networks, id, []);
+  }
+
+  setPorts(owner: string, mappings: readonly PortMapping[]): void {
+    this.#change(this.#ports, owner, portElements(mappings));
+  }
+
+  removePorts(owner: string): void {
+    this.#change(this.#ports, owner, []);
+  }
+
+  /** Puts the table back when somebody flushed it; answers whether it had to. Some 0.3 ms when all is well. */
+  repair(): boolean {
+    if (!this.isNeeded || (this.#isLoaded && nft(undefined, 'list tables inet').includes(`table ${tableName}\n`))) return false;
+    this.#replace();
+    return true;
+  }
+
+  #change(owners: Map<string, readonly Element[]>, owner: string, elements: readonly Element[]): void {
+    const before = owners.get(owner) ?? [];
+    if (this.#isLoaded && keys(before) === keys(elements)) return;
+    const held = new Set(this.#counted.keys());
+    this.#release(before);
+    this.#hold(owners, owner, elements);
+    if (!this.isNeeded) return this.#remove(owners);
+    const added = elements.filter((element) => !held.has(keyOf(element)));
+    const removed = before.filter((element) => !this.#counted.has(keyOf(element)));
+    if (!this.#isLoaded) return this.#replace();
+    if (added.length + removed.length === 0) return;
+    try {
+      nft(undefined, [deleteScript(removed), addScript(unique(added))].join('\n'));
+    } catch (error) {
+      this.#log.warn({ reason: messageOf(error) }, 'the firewall table is not as it was left; replacing it');
+      this.#replace();
+    }
+  }
+
+  #hold(owners: Map<string, readonly Element[]>, owner: string, elements: readonly Element[]): void {
+    if (elements.length === 0) owners.delete(owner);
+    else owners.set(owner, elements);
+    for (const element of elements) {
+      const counted = this.#counted.get(keyOf(element));
+      if (counted === undefined) this.#counted.set(keyOf(element), { element, count: 1 });
+      else counted.count += 1;
+    }
+  }
+
+  #release(elements: readonly Element[]): void {
+    for (const element of elements) {
+      const counted = this.#counted.get(keyOf(element));
+      if (counted === undefined) continue;
+      counted.count -= 1;
+      if (counted.count === 0) this.#counted.delete(keyOf(element));
+    }
+  }
+
+  #replace(): void {
+    nft(undefined, tableScript([...this.#counted.values()].map(({ element }) => element)));
+    this.#isLoaded = true;
+  }
+
+  #remove(changed: ReadonlyMap<string, unknown>): void {
+    if (changed !== this.#networks && !this.#isLoaded) return;
+    nft(undefined, removeTableScript());
+    this.#isLoaded = false;
+  }
+}
+
+const keyOf = ({ set, text }: Element): string => `${set} ${text}`;
+const keys = (elements: readonly Element[]): string => elements.map(keyOf).join('\n');
+
+function unique(elements: readonly Element[]): readonly Element[] {
+  return [...new Map(elements.map((element) => [keyOf(element), element])).values()];
+}

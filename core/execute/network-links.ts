@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { conflict, fromErrno, invalidArgument } from '@gantry/sdk';
+import { addressRequest, isErrno, type LinkKind, linkSetRequest, type NetlinkRequest, Rtnetlink } from '@gantry/sdk/linux';
+import type { Link, NetworkPlan } from '@gantry/sdk/network';
+
+/** Links of the host side: each one of ours says so in its alias, `gantry:<id of what it belongs to>`; all others are left alone. */
+export class HostLinks implements Disposable {
+  #socket: Rtnetlink | undefined;
+
+  /** Kept open: it costs one descriptor, and opening it a third of what a container's link costs. */
+  get kernel(): Rtnetlink {
+    this.#socket ??= Rtnetlink.open();
+    return this.#socket;
+  }
+
+  /** Whether a network's first link is there and ours. */
+  has({ links: [first], network }: NetworkPlan): boolean {
+    return first !== undefined && this.kernel.linkGet(first.name)?.alias === aliasOf(network.id);
+  }
+
+  /** Makes what is missing of a network's links and addresses; a second call changes nothing. A name that somebody else uses is a `conflict`. */
+  make(plan: NetworkPlan): void {
+    const alias = aliasOf(plan.network.id);
+    for (const link of plan.links) {
+      if (link.kind !== 'none') this.#makeOne(link, alias, plan);
+    }
+  }
+
+  /** Removes those of a network's links that are ours, last made first. */
+  remove(plan: NetworkPlan): void {
+    for (const link of plan.links.toReversed()) {
+      if (this.kernel.linkGet(link.name)?.alias === aliasOf(plan.network.id)) this.kernel.linkDelete(link.name);
+    }
+  }
+
+  indexOf(name: string): number {
+    const found = this.kernel.linkGet(name);
+    if (found === undefined) throw conflict(`network interface ${name} is not there`);
+    return found.index;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket?.[Symbol.dispose]();
+    this.#socket = undefined;
+  }
+
+  #makeOne(link: Link, alias: string, plan: NetworkPlan): void {
+    const there = this.kernel.linkGet(link.name);
+    const mayUse = link.existing === true || link.kind === 'existing';
+    if (there !== undefined && there.alias !== alias && !mayUse) {
+      throw conflict(`cannot make network ${plan.network.name}: interface ${link.name} is already there and is not ours`);
+    }
+    if (there === undefined && link.kind === 'existing') throw conflict(`network interface ${link.name} is not there`);
+    const index = there?.index ?? this.kernel.linkAdd(link.name, this.#kindOf(link), propertiesOf(link, alias));
+    if (there === undefined || !there.isUp) setSysctls(plan.sysctls ?? {}, link.name);
+    const requests: NetlinkRequest[] = (link.addresses ?? []).map((address) =>
+      addressRequest('add', { link: index, address, isWithoutDad: true }),
+    );
+    for (const error of this.kernel.tryAll([...requests, linkSetRequest(index, { up: true })])) {
+      if (error !== undefined && error.code !== 'EEXIST') throw fromErrno(error, `make network ${plan.network.name}`);
+    }
+  }
+
+  #kindOf({ kind, name, parent, attrs }: Link): LinkKind {
+    const link = () => this.indexOf(parent ?? '');
+    switch (kind) {
+      case 'bridge':
+      case 'dummy':
+        return { kind };
+      case 'vlan':
+        return { kind, link: link(), vlanId: Number(attrs?.['id']) };
+      case 'vxlan':
+        return { kind, vxlanId: Number(attrs?.['id']), ...(parent === undefined ? {} : { link: link() }) };
+      case 'veth':
+      case 'macvlan':
+      case 'ipvlan':
+      case 'existing':
+      case 'none':
+        throw invalidArgument(`link ${name}: a ${kind} belongs to a container, not to a network`);
+      default:
+        return kind satisfies never;
+    }
+  }
+}
+
+export function aliasOf(id: string): string {
+  return `gantry:${id}`;
+}
+
+/** Writes into the network namespace that this thread is in. A key that the kernel lacks (IPv6 is off) has nothing to say. */
+export function setSysctls(sysctls: Readonly<Record<string, string>>, linkName: string): void {
+  for (const [key, value] of Object.entries(sysctls)) {
+    const path = key.split('.').map((part) => (part === 'IFNAME' ? linkName : part));
+    try {
+      writeFileSync(`/proc/sys/${path.join('/')}`, value, { flag: 'r+' });
+    } catch (error) {
+      if (isErrno(error, 'ENOENT') && key.startsWith('net.ipv6.')) continue;
+      throw fromErrno(error, `set ${key}`);
+    }
+  }
+}
+
+/** A bridge without an address of its own takes its lowest port's, and every change of it makes the neighbours' ARP entries stale. */
+function propertiesOf(link: Link, alias: string) {
+  const address = createHash('sha256').update(`${alias}/${link.name}`).digest('hex').slice(0, 8).match(/../g)?.join(':');
+  return {
+    alias,
+    ...(link.mtu === undefined ? {} : { mtu: link.mtu }),
+    ...(link.kind === 'bridge' ? { address: `02:42:${address}` } : {}),
+  };
+}

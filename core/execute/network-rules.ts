@@ -1,0 +1,140 @@
+import { type Isolation, type Masquerade, parseAddress, parseCidr } from '@gantry/sdk/network';
+
+/** One published port as the kernel maps it; `hostIp` empty: every local address of the container address's family. */
+export interface PortMapping {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerIp: string;
+  readonly containerPort: number;
+}
+export interface NetworkRules {
+  readonly isolation?: Isolation | undefined;
+  readonly masquerade: readonly Masquerade[];
+}
+/** What goes into one set or map of the table, in nft(8)'s words. */
+export interface Element {
+  readonly set: string;
+  readonly text: string;
+}
+
+export const tableName = 'inet gantry';
+
+/**
+ * The whole table as one transaction that replaces what is there. Its rules never change: networks and published ports are elements of
+ * its sets and maps, so a packet costs the same however many there are.
+ */
+export function tableScript(elements: readonly Element[]): string {
+  return [`table ${tableName}`, `delete table ${tableName}`, table, addScript(elements)].join('\n');
+}
+
+export function removeTableScript(): string {
+  return `table ${tableName}\ndelete table ${tableName}`;
+}
+
+export function addScript(elements: readonly Element[]): string {
+  return elements.map(({ set, text }) => `add element ${tableName} ${set} { ${text} }`).join('\n');
+}
+
+export function deleteScript(elements: readonly Element[]): string {
+  return elements.map(({ set, text }) => `delete element ${tableName} ${set} { ${text} }`).join('\n');
+}
+
+export function networkElements({ isolation, masquerade }: NetworkRules): readonly Element[] {
+  return [...(isolation === undefined ? [] : isolationElements(isolation)), ...masquerade.flatMap(masqueradeElements)];
+}
+
+export function portElements(ports: readonly PortMapping[]): readonly Element[] {
+  return ports.map(({ protocol, hostIp, hostPort, containerIp, containerPort }) => {
+    const family = parseAddress(containerIp)?.family ?? 4;
+    const to = `${containerIp} . ${containerPort}`;
+    return hostIp === ''
+      ? { set: `publish${family}`, text: `${protocol} . ${hostPort} : ${to}` }
+      : { set: `publish${family}at`, text: `${hostIp} . ${protocol} . ${hostPort} : ${to}` };
+  });
+}
+
+function isolationElements({ bridge, internal, interContainer, subnets }: Isolation): readonly Element[] {
+  return [
+    { set: 'bridges', text: `"${bridge}"` },
+    { set: interContainer ? 'together' : 'apart', text: `"${bridge}" . "${bridge}"` },
+    ...(internal ? [{ set: 'internal', text: `"${bridge}"` }] : []),
+    ...subnets.map((cidr) => homeElement(cidr, bridge)),
+  ];
+}
+
+function masqueradeElements({ fromCidr, exceptOutLink, toAddress }: Masquerade): readonly Element[] {
+  const family = parseCidr(fromCidr)?.family ?? 4;
+  return [
+    homeElement(fromCidr, exceptOutLink),
+    toAddress === undefined
+      ? { set: `masquerade${family}`, text: fromCidr }
+      : { set: `source${family}`, text: `${fromCidr} : ${toAddress}` },
+  ];
+}
+
+function homeElement(cidr: string, link: string): Element {
+  return { set: `home${parseCidr(cidr)?.family ?? 4}`, text: `${cidr} . "${link}"` };
+}
+
+// forward: what a bridge sends to itself passes (it is seen here only with br_netfilter, or when routed back to a published port); new
+// connections to a bridge pass when a published port led them there, and no others: neither from other bridges nor from machines that
+// have a route to the containers. `fib daddr type local` keeps published ports from taking packets that are only passing through
+// (CVE-2021-20199). 127.0.0.0/8 is routable on our bridges (route_localnet), but only for answers: raw drops the rest (CVE-2020-8558).
+// postrouting: a container that reaches its own bridge through a published port, and the machine's own 127.0.0.1, appear as the bridge,
+// so that the answer comes back this way.
+const table = `table ${tableName} {
+  set bridges { type ifname; }
+  set internal { type ifname; }
+  set together { type ifname . ifname; }
+  set apart { type ifname . ifname; }
+  set home4 { type ipv4_addr . ifname; flags interval; }
+  set home6 { type ipv6_addr . ifname; flags interval; }
+  set masquerade4 { type ipv4_addr; flags interval; }
+  set masquerade6 { type ipv6_addr; flags interval; }
+  map source4 { type ipv4_addr : ipv4_addr; flags interval; }
+  map source6 { type ipv6_addr : ipv6_addr; flags interval; }
+  map publish4 { type inet_proto . inet_service : ipv4_addr . inet_service; }
+  map publish6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
+  map publish4at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+  map publish6at { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+  chain raw {
+    type filter hook prerouting priority raw; policy accept;
+    iifname @bridges ip daddr 127.0.0.0/8 drop
+  }
+  chain publish {
+    meta l4proto { tcp, udp, sctp } dnat ip to ip daddr . meta l4proto . th dport map @publish4at
+    meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . th dport map @publish4
+    meta l4proto { tcp, udp, sctp } dnat ip6 to ip6 daddr . meta l4proto . th dport map @publish6at
+    meta l4proto { tcp, udp, sctp } dnat ip6 to meta l4proto . th dport map @publish6
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    fib daddr type local jump publish
+  }
+  chain output {
+    type nat hook output priority -100; policy accept;
+    fib daddr type local jump publish
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state vmap { established : accept, related : accept }
+    iifname @internal oifname != @internal drop
+    oifname @internal iifname != @internal drop
+    ct status dnat oifname @bridges accept
+    iifname . oifname @together accept
+    oifname @bridges drop
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ct status dnat ip saddr . oifname @home4 masquerade
+    ct status dnat ip6 saddr . oifname @home6 masquerade
+    ct status dnat oifname @bridges ip saddr 127.0.0.0/8 masquerade
+    ip saddr . oifname @home4 return
+    ip6 saddr . oifname @home6 return
+    snat ip to ip saddr map @source4
+    snat ip6 to ip6 saddr map @source6
+    ip saddr @masquerade4 masquerade
+    ip6 saddr @masquerade6 masquerade
+  }
+}`;

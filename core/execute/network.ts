@@ -1,0 +1,115 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fromErrno, type Logger } from '@gantry/sdk';
+import { nft } from '@gantry/sdk/linux';
+import { type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
+import type { Grants } from '../drivers/types.ts';
+import { failpoint } from '../support/index.ts';
+import { checkNetworkPlan } from './network-check.ts';
+import { cutEndpoint, type EndpointWork, type MadeEndpoint, makeEndpoint, undoEndpoint } from './network-endpoint.ts';
+import { Firewall } from './network-firewall.ts';
+import { HostLinks } from './network-links.ts';
+import type { NetworkRules, PortMapping } from './network-rules.ts';
+
+/**
+ * Executes what network drivers describe, in the network namespace of this process: links over rtnetlink, packets in one nftables table.
+ * Everything is synchronous, may be repeated, and is undone from the plan alone.
+ */
+export class NetworkExecutor implements Disposable {
+  readonly links = new HostLinks();
+  readonly firewall: Firewall;
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+    this.firewall = new Firewall(log);
+  }
+
+  /** Throws when the plan is out of bounds; executes nothing. */
+  check(plan: NetworkPlan, expected: { readonly network: Network; readonly grants: Grants }): void {
+    checkNetworkPlan(plan, expected);
+  }
+
+  /** Makes what is missing of a network. A failure leaves a network that was there as it was, and nothing of a new one. */
+  makeNetwork(plan: NetworkPlan): void {
+    const isNew = !this.links.has(plan);
+    try {
+      this.#forward(plan);
+      this.links.make(plan);
+      failpoint('start.fw.rules');
+      if (needsRules(plan)) this.firewall.setNetwork(plan.network.id, rulesOf(plan));
+      if (plan.rules !== undefined && plan.rules.length > 0) nft(undefined, ownTable(plan));
+    } catch (error) {
+      if (isNew) this.removeNetwork(plan);
+      throw error;
+    }
+  }
+
+  removeNetwork(plan: NetworkPlan): void {
+    if (plan.rules !== undefined && plan.rules.length > 0) nft(undefined, withoutOwnTable(plan));
+    this.firewall.removeNetwork(plan.network.id);
+    this.links.remove(plan);
+  }
+
+  makeEndpoint(work: EndpointWork): MadeEndpoint {
+    return makeEndpoint(this.links, work);
+  }
+
+  /** The endpoint's namespace goes too: cheap. */
+  cutEndpoint(endpointId: string): void {
+    cutEndpoint(this.links, endpointId);
+  }
+
+  /** The endpoint's namespace lives on. */
+  undoEndpoint(endpointId: string): void {
+    undoEndpoint(this.links, endpointId);
+  }
+
+  publish(owner: string, mappings: readonly PortMapping[]): void {
+    if (mappings.length > 0) this.firewall.setPorts(owner, mappings);
+    else this.firewall.removePorts(owner);
+  }
+
+  [Symbol.dispose](): void {
+    this.links[Symbol.dispose]();
+  }
+
+  /** Packets of containers are forwarded by the kernel only where that is on; a network that nothing leaves does not need it. */
+  #forward({ isolation, network }: NetworkPlan): void {
+    if (isolation === undefined || isolation.internal) return;
+    const families = new Set(isolation.subnets.map((cidr) => parseCidr(cidr)?.family));
+    if (families.has(4)) this.#switchOn('net/ipv4/ip_forward', network.name);
+    if (families.has(6)) this.#switchOn('net/ipv6/conf/all/forwarding', network.name);
+  }
+
+  #switchOn(sysctl: string, network: string): void {
+    const path = `/proc/sys/${sysctl}`;
+    try {
+      if (readFileSync(path, 'utf8').trim() !== '0') return;
+      writeFileSync(path, '1');
+    } catch (error) {
+      throw fromErrno(error, `network ${network} needs ${sysctl}`);
+    }
+    this.#log.info({ sysctl, network }, 'switched on packet forwarding for containers');
+  }
+}
+
+export function rulesOf({ isolation, masquerade }: NetworkPlan): NetworkRules {
+  return { isolation, masquerade };
+}
+
+export function needsRules({ isolation, masquerade }: NetworkPlan): boolean {
+  return isolation !== undefined || masquerade.length > 0;
+}
+
+/** A plugin's own rules live in a table per network, which it cannot leave. */
+function ownTable(plan: NetworkPlan): string {
+  return `${withoutOwnTable(plan)}\ntable ${ownTableName(plan)} {\n${plan.rules?.join('\n')}\n}`;
+}
+
+function withoutOwnTable(plan: NetworkPlan): string {
+  return `table ${ownTableName(plan)}\ndelete table ${ownTableName(plan)}`;
+}
+
+function ownTableName({ network }: NetworkPlan): string {
+  return `inet gantry_${network.id.slice(0, 12)}`;
+}
