@@ -1,0 +1,2 @@
+export { Content, type Blob, type Ingested, type IngestOptions } from './content.ts';
+export { checkedDigest, digestOf, isDigest } from './digest.ts';

@@ -1,0 +1,68 @@
+import { forbidden, invalidArgument } from '@gantry/sdk';
+import { mountFlags, type MountFlag } from '@gantry/sdk/linux';
+
+/** fstab-style options, taken apart: what is a flag of mount(2), and what goes to the file system as text. */
+export interface ParsedOptions {
+  readonly flags: ReadonlySet<MountFlag>;
+  readonly data: readonly string[];
+}
+
+const flagOptions: Readonly<Record<string, MountFlag | null>> = {
+  ro: 'rdonly',
+  rw: null,
+  nosuid: 'nosuid',
+  nodev: 'nodev',
+  noexec: 'noexec',
+  sync: 'synchronous',
+  async: null,
+  dirsync: 'dirsync',
+  noatime: 'noatime',
+  nodiratime: 'nodiratime',
+  relatime: 'relatime',
+  strictatime: 'strictatime',
+  lazytime: 'lazytime',
+  nosymfollow: 'nosymfollow',
+  silent: 'silent',
+  defaults: null,
+  suid: null,
+  dev: null,
+  exec: null,
+};
+
+/** They would smuggle in a path, another mount or a descriptor: the description has fields for those that are allowed. */
+const forbiddenKeys = new Set(
+  'lowerdir lowerdir+ upperdir workdir datadir+ bind rbind move remount loop offset fd rootmode user_id group_id helper uhelper x-mount.mkdir'.split(
+    ' ',
+  ),
+);
+/** What a built-in type understands; other types (granted one by one) may have options of their own. */
+const knownKeys: Readonly<Record<string, ReadonlySet<string>>> = {
+  bind: new Set(),
+  overlay: new Set('index redirect_dir metacopy xino nfs_export userxattr volatile uuid verity'.split(' ')),
+  tmpfs: new Set('size mode uid gid nr_inodes nr_blocks huge mpol noswap inode32 inode64'.split(' ')),
+};
+
+/** Throws `invalid_argument` naming the option that this type does not have, `forbidden` for one that no description may have. */
+export function parseOptions(type: string, options: readonly string[]): ParsedOptions {
+  const flags = new Set<MountFlag>();
+  const data: string[] = [];
+  for (const option of options) {
+    if (option === '' || /[,\n\0]/.test(option)) throw invalidArgument(`mount option ${JSON.stringify(option)} is not one option`);
+    if (Object.hasOwn(flagOptions, option)) {
+      const flag = flagOptions[option];
+      if (flag !== null && flag !== undefined) flags.add(flag);
+      continue;
+    }
+    const [key = ''] = option.split('=');
+    if (forbiddenKeys.has(key)) throw forbidden(`mount option ${JSON.stringify(key)} may not be given`);
+    if (knownKeys[type]?.has(key) === false) throw invalidArgument(`invalid option: ${JSON.stringify(option)} for mounts of type ${type}`);
+    data.push(option);
+  }
+  return { flags, data };
+}
+
+export function flagBits(flags: ReadonlySet<MountFlag>): number {
+  let bits = 0;
+  for (const flag of flags) bits |= mountFlags[flag];
+  return bits;
+}

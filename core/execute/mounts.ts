@@ -1,0 +1,169 @@
+import { closeSync } from 'node:fs';
+import { type Abortable, forbidden, fromErrno, invalidArgument, type Mount, notImplemented, unavailable } from '@gantry/sdk';
+import { bindMount, mount, mountOverlay, openInRoot, openPath, readMountinfo, run, umount2, unmountFlags } from '@gantry/sdk/linux';
+import type { Grants } from '../drivers/types.ts';
+import { flagBits, parseOptions } from './mount-options.ts';
+import { openPlace, pathOfData } from './places.ts';
+
+export interface MountRequest extends Abortable {
+  /** The mount point: a folder, or a file when the mount is a file. Ours, so its path is trusted. */
+  readonly target: string;
+  readonly mounts: readonly Mount[];
+  readonly grants: Grants;
+  /** Of a volume: set-uid programs and devices do not work in it. */
+  readonly restricted?: boolean;
+}
+
+/** Types that every plugin may describe; others need a grant. */
+const freeTypes = new Set(['bind', 'overlay', 'tmpfs']);
+
+/**
+ * Makes the described mounts at `target`, in order, after checking each against what the plugin was granted. All or nothing: a failure
+ * or an abort unmounts what was made. A second call stacks a second mount on top: callers ask `isMountPoint` first.
+ * Types that talk to a server are mounted by mount(8) in a process of its own, which dies with the signal.
+ */
+export async function makeMounts({ target, mounts, grants, restricted = false, signal }: MountRequest): Promise<void> {
+  const made: string[] = [];
+  try {
+    for (const described of mounts) {
+      signal?.throwIfAborted();
+      check(described, grants);
+      made.push(await makeOne(described, { target, grants, restricted, made, signal }));
+    }
+  } catch (error) {
+    for (const path of made.toReversed()) umount2(path, unmountFlags.detach);
+    throw fromErrno(error, `mount ${target}`);
+  }
+}
+
+/** Unmounts everything at and below the target, the last first. Nothing mounted there: nothing to do. */
+export function undoMounts(target: string): void {
+  const found = readMountinfo()
+    .map(({ mountPoint }) => mountPoint.replace(/\/\/deleted$/, ''))
+    .filter((mountPoint) => mountPoint === target || mountPoint.startsWith(`${target}/`));
+  for (const mountPoint of found.toReversed()) {
+    try {
+      umount2(mountPoint, unmountFlags.detach);
+    } catch (error) {
+      if (isGone(error)) continue;
+      throw fromErrno(error, `unmount ${mountPoint}`);
+    }
+  }
+}
+
+interface Making extends Abortable {
+  readonly target: string;
+  readonly grants: Grants;
+  readonly restricted: boolean;
+  readonly made: readonly string[];
+}
+
+function check({ type, helper }: Mount, grants: Grants): void {
+  if (!/^[a-z0-9._-]{1,64}$/.test(type)) throw invalidArgument(`mount type ${JSON.stringify(type)} of plugin ${grants.plugin}`);
+  if (!freeTypes.has(type) && !grants.mountTypes.includes(type)) {
+    throw forbidden(`plugin ${grants.plugin} may not mount type ${type}`, {
+      hint: 'its manifest has to ask for it in privileges.mountTypes',
+    });
+  }
+  if (helper !== undefined) throw notImplemented('mounts with a helper process');
+}
+
+/** The path at which it was mounted. */
+async function makeOne(described: Mount, making: Making): Promise<string> {
+  const place = described.target === undefined ? undefined : openInRoot(making.target, described.target, { flags: openPath });
+  const path = place === undefined ? making.target : `/proc/self/fd/${place}`;
+  try {
+    await mountAt(described, path, making);
+    return described.target === undefined ? making.target : `${making.target}/${described.target}`;
+  } finally {
+    if (place !== undefined) closeSync(place);
+  }
+}
+
+async function mountAt(described: Mount, target: string, { grants, restricted, made, signal }: Making): Promise<void> {
+  const { flags, data } = parseOptions(described.type, described.options ?? []);
+  const isReadOnly = described.readOnly === true || flags.has('rdonly');
+  const all = new Set(flags);
+  if (isReadOnly) all.add('rdonly');
+  if (restricted) all.add('nosuid').add('nodev');
+  switch (described.type) {
+    case 'overlay':
+      return overlayAt(described, target, { grants, data, isReadOnly });
+    case 'bind':
+      return bindAt(openPlace(described.source, grants, mountedAt(made)), target, {
+        readOnly: isReadOnly,
+        noSuid: all.has('nosuid'),
+        noDev: all.has('nodev'),
+        noExec: all.has('noexec'),
+      });
+    case 'tmpfs':
+      return mount('tmpfs', target, { type: 'tmpfs', flags: flagBits(all), data: data.join(',') });
+    default:
+      return mountByTool(described, target, {
+        grants,
+        options: [...(described.options ?? []), ...(restricted ? ['nosuid', 'nodev'] : [])],
+        signal,
+      });
+  }
+}
+
+function overlayAt(
+  { overlay }: Mount,
+  target: string,
+  { grants, data, isReadOnly }: { readonly grants: Grants; readonly data: readonly string[]; readonly isReadOnly: boolean },
+): void {
+  if (overlay === undefined) throw invalidArgument('an overlay mount without its folders');
+  const options = Object.fromEntries(
+    data.map((option) => {
+      const [key = '', ...value] = option.split('=');
+      return [key, value.length === 0 ? (true as const) : value.join('=')];
+    }),
+  );
+  mountOverlay({
+    lower: overlay.lower.map((place) => pathOfData(place, grants)),
+    upper: overlay.upper === undefined ? undefined : pathOfData(overlay.upper, grants),
+    work: overlay.work === undefined ? undefined : pathOfData(overlay.work, grants),
+    target,
+    options,
+    readOnly: isReadOnly,
+  });
+}
+
+function bindAt(source: number, target: string, limits: Parameters<typeof bindMount>[2]): void {
+  try {
+    bindMount(source, target, { recursive: true, ...limits });
+  } finally {
+    closeSync(source);
+  }
+}
+
+function mountedAt(made: readonly string[]): (index: number) => string {
+  return (index) => {
+    const path = made[index];
+    if (path === undefined) throw invalidArgument(`mount ${index} is not an earlier one of the same list`);
+    return path;
+  };
+}
+
+async function mountByTool(
+  described: Mount,
+  target: string,
+  { grants, options, signal }: { readonly grants: Grants; readonly options: readonly string[] } & Abortable,
+): Promise<void> {
+  const { source } = described;
+  const place = 'opaque' in source ? undefined : openPlace(source, grants, () => target);
+  try {
+    const from = 'opaque' in source ? source.opaque : `/proc/${process.pid}/fd/${place}`;
+    const list = [...options, ...(described.readOnly === true ? ['ro'] : [])];
+    // -i: no /sbin/mount.* helper, which would run outside of what we check.
+    const argv = ['mount', '-i', '-t', described.type, ...(list.length > 0 ? ['-o', list.join(',')] : []), '--', from, target];
+    const { exitCode, stderr } = await run({ file: '/bin/mount', argv, signal, env: {} });
+    if (exitCode !== 0) throw unavailable(`mount ${described.type} ${from}: ${stderr.toString().trim()}`);
+  } finally {
+    if (place !== undefined) closeSync(place);
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EINVAL' || error.code === 'ENOENT');
+}

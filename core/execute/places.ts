@@ -1,0 +1,81 @@
+import { closeSync, constants, readlinkSync } from 'node:fs';
+import { isAbsolute, normalize, relative } from 'node:path';
+import { forbidden, fromErrno, invalidArgument, type Path } from '@gantry/sdk';
+import { openat2, openInRoot, openPath, resolveFlags } from '@gantry/sdk/linux';
+import type { Grants } from '../drivers/types.ts';
+
+/**
+ * An O_PATH descriptor of a described place, inside what the plugin was granted; the caller closes it.
+ * `mounted` answers the path at which an earlier mount of the same list is.
+ */
+export function openPlace(place: Path, grants: Grants, mounted: (index: number) => string): number {
+  const subpath = place.subpath ?? '.';
+  if ('data' in place) return openBelow(grants.dataDir, withSubpath(belowData(place.data, grants), subpath));
+  if ('mount' in place) return openBelow(mounted(place.mount), subpath);
+  if ('host' in place) return openGranted(place.host, subpath, grants.hostPaths, `host path of plugin ${grants.plugin}`);
+  if ('device' in place) return openGranted(place.device, '.', grants.devices, `device of plugin ${grants.plugin}`);
+  throw invalidArgument(`${JSON.stringify(place.opaque)} is no path`);
+}
+
+/**
+ * The same place as text, for kernel interfaces that take no descriptor. Its parts were checked to be no symlinks, so that the text
+ * means what was checked; only the plugin itself could change that meanwhile.
+ */
+export function pathOfData(place: Path, grants: Grants): string {
+  if (!('data' in place)) throw invalidArgument('an overlay is made of data paths');
+  const below = withSubpath(belowData(place.data, grants), place.subpath ?? '.');
+  const root = openPathOf(grants.dataDir);
+  try {
+    closeSync(openat2(root, below, { flags: openPath | constants.O_DIRECTORY, resolve: strict }));
+  } catch (error) {
+    throw fromErrno(error, `data path ${below} of plugin ${grants.plugin}`);
+  } finally {
+    closeSync(root);
+  }
+  return `${grants.dataDir}/${below}`;
+}
+
+const strict = resolveFlags.beneath | resolveFlags.noSymlinks | resolveFlags.noMagicLinks;
+
+function belowData(path: string, grants: Grants): string {
+  const below = normalize(isAbsolute(path) ? relative(grants.dataDir, path) : path);
+  if (below === '..' || below.startsWith('../'))
+    throw forbidden(`plugin ${grants.plugin} describes ${path}, which is not below its data folder`);
+  return below;
+}
+
+function withSubpath(path: string, subpath: string): string {
+  return subpath === '.' ? path : `${path}/${subpath}`;
+}
+
+function openBelow(root: string, path: string): number {
+  try {
+    return openInRoot(root, path, { flags: openPath });
+  } catch (error) {
+    throw fromErrno(error, `open ${path} below ${root}`);
+  }
+}
+
+function openGranted(path: string, subpath: string, granted: readonly string[], what: string): number {
+  if (!isAbsolute(path)) throw invalidArgument(`${what}: ${JSON.stringify(path)} is not absolute`);
+  let base = openBelow('/', path);
+  if (subpath !== '.') {
+    const outer = base;
+    try {
+      base = openInRoot(outer, subpath, { flags: openPath });
+    } catch (error) {
+      throw fromErrno(error, `open ${subpath} below ${path}`);
+    } finally {
+      closeSync(outer);
+    }
+  }
+  const real = readlinkSync(`/proc/self/fd/${base}`);
+  if (granted.some((prefix) => prefix === '/' || prefix === '*' || real === prefix || real.startsWith(`${prefix.replace(/\/$/, '')}/`)))
+    return base;
+  closeSync(base);
+  throw forbidden(`${what}: ${real} is not covered by a granted privilege`);
+}
+
+function openPathOf(folder: string): number {
+  return openat2(undefined, folder, { flags: openPath | constants.O_DIRECTORY });
+}

@@ -1,0 +1,72 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Attachment, conflict, type Ctx, exhausted, internal, notImplemented } from '@gantry/sdk';
+import {
+  type AttachRequest,
+  type CommitRequest,
+  type GraphDriver,
+  type PrepareRequest,
+  type Snapshot,
+  SnapshotFolders,
+} from '@gantry/sdk/graph';
+import { run } from '@gantry/sdk/linux';
+
+/** `<key>/tree` is the whole tree: a copy of the parent's, sharing blocks where the file system can. */
+export class Vfs implements GraphDriver {
+  readonly features = [] as const;
+  readonly #folders: SnapshotFolders;
+
+  constructor(root: string) {
+    this.#folders = new SnapshotFolders(root);
+  }
+
+  async prepare(request: PrepareRequest, { signal }: Pick<Ctx, 'signal'>): Promise<{ readonly ready: boolean }> {
+    const [parent] = request.chain;
+    await this.#folders.prepare(request, async (folder) => {
+      const tree = join(folder, 'tree');
+      mkdirSync(tree);
+      chmodSync(tree, 0o755);
+      if (parent !== undefined) await copyTree(join(this.#folders.existing(parent), 'tree'), tree, signal);
+    });
+    return { ready: false };
+  }
+
+  async commit(request: CommitRequest): Promise<Record<string, never>> {
+    await this.#folders.commit(request);
+    return {};
+  }
+
+  async remove({ key }: { readonly key: string }): Promise<void> {
+    this.#folders.remove(key);
+  }
+
+  async attach({ key, readOnly, view }: AttachRequest): Promise<{ readonly attachment: Attachment }> {
+    if (view === 'changes') throw notImplemented('vfs keeps whole trees, not changes');
+    if (this.#folders.isCommitted(key) && !readOnly) throw conflict(`snapshot ${key} is committed: it can only be attached read-only`);
+    return { attachment: { mounts: [{ type: 'bind', source: { data: `${key}/tree` }, readOnly }], shareable: readOnly } };
+  }
+
+  async detach(): Promise<void> {}
+
+  async *list(): AsyncIterable<Snapshot> {
+    yield* this.#folders.list();
+  }
+
+  async status(): Promise<{ readonly status: readonly (readonly [string, string])[] }> {
+    return { status: [] };
+  }
+
+  /** Resolves when deleted snapshots are gone from the disk. */
+  settled(): Promise<void> {
+    return this.#folders.settled();
+  }
+}
+
+/** cp(1) keeps owners, times, hard links, holes and attributes, and shares blocks by FICLONE or copy_file_range. */
+async function copyTree(from: string, to: string, signal: AbortSignal): Promise<void> {
+  const argv = ['cp', '-a', '--reflink=auto', '--', `${from}/.`, to];
+  const { exitCode, stderr } = await run({ file: '/bin/cp', argv, env: {}, signal });
+  if (exitCode === 0) return;
+  const [said = ''] = stderr.toString().split('\n');
+  throw said.includes('No space left') ? exhausted(`copy snapshot: no space left on device`) : internal(`copy snapshot: ${said}`);
+}

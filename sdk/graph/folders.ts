@@ -1,0 +1,153 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
+import { readMountinfo, run } from '../linux/index.ts';
+import type { CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
+
+/**
+ * Snapshots as folders, for drivers that keep each in one folder of a local file system: names checked, half-made ones never seen,
+ * repeated requests recognised, deletion in the background. What is inside the folder is the driver's business, except for two files:
+ * `parents` (the chain it was prepared on) and `prepared` (there while it may be written).
+ */
+export class SnapshotFolders {
+  readonly #root: string;
+  #trash: Promise<void> = Promise.resolve();
+
+  /** What crashes left half made or half deleted is removed in the background. */
+  constructor(root: string) {
+    this.#root = root;
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(root)) if (name.startsWith('#')) this.#delete(join(root, name));
+  }
+
+  path(key: string): string {
+    return join(this.#root, checkedKey(key));
+  }
+
+  /** The folder of a snapshot that is there, or `not_found`. */
+  existing(key: string): string {
+    const path = this.path(key);
+    if (!existsSync(path)) throw notFound(`snapshot ${key} does not exist`);
+    return path;
+  }
+
+  isCommitted(key: string): boolean {
+    return !existsSync(join(this.existing(key), 'prepared'));
+  }
+
+  /** Makes the snapshot's folder and lets `fill` make what is in it; it appears whole or not at all. */
+  async prepare({ key, chain }: PrepareRequest, fill: (folder: string) => Promise<void> | void): Promise<void> {
+    const path = this.path(key);
+    const parents = chain.join('\n');
+    if (existsSync(path)) {
+      if (readFileSync(join(path, 'parents'), 'utf8') === parents) return;
+      throw alreadyExists(`snapshot ${key} exists with other parents`);
+    }
+    for (const parent of chain) {
+      if (!existsSync(this.path(parent))) throw notFound(`parent ${parent} of snapshot ${key} does not exist`);
+    }
+    const making = join(this.#root, `#new-${key}`);
+    try {
+      await rm(making, { recursive: true, force: true });
+      mkdirSync(making, { mode: 0o700 });
+      writeFileSync(join(making, 'parents'), parents);
+      writeFileSync(join(making, 'prepared'), '');
+      await fill(making);
+      renameSync(making, path);
+    } catch (error) {
+      this.#delete(making);
+      throw fromErrno(error, `prepare snapshot ${key}`);
+    }
+  }
+
+  /** Durable when it resolves. */
+  async commit({ key, name }: CommitRequest): Promise<void> {
+    const from = this.path(key);
+    const to = this.path(name);
+    if (!existsSync(from)) {
+      if (existsSync(to) && this.isCommitted(name)) return;
+      throw notFound(`snapshot ${key} does not exist`);
+    }
+    if (from !== to && existsSync(to)) throw alreadyExists(`snapshot ${name} exists already`);
+    try {
+      rmSync(join(from, 'prepared'), { force: true });
+      await syncFolder(from);
+      if (from !== to) renameSync(from, to);
+      await syncFolder(this.#root);
+    } catch (error) {
+      throw fromErrno(error, `commit snapshot ${key}`);
+    }
+  }
+
+  /** Gone for every caller when it returns; the disk space follows. `conflict` while the kernel shows it mounted. */
+  remove(key: string): void {
+    const path = this.path(key);
+    if (!existsSync(path)) return;
+    if (isMounted(key)) throw conflict(`snapshot ${key} is mounted`);
+    const gone = join(this.#root, `#gone-${key}`);
+    try {
+      renameSync(path, gone);
+    } catch (error) {
+      throw fromErrno(error, `remove snapshot ${key}`);
+    }
+    if (!removeEmpty(gone)) this.#delete(gone);
+  }
+
+  list(): readonly Snapshot[] {
+    return readdirSync(this.#root)
+      .filter((name) => isKey(name))
+      .map((key) => ({ key, committed: this.isCommitted(key) }));
+  }
+
+  /** Resolves when nothing is being deleted any more. */
+  async settled(): Promise<void> {
+    await this.#trash;
+  }
+
+  #delete(path: string): void {
+    this.#trash = this.#trash.then(() => deleteTree(path)).catch(() => undefined);
+  }
+}
+
+/** rm(1): deleting is all system calls, and in this process they would wait behind each other in its few threads. */
+async function deleteTree(path: string): Promise<void> {
+  if (existsSync(path)) await run({ file: '/bin/rm', argv: ['rm', '-rf', '--', path], env: {} });
+}
+
+function checkedKey(key: string): string {
+  if (!isKey(key)) throw invalidArgument(`snapshot key ${JSON.stringify(key.slice(0, 100))}; allowed are 1 to 64 of a-z 0-9 . _ -`);
+  return key;
+}
+
+function isKey(name: string): boolean {
+  return /^[a-z0-9._-]{1,64}$/.test(name) && name !== '.' && name !== '..';
+}
+
+function isMounted(key: string): boolean {
+  const part = `/${key}/`;
+  return readMountinfo().some(({ root, superOptions }) => root.includes(part) || superOptions.includes(part));
+}
+
+/** Most containers change nothing: their folders are empty, and a few calls are cheaper than a process. */
+function removeEmpty(path: string): boolean {
+  try {
+    for (const entry of readdirSync(path, { withFileTypes: true })) {
+      const inside = join(path, entry.name);
+      if (!entry.isDirectory()) unlinkSync(inside);
+      else {
+        for (const name of readdirSync(inside)) rmdirSync(join(inside, name));
+        rmdirSync(inside);
+      }
+    }
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r');
+  await folder.sync();
+}
