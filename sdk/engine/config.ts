@@ -48,7 +48,7 @@ export interface PortBinding {
 export interface MountSpec {
   readonly Type: 'bind' | 'volume' | 'tmpfs' | 'image';
   readonly Source?: string;
-  readonly Target: string;
+  readonly Target?: string;
   readonly ReadOnly?: boolean;
   readonly Consistency?: string;
   readonly BindOptions?: {

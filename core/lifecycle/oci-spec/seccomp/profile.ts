@@ -27,7 +27,7 @@ const profiles = new Map<string, SeccompProfile>();
 
 /** The default profile for a container with these capabilities on this machine. The same set gives the same object, so its JSON can be kept. */
 export function seccompProfile(capabilities: readonly string[]): SeccompProfile {
-  const key = [...capabilities].sort().join(' ');
+  const key = capabilities.toSorted().join(' ');
   let profile = profiles.get(key);
   if (profile === undefined) {
     profile = resolveSeccomp(capabilities, { architecture: goArchitectures[arch()] ?? arch(), kernel: release() });
