@@ -1,0 +1,5 @@
+export { checkEndpointPlan, isLinkName, isMac } from './network-check.ts';
+export { type EndpointWork, isDefault, type MadeEndpoint, removeInside, setDefaultRoutes } from './network-endpoint.ts';
+export { type Firewall } from './network-firewall.ts';
+export { needsRules, NetworkExecutor, rulesOf } from './network.ts';
+export type { PortMapping } from './network-rules.ts';
