@@ -1,5 +1,6 @@
 /* oxlint-disable typescript/no-unsafe-type-assertion, typescript/no-unnecessary-type-parameters -- a C function has the type that its declaration says */
 import { createRequire } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
 import type { LibraryHandle } from 'koffi';
 import type koffiModule from 'koffi';
 
@@ -41,8 +42,29 @@ export function errno(): number {
 
 /** The FFI library itself, loaded at first use. */
 export function koffi(): typeof koffiModule {
-  loadedKoffi ??= createRequire(import.meta.url)('koffi') as typeof koffiModule;
+  loadedKoffi ??= loadKoffi();
   return loadedKoffi;
+}
+
+function loadKoffi(): typeof koffiModule {
+  const require = createRequire(import.meta.url);
+  const loading = require('koffi') as typeof koffiModule;
+  if (!isMainThread)
+    keepMapped(
+      loading,
+      Object.keys(require.cache).find((path) => path.endsWith('.node') && path.includes('koffi')),
+    );
+  return loading;
+}
+
+/**
+ * Node unmaps an addon when the last thread that loaded it has gone, and then libuv still calls back into it to close what a terminated worker was watching: a crash of the
+ * whole process. So a worker makes the mapping stay: dlopen(3) with RTLD_NODELETE.
+ */
+function keepMapped(loading: typeof koffiModule, path: string | undefined): void {
+  const dlopen = loading.load(null).func('dlopen', 'void *', ['str', 'int']);
+  if (path === undefined || dlopen(path, 0x1002 /* RTLD_NODELETE, RTLD_NOW */) === null)
+    throw new Error('koffi cannot be kept in memory for this worker');
 }
 
 let loadedKoffi: typeof koffiModule | undefined;

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { closeSync } from 'node:fs';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { pidfdOpen, pipe, posixSpawn, run, waitForExit, waitpid, Watch, whenReadable } from '@gantry/sdk/linux';
+
+test('a worker with an active Watch can be terminated', async () => {
+  const script = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    const { Watch, pipe } = await import(workerData);
+    new Watch(pipe().reader, () => undefined);
+    parentPort.postMessage('watching');`;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), {
+    workerData: import.meta.resolve('@gantry/sdk/linux'),
+  });
+  await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
+  assert.equal(await worker.terminate(), 1);
+});
+
+test('whenReadable() rejects on abort and leaves the descriptor usable', async () => {
+  const { reader, writer } = pipe();
+  await assert.rejects(whenReadable(reader, { signal: AbortSignal.timeout(10) }), { name: 'TimeoutError' });
+  await assert.rejects(whenReadable(reader, { signal: AbortSignal.abort(new Error('before')) }), { message: 'before' });
+  closeSync(writer);
+  await whenReadable(reader);
+  closeSync(reader);
+});
+
+test('Watch tells the writer of a pipe whose reader has gone, once, and rests', async () => {
+  const { reader, writer } = pipe();
+  closeSync(reader);
+  let calls = 0;
+  const first = Promise.withResolvers<void>();
+  const watch = new Watch(
+    writer,
+    () => {
+      calls++;
+      first.resolve();
+    },
+    { readable: false, writable: true },
+  );
+  await first.promise;
+  await run({ file: 'true' });
+  assert.equal(calls, 1);
+  watch[Symbol.dispose]();
+  closeSync(writer);
+});
+
+test('200 children are waited for at once, and each one reaped', async () => {
+  const pids = Array.from({ length: 200 }, (_, index) => posixSpawn({ file: 'sh', argv: ['sh', '-c', `exit ${index % 7}`] }));
+  const codes = await Promise.all(pids.map(async (pid) => (await waitForExit(pid))?.exitCode));
+  assert.deepEqual(
+    codes,
+    pids.map((_, index) => index % 7),
+  );
+  assert.equal(waitpid(-1), 'not-ours');
+  assert.throws(() => pidfdOpen(pids[0] ?? 0), { code: 'ESRCH' });
+});
