@@ -50,7 +50,7 @@ function subfolders(folder: string): string[] {
   return entries
     .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
     .map((entry) => join(folder, entry.name))
-    .sort();
+    .toSorted();
 }
 
 function readManifest(dir: string): string | undefined {

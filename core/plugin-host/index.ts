@@ -47,7 +47,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     return [...this.#providers.keys()]
       .filter((key) => key.startsWith(`${kind}/`))
       .map((key) => key.slice(kind.length + 1))
-      .sort();
+      .toSorted();
   }
 
   grants(kind: DriverKind, name: string): Grants {
@@ -85,11 +85,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
         error: reason,
       }),
     );
-    return [...[...this.#plugins.values()].map((plugin) => plugin.info()).sort((a, b) => (a.name < b.name ? -1 : 1)), ...broken];
+    return [...[...this.#plugins.values()].map((plugin) => plugin.info()).toSorted((a, b) => (a.name < b.name ? -1 : 1)), ...broken];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const plugin of [...this.#plugins.values()].reverse()) await plugin.stop();
+    for (const plugin of [...this.#plugins.values()].toReversed()) await plugin.stop();
   }
 
   #install(discovered: Discovered): void {
@@ -151,7 +151,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const offers = [...this.#plugins.values()].flatMap(({ discovered }) =>
       discovered.manifest.provides.filter(({ contract, priority }) => contract === kind && priority !== undefined),
     );
-    return offers.sort((a, b) => (b.priority ?? 0) - (a.priority ?? 0)).flatMap(({ drivers }) => drivers.slice(0, 1));
+    return offers.toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0)).flatMap(({ drivers }) => drivers.slice(0, 1));
   }
 
   async #whyNot(kind: DriverKind, name: string): Promise<string | undefined> {
