@@ -1,0 +1,182 @@
+import { createHash, type Hash } from 'node:crypto';
+import { closeSync, openSync, readSync, realpathSync, writeSync } from 'node:fs';
+import { posix } from 'node:path';
+import { invalidArgument } from '@gantry/sdk';
+import type { Change } from '@gantry/sdk/engine';
+import { syncfs, umount2, unmountFlags } from '@gantry/sdk/linux';
+import { failpoint } from '../../support/index.ts';
+import { TarReader } from '../tar/index.ts';
+import type { Channel } from './channel.ts';
+import { compare, upperEntries } from './compare.ts';
+import { decompressed } from './decompress.ts';
+import { joined } from './entry-path.ts';
+import { Packer } from './packer.ts';
+import { pathStat, statAt } from './path-stat.ts';
+import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
+import { enter, enterBelow } from './root.ts';
+import { isWhiteout, namesIn, statOf } from './tree.ts';
+import { Unpacker, type UnpackRules } from './unpacker.ts';
+import { walk } from './walk.ts';
+
+type Handler<Name extends JobName> = (job: JobOf<Name>, channel: Channel) => Promise<ResultOf<Name>> | ResultOf<Name>;
+
+/** What this thread does for each kind of job. All files of the real tree are opened before it enters a foreign one. */
+export const handlers: { readonly [Name in Exclude<JobName, 'split'>]: Handler<Name> } = {
+  async apply({ root, fd, whiteouts, isDiffIdKnown }, channel) {
+    enter(root);
+    const hash = isDiffIdKnown ? undefined : createHash('sha256');
+    const sizeBytes = await unpackAll(decompressed(chunksOf(fd, channel)), { whiteouts }, hash);
+    return { diffId: hash === undefined ? '' : `sha256:${hash.digest('hex')}`, sizeBytes };
+  },
+
+  async unpack({ root, path, rules }, channel) {
+    enter(root);
+    const folder = posix.join('/', path, '/');
+    if (!statAt(folder).isDirectory()) throw invalidArgument('extraction point is not a directory');
+    const below = Buffer.from(realpathSync(folder).slice(1)).toString('latin1');
+    await unpackAll(decompressed(channel.input()), { ...rules, below });
+    return {};
+  },
+
+  pack({ root, path, rebase }, channel) {
+    enter(root);
+    const packer = new Packer({ write: (bytes) => channel.output(owned(bytes)) });
+    packPath(packer, path, rebase);
+    packer.finish();
+    return {};
+  },
+
+  diff({ comparison, fd }, channel) {
+    const hash = createHash('sha256');
+    let tarBytes = 0;
+    const packer = new Packer({
+      write: (bytes) => {
+        channel.check();
+        failpoint('diff.write');
+        hash.update(bytes);
+        for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+        tarBytes += bytes.length;
+      },
+    });
+    packDiff(packer, comparison);
+    packer.finish();
+    return { digest: `sha256:${hash.digest('hex')}`, tarBytes, sizeBytes: packer.contentBytes };
+  },
+
+  changes({ comparison }): readonly Change[] {
+    return compare(comparison).map(({ path, kind }) => ({ path: `/${Buffer.from(path, 'latin1').toString()}`, kind }));
+  },
+
+  size({ comparison }) {
+    const inodes = new Set<number>();
+    let bytes = 0;
+    const found = comparison.kind === 'overlay' ? upperEntries(comparison.upper) : compare(comparison);
+    for (const { stat } of found) {
+      if (stat === undefined || stat.isDirectory() || inodes.has(stat.ino)) continue;
+      inodes.add(stat.ino);
+      bytes += stat.size;
+    }
+    return bytes;
+  },
+
+  stat({ root, path }) {
+    enter(root);
+    return pathStat(path);
+  },
+
+  async copyUp({ root, path, target, spoolFd }, channel) {
+    enter(target);
+    if (namesIn('').length > 0) return {};
+    enter(root);
+    const folder = posix.join('/', path, '/');
+    if (statOf(Buffer.from(folder.slice(1)).toString('latin1'))?.isDirectory() !== true) return {};
+    enterBelow(folder);
+    const packer = new Packer({ write: (bytes) => void writeSync(spoolFd, bytes) });
+    packPath(packer, '/', '.');
+    packer.finish();
+    enter(target);
+    await unpackAll(chunksOf(spoolFd, channel), { whiteouts: 'none' });
+    return {};
+  },
+
+  sync({ path }) {
+    const fd = openSync(path, 'r');
+    try {
+      syncfs(fd);
+    } finally {
+      closeSync(fd);
+    }
+    return {};
+  },
+
+  unmount({ target }) {
+    umount2(target, unmountFlags.detach);
+    return {};
+  },
+};
+
+async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules: UnpackRules, hash?: Hash): Promise<number> {
+  const unpacker = new Unpacker(rules);
+  try {
+    const reader = new TarReader(unpacker);
+    for await (const chunk of source) {
+      failpoint('layer.apply');
+      hash?.update(chunk);
+      reader.write(chunk);
+    }
+    reader.finish();
+    unpacker.finish();
+    return unpacker.totalBytes;
+  } finally {
+    unpacker.close();
+  }
+}
+
+/** The same memory for every chunk: whoever gets one has used it up before he asks for the next. */
+function* chunksOf(fd: number, channel: Channel): Iterable<Buffer> {
+  const chunk = Buffer.allocUnsafeSlow(1024 * 1024);
+  for (let at = 0; ; ) {
+    channel.check();
+    const got = readSync(fd, chunk, 0, chunk.length, at);
+    if (got === 0) return;
+    at += got;
+    yield chunk.subarray(0, got);
+  }
+}
+
+function packPath(packer: Packer, path: string, rebase: string | undefined): void {
+  const absolute = posix.join('/', path);
+  const start = Buffer.from(absolute.replace(/^\/+|\/+$/g, '')).toString('latin1');
+  const stat = statAt(absolute);
+  const name =
+    rebase === undefined
+      ? posix.basename(start)
+      : Buffer.from(rebase)
+          .toString('latin1')
+          .replace(/^\/+|\/+$/g, '');
+  if (name !== '') packer.add(start, stat, name);
+  if (!stat.isDirectory()) return;
+  for (const found of walk(start)) packer.add(found.path, found.stat, joined(name, found.path.slice(start === '' ? 0 : start.length + 1)));
+}
+
+function packDiff(packer: Packer, comparison: Comparison): void {
+  if (comparison.kind === 'overlay') {
+    for (const { path, stat, isOpaque } of upperEntries(comparison.upper)) {
+      const mtime = Math.floor(stat.mtimeMs / 1000);
+      if (isWhiteout(stat)) packer.addWhiteout(path, mtime);
+      else packer.add(path, stat);
+      if (isOpaque) packer.addOpaque(path, mtime);
+    }
+    return;
+  }
+  for (const { path, kind, stat } of compare(comparison)) {
+    if (kind === 'deleted') packer.addWhiteout(path, Math.floor(Date.now() / 1000));
+    else if (stat !== undefined) packer.add(path, stat);
+  }
+}
+
+/** The bytes as a piece of memory of their own, which can be given away. */
+function owned(bytes: Buffer): Uint8Array<ArrayBuffer> {
+  const isWhole = bytes.buffer instanceof ArrayBuffer;
+  return isWhole ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : new Uint8Array(bytes);
+}

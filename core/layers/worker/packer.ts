@@ -1,0 +1,152 @@
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs';
+import { deviceNumbers, getXattr, isErrno } from '@gantry/sdk/linux';
+import { endOfArchive, paddingBytes, tarHeader, type TarEntry } from '../tar/index.ts';
+import { baseOf, type EntryPath, joined, kernelPath, parentOf } from './entry-path.ts';
+
+export interface TarSink {
+  write(bytes: Buffer): void;
+}
+
+const bufferBytes = 1024 * 1024;
+
+/**
+ * Writes a tar of what it is shown of this thread's root, by the rules of Docker's layers: PAX, whole seconds, no user names, of the
+ * attributes the capabilities only, hard links by inode, no sockets. The same tree gives the same bytes.
+ */
+export class Packer {
+  readonly #sink: TarSink;
+  readonly #links = new Map<string, EntryPath>();
+  #buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  #used = 0;
+  #contentBytes = 0;
+
+  constructor(sink: TarSink) {
+    this.#sink = sink;
+  }
+
+  /** Of the files written so far. */
+  get contentBytes(): number {
+    return this.#contentBytes;
+  }
+
+  /** `name` is what the archive calls it. What vanished meanwhile is left out. */
+  add(path: EntryPath, stat: Stats, name: EntryPath = path): void {
+    try {
+      this.#add(path, stat, name);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENXIO', 'ELOOP')) throw error;
+    }
+  }
+
+  /** The sign that a lower entry is gone. */
+  addWhiteout(path: EntryPath, mtimeSeconds: number): void {
+    this.#header({ type: '0', name: bytesOf(joined(parentOf(path), `.wh.${baseOf(path)}`)), mode: 0o600, mtime: mtimeSeconds });
+  }
+
+  /** The sign that nothing of the lower folder shows through. */
+  addOpaque(folder: EntryPath, mtimeSeconds: number): void {
+    this.#header({ type: '0', name: bytesOf(joined(folder, '.wh..wh..opq')), mode: 0o600, mtime: mtimeSeconds });
+  }
+
+  finish(): void {
+    this.#write(endOfArchive);
+    this.#flush();
+  }
+
+  #add(path: EntryPath, stat: Stats, name: EntryPath): void {
+    const common = { name: bytesOf(name), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, mtime: Math.floor(stat.mtimeMs / 1000) };
+    if (stat.isDirectory()) return this.#header({ ...common, type: '5', name: bytesOf(`${name}/`), ...this.#xattrs(path) });
+    if (stat.isSocket()) return;
+    if (stat.nlink > 1) {
+      const inode = `${stat.dev}:${stat.ino}`;
+      const first = this.#links.get(inode);
+      if (first !== undefined) return this.#header({ ...common, type: '1', linkName: bytesOf(first), ...this.#xattrs(path) });
+      this.#links.set(inode, name);
+    }
+    if (stat.isFile()) return this.#file(path, { ...common, type: '0', ...this.#xattrs(path) });
+    if (stat.isSymbolicLink()) {
+      return this.#header({ ...common, type: '2', linkName: readlinkSync(kernelPath(path), { encoding: 'buffer' }) });
+    }
+    if (stat.isFIFO()) return this.#header({ ...common, type: '6' });
+    const { major, minor } = deviceNumbers(stat.rdev);
+    this.#header({ ...common, type: stat.isBlockDevice() ? '4' : '3', deviceMajor: major, deviceMinor: minor });
+  }
+
+  #file(path: EntryPath, entry: TarEntry): void {
+    const fd = openSync(kernelPath(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile()) return;
+      this.#header({ ...entry, size: stat.size });
+      this.#contentBytes += stat.size;
+      this.#content(fd, stat.size);
+      this.#zeros(paddingBytes(stat.size));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Exactly as many bytes as the header says, whatever happens to the file meanwhile. */
+  #content(fd: number, sizeBytes: number): void {
+    for (let left = sizeBytes; left > 0; ) {
+      if (this.#used === bufferBytes) this.#flush();
+      const got = readSync(fd, this.#buffer, this.#used, Math.min(left, bufferBytes - this.#used), null);
+      if (got === 0) return this.#zeros(left);
+      this.#used += got;
+      left -= got;
+    }
+  }
+
+  #xattrs(path: EntryPath): { readonly xattrs?: ReadonlyMap<string, Buffer> } {
+    const capability = capabilityOf(path);
+    return capability === undefined ? {} : { xattrs: new Map([['security.capability', capability]]) };
+  }
+
+  #header(entry: TarEntry): void {
+    this.#write(tarHeader(entry));
+  }
+
+  #write(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#used === bufferBytes) this.#flush();
+      const copied = bytes.copy(this.#buffer, this.#used, at);
+      this.#used += copied;
+      at += copied;
+    }
+  }
+
+  #zeros(lengthBytes: number): void {
+    for (let left = lengthBytes; left > 0; ) {
+      if (this.#used === bufferBytes) this.#flush();
+      const length = Math.min(left, bufferBytes - this.#used);
+      this.#buffer.fill(0, this.#used, this.#used + length);
+      this.#used += length;
+      left -= length;
+    }
+  }
+
+  #flush(): void {
+    if (this.#used === 0) return;
+    this.#sink.write(this.#buffer.subarray(0, this.#used));
+    if (this.#buffer.buffer.byteLength === 0) this.#buffer = Buffer.allocUnsafeSlow(bufferBytes); // given away
+    this.#used = 0;
+  }
+}
+
+function bytesOf(path: EntryPath): Buffer {
+  return Buffer.from(path, 'latin1');
+}
+
+/** A namespaced capability (revision 3) is written as one of the initial namespace (revision 2): see capabilities(7). */
+function capabilityOf(path: EntryPath): Buffer | undefined {
+  let value: Buffer | undefined;
+  try {
+    value = getXattr(kernelPath(path), 'security.capability');
+  } catch (error) {
+    if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) return undefined;
+    throw error;
+  }
+  if (value?.length !== 24 || value[3] !== 3) return value;
+  value[3] = 2;
+  return value.subarray(0, 20);
+}

@@ -1,0 +1,92 @@
+import type { Change, PathStat } from '@gantry/sdk/engine';
+import type { ErrorFacts, ErrorCode } from '@gantry/sdk';
+import type { UnpackRules } from './unpacker.ts';
+
+/** What a worker can do. Descriptors are those of the process, which threads share; the asker opens and closes them. */
+export interface Jobs {
+  /** Unpacks a whole layer file. */
+  readonly apply: {
+    readonly job: { readonly root: string; readonly fd: number; readonly whiteouts: 'overlay' | 'plain'; readonly isDiffIdKnown: boolean };
+    readonly result: { readonly diffId: string; readonly sizeBytes: number };
+  };
+  /** Unpacks a stream that the asker sends. */
+  readonly unpack: {
+    readonly job: { readonly root: string; readonly path: string; readonly rules: UnpackRules };
+    readonly result: Record<string, never>;
+  };
+  /** Sends a tar of a tree. */
+  readonly pack: {
+    readonly job: { readonly root: string; readonly path: string; readonly rebase?: string };
+    readonly result: Record<string, never>;
+  };
+  /** Writes a tar of what a snapshot changed into an open file. */
+  readonly diff: {
+    readonly job: { readonly comparison: Comparison; readonly fd: number };
+    readonly result: { readonly digest: string; readonly tarBytes: number; readonly sizeBytes: number };
+  };
+  readonly changes: { readonly job: { readonly comparison: Comparison }; readonly result: readonly Change[] };
+  readonly size: { readonly job: { readonly comparison: Comparison }; readonly result: number };
+  readonly stat: { readonly job: { readonly root: string; readonly path: string }; readonly result: PathStat };
+  /** Copies a folder of one tree into another tree if that is empty. */
+  readonly copyUp: {
+    readonly job: { readonly root: string; readonly path: string; readonly target: string; readonly spoolFd: number };
+    readonly result: Record<string, never>;
+  };
+  /** Takes an archive of images apart: see core/images. */
+  readonly split: {
+    readonly job: { readonly folder: string; readonly maxSmallBytes: number };
+    readonly result: SplitArchive;
+  };
+  readonly sync: { readonly job: { readonly path: string }; readonly result: Record<string, never> };
+  readonly unmount: { readonly job: { readonly target: string }; readonly result: Record<string, never> };
+}
+
+/** What changed: the upper tree of an overlay over a merged view of the layers below, or a whole tree against another. */
+export interface Comparison {
+  readonly kind: 'overlay' | 'trees';
+  readonly upper: string;
+  /** Undefined: nothing was there before. */
+  readonly lower: string | undefined;
+}
+
+/** A member of an image archive. */
+export interface Member {
+  readonly name: string;
+  readonly type: 'file' | 'link' | 'other';
+  readonly sizeBytes: number;
+  /** Of a link: the name that it points to, from the archive's root; undefined when it leaves the archive. */
+  readonly target?: string;
+  /** Of a file: where its bytes were put, and their digest. */
+  readonly path?: string;
+  readonly digest?: string;
+  /** Of a small file that is no tar. */
+  readonly text?: string;
+}
+export interface SplitArchive {
+  readonly members: readonly Member[];
+}
+
+export type JobName = keyof Jobs;
+export type JobOf<Name extends JobName> = Jobs[Name]['job'];
+export type ResultOf<Name extends JobName> = Jobs[Name]['result'];
+
+export type ToWorker =
+  | {
+      readonly kind: 'job';
+      readonly id: number;
+      readonly name: JobName;
+      readonly job: Jobs[JobName]['job'];
+      readonly control: SharedArrayBuffer;
+    }
+  | { readonly kind: 'input'; readonly id: number; readonly chunk: Uint8Array | undefined };
+
+export type FromWorker =
+  | { readonly kind: 'output'; readonly chunk: Uint8Array }
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'done'; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly facts: ErrorFacts; readonly errno?: string };
+
+/** Cells of a job's shared memory: set to 1 to stop it; how many outputs were sent, and taken. */
+export const controlCells = { stop: 0, taken: 1 } as const;
+/** Outputs in flight, and inputs in flight. */
+export const window = 4;
