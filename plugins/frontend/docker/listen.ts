@@ -1,0 +1,71 @@
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { conflict, fromErrno, invalidArgument } from '@gantry/sdk';
+
+/** Listens on "unix:///path" or "fd://" (systemd's first socket, or "fd://N"); resolves when connections are accepted. */
+export async function listen(server: Server, host: string, socketGroup: string | undefined): Promise<void> {
+  const [scheme = '', rest = ''] = host.split('://', 2);
+  if (scheme === 'unix' && rest.startsWith('/')) return listenOnPath(server, rest, socketGroup);
+  if (scheme === 'fd') return bind(server, { fd: rest === '' ? firstPassedFd : Number(rest) }, host);
+  if (scheme === 'tcp') throw invalidArgument(`refused to listen on ${host}: without mutual TLS anyone who reaches it is root`);
+  throw invalidArgument(`cannot listen on "${host}": it must be unix:///path or fd://`);
+}
+
+/** sd_listen_fds(3). */
+const firstPassedFd = 3;
+
+async function listenOnPath(server: Server, path: string, socketGroup: string | undefined): Promise<void> {
+  // sun_path of unix(7) has 108 bytes with the final NUL; longer ones would be cut off silently.
+  if (Buffer.byteLength(path) > 107) throw invalidArgument(`the socket path ${path} is longer than 107 bytes`);
+  const group = socketGroup === undefined ? 0 : groupId(socketGroup);
+  const made = mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  if (made !== undefined) chownSync(dirname(path), process.getuid?.() ?? 0, group);
+  await removeStale(path);
+  await bind(server, { path }, path);
+  chownSync(path, process.getuid?.() ?? 0, group);
+  chmodSync(path, 0o660);
+}
+
+const backlog = 1_024;
+
+function bind(server: Server, place: { readonly path: string } | { readonly fd: number }, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) => reject(fromErrno(error, `listening on ${host}`));
+    server.once('error', onError);
+    server.listen(place, backlog, () => {
+      server.off('error', onError);
+      resolve();
+    });
+  });
+}
+
+/** A socket that nobody answers is left from a crash; one that answers is somebody else's, anything else is not ours to remove. */
+async function removeStale(path: string): Promise<void> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw conflict(`${path} is there and is not a socket`);
+  if (await answers(path)) throw conflict(`another process listens on ${path}`);
+  rmSync(path, { force: true });
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+/** group(5); root's when there is no such group: then only root may connect. */
+function groupId(name: string): number {
+  const entry = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([group, , id]) => group === name || id === name);
+  return Number(entry?.[2] ?? 0);
+}

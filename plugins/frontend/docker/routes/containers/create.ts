@@ -1,0 +1,30 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { EndpointConfig } from '@gantry/sdk/engine';
+import { configNames, createContainer } from '../../bodies/container.ts';
+import { withoutAbsent } from '../../http/absent.ts';
+import type { Call } from '../../http/call.ts';
+import { readShape, type ShapeOf } from '../../http/shape.ts';
+
+/** POST /containers/create: the image's config, a host config and the networks in one body. */
+export async function create(call: Call): Promise<void> {
+  const document = await call.document();
+  const body: ShapeOf<typeof createContainer> = document === null ? {} : readShape(createContainer, document);
+  if (!Object.keys(body).some((name) => configNames.has(name))) {
+    throw invalidArgument('config cannot be empty in order to create a container');
+  }
+  const { HostConfig: hostConfig = {}, NetworkingConfig: networking, ...config } = body;
+  const { id, warnings } = await call.engine.containers.create(
+    withoutAbsent({
+      name: call.query.word('name'),
+      config,
+      hostConfig,
+      networks: networking?.EndpointsConfig && endpoints(networking.EndpointsConfig),
+      platform: call.query.word('platform'),
+    }),
+  );
+  call.send({ Id: id, Warnings: warnings }, 201);
+}
+
+function endpoints(configs: Readonly<Record<string, EndpointConfig | null>>): Readonly<Record<string, EndpointConfig>> {
+  return Object.fromEntries(Object.entries(configs).map(([network, config]) => [network, config ?? {}]));
+}

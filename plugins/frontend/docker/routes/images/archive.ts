@@ -1,0 +1,34 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { Call } from '../../http/call.ts';
+import { withProgress } from '../../streams/progress.ts';
+import { get, post, type Route } from '../route.ts';
+
+export const archiveRoutes: readonly Route[] = [
+  get('/images/:name/get', (call) => save(call, [call.param('name')])),
+  get('/images/get', (call) =>
+    save(
+      call,
+      call.query.all('names').flatMap((names) => names.split(',')),
+    ),
+  ),
+  post('/images/load', load),
+];
+
+async function save(call: Call, names: readonly string[]): Promise<void> {
+  if (names.every((name) => name === '')) throw invalidArgument('no image given to save');
+  const tar = await call.engine.images.save(names, { signal: call.signal });
+  await call.stream('application/x-tar').pipe(tar);
+}
+
+async function load(call: Call): Promise<void> {
+  const isQuiet = call.query.flag('quiet', true);
+  await withProgress(call, async (report) => {
+    const loaded = await call.engine.images.load(call.body(), { ...(isQuiet ? {} : { onProgress: report }), signal: call.signal });
+    for (const { id, reference, replaced } of loaded) {
+      if (reference !== undefined && replaced !== undefined) {
+        report({ stream: `The image ${reference} already exists, renaming the old one with ID ${replaced} to empty string\n` });
+      }
+      report({ stream: reference === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${reference}\n` });
+    }
+  });
+}

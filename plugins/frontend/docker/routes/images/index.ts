@@ -1,0 +1,81 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { DeletedImage } from '@gantry/sdk/engine';
+import { containerConfig } from '../../bodies/container.ts';
+import { withoutAbsent } from '../../http/absent.ts';
+import type { Call } from '../../http/call.ts';
+import { unixSeconds } from '../../http/time.ts';
+import { imageDocument } from '../../shapes/image-document.ts';
+import { imageSummary } from '../../shapes/image-summary.ts';
+import { get, post, remove, type Route } from '../route.ts';
+import { archiveRoutes } from './archive.ts';
+import { transferRoutes } from './transfer.ts';
+
+export const imageRoutes: readonly Route[] = [
+  get('/images/json', list),
+  get('/images/:name/json', (call) => call.send(imageDocument(call.engine.images.inspect(call.param('name')), call.version))),
+  get('/images/:name/history', history),
+  post('/images/:name/tag', tag),
+  remove('/images/:name', async (call) => {
+    const { query } = call;
+    const options = { force: query.flag('force'), prune: !query.flag('noprune') };
+    call.send((await call.engine.images.remove(call.param('name'), options)).map(deletedDocument));
+  }),
+  post('/images/prune', async (call) => {
+    const { deleted, spaceReclaimed } = await call.engine.images.prune({ filters: call.query.filters() });
+    call.send({ ImagesDeleted: deleted.map(deletedDocument), SpaceReclaimed: spaceReclaimed });
+  }),
+  post('/commit', commit),
+  ...transferRoutes,
+  ...archiveRoutes,
+];
+
+async function list(call: Call): Promise<void> {
+  const { query, version } = call;
+  const images = await call.engine.images.list({ filters: query.filters(), all: query.flag('all'), sharedSize: query.flag('shared-size') });
+  call.send(images.map((image) => imageSummary(image, version)));
+}
+
+function history(call: Call): void {
+  const entries = call.engine.images.history(call.param('name'));
+  call.send(
+    entries.map(({ id, created, created_by: createdBy, tags, sizeBytes, comment }) => ({
+      Comment: comment ?? '',
+      Created: unixSeconds(created ?? ''),
+      CreatedBy: createdBy ?? '',
+      Id: id,
+      Size: sizeBytes,
+      Tags: tags.length === 0 ? null : tags,
+    })),
+  );
+}
+
+async function tag(call: Call): Promise<void> {
+  const repository = call.query.text('repo');
+  const name = call.query.word('tag');
+  if (repository === '') throw invalidArgument('invalid reference format: repository name must not be empty');
+  await call.engine.images.tag(call.param('name'), name === undefined ? repository : `${repository}:${name}`);
+  call.sendNothing(201);
+}
+
+async function commit(call: Call): Promise<void> {
+  const { query } = call;
+  const repository = query.word('repo');
+  const name = query.word('tag');
+  const config = call.hasBody ? await call.document() : null;
+  const { id } = await call.engine.containers.commit(
+    withoutAbsent({
+      container: query.text('container'),
+      reference: repository === undefined || name === undefined ? repository : `${repository}:${name}`,
+      author: query.word('author'),
+      comment: query.word('comment'),
+      pause: query.flag('pause', true),
+      changes: query.all('changes').flatMap((change) => change.split('\n')),
+      config: config === null ? undefined : containerConfig.read(config, ''),
+    }),
+  );
+  call.send({ Id: id }, 201);
+}
+
+function deletedDocument({ untagged, deleted }: DeletedImage) {
+  return { ...(untagged === undefined ? {} : { Untagged: untagged }), ...(deleted === undefined ? {} : { Deleted: deleted }) };
+}

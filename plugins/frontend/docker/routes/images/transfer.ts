@@ -1,0 +1,71 @@
+import { invalidArgument, notImplemented } from '@gantry/sdk';
+import { registryAuth } from '../../bodies/objects.ts';
+import { withoutAbsent } from '../../http/absent.ts';
+import type { Call } from '../../http/call.ts';
+import { readShape } from '../../http/shape.ts';
+import { withProgress } from '../../streams/progress.ts';
+import { post, type Route } from '../route.ts';
+
+export const transferRoutes: readonly Route[] = [
+  post('/images/create', (call) => (call.query.text('fromImage') === '' ? importTar(call) : pull(call))),
+  post('/images/:name/push', push),
+];
+
+async function pull(call: Call): Promise<void> {
+  const { query } = call;
+  const reference = withTag(query.text('fromImage'), query.word('tag'));
+  const auth = authOf(call);
+  await withProgress(call, (onProgress) =>
+    call.engine.images.pull(reference, withoutAbsent({ platform: query.word('platform'), auth, onProgress, signal: call.signal })),
+  );
+}
+
+async function push(call: Call): Promise<void> {
+  const reference = withTag(call.param('name'), call.query.word('tag'));
+  const auth = authOf(call);
+  await withProgress(call, (onProgress) => call.engine.images.push(reference, withoutAbsent({ auth, onProgress, signal: call.signal })));
+}
+
+async function importTar(call: Call): Promise<void> {
+  const { query } = call;
+  const source = query.text('fromSrc');
+  if (source === '') throw invalidArgument('either fromImage or fromSrc must be given');
+  if (source !== '-') throw notImplemented(`cannot import from ${source}: send the archive in the request, with fromSrc=-`);
+  const repository = query.word('repo');
+  await withProgress(call, async (report) => {
+    const { id } = await call.engine.images.import(
+      withoutAbsent({
+        tar: call.body(),
+        reference: repository === undefined ? undefined : withTag(repository, query.word('tag')),
+        message: query.word('message'),
+        changes: query.all('changes').flatMap((change) => change.split('\n')),
+        platform: query.word('platform'),
+        signal: call.signal,
+      }),
+    );
+    report({ status: id });
+  });
+}
+
+function withTag(name: string, tag: string | undefined): string {
+  if (tag === undefined) return name;
+  return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
+}
+
+/** base64url JSON; like Docker's daemon, what cannot be read counts as none. */
+function authOf(call: Call): unknown {
+  const header = call.header('x-registry-auth');
+  if (header === undefined || header === '') return undefined;
+  try {
+    const auth = readShape(registryAuth, JSON.parse(Buffer.from(header, 'base64url').toString()));
+    return withoutAbsent({
+      username: auth.username,
+      password: auth.password,
+      serverAddress: auth.serveraddress,
+      identityToken: auth.identitytoken,
+      registryToken: auth.registrytoken,
+    });
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,25 @@
+import { buildRoutes } from './build.ts';
+import { containerRoutes } from './containers/index.ts';
+import { execRoutes } from './exec.ts';
+import { imageRoutes } from './images/index.ts';
+import { networkRoutes } from './networks.ts';
+import { pluginRoutes } from './plugins.ts';
+import { registryRoutes } from './registry.ts';
+import type { Route } from './route.ts';
+import { swarmRoutes } from './swarm.ts';
+import { systemRoutes } from './system/index.ts';
+import { volumeRoutes } from './volumes.ts';
+
+/** Every route of the API, by noun. */
+export const routes: readonly Route[] = [
+  ...systemRoutes,
+  ...containerRoutes,
+  ...execRoutes,
+  ...imageRoutes,
+  ...volumeRoutes,
+  ...networkRoutes,
+  ...buildRoutes,
+  ...registryRoutes,
+  ...pluginRoutes,
+  ...swarmRoutes,
+];

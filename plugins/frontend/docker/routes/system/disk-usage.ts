@@ -1,0 +1,29 @@
+import type { DiskUsage } from '@gantry/sdk/engine';
+import type { Call } from '../../http/call.ts';
+import { invalidArgument } from '@gantry/sdk';
+import { containerSummary } from '../../shapes/container-summary.ts';
+import { imageSummary } from '../../shapes/image-summary.ts';
+import { volumeDocument } from '../volumes.ts';
+
+const kinds = ['container', 'image', 'volume', 'build-cache'];
+
+/** GET /system/df, of everything or of the kinds that `type` names. */
+export async function diskUsage(call: Call): Promise<void> {
+  const types = call.query.all('type');
+  const unknown = types.find((type) => !kinds.includes(type));
+  if (unknown !== undefined) throw invalidArgument(`unknown object type: ${unknown}`);
+  const usage = await call.engine.system.diskUsage({ signal: call.signal });
+  const wants = (kind: string) => types.length === 0 || types.includes(kind);
+  call.send({
+    LayersSize: wants('image') ? usage.layersSizeBytes : 0,
+    Images: wants('image') ? usage.images.map((image) => imageSummary(image, call.version)) : null,
+    Containers: wants('container') ? containersOf(usage, call) : null,
+    Volumes: wants('volume') ? usage.volumes.map(volumeDocument) : null,
+    BuildCache: wants('build-cache') ? [] : null,
+  });
+}
+
+function containersOf(usage: DiskUsage, { engine, version }: Call) {
+  const nowMs = Date.now();
+  return usage.containers.map(({ container, size }) => containerSummary(container, { engine, version, nowMs, size }));
+}

@@ -1,0 +1,162 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { codeOf } from '@gantry/sdk';
+import type { Engine } from '@gantry/sdk/engine';
+import type { Logger } from '@gantry/sdk';
+import { type FastifyInstance, fastify } from 'fastify';
+import { Call } from './http/call.ts';
+import { commonHeaders, maxVersion } from './http/headers.ts';
+import { Query, type QueryValues } from './http/query.ts';
+import { targetOf } from './http/target.ts';
+import { routes } from './routes/index.ts';
+import type { Route } from './routes/route.ts';
+import { statusOf, textOf } from './status.ts';
+import { Hijacks } from './streams/hijack.ts';
+
+export interface ServerOptions {
+  readonly engine: Engine;
+  readonly log: Logger;
+  /** Ends every stream. */
+  readonly stopping: AbortSignal;
+}
+
+const keepAliveMs = 10 * 60e3;
+const headersTimeoutMs = 60e3;
+const maxConnections = 4_096;
+const maxUrlParameter = 8_192;
+
+/** Makes HTTP servers, one for each address, that share one router. They do not listen yet. */
+export async function serverFactory(options: ServerOptions): Promise<() => Server> {
+  const versions = new WeakMap<IncomingMessage, number>();
+  const router = await routerOf(options, versions);
+  const hijacks = new Hijacks(options);
+  return () => {
+    const server = createServer(
+      {
+        shouldUpgradeCallback: (request) => hijacks.claims(request),
+        keepAliveTimeout: keepAliveMs,
+        headersTimeout: headersTimeoutMs,
+        requestTimeout: 0,
+      },
+      (request, response) => enter(router, versions, request, response),
+    );
+    server.maxConnections = maxConnections;
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => hijacks.take(request, socket, head));
+    server.on('clientError', refuseConnection);
+    return server;
+  };
+}
+
+/** Fastify routes and parses queries; bodies and answers are ours, since Docker's API streams most of them. */
+async function routerOf({ engine, log, stopping }: ServerOptions, versions: WeakMap<IncomingMessage, number>): Promise<FastifyInstance> {
+  const noCompiler = () => () => {
+    throw new TypeError('routes here have no schemas');
+  };
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    // Fastify would load ajv and fast-json-stringify while it starts, 50 ms for nothing.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
+    routerOptions: { maxParamLength: maxUrlParameter },
+    frameworkErrors: (error, _request, reply) => {
+      reply.hijack();
+      sendError(reply.raw, 400, error.message);
+    },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.setErrorHandler((error, _request, reply) => {
+    reply.hijack();
+    sendError(reply.raw, 400, error instanceof Error ? error.message : String(error));
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    reply.hijack();
+    sendError(reply.raw, 404, 'page not found');
+  });
+  for (const route of routes) {
+    app.route({
+      method: route.method,
+      url: route.path,
+      handler: (request, reply) => {
+        reply.hijack();
+        const { raw } = request;
+        const call = new Call({
+          engine,
+          request: raw,
+          response: reply.raw,
+          params: request.params as Readonly<Record<string, string>>,
+          query: new Query(request.query as QueryValues),
+          version: versions.get(raw) ?? maxVersion,
+          stopping,
+        });
+        return answer(route, call, log);
+      },
+    });
+  }
+  await app.ready();
+  return app;
+}
+
+function enter(
+  router: FastifyInstance,
+  versions: WeakMap<IncomingMessage, number>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (request.httpVersionMajor < 1 || hasSecondHost(request.rawHeaders)) return sendError(response, 400, 'malformed request');
+  const target = targetOf(request.method ?? 'GET', request.url ?? '/');
+  if (target.kind === 'route') {
+    request.url = target.url;
+    if (target.version !== maxVersion) versions.set(request, target.version);
+    router.routing(request, response);
+  } else if (target.kind === 'redirect') {
+    response.writeHead(301, [...commonHeaders, 'Location', target.location, 'Content-Length', '0']).end();
+  } else if (target.plain === true) {
+    response.writeHead(target.status, [...commonHeaders, 'Content-Type', 'text/plain; charset=utf-8']).end(target.message);
+  } else sendError(response, target.status, target.message);
+}
+
+async function answer(route: Route, call: Call, log: Logger): Promise<void> {
+  try {
+    await route.handle(call);
+  } catch (error) {
+    const { response } = call;
+    const status = statusOf(error);
+    if (status === 500) log.error({ error, route: `${route.method} ${route.path}` }, textOf(error));
+    if (response.headersSent) response.destroy();
+    else if (status === 304) call.sendNothing(304);
+    else if (codeOf(error) !== 'cancelled' || !response.destroyed) sendError(response, status, textOf(error));
+  }
+}
+
+function sendError(response: ServerResponse, status: number, message: string): void {
+  if (response.destroyed) return;
+  const body = `${JSON.stringify({ message })}\n`;
+  response.writeHead(status, [...commonHeaders, 'Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))]);
+  response.end(body);
+}
+
+function hasSecondHost(rawHeaders: readonly string[]): boolean {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1;
+}
+
+const parserStatuses: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
+
+/** What is no HTTP gets one line and the end of the connection. */
+function refuseConnection(error: Error & { readonly code?: string }, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const status = parserStatuses[error.code ?? ''] ?? 400;
+  const body = `${JSON.stringify({ message: `${status} ${STATUS_CODES[status]}` })}\n`;
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import type { SystemInfo } from '@gantry/sdk/engine';
+
+/** GET /info. */
+export function infoDocument(info: SystemInfo) {
+  const { containers, drivers, cgroupVersion } = info;
+  return {
+    ID: info.id,
+    Containers: containers.total,
+    ContainersRunning: containers.running,
+    ContainersPaused: containers.paused,
+    ContainersStopped: containers.stopped,
+    Images: info.images,
+    Driver: info.graphDriver,
+    DriverStatus: info.graphStatus,
+    Plugins: { Volume: drivers.volume, Network: drivers.network, Authorization: null, Log: drivers.log },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: isForwarding(),
+    Debug: false,
+    NFd: 0,
+    OomKillDisable: cgroupVersion === 1,
+    NGoroutines: 0,
+    SystemTime: new Date().toISOString(),
+    LoggingDriver: info.loggingDriver,
+    CgroupDriver: info.cgroupDriver,
+    CgroupVersion: String(cgroupVersion),
+    NEventsListener: info.eventListeners,
+    KernelVersion: info.kernelVersion,
+    OperatingSystem: info.operatingSystem,
+    OSVersion: info.osVersion,
+    OSType: 'linux',
+    Architecture: info.architecture,
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: registryConfig,
+    NCPU: info.cpus,
+    MemTotal: info.memoryBytes,
+    GenericResources: null,
+    DockerRootDir: info.dataRoot,
+    HttpProxy: '',
+    HttpsProxy: '',
+    NoProxy: '',
+    Name: info.name,
+    Labels: info.labels,
+    ExperimentalBuild: false,
+    ServerVersion: info.version,
+    Runtimes: Object.fromEntries(info.runtimes.map(({ name, path }) => [name, { path }])),
+    DefaultRuntime: info.defaultRuntime,
+    Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+    LiveRestoreEnabled: info.liveRestore,
+    Isolation: '',
+    InitBinary: '',
+    ContainerdCommit: { ID: '' },
+    RuncCommit: { ID: info.runtimes.find(({ name }) => name === info.defaultRuntime)?.version ?? '' },
+    InitCommit: { ID: '' },
+    SecurityOptions: info.securityOptions,
+    CDISpecDirs: [],
+    Warnings: info.warnings.length === 0 ? null : info.warnings,
+  };
+}
+
+const goArchitectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
+
+/** "amd64" where node says "x64". */
+export function goArchitecture(): string {
+  return goArchitectures[process.arch] ?? process.arch;
+}
+
+const registryConfig = {
+  InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8'],
+  IndexConfigs: { 'docker.io': { Name: 'docker.io', Mirrors: [], Secure: true, Official: true } },
+  Mirrors: [],
+};
+
+function isForwarding(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
+  } catch {
+    return false;
+  }
+}

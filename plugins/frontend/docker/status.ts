@@ -1,0 +1,34 @@
+import { codeOf, type ErrorCode, GantryError, messageOf } from '@gantry/sdk';
+
+const statuses = {
+  invalid_argument: 400,
+  not_found: 404,
+  already_exists: 409,
+  conflict: 409,
+  not_modified: 304,
+  aborted: 409,
+  exhausted: 500,
+  forbidden: 403,
+  unauthorized: 401,
+  not_implemented: 501,
+  unavailable: 503,
+  deadline_exceeded: 500,
+  cancelled: 499,
+  internal: 500,
+  data_loss: 500,
+} as const satisfies Record<ErrorCode, number>;
+
+/** The reason of an `invalid_argument` that HTTP has a status of its own for. */
+export const bodyTooLarge = 'BODY_TOO_LARGE';
+
+/** The HTTP status of any thrown value. */
+export function statusOf(error: unknown): number {
+  if (GantryError.is(error) && error.reason === bodyTooLarge) return 413;
+  return statuses[codeOf(error)];
+}
+
+/** What clients are shown: the message, and the hint behind it. */
+export function textOf(error: unknown): string {
+  const hint = GantryError.is(error) ? error.hint : undefined;
+  return hint === undefined ? messageOf(error) : `${messageOf(error)}: ${hint}`;
+}

@@ -1,0 +1,109 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { parse as parseQuery } from 'node:querystring';
+import { invalidArgument, type Logger, messageOf } from '@gantry/sdk';
+import type { Engine } from '@gantry/sdk/engine';
+import { commonHeaders, multiplexedStream, rawStream } from '../http/headers.ts';
+import { checkContentType, parseJson } from '../http/json.ts';
+import { Query } from '../http/query.ts';
+import { readShape, type Shape } from '../http/shape.ts';
+import { targetOf } from '../http/target.ts';
+import { hijackRoutes } from '../routes/hijack.ts';
+import { statusOf, textOf } from '../status.ts';
+import { errorHead, statusHead } from './head.ts';
+import { Peer } from './peer.ts';
+import { takeBody } from './upgrade-body.ts';
+
+export interface HijackOptions {
+  readonly engine: Engine;
+  readonly log: Logger;
+  readonly stopping: AbortSignal;
+}
+
+/** A request whose connection becomes a two-way byte stream: attach and exec start, with or without `Upgrade: tcp`. */
+export interface HijackCall {
+  readonly engine: Engine;
+  readonly id: string;
+  readonly query: Query;
+  readonly version: number;
+  readonly signal: AbortSignal;
+  /** A JSON body; `absent` when there is none. */
+  json<T>(shape: Shape<T>, absent: T): Promise<T>;
+  /** Switches the connection over; until then failures are ordinary error answers. */
+  accept(options: { readonly tty: boolean }): Peer;
+  /** An ordinary answer without a body. */
+  sendNothing(status: number): void;
+}
+
+/** Takes over the connections of requests that say `Connection: Upgrade` on a path that may be hijacked. */
+export class Hijacks {
+  readonly #options: HijackOptions;
+
+  constructor(options: HijackOptions) {
+    this.#options = options;
+  }
+
+  claims(request: IncomingMessage): boolean {
+    const target = targetOf(request.method ?? '', request.url ?? '');
+    return target.kind === 'route' && request.method === 'POST' && findRoute(target.url) !== undefined;
+  }
+
+  take(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    this.#serve(request, socket, head).catch((error: unknown) => {
+      const status = statusOf(error);
+      if (status === 500) this.#options.log.error({ error, url: request.url }, messageOf(error));
+      socket.end(errorHead(status, textOf(error)), () => socket.destroy());
+    });
+  }
+
+  async #serve(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { engine, stopping } = this.#options;
+    const target = targetOf(request.method ?? '', request.url ?? '');
+    const route = target.kind === 'route' ? findRoute(target.url) : undefined;
+    if (target.kind !== 'route' || route === undefined) throw invalidArgument('this path cannot be upgraded');
+    if (request.headers.upgrade?.toLowerCase() !== 'tcp')
+      throw invalidArgument(`cannot upgrade to "${request.headers.upgrade}", only to tcp`);
+    const gone = new AbortController();
+    socket.once('close', () => gone.abort());
+    const body = await takeBody(request, socket, head);
+    const call: HijackCall = {
+      engine,
+      id: route.id,
+      query: new Query(parseQuery(target.url.slice(target.url.indexOf('?') + 1 || target.url.length))),
+      version: target.version,
+      signal: AbortSignal.any([gone.signal, stopping]),
+      json: (shape, absent) => Promise.resolve(body.length === 0 ? absent : readJson(request, body, shape)),
+      accept: ({ tty }) => {
+        const type = !tty && target.version >= 42 ? multiplexedStream : rawStream;
+        socket.write(statusHead('101 UPGRADED', ['Content-Type', type, 'Connection', 'Upgrade', 'Upgrade', 'tcp']));
+        return new Peer({ input: socket, output: socket, tty });
+      },
+      sendNothing: (status) =>
+        void socket.end(statusHead(`${status} OK`, [...commonHeaders, 'Content-Length', '0', 'Connection', 'close'])),
+    };
+    await route.handle(call);
+  }
+}
+
+function readJson<T>(request: IncomingMessage, body: Buffer, shape: Shape<T>): T {
+  checkContentType(request.headers['content-type']);
+  return readShape(shape, parseJson(body));
+}
+
+function findRoute(url: string) {
+  const path = url.split('?', 1)[0] ?? '';
+  for (const { pattern, handle } of hijackRoutes) {
+    const id = pattern.exec(path)?.[1];
+    if (id !== undefined) return { id: decodeId(id), handle };
+  }
+  return undefined;
+}
+
+function decodeId(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalidArgument(`malformed path: ${text}`);
+  }
+}

@@ -1,0 +1,62 @@
+import { codeOf } from '@gantry/sdk';
+import type { Progress } from '@gantry/sdk/engine';
+import type { Call } from '../http/call.ts';
+import { textOf } from '../status.ts';
+
+/** A slow reader loses bars, never lines, once this much is waiting for it. */
+const backlogBytes = 1024 * 1024;
+
+/**
+ * Runs `work` and sends its progress messages as they come, those of one turn of the event loop in one write. Until the first byte is
+ * sent a failure is an ordinary error answer; after it, the error is the last message.
+ */
+export async function withProgress(call: Call, work: (report: (progress: Progress) => void) => Promise<void>): Promise<void> {
+  const lines = new ProgressLines(call);
+  try {
+    await work((progress) => lines.add(progress));
+  } catch (error) {
+    lines.fail(error);
+  }
+  lines.end();
+}
+
+class ProgressLines {
+  readonly #call: Call;
+  #waiting = '';
+  #scheduled: NodeJS.Immediate | undefined;
+  #started = false;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  add(message: object): void {
+    const isBar = 'progressDetail' in message;
+    if (isBar && this.#call.response.writableLength + this.#waiting.length > backlogBytes) return;
+    this.#waiting += `${JSON.stringify(message)}\r\n`;
+    this.#scheduled ??= setImmediate(() => this.#flush());
+  }
+
+  /** Rethrows while the status line can still tell of the failure. */
+  fail(error: unknown): void {
+    if (!this.#started) {
+      clearImmediate(this.#scheduled);
+      throw error;
+    }
+    if (codeOf(error) !== 'cancelled') this.add({ errorDetail: { message: textOf(error) }, error: textOf(error) });
+  }
+
+  end(): void {
+    this.#flush();
+    this.#call.response.end();
+  }
+
+  #flush(): void {
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    if (!this.#started) this.#call.stream('application/json');
+    this.#started = true;
+    if (this.#waiting !== '' && !this.#call.response.destroyed) this.#call.response.write(this.#waiting);
+    this.#waiting = '';
+  }
+}

@@ -1,0 +1,77 @@
+import type { Engine, System } from '@gantry/sdk/engine';
+import { EventBus } from '../../../core/events/index.ts';
+import { MemoryContainers } from './containers.ts';
+import { MemoryExecs } from './execs.ts';
+import { MemoryImages } from './images.ts';
+import { MemoryNetworks, MemoryVolumes } from './objects.ts';
+
+export interface MemoryEngine extends Engine {
+  readonly containers: MemoryContainers;
+  readonly images: MemoryImages;
+  readonly events: EventBus;
+}
+
+/** A whole engine without a kernel: for testing what stands before an engine. It has the image busybox:latest and programs of its own. */
+export function memoryEngine(): MemoryEngine {
+  const events = new EventBus();
+  const images = new MemoryImages(events);
+  const containers = new MemoryContainers(events, images);
+  const volumes = new MemoryVolumes();
+  return {
+    containers,
+    execs: new MemoryExecs(containers),
+    images,
+    volumes,
+    networks: new MemoryNetworks(),
+    events,
+    plugins: {
+      list: () => [
+        { name: 'gantry.memory', version: '1.0.0', description: 'nothing', placement: 'in-process', state: 'ready', provides: [] },
+      ],
+    },
+    system: {
+      info: async () => info(containers),
+      version: async () => ({ version: '0.1.0', components: [{ name: 'none', version: '1' }], kernelVersion: '6.0', buildTime: '' }),
+      diskUsage: async () => ({
+        layersSizeBytes: 4_711,
+        images: await images.list({}),
+        containers: containers.list({ all: true }).map((container) => ({ container, size: { rw: 17, rootFs: 4_711 } })),
+        volumes: (await volumes.list({})).volumes.map((volume) => ({ ...volume, usage: { sizeBytes: 5, refCount: 0 } })),
+      }),
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+function info(containers: MemoryContainers): Awaited<ReturnType<System['info']>> {
+  const all = containers.list({ all: true });
+  const count = (status: string) => all.filter(({ state }) => state.status === status).length;
+  return {
+    id: 'memory',
+    name: 'memory',
+    version: '0.1.0',
+    dataRoot: '/nowhere',
+    execRoot: '/nowhere',
+    containers: { total: all.length, running: count('running'), paused: count('paused'), stopped: count('exited') + count('created') },
+    images: 1,
+    graphDriver: 'memory',
+    graphStatus: [['Backing', 'nothing']],
+    drivers: { volume: ['local'], network: ['bridge'], log: ['json-file'], graph: ['memory'], ipam: ['default'], exec: ['memory'] },
+    runtimes: [{ name: 'memory', path: '/nowhere/memory', version: '1' }],
+    defaultRuntime: 'memory',
+    cgroupVersion: 2,
+    cgroupDriver: 'cgroupfs',
+    loggingDriver: 'json-file',
+    securityOptions: ['name=seccomp,profile=builtin'],
+    warnings: [],
+    labels: [],
+    kernelVersion: '6.0',
+    operatingSystem: 'memory',
+    osVersion: '1',
+    architecture: 'x86_64',
+    cpus: 2,
+    memoryBytes: 2 ** 31,
+    eventListeners: 0,
+    liveRestore: false,
+  };
+}
