@@ -1,0 +1,2 @@
+export { Logs, type LogsOptions } from './logs.ts';
+export type { ContainerLogs, LoggedContainer } from './types.ts';

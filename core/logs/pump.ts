@@ -1,0 +1,343 @@
+import { type Logger, messageOf } from '@gantry/sdk';
+import type { Entry, LogDriver, WriteRequest, WriteResponse } from '@gantry/sdk/log';
+import { driverContext } from '../drivers/index.ts';
+import type { LogCursors } from '../metadata/index.ts';
+import type { Batch, BatchLimits } from './cri-parser.ts';
+import { type Cursor, loadCursor, storeCursor } from './cursor.ts';
+import { countLines, reopenSpool } from './monitor-file.ts';
+import { Segments } from './segments.ts';
+import { SpoolReader } from './spool-reader.ts';
+import { untilAborted } from './until-aborted.ts';
+import { SpoolWatch } from './spool-watch.ts';
+import type { LoggedContainer } from './types.ts';
+
+export interface PumpOptions {
+  readonly container: LoggedContainer;
+  readonly spoolDir: string;
+  /** The spool never takes more for long; what the driver has not taken by then is dropped, oldest first, and counted. */
+  readonly maxBytes: number;
+  readonly cursors: LogCursors;
+  readonly driver: () => Promise<LogDriver>;
+  readonly log: Logger;
+}
+
+/** 256 KiB and 1000 entries: beyond that bigger messages bring nothing, measured over gRPC. */
+const limits: BatchLimits = { maxEntries: 1_000, maxBytes: 256 * 1024 };
+/** Batches that may be on their way without an answer. */
+const windowBatches = 16;
+const flushDeadlineMs = 5_000;
+const retryFirstMs = 100;
+const retryLastMs = 30_000;
+const maxSegmentBytes = 8 * 1024 * 1024;
+
+/**
+ * Moves one container's output from the spool to its driver, in order and from where it stopped last time, as long as it takes: the
+ * container never waits for it. A driver that breaks is opened again with growing pauses and gets what it did not acknowledge once more.
+ */
+export class Pump {
+  readonly #options: PumpOptions;
+  readonly #segments: Segments;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #stopped = new AbortController();
+  readonly #watchers = new Set<() => void>();
+  #watch: SpoolWatch | undefined;
+  #reader: SpoolReader | undefined;
+  #cursor: Cursor;
+  #keepsSpool = false;
+  /** Sent and not acknowledged, oldest first. */
+  #outstanding: Cursor[] = [];
+  #sentSeq = 0;
+  #dropped = 0;
+  #looks = 0;
+  #waiting: { readonly afterLook: number; seq: number | undefined; readonly resolve: () => void }[] = [];
+  #wake: () => void = () => {};
+  #isFinishing = false;
+  #leavesSpool = false;
+  /** The reader was at the end; the next look is the watch's, since many small batches would cost more than they bring. */
+  #pauseAtEnd = false;
+  #askedToCut = 0;
+  #progress = 0;
+  #reported = 0;
+  #session = new AbortController();
+
+  constructor(options: PumpOptions) {
+    this.#options = options;
+    this.#cursor = loadCursor(options.cursors.get(options.container.info.id));
+    const { segment, offset } = this.#cursor.position;
+    this.#segments = new Segments(options.spoolDir, offset === 0 ? segment : segment + 1);
+    void this.#run();
+  }
+
+  /** Everything is with the driver and the stream is closed; or the pump was let go. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** The driver has seen `open`, or the pump has ended. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
+  get isFinishing(): boolean {
+    return this.#isFinishing;
+  }
+
+  get segments(): Segments {
+    return this.#segments;
+  }
+
+  /** Calls back when there is something new in the spool or the pump ended; answers the undo. */
+  watch(callback: () => void): Disposable {
+    this.#watchers.add(callback);
+    return { [Symbol.dispose]: () => this.#watchers.delete(callback) };
+  }
+
+  /** Resolves when all that is in the spool now is acknowledged; never rejects. */
+  caughtUp(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ afterLook: this.#looks, seq: undefined, resolve });
+      this.#wake();
+    });
+  }
+
+  /** The container's output is complete: deliver the rest, close the stream, end. */
+  finish(): Promise<void> {
+    this.#isFinishing = true;
+    this.#wake();
+    return this.#ended.promise;
+  }
+
+  /** The container runs again: its monitor writes here, so the end of this pump must not delete the files. */
+  leaveSpool(): void {
+    this.#leavesSpool = true;
+  }
+
+  /** Lets go at once: the container runs on, the spool stays, another pump goes on from the cursor. */
+  async abandon(): Promise<void> {
+    this.#stopped.abort(new DOMException('the engine stops', 'AbortError'));
+    this.#session.abort(this.#stopped.signal.reason);
+    this.#wake();
+    await this.#ended.promise;
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = retryFirstMs;
+    this.#watch = new SpoolWatch(this.#options.spoolDir, () => this.#look());
+    for (;;) {
+      const before = this.#cursor;
+      try {
+        if (await this.#stream()) break;
+        this.#options.log.warn({ container: this.#options.container.info.id }, 'log driver ended the stream');
+      } catch (error) {
+        if (!this.#stopped.signal.aborted && !this.#session.signal.aborted) {
+          this.#options.log.warn({ container: this.#options.container.info.id, error: messageOf(error) }, 'log driver broke the stream');
+        }
+      }
+      if (this.#stopped.signal.aborted) break;
+      pauseMs = this.#cursor === before ? Math.min(pauseMs * 2, retryLastMs) : retryFirstMs;
+      await this.#pause(pauseMs);
+      if (this.#stopped.signal.aborted) break;
+    }
+    this.#close();
+  }
+
+  /** One stream to the driver; true when everything was delivered and closed. */
+  async #stream(): Promise<boolean> {
+    this.#session = new AbortController();
+    const driver = await this.#options.driver();
+    this.#keepsSpool = driver.read === undefined;
+    this.#rewind();
+    let isComplete = false;
+    const requests = this.#requests(() => (isComplete = true));
+    const context = driverContext(this.#options.log, this.#session.signal);
+    for await (const response of untilAborted(driver.write(requests, context), this.#session.signal)) this.#onResponse(response);
+    return isComplete && this.#outstanding.length === 0;
+  }
+
+  async *#requests(onComplete: () => void): AsyncGenerator<WriteRequest> {
+    const { container } = this.#options;
+    yield { kind: 'open', streamId: this.#streamId(), container: container.info, options: container.options };
+    this.#opened.resolve();
+    for (;;) {
+      const batch = await this.#nextBatch();
+      if (batch === undefined) break;
+      yield batch;
+    }
+    if (this.#session.signal.aborted) return;
+    onComplete();
+    yield { kind: 'close', flushDeadlineMs };
+  }
+
+  async #nextBatch(): Promise<WriteRequest | undefined> {
+    const { signal } = this.#session;
+    while (!signal.aborted) {
+      if (this.#outstanding.length >= windowBatches) {
+        await this.#awake();
+        continue;
+      }
+      const batch: Batch = { entries: [], bytes: 0 };
+      const isEnd = !this.#read(batch);
+      if (isEnd && this.#isFinishing) this.#reader?.flush(batch);
+      const request = batch.entries.length === 0 ? undefined : this.#number(batch.entries);
+      if (isEnd) this.#onLook();
+      if (request !== undefined) {
+        this.#pauseAtEnd = isEnd;
+        return request;
+      }
+      if (isEnd && this.#isFinishing) return undefined;
+      await this.#awake();
+    }
+    return undefined;
+  }
+
+  #read(batch: Batch): boolean {
+    if (this.#pauseAtEnd && !this.#isFinishing && this.#waiting.length === 0) return false;
+    this.#pauseAtEnd = false;
+    return this.#reader?.read(batch, limits) ?? false;
+  }
+
+  #number(entries: readonly Entry[]): WriteRequest {
+    const firstSeq = this.#sentSeq + 1;
+    this.#sentSeq += entries.length;
+    this.#progress += entries.length;
+    const position = this.#reader?.position ?? this.#cursor.position;
+    this.#outstanding.push({ epoch: this.#cursor.epoch, seq: this.#sentSeq, position });
+    const droppedBefore = this.#dropped;
+    this.#dropped = 0;
+    return { kind: 'batch', firstSeq, entries, droppedBefore };
+  }
+
+  #onResponse({ ackedSeq, warning }: WriteResponse): void {
+    if (warning !== undefined) this.#options.log.warn({ container: this.#options.container.info.id, warning }, 'log driver');
+    let acknowledged: Cursor | undefined;
+    while (this.#outstanding[0] !== undefined && this.#outstanding[0].seq <= ackedSeq) acknowledged = this.#outstanding.shift();
+    if (acknowledged === undefined) return;
+    this.#cursor = acknowledged;
+    this.#options.cursors.set(this.#options.container.info.id, storeCursor(acknowledged));
+    this.#trim();
+    this.#settle();
+    this.#wake();
+  }
+
+  /** Called by the watch; answers whether anything moved since the last time. */
+  #look(): boolean {
+    this.#segments.refresh();
+    this.#cutSpool();
+    this.#pauseAtEnd = false;
+    this.#wake();
+    for (const callback of this.#watchers) callback();
+    const moved = this.#progress !== this.#reported;
+    this.#reported = this.#progress;
+    return moved;
+  }
+
+  /** The reader has seen the end. */
+  #onLook(): void {
+    this.#looks += 1;
+    for (const waiter of this.#waiting) if (waiter.afterLook < this.#looks) waiter.seq ??= this.#sentSeq;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#waiting.length === 0) return;
+    const done = this.#waiting.filter(({ seq }) => seq !== undefined && seq <= this.#cursor.seq);
+    this.#waiting = this.#waiting.filter((waiter) => !done.includes(waiter));
+    for (const { resolve } of done) resolve();
+  }
+
+  /** Deletes what is delivered. First the cursor is saved: it must never point at a file that is gone. */
+  #trim(): void {
+    if (this.#keepsSpool) return;
+    const { segment } = this.#cursor.position;
+    if ((this.#segments.oldest ?? segment) >= segment) return;
+    this.#options.cursors.flush();
+    for (let oldest = this.#segments.oldest; oldest !== undefined && oldest < segment; oldest = this.#segments.oldest) {
+      this.#segments.remove(oldest);
+    }
+  }
+
+  /** Keeps files small, so that they can be deleted one by one, and all of them within the limit. */
+  #cutSpool(): void {
+    const { newest } = this.#segments;
+    if (newest === undefined) return;
+    const { control } = this.#options.container;
+    if (control !== undefined && newest > this.#askedToCut && this.#segments.sizeOf(newest) >= maxSegmentBytes) {
+      this.#askedToCut = newest;
+      reopenSpool(control);
+    }
+    if (this.#segments.oldest === newest) return;
+    while (this.#segments.oldest !== this.#segments.newest && this.#segments.totalBytes > this.#options.maxBytes) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    const { oldest } = this.#segments;
+    if (oldest === undefined) return;
+    const { segment, offset } = this.#cursor.position;
+    if (oldest >= segment) {
+      const lost = countLines(this.#segments.path(oldest), oldest === segment ? offset : 0);
+      this.#dropped += lost;
+      this.#options.log.warn({ container: this.#options.container.info.id, lost }, 'log spool is full: the driver did not keep up');
+      const next = this.#segments.after(oldest) ?? this.#segments.nextNumber;
+      this.#startAgain({ segment: next, offset: 0, pending: {} });
+    }
+    this.#segments.remove(oldest);
+  }
+
+  /** Entries are lost, so the numbers that the driver knows mean nothing any more: a new stream begins. */
+  #startAgain(position: Cursor['position']): void {
+    this.#cursor = { epoch: this.#cursor.epoch + 1, seq: 0, position };
+    this.#options.cursors.set(this.#options.container.info.id, storeCursor(this.#cursor));
+    this.#options.cursors.flush();
+    this.#session.abort(new DOMException('output was dropped', 'AbortError'));
+    this.#wake();
+  }
+
+  #rewind(): void {
+    this.#outstanding = [];
+    this.#reader?.[Symbol.dispose]();
+    this.#reader = new SpoolReader(this.#segments, this.#cursor.position);
+    if (this.#reader.hasLostPlace) {
+      this.#dropped += 1;
+      this.#cursor = { epoch: this.#cursor.epoch + 1, seq: 0, position: this.#reader.position };
+    }
+    this.#sentSeq = this.#cursor.seq;
+  }
+
+  #streamId(): string {
+    const { info, driver } = this.#options.container;
+    return `${info.id}:${driver}:${this.#cursor.epoch}`;
+  }
+
+  #awake(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve));
+  }
+
+  async #pause(durationMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, durationMs).unref();
+    this.#stopped.signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    clearTimeout(timer);
+  }
+
+  #close(): void {
+    const isDelivered = !this.#stopped.signal.aborted;
+    this.#watch?.[Symbol.dispose]();
+    this.#reader?.[Symbol.dispose]();
+    if (isDelivered && !this.#keepsSpool && !this.#leavesSpool) this.#emptySpool();
+    for (const { resolve } of this.#waiting) resolve();
+    this.#opened.resolve();
+    this.#ended.resolve();
+    for (const callback of this.#watchers) callback();
+  }
+
+  /** A crash in between leaves a cursor whose file is gone, which is taken for lost output: a wrong report rather than wrong output. */
+  #emptySpool(): void {
+    const { cursors, container } = this.#options;
+    cursors.flush();
+    this.#segments.clear();
+    const position = { segment: this.#segments.nextNumber, offset: 0, pending: {} };
+    cursors.set(container.info.id, storeCursor({ ...this.#cursor, position }));
+  }
+}

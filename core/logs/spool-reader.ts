@@ -1,0 +1,132 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { isErrno } from '@gantry/sdk/linux';
+import { type Batch, type BatchLimits, CriParser, type PendingLines } from './cri-parser.ts';
+import type { Segments } from './segments.ts';
+
+/** Where the next byte is, and what was begun before it. */
+export interface SpoolPosition {
+  readonly segment: number;
+  readonly offset: number;
+  readonly pending: PendingLines;
+}
+
+const readBytes = 256 * 1024;
+
+/**
+ * Reads a spool forward from a position, over as many files as there are, while the monitor writes. Holds at most one descriptor, and keeps
+ * it: a file that is deleted meanwhile can still be read to its end. Calls are synchronous: what the monitor has just written is in memory.
+ */
+export class SpoolReader implements Disposable {
+  readonly #segments: Segments;
+  #parser: CriParser;
+  #segment: number;
+  #offset: number;
+  #file: number | undefined;
+  #chunk: Buffer = empty;
+  #chunkAt = 0;
+  /** The segment where reading should go on was gone. */
+  hasLostPlace = false;
+
+  constructor(segments: Segments, { segment, offset, pending }: SpoolPosition) {
+    this.#segments = segments;
+    this.#segment = segment;
+    this.#offset = offset;
+    this.#parser = new CriParser(pending);
+    this.#findPlace();
+  }
+
+  get segment(): number {
+    return this.#segment;
+  }
+
+  get malformed(): number {
+    return this.#parser.malformed;
+  }
+
+  get position(): SpoolPosition {
+    return { segment: this.#segment, offset: this.#offset + this.#chunkAt, pending: this.#parser.pending };
+  }
+
+  /** Fills the batch up to its limits; false: the end of what is written so far. */
+  read(batch: Batch, limits: BatchLimits): boolean {
+    for (;;) {
+      this.#chunkAt = this.#parser.parse(this.#chunk, this.#chunkAt, batch, limits);
+      if (batch.entries.length >= limits.maxEntries || batch.bytes >= limits.maxBytes) return true;
+      if (!this.#fill() && !this.#nextSegment()) return false;
+    }
+  }
+
+  /** Ends lines that the container left open; only when nothing more will be written. */
+  flush(batch: Batch): void {
+    this.#parser.flush(batch);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+    this.#chunk = empty;
+    this.#chunkAt = 0;
+  }
+
+  #findPlace(): void {
+    const { oldest } = this.#segments;
+    if (this.#segments.has(this.#segment) || oldest === undefined) return;
+    this.hasLostPlace = this.#offset > 0 || this.#segment < oldest;
+    this.#segment = oldest;
+    this.#offset = 0;
+  }
+
+  /** Loads what follows the last whole line; false when nothing new is there. */
+  #fill(): boolean {
+    const file = this.#open();
+    if (file === undefined) return false;
+    const offset = this.#offset + this.#chunkAt;
+    const left = this.#chunk.length - this.#chunkAt;
+    const { size } = fstatSync(file);
+    if (size <= offset + left) {
+      if (size < offset) this.#skipTo(0); // cut by somebody else
+      return false;
+    }
+    // A line longer than a whole read is no line of the monitor's: skip it.
+    if (left >= readBytes) this.#skipTo(offset + left);
+    else this.#skipTo(offset);
+    const chunk = Buffer.allocUnsafeSlow(Math.min(readBytes, size - this.#offset));
+    const bytes = readSync(file, chunk, 0, chunk.length, this.#offset);
+    this.#chunk = chunk.subarray(0, bytes);
+    return bytes > 0;
+  }
+
+  #skipTo(offset: number): void {
+    this.#offset = offset;
+    this.#chunk = empty;
+    this.#chunkAt = 0;
+  }
+
+  #nextSegment(): boolean {
+    this.#segments.refresh();
+    const next = this.#segments.after(this.#segment);
+    if (next === undefined) return false;
+    // The monitor finishes a file before it starts the next, so what is there now is all; but it may have come after the last look.
+    if (this.#fill()) return true;
+    this[Symbol.dispose]();
+    this.#segment = next;
+    this.#offset = 0;
+    return true;
+  }
+
+  #open(): number | undefined {
+    if (this.#file !== undefined) return this.#file;
+    if (!this.#segments.has(this.#segment)) {
+      this.#segments.refresh();
+      this.#findPlace();
+    }
+    try {
+      this.#file = openSync(this.#segments.path(this.#segment), 'r');
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+    return this.#file;
+  }
+}
+
+const empty = Buffer.alloc(0);

@@ -1,0 +1,118 @@
+import { closeSync, fstatSync, ftruncateSync, openSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { fromErrno } from '@gantry/sdk';
+import { type ContainerInfo, type Entry, logAttributes } from '@gantry/sdk/log';
+import { Encoder } from './encode.ts';
+import { type FileOptions, fileOptions } from './options.ts';
+import { logPath, placePath } from './paths.ts';
+import { type Place, readPlace, writePlace } from './place.ts';
+import { rotate } from './rotate.ts';
+
+/** Up to here a write is cheaper than asking another thread for it. */
+const smallWriteBytes = 16 * 1024;
+const writeAsync = promisify(write);
+
+/** One container's open log file. */
+export class LogFile implements Disposable {
+  readonly #path: string;
+  readonly #placePath: string;
+  readonly #streamId: string;
+  readonly #options: FileOptions;
+  readonly #encoder: Encoder;
+  readonly #onRotated: () => void;
+  #file: number;
+  #inode: number;
+  #sizeBytes: number;
+  #seq: number;
+  /** What lies behind this size was written by somebody who was killed before he could say so. */
+  #sureBytes: number | undefined;
+
+  constructor(
+    { container, options, streamId }: { container: ContainerInfo; options: Readonly<Record<string, string>>; streamId: string },
+    onRotated: () => void,
+  ) {
+    this.#path = logPath(container);
+    this.#placePath = placePath(container);
+    this.#streamId = streamId;
+    this.#options = fileOptions(options);
+    this.#encoder = new Encoder(logAttributes(container, options));
+    this.#onRotated = onRotated;
+    this.#file = openLog(this.#path);
+    const { ino, size } = fstatSync(this.#file);
+    this.#inode = ino;
+    this.#sizeBytes = size;
+    const place = readPlace(this.#placePath);
+    const isOurs = place?.streamId === streamId;
+    this.#seq = isOurs ? place.seq : 0;
+    if (isOurs && place.inode === ino && size > place.sizeBytes) this.#sureBytes = place.sizeBytes;
+  }
+
+  /** Number of the last stored entry of this stream. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Stores what is not stored yet; a failure leaves no half line. */
+  async append(firstSeq: number, entries: readonly Entry[]): Promise<void> {
+    this.#dropUnsure(firstSeq);
+    let next = Math.max(0, this.#seq - firstSeq + 1);
+    while (next < entries.length) {
+      if (this.#sizeBytes >= this.#options.maxBytes) await this.#rotate();
+      using encoded = this.#encoder.encode(entries, next, this.#options.maxBytes - this.#sizeBytes);
+      await this.#write(encoded.bytes);
+      next += encoded.count;
+      this.#record(firstSeq + next - 1);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+
+  #dropUnsure(firstSeq: number): void {
+    // Only what comes again may go.
+    if (this.#sureBytes !== undefined && firstSeq <= this.#seq + 1) {
+      ftruncateSync(this.#file, this.#sureBytes);
+      this.#sizeBytes = this.#sureBytes;
+    }
+    this.#sureBytes = undefined;
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        const left = bytes.length - at;
+        if (left <= smallWriteBytes) at += writeSync(this.#file, bytes, at, left);
+        else at += (await writeAsync(this.#file, bytes, at, left, null)).bytesWritten;
+      }
+      this.#sizeBytes += bytes.length;
+    } catch (error) {
+      ftruncateSync(this.#file, this.#sizeBytes);
+      throw fromErrno(error, `write ${this.#path}`);
+    }
+  }
+
+  #record(seq: number): void {
+    this.#seq = seq;
+    writePlace(this.#placePath, { streamId: this.#streamId, seq, inode: this.#inode, sizeBytes: this.#sizeBytes } satisfies Place);
+  }
+
+  async #rotate(): Promise<void> {
+    await rotate(this.#path, this.#options);
+    const file = openLog(this.#path);
+    closeSync(this.#file);
+    this.#file = file;
+    this.#inode = fstatSync(file).ino;
+    this.#sizeBytes = 0;
+    this.#record(this.#seq);
+    this.#onRotated();
+  }
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, 'a', 0o640);
+  } catch (error) {
+    throw fromErrno(error, `open log file ${path}`);
+  }
+}

@@ -1,0 +1,52 @@
+import { invalidArgument } from '../errors.ts';
+import type { ContainerInfo } from './contract.ts';
+
+type Options = Readonly<Record<string, string>>;
+
+/**
+ * What the options `labels`, `labels-regex`, `env`, `env-regex` and `tag` say about every entry of a container, sorted by name.
+ * Labels and variables that the container does not have are left out.
+ */
+export function logAttributes(container: ContainerInfo, options: Options): Readonly<Record<string, string>> {
+  const env = Object.fromEntries(container.env.map(splitVariable));
+  const found = {
+    ...pick(container.labels, options['labels'], options['labels-regex']),
+    ...pick(env, options['env'], options['env-regex']),
+    ...(options['tag'] === undefined || options['tag'] === '' ? {} : { tag: logTag(container, options['tag']) }),
+  };
+  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Fills a tag such as `{{.ImageName}}/{{.Name}}/{{.ID}}`. Fails with `invalid_argument` on a field that does not exist. */
+export function logTag(container: ContainerInfo, template: string): string {
+  const tag = template.replaceAll(/\{\{-?\s*(.*?)\s*-?\}\}/g, (_, expression: string) => {
+    const field = fields[expression];
+    if (field === undefined)
+      throw invalidArgument(`log opt tag: "{{${expression}}}" is unknown; known are ${Object.keys(fields).join(' ')}`);
+    return field(container);
+  });
+  if (tag.includes('{{')) throw invalidArgument(`log opt tag: "${template}" has a "{{" without "}}"`);
+  return tag;
+}
+
+const fields: Readonly<Record<string, (container: ContainerInfo) => string>> = {
+  '.ID': ({ id }) => id.slice(0, 12),
+  '.FullID': ({ id }) => id,
+  '.Name': ({ name }) => name.replace(/^\//, ''),
+  '.ImageID': ({ imageId }) => imageId.slice(imageId.indexOf(':') + 1).slice(0, 12),
+  '.ImageFullID': ({ imageId }) => imageId,
+  '.ImageName': ({ image }) => image,
+  '.Command': ({ command }) => command.join(' '),
+  '.DaemonName': () => 'docker',
+};
+
+function pick(all: Options, list: string | undefined, pattern: string | undefined): Options {
+  const names = new Set((list ?? '').split(',').filter((name) => name !== ''));
+  const matches = pattern === undefined || pattern === '' ? undefined : new RegExp(pattern);
+  return Object.fromEntries(Object.entries(all).filter(([name]) => names.has(name) || matches?.test(name) === true));
+}
+
+function splitVariable(variable: string): readonly [string, string] {
+  const at = variable.indexOf('=');
+  return at === -1 ? [variable, ''] : [variable.slice(0, at), variable.slice(at + 1)];
+}

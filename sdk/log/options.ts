@@ -1,0 +1,68 @@
+import { invalidArgument } from '../errors.ts';
+import { messageOf } from '../errors.ts';
+import type { ContainerInfo } from './contract.ts';
+import { logTag } from './attributes.ts';
+
+/** Fails with `invalid_argument` when the value is malformed. */
+export type LogOptionCheck = (value: string, name: string) => void;
+
+/**
+ * Checks a container's log options: every driver takes `mode`, `max-buffer-size` and the attribute options (labels, env, tag…); its own
+ * come as `own`. An unknown one is refused in Docker's words.
+ */
+export function checkLogOptions(
+  driver: string,
+  options: Readonly<Record<string, string>>,
+  own: Readonly<Record<string, LogOptionCheck>>,
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(own, name) ? own[name] : Object.hasOwn(common, name) ? common[name] : undefined;
+    if (check === undefined) throw invalidArgument(`unknown log opt '${name}' for ${driver} log driver`);
+    check(value, name);
+  }
+  if (options['max-buffer-size'] !== undefined && options['mode'] !== 'non-blocking') {
+    throw invalidArgument("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+  }
+}
+
+/** "10m", "1.5GB", "4096": decimal multiples, as Docker reads them. Fails with `invalid_argument` unless the size is positive. */
+export function parseLogSize(text: string, name: string): number {
+  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(digits) * 1_000 ** ' kmgtp'.indexOf(unit === '' ? ' ' : unit.toLowerCase()));
+  if (!Number.isSafeInteger(bytes) || bytes <= 0) throw invalidArgument(`log opt ${name}=${text}: must be a positive size, like 10m`);
+  return bytes;
+}
+
+const anything: LogOptionCheck = () => {};
+
+const common: Readonly<Record<string, LogOptionCheck>> = {
+  mode: (value) => {
+    if (!['', 'blocking', 'non-blocking'].includes(value)) throw invalidArgument(`logger: logging mode not supported: ${value}`);
+  },
+  'max-buffer-size': parseLogSize,
+  labels: anything,
+  env: anything,
+  'labels-regex': checkPattern,
+  'env-regex': checkPattern,
+  tag: (value) => void logTag(sample, value),
+};
+
+function checkPattern(value: string, name: string): void {
+  try {
+    new RegExp(value);
+  } catch (error) {
+    throw invalidArgument(`log opt ${name}=${value}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+const sample: ContainerInfo = {
+  id: '',
+  name: '',
+  image: '',
+  imageId: '',
+  command: [],
+  env: [],
+  labels: {},
+  created: new Date(0),
+  dir: '',
+};
