@@ -46,3 +46,46 @@ export interface Archives {
   /** Copies the content, ownership and modes of a folder in `root` into `target` when `target` is empty (a volume's first use). */
   copyUp(root: string, path: string, target: string, options?: Abortable): Promise<void>;
 }
+
+export interface RegisteredLayer {
+  readonly chainId: string;
+  readonly diffId: string;
+  /** Digest of the blob as it came, compressed or not; equal to the diff id when it is a plain tar. */
+  readonly blobDigest: string;
+  /** Sum of the sizes of the layer's files. */
+  readonly sizeBytes: number;
+}
+/** A layer to be unpacked: a file whose bytes are a tar, perhaps compressed. */
+export interface LayerSource {
+  /** The file with the bytes: an ingest file or a blob. */
+  readonly path: string;
+  readonly blobDigest: string;
+  /** What the unpacked tar must hash to; `invalid_argument` "invalid diffID for layer N: expected …, got …" when it does not. Absent: found out. */
+  readonly diffId?: string;
+}
+
+/** The read-only layers of images. */
+export interface ImageLayers {
+  /**
+   * Unpacks what is missing of a chain of layers, bottom first, and answers all of them. Independent layers are unpacked side by side.
+   * Nothing is named before everything is unpacked, verified and synced: `publish` then writes the layer rows, and belongs into the
+   * caller's transaction with the image's own rows; disposing without it removes what was unpacked. The same chain asked for twice at
+   * once is unpacked once.
+   */
+  unpack(layers: readonly LayerSource[], options: { readonly onLayer?: (index: number) => void } & Abortable): Promise<UnpackedChain>;
+  layer(chainId: string): RegisteredLayer | undefined;
+  /** Mounts the chain (top chain id) read-only for as long as the caller holds it. */
+  mountChain(chainId: string, options?: Abortable): Promise<Rootfs>;
+  /** A container's changes as one layer tar in an ingest file: for commit. Blob not yet named. */
+  diffToFile(
+    containerId: string,
+    options?: Abortable,
+  ): Promise<{ readonly path: string; readonly digest: string; readonly sizeBytes: number }>;
+  /** Removes layers that no image row and no container refers to any more, top down; their blobs too. Called after images went. */
+  collect(): Promise<{ readonly removed: readonly string[]; readonly spaceReclaimed: number }>;
+}
+export interface UnpackedChain extends AsyncDisposable {
+  readonly layers: readonly RegisteredLayer[];
+  /** Writes the rows; call it inside `database.transaction`. */
+  publish(): void;
+}
