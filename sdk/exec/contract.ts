@@ -12,7 +12,7 @@
  * Scenarios
  * - create: the container's init exists and waits; start lets it run the user's program. create again for the same id and bundle: the
  *   same answer. A failure leaves nothing behind.
- * - exec: a further process in a running container, with streams and a monitor of its own.
+ * - exec: a further process in a running container, with streams and a monitor of its own; execStart lets it run once somebody listens.
  * - watch: exits as they happen; with `after` 0 first those that happened while nobody watched.
  * - delete removes the runtime's state of a stopped container; of an unknown one it succeeds; of a running one `conflict` unless `force`.
  *
@@ -118,7 +118,10 @@ export interface ExecDriver {
   delete(request: { readonly id: string; readonly force: boolean }, ctx: Ctx): Promise<void>;
   state(request: ProcessId, ctx: Ctx): Promise<State>;
   watch(request: { readonly after: number }, ctx: Ctx): AsyncIterable<ExitEvent>;
+  /** Unless `detached`, the process does not run yet (pid 0): attach first, so that no output is lost, then `execStart`. */
   exec(request: ExecRequest, ctx: Ctx): Promise<CreateResponse>;
+  /** Lets a prepared exec run; `conflict` when it is not waiting. */
+  execStart(request: ProcessId, ctx: Ctx): Promise<{ readonly pid: number }>;
   /** Forgets an ended exec: its exit record and socket folder. */
   execDelete(request: ProcessId, ctx: Ctx): Promise<void>;
   resize(request: ProcessId & { readonly rows: number; readonly columns: number }, ctx: Ctx): Promise<void>;
@@ -148,6 +151,7 @@ export const execMethods = {
   state: { deadline: 'fast' },
   watch: { deadline: 'stream', answer: 'stream' },
   exec: { deadline: 'normal' },
+  execStart: { deadline: 'normal' },
   execDelete: { deadline: 'normal' },
   resize: { deadline: 'fast' },
   pause: { deadline: 'normal' },

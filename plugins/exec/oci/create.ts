@@ -1,0 +1,120 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromErrno, invalidArgument, unavailable } from '@gantry/sdk';
+import type { CreateRequest } from '@gantry/sdk/exec';
+import { processStartTime } from '@gantry/sdk/linux';
+import { destroyCgroup } from './cgroups/remove.ts';
+import { startFailure, runtimeMessage } from './failures.ts';
+import type { Layout } from './layout.ts';
+import { Monitor } from './monitor.ts';
+import { type ContainerRecord, checkId } from './records.ts';
+import type { Runtime } from './runtimes.ts';
+
+export interface Created {
+  readonly record: ContainerRecord;
+  readonly monitorEnded: Promise<void>;
+}
+
+/** Starts a monitor that has the runtime create the container, and waits for the init's pid. Abort kills the monitor, and with it the runtime. */
+export async function createContainer(
+  request: CreateRequest,
+  {
+    conmon,
+    runtime,
+    layout,
+    signal,
+  }: { readonly conmon: string; readonly runtime: Runtime; readonly layout: Layout; readonly signal: AbortSignal },
+): Promise<Created> {
+  const { id, bundle } = request;
+  checkId(id);
+  const cgroup = cgroupOf(bundle);
+  rmSync(layout.containerExit(id), { force: true });
+  using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false });
+  const pid = await createdPid(monitor, request, signal).catch(async (error: unknown) => {
+    process.kill(monitor.pid, 'SIGKILL');
+    await monitor.ended;
+    await destroyCgroup(cgroup, AbortSignal.timeout(10_000));
+    rmSync(layout.runtimeState(id), { recursive: true, force: true });
+    throw error;
+  });
+  return {
+    record: {
+      id,
+      bundle,
+      runtime: runtime.name,
+      pid,
+      startTime: processStartTime(pid) ?? 0,
+      monitorPid: monitor.pid,
+      monitorStartTime: processStartTime(monitor.pid) ?? 0,
+      cgroup,
+    },
+    monitorEnded: monitor.ended,
+  };
+}
+
+async function createdPid(monitor: Monitor, { id, bundle }: CreateRequest, signal: AbortSignal): Promise<number> {
+  const report = await monitor.sync.next(signal);
+  if (report === undefined) throw unavailable(`create container ${id}: conmon gave no answer: ${monitor.complaint() || 'it ended'}`);
+  if (report.data > 0) return report.data;
+  throw startFailure(runtimeMessage(join(bundle, 'runtime.log'), report.message ?? ''), `create container ${id}`);
+}
+
+/** Options of conmon(8) that containers and execs have in common. */
+export function commonArguments(
+  { id, bundle, tty, openStdin }: { readonly id: string; readonly bundle: string; readonly tty: boolean; readonly openStdin: boolean },
+  { path, root }: Runtime,
+): string[] {
+  const runtimeArguments = ['--root', root, '--log', join(bundle, 'runtime.log'), '--log-format=json'];
+  const options = flags({
+    'api-version': '1',
+    sync: true,
+    'no-sync-log': true,
+    'full-attach': true,
+    'log-level': 'error',
+    cid: id,
+    cuuid: id,
+    runtime: path,
+    bundle,
+    'container-pidfile': join(bundle, 'pid'),
+    terminal: tty,
+    stdin: openStdin,
+  });
+  return [...options, ...runtimeArguments.flatMap((argument) => ['--runtime-arg', argument])];
+}
+
+/** Long options: true is there without a value, false and undefined are not there. */
+export function flags(values: Readonly<Record<string, string | boolean | undefined>>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    if (value === undefined || value === false) return [];
+    return value === true ? [`--${name}`] : [`--${name}`, value];
+  });
+}
+
+function createArguments(request: CreateRequest, runtime: Runtime, layout: Layout): string[] {
+  const { bundle, spoolDir, spoolMaxBytes, stdinOnce, systemdCgroup } = request;
+  const options = flags({
+    'exit-dir': layout.exits,
+    'persist-dir': bundle,
+    'log-path': `k8s-file:${join(spoolDir, 'ctr.log')}`,
+    'log-size-max': spoolMaxBytes > 0 ? String(spoolMaxBytes) : undefined,
+    // A session keyring for each costs 10 ms when many come and go and counts against root's quota; seccomp denies keyctl anyway.
+    'no-new-keyring': true,
+    'leave-stdin-open': !stdinOnce,
+    'systemd-cgroup': systemdCgroup,
+  });
+  return [...commonArguments(request, runtime), ...options];
+}
+
+function cgroupOf(bundle: string): string {
+  let spec: { readonly linux?: { readonly cgroupsPath?: unknown } };
+  try {
+    spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as typeof spec;
+  } catch (error) {
+    throw fromErrno(error, `read bundle ${bundle}`);
+  }
+  const path = spec.linux?.cgroupsPath;
+  if (typeof path !== 'string' || !path.startsWith('/') || path.split('/').includes('..')) {
+    throw invalidArgument(`bundle ${bundle}: linux.cgroupsPath must be an absolute path without ".."`);
+  }
+  return path;
+}

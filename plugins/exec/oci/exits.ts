@@ -1,0 +1,138 @@
+import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs';
+import type { Logger } from '@gantry/sdk';
+import type { ExitEvent } from '@gantry/sdk/exec';
+import { wasOomKilled } from './cgroups/oom.ts';
+import type { Layout } from './layout.ts';
+import { isAlive, whenEnded } from './processes.ts';
+import type { ContainerRecord, ExecRecord, Records } from './records.ts';
+
+interface Subscriber {
+  readonly queue: ExitEvent[];
+  wake: () => void;
+}
+
+/**
+ * Learns how containers and execs ended: from the files that conmon writes, announced by one inotify watch, and from the end of conmon
+ * itself, should it die without having written one. Each end is told once to every subscriber; the files tell again after a restart.
+ */
+export class Exits {
+  readonly #layout: Layout;
+  readonly #records: Records;
+  readonly #log: Logger;
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #told = new Set<string>();
+  readonly #watcher: FSWatcher;
+
+  constructor(layout: Layout, records: Records, log: Logger) {
+    this.#layout = layout;
+    this.#records = records;
+    this.#log = log;
+    this.#watcher = watch(layout.exits, { persistent: false }, (_, name) => this.#containerFile(name));
+    for (const record of records.containers()) if (this.read(record) === undefined) this.follow(record);
+  }
+
+  close(): void {
+    this.#watcher.close();
+    for (const subscriber of this.#subscribers) subscriber.wake();
+    this.#subscribers.clear();
+  }
+
+  /** Sees to it that the container's end is told even when its monitor is killed: then when its init ends, with exit code 255. */
+  follow(record: ContainerRecord, monitorEnded?: Promise<void>): void {
+    const monitor = { pid: record.monitorPid, startTime: record.monitorStartTime };
+    (monitorEnded ?? whenEnded(monitor))
+      .then(async () => {
+        const current = () => this.#records.find(record.id)?.pid === record.pid;
+        if (this.read(record) !== undefined || !current()) return this.#containerFile(record.id);
+        this.#log.warn({ container: record.id }, 'the monitor of a container was killed: its exit code will be unknown');
+        await whenEnded(record);
+        if (current()) this.tell({ id: record.id, exitCode: 255, exitedAt: new Date(), oomKilled: wasOomKilled(record.cgroup) });
+      })
+      .catch((error: unknown) => this.#log.warn({ container: record.id, err: error }, 'cannot watch the monitor of a container'));
+  }
+
+  /** The exit record of a container, if it is there. */
+  read(record: ContainerRecord): ExitEvent | undefined {
+    const exit = readExit(this.#layout.containerExit(record.id));
+    return exit && { id: record.id, ...exit, oomKilled: isFile(`${record.bundle}/oom`) || wasOomKilled(record.cgroup) };
+  }
+
+  readExec(record: ExecRecord): ExitEvent | undefined {
+    const exit = readExit(this.#layout.execExit(record.id, record.execId));
+    return exit && { id: record.id, execId: record.execId, ...exit, oomKilled: false };
+  }
+
+  tell(event: ExitEvent): void {
+    const key = keyOf(event);
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    for (const subscriber of this.#subscribers) {
+      subscriber.queue.push(event);
+      subscriber.wake();
+    }
+  }
+
+  /** The next end under this name is another one. */
+  forget(id: string, execId?: string): void {
+    this.#told.delete(keyOf({ id, execId }));
+  }
+
+  /** `replay`: first those whose records are still there. */
+  async *subscribe(replay: boolean, signal: AbortSignal): AsyncGenerator<ExitEvent> {
+    const subscriber: Subscriber = { queue: replay ? this.#past() : [], wake: () => {} };
+    this.#subscribers.add(subscriber);
+    const onAbort = () => subscriber.wake();
+    signal.addEventListener('abort', onAbort);
+    try {
+      while (!signal.aborted) {
+        const event = subscriber.queue.shift();
+        if (event !== undefined) yield event;
+        else if (!this.#subscribers.has(subscriber)) return;
+        else await new Promise<void>((resolve) => (subscriber.wake = resolve));
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#subscribers.delete(subscriber);
+    }
+  }
+
+  #past(): ExitEvent[] {
+    const lost = this.#records
+      .containers()
+      .filter(
+        (record) =>
+          this.read(record) === undefined && !isAlive(record) && !isAlive({ pid: record.monitorPid, startTime: record.monitorStartTime }),
+      )
+      .map(({ id }): ExitEvent => ({ id, exitCode: 255, exitedAt: new Date(), oomKilled: false }));
+    const written = this.#records.containers().flatMap((record) => this.read(record) ?? []);
+    const execs = this.#records.execs().flatMap((record) => this.readExec(record) ?? []);
+    const past = [...written, ...lost, ...execs];
+    for (const event of past) this.#told.add(keyOf(event));
+    return past;
+  }
+
+  #containerFile(name: string | null): void {
+    // After an overflow of the kernel's queue there is no name: look at all of them.
+    const names = name === null ? readdirSync(this.#layout.exits) : [name];
+    for (const id of names) {
+      const record = this.#records.find(id);
+      const event = record && this.read(record);
+      if (event !== undefined) this.tell(event);
+    }
+  }
+}
+
+const keyOf = ({ id, execId }: { readonly id: string; readonly execId?: string | undefined }) => `${id} ${execId ?? ''}`;
+
+function readExit(path: string): { readonly exitCode: number; readonly exitedAt: Date } | undefined {
+  try {
+    const text = readFileSync(path, 'utf8');
+    return text === '' ? undefined : { exitCode: Number(text), exitedAt: statSync(path).mtime };
+  } catch {
+    return undefined;
+  }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,121 @@
+import { statSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { type HostContext, invalidArgument, messageOf, unavailable } from '@gantry/sdk';
+import { cgroupLayout } from './cgroups/hierarchies.ts';
+import type { Layout } from './layout.ts';
+import { searchPath } from './monitor.ts';
+import { probeRuntime } from './probe.ts';
+import { knownVulnerability } from './vulnerable.ts';
+
+export interface Runtime {
+  readonly name: string;
+  readonly path: string;
+  readonly version: string;
+  /** Whose state files it keeps; of `other` nothing is known. */
+  readonly kind: 'crun' | 'runc' | 'other';
+  /** Its --root. */
+  readonly root: string;
+  readonly warning?: string | undefined;
+}
+interface Verdict {
+  readonly version?: string;
+  readonly kind?: Runtime['kind'];
+  readonly reason?: string;
+}
+export interface RuntimesFound {
+  readonly usable: readonly Runtime[];
+  readonly unusable: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/**
+ * Which runtimes work on this machine. Each is tried for real once, and the verdict kept by the binary's path, size and time and by the
+ * layout of the cgroups, so that a start forks nothing.
+ */
+export class Runtimes {
+  readonly #host: HostContext;
+  readonly #layout: Layout;
+  #found: Promise<RuntimesFound> | undefined;
+
+  constructor(host: HostContext, layout: Layout) {
+    this.#host = host;
+    this.#layout = layout;
+  }
+
+  found(): Promise<RuntimesFound> {
+    this.#found ??= this.#find().catch((error: unknown) => {
+      this.#found = undefined;
+      throw error;
+    });
+    return this.#found;
+  }
+
+  /** The runtime by name, or the default. Not installed: `invalid_argument`; none usable: `unavailable` with each one's reason. */
+  async get(name?: string): Promise<Runtime> {
+    const { usable, unusable } = await this.found();
+    const wanted = name ?? textSetting(this.#host, 'defaultRuntime');
+    const runtime = wanted === undefined || wanted === '' ? usable[0] : usable.find((one) => one.name === wanted);
+    if (runtime !== undefined) return runtime;
+    const reason = unusable.find((one) => one.name === wanted)?.reason;
+    if (reason !== undefined) throw unavailable(`runtime ${wanted} does not work here: ${reason}`);
+    if (wanted !== undefined && wanted !== '') throw invalidArgument(`unknown or invalid runtime name: ${wanted}`);
+    const reasons = unusable.map((one) => `${one.name}: ${one.reason}`).join('; ');
+    throw unavailable(reasons === '' ? 'no OCI runtime is installed' : `no OCI runtime works here: ${reasons}`, {
+      hint: 'install crun or runc',
+    });
+  }
+
+  conmon(): string {
+    const wanted = textSetting(this.#host, 'conmon');
+    const path = findProgram(wanted ?? 'conmon', [
+      '/usr/libexec/podman',
+      '/usr/lib/podman',
+      '/usr/libexec/crio',
+      '/usr/local/libexec/podman',
+    ]);
+    if (path === undefined) throw unavailable(`${wanted ?? 'conmon'} is not installed`, { hint: 'install the package conmon' });
+    return path;
+  }
+
+  async #find(): Promise<RuntimesFound> {
+    const settings = this.#host.config['runtimes'];
+    const wanted = { crun: 'crun', runc: 'runc', ...(typeof settings === 'object' ? (settings as Record<string, string>) : {}) };
+    const usable: Runtime[] = [];
+    const unusable: { name: string; reason: string }[] = [];
+    for (const [name, program] of Object.entries(wanted)) {
+      const path = findProgram(program);
+      const { version = '', kind = 'other', reason } = path === undefined ? { reason: 'is not installed' } : await this.#verdict(path);
+      if (path === undefined || reason !== undefined) unusable.push({ name, reason: reason ?? '' });
+      else usable.push({ name, path, version, kind, root: this.#layout.runtimeRoot, warning: knownVulnerability(kind, version) });
+    }
+    return { usable, unusable };
+  }
+
+  async #verdict(path: string): Promise<Verdict> {
+    const { size, mtimeMs } = statSync(path);
+    const key = `runtime ${path}`.slice(0, 256);
+    const facts = `${size} ${mtimeMs} ${cgroupLayout()}`;
+    const known = parseVerdict(this.#host.state.get(key)?.value);
+    if (known?.facts === facts) return known.verdict;
+    const verdict = await probeRuntime(path, this.#layout.runDir).catch((error: unknown) => ({ reason: messageOf(error) }));
+    this.#host.state.put([{ key, value: JSON.stringify({ facts, verdict }) }]);
+    return verdict;
+  }
+}
+
+function findProgram(program: string, further: readonly string[] = []): string | undefined {
+  if (isAbsolute(program)) return isFile(program) ? program : undefined;
+  return [...searchPath.split(delimiter), ...further].map((folder) => join(folder, program)).find(isFile);
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function textSetting({ config }: HostContext, name: string): string | undefined {
+  const value = config[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function parseVerdict(value: string | undefined): { readonly facts: string; readonly verdict: Verdict } | undefined {
+  return value === undefined ? undefined : (JSON.parse(value) as { readonly facts: string; readonly verdict: Verdict });
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Ctx, HostContext } from '@gantry/sdk';
+import type { CreateRequest, ExecDriver } from '@gantry/sdk/exec';
+import { Database, pluginState } from '../../core/metadata/index.ts';
+import plugin from '../../plugins/exec/oci/main.ts';
+import type { ContainerOptions, ExecUnderTest } from '../../sdk/exec/conformance.ts';
+import { busyboxRootfs } from './busybox.ts';
+import { quietLog } from './quiet-log.ts';
+
+/** The OCI exec driver over real runtimes, with bundles that share one busybox tree. */
+export async function openOci(config: HostContext['config'] = {}): Promise<ExecUnderTest & AsyncDisposable> {
+  const folder = mkdtempSync(join(tmpdir(), 'oci-'));
+  const rootfs = join(folder, 'rootfs');
+  busyboxRootfs(rootfs);
+  const database = new Database(join(folder, 'metadata.db'));
+  const host: HostContext = {
+    name: 'exec-oci',
+    config,
+    dataDir: folder,
+    runDir: join(folder, 'run'),
+    state: pluginState(database, 'exec-oci'),
+    log: quietLog,
+    signal: new AbortController().signal,
+  };
+  let activation = await plugin.activate(host);
+  const driver = (): ExecDriver => activation.drivers.exec?.['oci'] ?? assert.fail('no driver');
+  const restart = async () => {
+    await activation.deactivate?.();
+    activation = await plugin.activate(host);
+    return driver();
+  };
+  let count = 0;
+  const ctx: Ctx = { signal: host.signal, log: quietLog, operationId: 'test' };
+  return {
+    get driver() {
+      return driver();
+    },
+    ctx,
+    container: (options) => container(folder, rootfs, `c${(count += 1)}`, options),
+    exec: (request, { detached = false, tty = false, openStdin = false, ...options }) => {
+      const execId = `e${(count += 1)}`;
+      const bundle = join(request.bundle, execId);
+      return { id: request.id, execId, bundle, process: processOf({ tty, ...options }), spoolDir: bundle, tty, openStdin, detached };
+    },
+    restart,
+    [Symbol.asyncDispose]: async () => {
+      await activation.deactivate?.();
+      database[Symbol.dispose]();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+function container(folder: string, rootfs: string, id: string, options: ContainerOptions): CreateRequest {
+  const { tty = false, openStdin = false, stdinOnce = false } = options;
+  const bundle = join(folder, id);
+  const spoolDir = join(bundle, 'spool');
+  mkdirSync(spoolDir, { recursive: true });
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specOf(rootfs, id, options)));
+  return { id, bundle, spoolDir, spoolMaxBytes: 1 << 20, tty, openStdin, stdinOnce };
+}
+
+const specOf = (rootfs: string, id: string, options: ContainerOptions) => ({
+  ociVersion: '1.0.0',
+  root: { path: rootfs },
+  process: processOf(options),
+  mounts: [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+    },
+  ],
+  linux: {
+    cgroupsPath: `/gantry/${id}`,
+    namespaces: ['pid', 'mount', 'ipc', 'uts'].map((type) => ({ type })),
+  },
+});
+
+const processOf = ({ script = '', args = ['/bin/sh', '-c', script], tty = false }: ContainerOptions) => ({
+  terminal: tty,
+  user: { uid: 0, gid: 0 },
+  args,
+  env: ['PATH=/bin:/usr/bin:/sbin:/usr/sbin'],
+  cwd: '/',
+});
