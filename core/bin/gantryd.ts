@@ -1,0 +1,66 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { conflict, fromErrno } from '@gantry/sdk';
+import { type DaemonOptions, parseDaemon, report } from '../cli/daemon/index.ts';
+import { publishFileSync } from '../support/index.ts';
+
+/** Runs gantryd with these words and resolves with the exit code. Never rejects. */
+export async function main(words: readonly string[]): Promise<number> {
+  try {
+    const command = parseDaemon(words);
+    if (command.kind === 'show') process.stdout.write(command.text);
+    else if (command.kind === 'validated') process.stdout.write('configuration OK\n');
+    else await run(command.options);
+    return 0;
+  } catch (error) {
+    return report(error, 'gantryd') === 0 ? 0 : 1;
+  }
+}
+
+/** Serves until a signal or until nobody needs it any more. */
+async function run(options: DaemonOptions): Promise<void> {
+  using _pidfile = options.pidfile === undefined ? undefined : writePidfile(options.pidfile);
+  const stop = stopSignal();
+  // Loaded only now: --help and a wrong flag need no engine.
+  const { serve } = await import('../serve.ts');
+  await using engine = await serve(options);
+  await Promise.race([stop, engine.ended]);
+}
+
+const impatience = 3;
+
+/** Resolves with the first SIGTERM or SIGINT; the third ends the process without asking. */
+function stopSignal(): Promise<void> {
+  const asked = Promise.withResolvers<void>();
+  let count = 0;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      count += 1;
+      asked.resolve();
+      if (count === impatience) process.exit(1);
+    });
+  }
+  return asked.promise;
+}
+
+function writePidfile(path: string): Disposable {
+  const other = runningProcess(path);
+  if (other !== undefined)
+    throw conflict(`process ${other} is running already: ${path} says so`, { hint: 'stop it, or choose another --pidfile' });
+  try {
+    publishFileSync(path, `${process.pid}\n`, { mode: 0o644 });
+  } catch (error) {
+    throw fromErrno(error, 'cannot write the pid file');
+  }
+  return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+}
+
+/** The process that the file names, if it is a gantryd and not this one. */
+function runningProcess(path: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(path, 'utf8').trim());
+    if (pid === process.pid) return undefined;
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('gantryd') ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}

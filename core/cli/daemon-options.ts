@@ -1,0 +1,43 @@
+/**
+ * What gantryd was told by its flags and daemon.json together. The names of what the engine takes are those of EngineOptions,
+ * so that a whole DaemonOptions can be handed to createEngine().
+ */
+export interface DaemonOptions {
+  /** Where the API is served; at least one. Checked: unix:///path or fd://. */
+  readonly hosts: readonly string[];
+  /** Group that may use the sockets. */
+  readonly group: string;
+  readonly pidfile?: string;
+  /** As it was read; it may not be there unless it was named by a flag. */
+  readonly configFile: string;
+  readonly debug: boolean;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+  /** The engine ends by itself after so long without containers, requests and connections; absent: never. */
+  readonly idleExitSeconds?: number;
+  readonly shutdownTimeoutSeconds: number;
+
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly pluginDirs: readonly string[];
+  /** By plugin name, from daemon.json's "plugins". */
+  readonly pluginSettings: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly storageDriver?: string;
+  readonly storageOptions: Readonly<Record<string, string>>;
+  readonly logDriver?: string;
+  readonly logOptions: Readonly<Record<string, string>>;
+  readonly defaultRuntime?: string;
+  readonly runtimes: Readonly<Record<string, { readonly path: string; readonly runtimeArgs?: readonly string[] }>>;
+  readonly labels: readonly string[];
+  readonly liveRestore: boolean;
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly publishAddress?: string;
+  readonly bridgeCidr?: string;
+  readonly mtu?: number;
+  readonly insecureRegistries: readonly string[];
+  readonly registryMirrors: readonly string[];
+
+  /** Settings that were accepted and have no effect here: to be logged once. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,200 @@
+import { isIP } from 'node:net';
+import { parseIp } from '../parse/address.ts';
+import { parseInteger } from '../parse/integer.ts';
+import { parseAssignment } from '../parse/key-value.ts';
+import { refuse } from '../parse/refuse.ts';
+import { parseHost, parseRuntime, parseStoragePath } from './values.ts';
+
+/** One thing that gantryd can be told, by a flag or in daemon.json. */
+export interface Directive {
+  /** Key in daemon.json. */
+  readonly key: string;
+  /** In commander's words; absent: daemon.json only. */
+  readonly flags?: string;
+  readonly description: string;
+  readonly kind: 'text' | 'boolean' | 'number' | 'list' | 'map';
+  /** Checks one value (of a list or map: each) and gives its canonical form. */
+  readonly parse?: (text: string) => unknown;
+  /** Accepted for dockerd's sake: why it has no effect. */
+  readonly ignored?: string;
+}
+
+const ownRules = 'Gantry keeps its rules in one nftables table of its own';
+
+/** dockerd's flags and daemon.json keys, and Gantry's own. */
+export const directives: readonly Directive[] = [
+  {
+    key: 'hosts',
+    flags: '-H, --host <address>',
+    kind: 'list',
+    parse: parseHost,
+    description: 'Serve the API here; may be given many times',
+  },
+  { key: 'group', flags: '-G, --group <group>', kind: 'text', description: 'Group that may use the socket (default: gantry)' },
+  {
+    key: 'data-root',
+    flags: '--data-root <path>',
+    kind: 'text',
+    parse: parseStoragePath,
+    description: 'Images, containers and volumes (default: /var/lib/gantry)',
+  },
+  {
+    key: 'exec-root',
+    flags: '--exec-root <path>',
+    kind: 'text',
+    parse: parseStoragePath,
+    description: 'What is gone after a reboot (default: /run/gantry)',
+  },
+  { key: 'pidfile', flags: '-p, --pidfile <file>', kind: 'text', description: 'Write the process id here' },
+  { key: 'debug', flags: '-D, --debug', kind: 'boolean', description: 'Log everything' },
+  {
+    key: 'log-level',
+    flags: '-l, --log-level <level>',
+    kind: 'text',
+    parse: parseLevel,
+    description: 'debug, info, warn, error or fatal (default: info)',
+  },
+  {
+    key: 'idle-exit',
+    flags: '--idle-exit <seconds>',
+    kind: 'number',
+    parse: parseInteger(1),
+    description: 'End after so long without containers and requests',
+  },
+  {
+    key: 'shutdown-timeout',
+    flags: '--shutdown-timeout <seconds>',
+    kind: 'number',
+    parse: parseInteger(-1),
+    description: 'How long stopping may take (default: 15)',
+  },
+  { key: 'plugin-dirs', flags: '--plugin-dir <path>', kind: 'list', description: 'Folder with more plugins; may be given many times' },
+  { key: 'plugins', kind: 'map', description: 'Settings by plugin name' },
+
+  {
+    key: 'storage-driver',
+    flags: '-s, --storage-driver <driver>',
+    kind: 'text',
+    description: 'Graph driver (default: the best that works here)',
+  },
+  {
+    key: 'storage-opts',
+    flags: '--storage-opt <key=value>',
+    kind: 'list',
+    parse: checked(parseAssignment),
+    description: 'Option of the graph driver',
+  },
+  {
+    key: 'log-driver',
+    flags: '--log-driver <driver>',
+    kind: 'text',
+    description: 'Log driver for containers that name none (default: json-file)',
+  },
+  {
+    key: 'log-opts',
+    flags: '--log-opt <key=value>',
+    kind: 'map',
+    parse: checked(parseAssignment),
+    description: 'Option of that log driver',
+  },
+  {
+    key: 'default-runtime',
+    flags: '--default-runtime <name>',
+    kind: 'text',
+    description: 'OCI runtime (default: the first that works of crun, runc)',
+  },
+  { key: 'runtimes', flags: '--add-runtime <name=path>', kind: 'map', parse: parseRuntime, description: 'Another OCI runtime' },
+  { key: 'labels', flags: '--label <key=value>', kind: 'list', parse: checked(parseAssignment), description: 'Label of the engine' },
+  { key: 'live-restore', flags: '--live-restore', kind: 'boolean', description: 'Leave containers running when gantryd stops' },
+
+  { key: 'bip', flags: '--bip <cidr>', kind: 'text', parse: parseCidr, description: "The default bridge's address: 192.168.9.1/24" },
+  { key: 'mtu', flags: '--mtu <bytes>', kind: 'number', parse: parseInteger(0, 65_535), description: 'MTU of the default bridge' },
+  { key: 'ip', flags: '--ip <address>', kind: 'text', parse: parseIp, description: 'Address to publish ports on (default: all)' },
+  { key: 'dns', flags: '--dns <address>', kind: 'list', parse: parseIp, description: 'DNS server for containers that name none' },
+  { key: 'dns-search', flags: '--dns-search <domain>', kind: 'list', description: 'DNS search domain for them' },
+  { key: 'dns-opts', flags: '--dns-opt <option>', kind: 'list', description: 'DNS option for them' },
+  {
+    key: 'insecure-registries',
+    flags: '--insecure-registry <registry>',
+    kind: 'list',
+    description: 'Registry that is spoken to without TLS',
+  },
+  { key: 'registry-mirrors', flags: '--registry-mirror <url>', kind: 'list', parse: parseUrl, description: 'Mirror to try first' },
+
+  { key: 'iptables', flags: '--iptables', kind: 'boolean', description: '', ignored: ownRules },
+  { key: 'ip6tables', flags: '--ip6tables', kind: 'boolean', description: '', ignored: ownRules },
+  {
+    key: 'ip-forward',
+    flags: '--ip-forward',
+    kind: 'boolean',
+    description: '',
+    ignored: 'forwarding is switched on by the first network that needs it',
+  },
+  { key: 'ip-masq', flags: '--ip-masq', kind: 'boolean', description: '', ignored: 'masquerading is an option of each network' },
+  { key: 'userland-proxy', flags: '--userland-proxy', kind: 'boolean', description: '', ignored: 'there is none: the kernel does it' },
+  {
+    key: 'userland-proxy-path',
+    flags: '--userland-proxy-path <path>',
+    kind: 'text',
+    description: '',
+    ignored: 'there is none: the kernel does it',
+  },
+  { key: 'firewall-backend', flags: '--firewall-backend <name>', kind: 'text', description: '', ignored: ownRules },
+  { key: 'containerd', flags: '--containerd <address>', kind: 'text', description: '', ignored: 'Gantry needs no containerd' },
+  {
+    key: 'containerd-namespace',
+    flags: '--containerd-namespace <name>',
+    kind: 'text',
+    description: '',
+    ignored: 'Gantry needs no containerd',
+  },
+  { key: 'features', kind: 'map', description: '', ignored: "they are dockerd's own" },
+  { key: 'builder', kind: 'map', description: '', ignored: 'there is no build cache to limit' },
+  { key: 'experimental', flags: '--experimental', kind: 'boolean', description: '', ignored: 'nothing is experimental' },
+  { key: 'exec-opts', flags: '--exec-opt <key=value>', kind: 'list', description: '', ignored: 'the cgroup driver is chosen by itself' },
+  {
+    key: 'max-concurrent-downloads',
+    flags: '--max-concurrent-downloads <n>',
+    kind: 'number',
+    description: '',
+    ignored: 'it is chosen by itself',
+  },
+  {
+    key: 'max-concurrent-uploads',
+    flags: '--max-concurrent-uploads <n>',
+    kind: 'number',
+    description: '',
+    ignored: 'it is chosen by itself',
+  },
+  { key: 'tls', flags: '--tls', kind: 'boolean', description: '', ignored: 'only unix sockets are served' },
+  { key: 'tlsverify', flags: '--tlsverify', kind: 'boolean', description: '', ignored: 'only unix sockets are served' },
+  { key: 'tlscacert', flags: '--tlscacert <file>', kind: 'text', description: '', ignored: 'only unix sockets are served' },
+  { key: 'tlscert', flags: '--tlscert <file>', kind: 'text', description: '', ignored: 'only unix sockets are served' },
+  { key: 'tlskey', flags: '--tlskey <file>', kind: 'text', description: '', ignored: 'only unix sockets are served' },
+];
+
+function checked(check: (text: string) => unknown): (text: string) => string {
+  return (given) => {
+    check(given);
+    return given;
+  };
+}
+
+function parseLevel(given: string): string {
+  if (!['debug', 'info', 'warn', 'error', 'fatal'].includes(given))
+    throw refuse(given, 'is not a log level', 'debug, info, warn, error or fatal');
+  return given;
+}
+
+function parseCidr(given: string): string {
+  const [address = '', bits = ''] = given.split('/');
+  const most = isIP(address) === 6 ? 128 : 32;
+  if (isIP(address) === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > most)
+    throw refuse(given, 'is not an address with a prefix', '192.168.9.1/24');
+  return given;
+}
+
+function parseUrl(given: string): string {
+  if (!/^https?:$/.test(URL.parse(given)?.protocol ?? '')) throw refuse(given, 'is not an http or https address');
+  return given;
+}

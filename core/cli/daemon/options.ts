@@ -1,0 +1,111 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { DaemonOptions } from '../daemon-options.ts';
+import { directives } from './directives.ts';
+
+/** Settings by directive, which are checked already, as one typed object with the defaults in place. */
+export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFile: string): DaemonOptions {
+  const execRoot = textOf(settings, 'exec-root') ?? '/run/gantry';
+  const isDebug = settings.get('debug') === true;
+  return {
+    configFile,
+    hosts: nonEmpty(listOf(settings, 'hosts')) ?? [`unix://${execRoot}/gantry.sock`],
+    group: textOf(settings, 'group') ?? 'gantry',
+    debug: isDebug,
+    logLevel: isDebug ? 'debug' : levelOf(textOf(settings, 'log-level')),
+    shutdownTimeoutSeconds: numberOf(settings, 'shutdown-timeout') ?? 15,
+    dataRoot: textOf(settings, 'data-root') ?? '/var/lib/gantry',
+    execRoot,
+    pluginDirs: listOf(settings, 'plugin-dirs'),
+    pluginSettings: objectsOf(settings, 'plugins'),
+    storageOptions: Object.fromEntries(listOf(settings, 'storage-opts').map(splitPair)),
+    logOptions: textsOf(settings, 'log-opts'),
+    runtimes: runtimesOf(settings),
+    labels: listOf(settings, 'labels'),
+    liveRestore: settings.get('live-restore') === true,
+    dns: listOf(settings, 'dns'),
+    dnsSearch: listOf(settings, 'dns-search'),
+    dnsOptions: listOf(settings, 'dns-opts'),
+    insecureRegistries: listOf(settings, 'insecure-registries'),
+    registryMirrors: listOf(settings, 'registry-mirrors'),
+    notes: ignoredNotes(settings),
+    ...optional('pidfile', textOf(settings, 'pidfile')),
+    ...optional('idleExitSeconds', numberOf(settings, 'idle-exit')),
+    ...optional('storageDriver', textOf(settings, 'storage-driver')),
+    ...optional('logDriver', textOf(settings, 'log-driver')),
+    ...optional('defaultRuntime', textOf(settings, 'default-runtime')),
+    ...optional('publishAddress', textOf(settings, 'ip')),
+    ...optional('bridgeCidr', textOf(settings, 'bip')),
+    ...optional('mtu', numberOf(settings, 'mtu')),
+  };
+}
+
+type Settings = ReadonlyMap<string, unknown>;
+
+function textOf(settings: Settings, key: string): string | undefined {
+  const setting = settings.get(key);
+  return typeof setting === 'string' ? setting : undefined;
+}
+
+function numberOf(settings: Settings, key: string): number | undefined {
+  const setting = settings.get(key);
+  return typeof setting === 'number' ? setting : undefined;
+}
+
+function listOf(settings: Settings, key: string): readonly string[] {
+  const setting = settings.get(key);
+  return Array.isArray(setting) ? setting.map(String) : [];
+}
+
+function objectOf(settings: Settings, key: string): Readonly<Record<string, unknown>> {
+  const setting = settings.get(key);
+  return isObject(setting) ? setting : {};
+}
+
+function textsOf(settings: Settings, key: string): Readonly<Record<string, string>> {
+  const entries = Object.entries(objectOf(settings, key)).map(([name, setting]) => {
+    if (typeof setting !== 'string') throw invalidArgument(`${key}: ${JSON.stringify(name)} must be text`);
+    return [name, setting] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function objectsOf(settings: Settings, key: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+  const entries = Object.entries(objectOf(settings, key)).map(([name, setting]) => {
+    if (!isObject(setting)) throw invalidArgument(`${key}: ${JSON.stringify(name)} must be an object`);
+    return [name, setting] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function runtimesOf(settings: Settings): DaemonOptions['runtimes'] {
+  const entries = Object.entries(objectsOf(settings, 'runtimes')).map(([name, { path, runtimeArgs }]) => {
+    if (typeof path !== 'string' || path === '') throw invalidArgument(`runtimes: ${JSON.stringify(name)} needs a path`);
+    return [name, { path, ...(Array.isArray(runtimeArgs) ? { runtimeArgs: runtimeArgs.map(String) } : {}) }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function levelOf(level: string | undefined): DaemonOptions['logLevel'] {
+  return level === 'debug' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'info';
+}
+
+function ignoredNotes(settings: Settings): readonly string[] {
+  return directives.flatMap(({ key, ignored }) => (ignored !== undefined && settings.has(key) ? [`${key} has no effect: ${ignored}`] : []));
+}
+
+function splitPair(pair: string): readonly [key: string, value: string] {
+  const at = pair.indexOf('=');
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+function nonEmpty<T>(values: readonly T[]): readonly T[] | undefined {
+  return values.length === 0 ? undefined : values;
+}
+
+function optional<Key extends string, T>(key: Key, setting: T | undefined): { readonly [K in Key]?: T } {
+  return setting === undefined ? {} : ({ [key]: setting } as { readonly [K in Key]: T });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

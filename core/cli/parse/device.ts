@@ -1,0 +1,22 @@
+import { refuse } from './refuse.ts';
+
+export interface Device {
+  readonly PathOnHost: string;
+  readonly PathInContainer: string;
+  readonly CgroupPermissions: string;
+}
+
+/** `/dev/host[:/dev/container][:rwm]` */
+export function parseDevice(text: string): Device {
+  const [host = '', second, third, ...more] = text.split(':');
+  const isShort = third === undefined && second !== undefined && !second.startsWith('/');
+  const inside = isShort || second === undefined ? host : second;
+  const permissions = (isShort ? second : third) ?? 'rwm';
+  if (!host.startsWith('/') || !inside.startsWith('/') || more.length > 0) {
+    throw refuse(text, 'is not a device', 'write /dev/host[:/dev/container][:rwm]');
+  }
+  if (!/^[rwm]{1,3}$/.test(permissions) || new Set(permissions).size !== permissions.length) {
+    throw refuse(text, `has unknown permissions: ${permissions}`, 'any of r, w and m');
+  }
+  return { PathOnHost: host, PathInContainer: inside, CgroupPermissions: permissions };
+}

@@ -1,0 +1,27 @@
+import { GantryError, messageOf } from '@gantry/sdk';
+import { shownReason, usageReason } from './command.ts';
+
+/** Says what went wrong in one line, and what to do about it in another, and gives the exit code. */
+export function report(error: unknown, program = 'gantry'): number {
+  if (GantryError.is(error) && error.reason === shownReason) return 0;
+  if (isBrokenPipe(error)) return 0;
+  process.stderr.write(`${describe(error, program)}\n`);
+  return GantryError.is(error) && error.reason === usageReason ? 125 : 1;
+}
+
+/** "gantry: message", and "hint: …" when there is one; the stack of what is not an error of the catalogue with GANTRY_DEBUG. */
+export function describe(error: unknown, program = 'gantry'): string {
+  const line = `${program}: ${oneLine(messageOf(error))}`;
+  if (!GantryError.is(error)) {
+    return process.env['GANTRY_DEBUG'] && error instanceof Error ? `${line}\n${error.stack ?? ''}` : line;
+  }
+  return error.hint === undefined ? line : `${line}\nhint: ${error.hint}`;
+}
+
+function oneLine(message: string): string {
+  return message.trim().replaceAll(/\s*\n\s*/g, ' ');
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
+}

@@ -1,0 +1,33 @@
+import type { Client } from '@gantry/sdk/client';
+import type { Context } from '../../context.ts';
+import { printProgress } from '../../format/progress.ts';
+import { flag, text, value } from '../../option.ts';
+import { splitReference } from '../../parse/reference.ts';
+import { verb } from '../../verb.ts';
+
+interface PullFlags {
+  readonly platform?: string;
+  readonly quiet?: boolean;
+}
+
+export const pull = verb<PullFlags>({
+  arguments: '<image>',
+  options: [value('--platform <os/arch>', 'Platform of the image', text), flag('-q, --quiet', 'No progress')],
+  async action(context, [image = ''], { platform, quiet = false }) {
+    const client = await context.client();
+    const { name, tag = 'latest' } = splitReference(image);
+    await printProgress(client.images.pull({ name, tag, platform }), quiet ? () => undefined : context.print);
+    if (quiet) context.print(image);
+  },
+});
+
+/** On the way to something else: progress goes to stderr. */
+export async function pullImage(
+  context: Context,
+  { images }: Client,
+  image: string,
+  { platform, quiet }: { readonly platform: string | undefined; readonly quiet: boolean },
+): Promise<void> {
+  const { name, tag = 'latest' } = splitReference(image);
+  await printProgress(images.pull({ name, tag, platform }), quiet ? () => undefined : context.note);
+}

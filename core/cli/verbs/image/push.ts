@@ -1,0 +1,14 @@
+import { printProgress } from '../../format/progress.ts';
+import { flag } from '../../option.ts';
+import { splitReference } from '../../parse/reference.ts';
+import { verb } from '../../verb.ts';
+
+export const push = verb<{ readonly quiet?: boolean }>({
+  arguments: '<image>',
+  options: [flag('-q, --quiet', 'No progress')],
+  async action(context, [image = ''], { quiet = false }) {
+    const { images } = await context.client();
+    const { name, tag = 'latest' } = splitReference(image);
+    await printProgress(images.push({ name, tag }), quiet ? () => undefined : context.print);
+  },
+});

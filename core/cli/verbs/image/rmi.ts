@@ -1,0 +1,31 @@
+import { GantryError } from '@gantry/sdk';
+import { flag } from '../../option.ts';
+import { forEachTarget } from '../../targets.ts';
+import { verb } from '../../verb.ts';
+
+interface RmiFlags {
+  readonly force?: boolean;
+  readonly prune: boolean;
+}
+
+export const rmi = verb<RmiFlags>({
+  arguments: '<image...>',
+  options: [
+    flag('-f, --force', 'Also with several names, or used by a stopped container'),
+    flag('--no-prune', 'Keep parents without a name'),
+  ],
+  async action(context, names, { force = false, prune }) {
+    const { images } = await context.client();
+    return await forEachTarget(context, names, async (name) => {
+      try {
+        const removed = await images.remove(name, { force, prune });
+        return removed
+          .map(({ Untagged, Deleted }) => (Untagged === undefined ? `Deleted: ${Deleted ?? ''}` : `Untagged: ${Untagged}`))
+          .join('\n');
+      } catch (error) {
+        if (force && GantryError.is(error) && error.code === 'not_found') return undefined;
+        throw error;
+      }
+    });
+  },
+});

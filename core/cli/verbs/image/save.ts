@@ -1,0 +1,12 @@
+import { writeTar } from '../../format/output-file.ts';
+import { text, value } from '../../option.ts';
+import { verb } from '../../verb.ts';
+
+export const save = verb<{ readonly output?: string }>({
+  arguments: '<image...>',
+  options: [value('-o, --output <file>', 'Write to this file instead of stdout', text)],
+  async action(context, names, { output }) {
+    const { images } = await context.client();
+    await writeTar(output, 'saving', async () => await images.save(names));
+  },
+});

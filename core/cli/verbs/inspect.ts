@@ -1,0 +1,81 @@
+import { GantryError, invalidArgument, notFound } from '@gantry/sdk';
+import type { Client } from '@gantry/sdk/client';
+import { usageReason } from '../command.ts';
+import type { Context } from '../context.ts';
+import { type Format, parseFormat } from '../format/format-option.ts';
+import { flag, oneOf, value } from '../option.ts';
+import { report } from '../report.ts';
+import { type Verb, verb } from '../verb.ts';
+
+type Kind = 'container' | 'image' | 'volume' | 'network';
+interface InspectFlags {
+  readonly type?: Kind;
+  readonly size?: boolean;
+  readonly format?: Format;
+}
+
+/** In this order a name is looked up when no kind is given. */
+const kinds = ['container', 'image', 'volume', 'network'] as const;
+
+export const inspect: Verb = declare(undefined);
+export const inspectContainer: Verb = declare('container');
+export const inspectImage: Verb = declare('image');
+export const inspectVolume: Verb = declare('volume');
+export const inspectNetwork: Verb = declare('network');
+
+function declare(kind: Kind | undefined): Verb {
+  return verb<InspectFlags>({
+    arguments: '<name...>',
+    options: [
+      ...(kind === undefined ? [value('--type <kind>', `Only this kind: ${kinds.join(', ')}`, oneOf(...kinds))] : []),
+      ...(kind === undefined || kind === 'container' ? [flag('-s, --size', 'With the sizes of containers')] : []),
+      value('-f, --format <json>', 'JSON on one line', parseFormat),
+    ],
+    async action(context, names, { type = kind, size = false, format }) {
+      if (names.includes('')) throw invalidArgument('a name may not be empty', { reason: usageReason });
+      return await show(context, names, { kinds: type === undefined ? kinds : [type], size, indent: format === 'json' ? undefined : 4 });
+    },
+  });
+}
+
+/** What is found is printed, also when other names are not. */
+async function show(
+  context: Context,
+  names: readonly string[],
+  { kinds: among, size, indent }: { readonly kinds: readonly Kind[]; readonly size: boolean; readonly indent: number | undefined },
+): Promise<number> {
+  const client = await context.client();
+  const outcomes = await Promise.allSettled(names.map(async (name) => await find(client, name, { among, size })));
+  const found = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  context.print(JSON.stringify(found, undefined, indent));
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [report(outcome.reason)] : []));
+  return Math.max(0, ...failures);
+}
+
+async function find(
+  client: Client,
+  name: string,
+  { among, size }: { readonly among: readonly Kind[]; readonly size: boolean },
+): Promise<unknown> {
+  for (const kind of among) {
+    try {
+      return await inspectors(client, size)[kind](name);
+    } catch (error) {
+      const isElsewhere = GantryError.is(error) && error.code === 'not_found' && among.length > 1;
+      if (!isElsewhere) throw error;
+    }
+  }
+  throw notFound(`no such object: ${name}`);
+}
+
+function inspectors(
+  { containers, images, volumes, networks }: Client,
+  size: boolean,
+): Readonly<Record<Kind, (name: string) => Promise<unknown>>> {
+  return {
+    container: async (name) => await containers.inspect(name, { size }),
+    image: async (name) => await images.inspect(name),
+    volume: async (name) => await volumes.inspect(name),
+    network: async (name) => await networks.inspect(name),
+  };
+}
