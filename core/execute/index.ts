@@ -1,3 +1,4 @@
+export { dataPathOf, isMounted, makeMounts, type MountRequest, unmount } from './mounts.ts';
 export { checkEndpointPlan, isLinkName, isMac } from './network-check.ts';
 export { type EndpointWork, isDefault, type MadeEndpoint, removeInside, setDefaultRoutes } from './network-endpoint.ts';
 export { type Firewall } from './network-firewall.ts';

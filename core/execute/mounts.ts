@@ -1,6 +1,7 @@
-import { closeSync } from 'node:fs';
+import { close, closeSync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { type Abortable, forbidden, fromErrno, invalidArgument, type Mount, notImplemented, unavailable } from '@gantry/sdk';
-import { bindMount, mount, mountOverlay, openInRoot, openPath, readMountinfo, run, umount2, unmountFlags } from '@gantry/sdk/linux';
+import { bindMount, isErrno, isMountPoint, mount, mountOverlay, openInRoot, openPath, run, umount2, unmountFlags } from '@gantry/sdk/linux';
 import type { Grants } from '../drivers/types.ts';
 import { flagBits, parseOptions } from './mount-options.ts';
 import { openPlace, pathOfData } from './places.ts';
@@ -36,20 +37,43 @@ export async function makeMounts({ target, mounts, grants, restricted = false, s
   }
 }
 
-/** Unmounts everything at and below the target, the last first. Nothing mounted there: nothing to do. */
-export function undoMounts(target: string): void {
-  const found = readMountinfo()
-    .map(({ mountPoint }) => mountPoint.replace(/\/\/deleted$/, ''))
-    .filter((mountPoint) => mountPoint === target || mountPoint.startsWith(`${target}/`));
-  for (const mountPoint of found.toReversed()) {
+/**
+ * Takes the mounts at the target, and everything below them, out of sight at once; nothing mounted there: nothing to do. Resolves when the kernel has
+ * let go of the last of them: the end of an overlay waits until its whole disk is written, in a thread that nobody waits for.
+ */
+export async function unmount(target: string): Promise<void> {
+  const released: Promise<void>[] = [];
+  while (isMounted(target)) {
+    const last = openSync(target, openPath);
     try {
-      umount2(mountPoint, unmountFlags.detach);
+      umount2(target, unmountFlags.detach);
     } catch (error) {
-      if (isGone(error)) continue;
-      throw fromErrno(error, `unmount ${mountPoint}`);
+      throw fromErrno(error, `unmount ${target}`);
+    } finally {
+      released.push(closing(last));
     }
   }
+  await Promise.all(released);
 }
+
+/** The folder that a plain bind mount of a data folder would show: whoever only looks at it needs no mount. */
+export function dataPathOf(mounts: readonly Mount[], grants: Grants): string | undefined {
+  const [only] = mounts;
+  if (only === undefined || mounts.length > 1 || only.type !== 'bind' || only.target !== undefined || !('data' in only.source))
+    return undefined;
+  return pathOfData(only.source, grants);
+}
+
+export function isMounted(target: string): boolean {
+  try {
+    return isMountPoint(target);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw fromErrno(error, `look at ${target}`);
+  }
+}
+
+const closing = promisify(close);
 
 interface Making extends Abortable {
   readonly target: string;
@@ -162,8 +186,4 @@ async function mountByTool(
   } finally {
     if (place !== undefined) closeSync(place);
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EINVAL' || error.code === 'ENOENT');
 }

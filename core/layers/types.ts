@@ -11,7 +11,7 @@ export interface Rootfs extends AsyncDisposable {
 export interface ContainerLayers {
   /**
    * Makes the writable layer on top of the image's layers, with the init layer (mount points and stub files that the runtime needs,
-   * shared by all containers of the same image) between them. Durable when it resolves.
+   * shared by all containers of the same image) between them. Durable with the next durable transaction, which is the container's own.
    */
   create(
     containerId: string,

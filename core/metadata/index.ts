@@ -1,4 +1,6 @@
 export { Database, type Row } from './database.ts';
+export { LayerRows, type InitLayerRow, type LayerRow, type RwLayerRow } from './layers.ts';
 export { type LogCursorDocument, LogCursors } from './log-cursors.ts';
 export { type EndpointRow, NetworkRows, type NetworkRow } from './networks.ts';
 export { pluginState } from './plugin-state.ts';
+export { type VolumeAttachmentRow, VolumeRows, type VolumeRow } from './volumes.ts';

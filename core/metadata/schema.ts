@@ -9,8 +9,10 @@
  *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
  *   ├─ containers       id → name, document (what never changes), state (what does)
  *   │  └─ rw_layers     container id → graph driver, key, chain, init key
+ *   ├─ init_layers      image's top chain id, driver → key of the snapshot between the image and its containers
  *   ├─ volumes          name → driver, options, labels
- *   │  └─ volume_refs   container id ↔ volume name
+ *   │  ├─ volume_refs   container id ↔ volume name
+ *   │  └─ volume_attachments  container id ↔ volume name, while mounted: what the driver described and where it is
  *   ├─ networks         id → name, document, plan
  *   │  └─ endpoints     container id ↔ network id → executed plan, addresses, ports
  *   ├─ log_cursors      container id → acknowledged sequence and spool position
@@ -44,6 +46,9 @@ export const migrations: readonly string[] = [
   CREATE TABLE rw_layers (
     container_id TEXT PRIMARY KEY, driver TEXT NOT NULL, key TEXT NOT NULL, init_key TEXT NOT NULL, top_chain TEXT
   ) WITHOUT ROWID;
+  CREATE TABLE init_layers (
+    top_chain TEXT NOT NULL, driver TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (top_chain, driver)
+  ) WITHOUT ROWID;
   CREATE TABLE volumes (
     name TEXT PRIMARY KEY, driver TEXT NOT NULL, document TEXT NOT NULL
   ) WITHOUT ROWID;
@@ -51,6 +56,9 @@ export const migrations: readonly string[] = [
     container_id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (container_id, name)
   ) WITHOUT ROWID;
   CREATE INDEX volume_refs_name ON volume_refs(name);
+  CREATE TABLE volume_attachments (
+    container_id TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (container_id, name)
+  ) WITHOUT ROWID;
   CREATE TABLE networks (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, document TEXT NOT NULL
   ) WITHOUT ROWID;

@@ -1,5 +1,3 @@
-import type { Abortable } from './abort.ts';
-
 /**
  * One holder at a time per key; waiters are served in the order they came; different keys never wait for each other.
  * Not re-entrant: a holder that acquires its own key again waits for itself until its signal fires.
@@ -8,7 +6,7 @@ export class KeyedMutex<Key = string> {
   readonly #waiting = new Map<Key, (() => void)[]>();
 
   /** Resolves with the lock, released by dispose (a second dispose does nothing). Abort leaves the queue and rejects with the signal's reason. */
-  async acquire(key: Key, { signal }: Partial<Abortable> = {}): Promise<Disposable> {
+  async acquire(key: Key, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Disposable> {
     signal?.throwIfAborted();
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) this.#waiting.set(key, []);

@@ -3,13 +3,14 @@ import { closeSync, openSync, readSync, realpathSync, writeSync } from 'node:fs'
 import { posix } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
 import type { Change } from '@gantry/sdk/engine';
-import { syncfs, umount2, unmountFlags } from '@gantry/sdk/linux';
+import { syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
 import { TarReader } from '../tar/index.ts';
 import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
 import { decompressed } from './decompress.ts';
 import { joined } from './entry-path.ts';
+import { makeInitFiles } from './init-files.ts';
 import { Packer } from './packer.ts';
 import { pathStat, statAt } from './path-stat.ts';
 import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
@@ -109,8 +110,9 @@ export const handlers: { readonly [Name in Exclude<JobName, 'split'>]: Handler<N
     return {};
   },
 
-  unmount({ target }) {
-    umount2(target, unmountFlags.detach);
+  init({ root }) {
+    enter(root);
+    makeInitFiles();
     return {};
   },
 };

@@ -37,8 +37,9 @@ export interface Jobs {
     readonly job: { readonly folder: string; readonly maxSmallBytes: number };
     readonly result: SplitArchive;
   };
+  /** Makes the stub files of an init layer. */
+  readonly init: { readonly job: { readonly root: string }; readonly result: Record<string, never> };
   readonly sync: { readonly job: { readonly path: string }; readonly result: Record<string, never> };
-  readonly unmount: { readonly job: { readonly target: string }; readonly result: Record<string, never> };
 }
 
 /** What changed: the upper tree of an overlay over a merged view of the layers below, or a whole tree against another. */

@@ -1,0 +1,282 @@
+import { rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Abortable, conflict, invalidArgument, type Logger, messageOf, notFound } from '@gantry/sdk';
+import type { Change, SizeInfo } from '@gantry/sdk/engine';
+import { isMounted, unmount } from '../execute/index.ts';
+import type { LayerRows, RwLayerRow } from '../metadata/index.ts';
+import { failpoint, KeyedMutex, randomId, undoSignal } from '../support/index.ts';
+import type { ImageLayers } from './image-layers.ts';
+import { overlayFolders } from './overlay-folders.ts';
+import type { ContainerLayers, Rootfs } from './types.ts';
+import type { Snapshot, Views } from './views.ts';
+import type { TreeWorkers } from './worker/pool.ts';
+import type { Comparison } from './worker/protocol.ts';
+
+interface Parts {
+  readonly rows: LayerRows;
+  readonly images: ImageLayers;
+  readonly views: Views;
+  readonly workers: TreeWorkers;
+  readonly execRoot: string;
+  readonly log: Logger;
+}
+
+/** What is wanted of a container's mount, besides what the kernel shows. */
+interface MountState {
+  isWanted: boolean;
+  borrowers: number;
+  /** The kernel is still letting go of an earlier mount. */
+  ending: Promise<void> | undefined;
+}
+
+/** The writable layers of containers, over an init layer that all containers of an image share. */
+export class ContainerTrees implements ContainerLayers {
+  readonly #parts: Parts;
+  readonly #rows: Map<string, RwLayerRow>;
+  readonly #inits: Map<string, string>;
+  readonly #mounts = new Map<string, MountState>();
+  readonly #graphData = new Map<string, Readonly<Record<string, string>>>();
+  readonly #mutex = new KeyedMutex();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#rows = new Map(parts.rows.rwLayers().map((row) => [row.containerId, row]));
+    this.#inits = new Map(parts.rows.initLayers().map(({ topChain, driver, key }) => [initName(topChain, driver), key]));
+  }
+
+  /** The rows, for whoever counts references. */
+  all(): readonly RwLayerRow[] {
+    return [...this.#rows.values()];
+  }
+
+  async create(containerId: string, options: Parameters<ContainerLayers['create']>[1]): Promise<void> {
+    using _held = await this.#mutex.acquire(containerId, options);
+    if (this.#rows.has(containerId)) return;
+    const { views } = this.#parts;
+    const { graphDriver: driver, chainIds, quotaBytes = 0, signal } = options;
+    const topChain = chainIds.at(-1) ?? '';
+    const graph = await views.driver(driver);
+    if (quotaBytes > 0 && !graph.features.includes('quota'))
+      throw invalidArgument(`--storage-opt size is not supported by storage driver ${driver}`);
+    const initKey = await this.#init(topChain, driver, options);
+    const row: RwLayerRow = { containerId, driver, key: containerId, initKey, topChain };
+    failpoint('rw.layer');
+    await graph.prepare({ key: row.key, chain: this.#chain(row), ...(quotaBytes > 0 ? { quotaBytes } : {}) }, views.context(signal));
+    this.#parts.rows.addRwLayer(row);
+    this.#rows.set(containerId, row);
+  }
+
+  async mount(containerId: string, options: Abortable = {}): Promise<string> {
+    using _held = await this.#mutex.acquire(containerId, options);
+    const row = this.#row(containerId);
+    await this.#mountNow(row, options);
+    this.#state(containerId).isWanted = true;
+    return this.#target(containerId);
+  }
+
+  async unmount(containerId: string): Promise<void> {
+    using _held = await this.#mutex.acquire(containerId);
+    const state = this.#state(containerId);
+    state.isWanted = false;
+    if (state.borrowers === 0) await this.#unmountNow(containerId, state);
+  }
+
+  async remove(containerId: string): Promise<void> {
+    using _held = await this.#mutex.acquire(containerId);
+    const state = this.#state(containerId);
+    state.isWanted = false;
+    await this.#unmountNow(containerId, state);
+    await state.ending;
+    this.#mounts.delete(containerId);
+    const row = this.#rows.get(containerId);
+    if (row === undefined) return;
+    failpoint('rw.rename');
+    await (await this.#parts.views.driver(row.driver)).remove({ key: row.key }, this.#parts.views.context(undoSignal(60_000)));
+    this.#parts.rows.removeRwLayer(containerId);
+    this.#rows.delete(containerId);
+    this.#graphData.delete(containerId);
+    if (!this.#parts.rows.isImageTop(row.topChain)) await this.#parts.images.releaseUnused();
+  }
+
+  async borrow(containerId: string, options: Abortable = {}): Promise<Rootfs> {
+    using _held = await this.#mutex.acquire(containerId, options);
+    await this.#mountNow(this.#row(containerId), options);
+    const state = this.#state(containerId);
+    state.borrowers += 1;
+    let isHeld = true;
+    return {
+      path: this.#target(containerId),
+      [Symbol.asyncDispose]: async () => {
+        if (!isHeld) return;
+        isHeld = false;
+        using _again = await this.#mutex.acquire(containerId);
+        state.borrowers -= 1;
+        if (state.borrowers === 0 && !state.isWanted) await this.#unmountNow(containerId, state);
+      },
+    };
+  }
+
+  async changes(containerId: string, options: Abortable = {}): Promise<readonly Change[]> {
+    return this.#comparing(containerId, options, (comparison) => this.#parts.workers.run('changes', { comparison }, options));
+  }
+
+  async size(containerId: string, options: Abortable = {}): Promise<SizeInfo> {
+    const rw = await this.#comparing(containerId, options, (comparison) => this.#parts.workers.run('size', { comparison }, options));
+    const image = this.#parts.images.rowsOf(this.#row(containerId).topChain);
+    return { rw, rootFs: image.reduce((sum, { sizeBytes }) => sum + sizeBytes, rw) };
+  }
+
+  /** Writes a tar of what the container changed into an open file. */
+  async diff(containerId: string, fd: number, options: Abortable = {}): Promise<{ readonly digest: string; readonly tarBytes: number }> {
+    return this.#comparing(containerId, options, (comparison) => this.#parts.workers.run('diff', { comparison, fd }, options));
+  }
+
+  describe(containerId: string): { readonly graphDriver: string; readonly graphData: Readonly<Record<string, string>> } {
+    const row = this.#row(containerId);
+    return { graphDriver: row.driver, graphData: this.#graphData.get(containerId) ?? this.#overlayData(row) };
+  }
+
+  topChain(containerId: string): string {
+    return this.#row(containerId).topChain;
+  }
+
+  /** Waits for mounts that are going away. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#mounts.values()].map(({ ending }) => ending));
+  }
+
+  async #mountNow(row: RwLayerRow, { signal }: Abortable): Promise<void> {
+    const target = this.#target(row.containerId);
+    if (isMounted(target)) return;
+    const state = this.#state(row.containerId);
+    await state.ending;
+    failpoint('rw.mount');
+    const snapshot = this.#snapshot(row);
+    const attachmentId = attachmentOf(row);
+    const request = { attachmentId, readOnly: false, view: 'merged', signal } as const;
+    const attachment = await this.#parts.views.attach(snapshot, request).catch(async (error: unknown) => {
+      // A power cut may take a snapshot that was never written to: it is made again.
+      if (!isNotFound(error)) throw error;
+      const driver = await this.#parts.views.driver(row.driver);
+      await driver.prepare({ key: row.key, chain: snapshot.chain }, this.#parts.views.context(signal));
+      return this.#parts.views.attach(snapshot, request);
+    });
+    await this.#parts.views.mountAt(target, attachment, { driver: row.driver, signal });
+  }
+
+  async #unmountNow(containerId: string, state: MountState): Promise<void> {
+    const target = this.#target(containerId);
+    if (!isMounted(target)) return;
+    const row = this.#rows.get(containerId);
+    const ending = unmount(target).finally(() => {
+      if (state.ending === ending) state.ending = undefined;
+    });
+    state.ending = ending;
+    ending.catch((error: unknown) => this.#parts.log.warn({ container: containerId, error: messageOf(error) }, 'unmount failed'));
+    try {
+      rmdirSync(target);
+    } catch {
+      // Something else is in the folder: it stays.
+    }
+    if (row !== undefined) await this.#parts.views.detach(this.#snapshot(row), { attachmentId: attachmentOf(row) });
+  }
+
+  /** The init layer of an image: made once, by whoever comes first. */
+  async #init(topChain: string, driver: string, { signal }: Abortable): Promise<string> {
+    const name = initName(topChain, driver);
+    using _held = await this.#mutex.acquire(`init ${name}`, { signal });
+    const known = this.#inits.get(name);
+    if (known !== undefined) return known;
+    const { views, images, workers, rows } = this.#parts;
+    const key = randomId();
+    const chain = images.keysOf(topChain);
+    const graph = await views.driver(driver);
+    await graph.prepare({ key, chain }, views.context(signal));
+    {
+      await using shown = await views.show({ driver, key, chain }, { readOnly: false, view: 'merged', signal });
+      await workers.run('init', { root: shown.path }, { signal });
+    }
+    await graph.commit({ key, name: key, chain }, views.context(signal));
+    rows.addInitLayer({ topChain, driver, key });
+    this.#inits.set(name, key);
+    return key;
+  }
+
+  /** Forgets init layers of images that are gone. */
+  forgetInits(): void {
+    const known = new Set(this.#parts.rows.initLayers().map(({ key }) => key));
+    for (const [name, key] of this.#inits) if (!known.has(key)) this.#inits.delete(name);
+  }
+
+  async #comparing<T>(containerId: string, options: Abortable, work: (comparison: Comparison) => Promise<T>): Promise<T> {
+    const row = this.#row(containerId);
+    const { views } = this.#parts;
+    const [init = '', ...below] = this.#chain(row);
+    const hasChanges = (await views.driver(row.driver)).features.includes('changes');
+    await using lower = await views.show({ driver: row.driver, key: init, chain: below }, { readOnly: true, view: 'merged', ...options });
+    await using upper = hasChanges
+      ? await views.show(this.#snapshot(row), { readOnly: true, view: 'changes', ...options })
+      : await this.borrow(containerId, options);
+    return await work({ kind: hasChanges ? 'overlay' : 'trees', upper: upper.path, lower: lower.path });
+  }
+
+  #overlayData(row: RwLayerRow): Readonly<Record<string, string>> {
+    void this.#describeLater(row);
+    return this.#graphData.get(row.containerId) ?? {};
+  }
+
+  /** Docker's names for an overlay's folders, from what the driver describes. */
+  async #describeLater(row: RwLayerRow): Promise<void> {
+    try {
+      const attachment = await this.#parts.views.attach(this.#snapshot(row), {
+        attachmentId: attachmentOf(row),
+        readOnly: false,
+        view: 'merged',
+      });
+      const data = overlayFolders(attachment.mounts, this.#parts.views.dataDir(row.driver), this.#target(row.containerId));
+      if (this.#rows.has(row.containerId)) this.#graphData.set(row.containerId, data);
+    } catch (error) {
+      this.#parts.log.debug({ container: row.containerId, error: messageOf(error) }, 'graph driver does not describe the layer');
+    }
+  }
+
+  #snapshot(row: RwLayerRow): Snapshot {
+    return { driver: row.driver, key: row.key, chain: this.#chain(row) };
+  }
+
+  #chain({ initKey, topChain }: RwLayerRow): readonly string[] {
+    return [initKey, ...this.#parts.images.keysOf(topChain)];
+  }
+
+  #row(containerId: string): RwLayerRow {
+    const row = this.#rows.get(containerId);
+    if (row === undefined) throw notFound(`container ${containerId} has no writable layer`);
+    return row;
+  }
+
+  #state(containerId: string): MountState {
+    let state = this.#mounts.get(containerId);
+    if (state === undefined) {
+      state = { isWanted: false, borrowers: 0, ending: undefined };
+      this.#mounts.set(containerId, state);
+    }
+    return state;
+  }
+
+  #target(containerId: string): string {
+    if (!/^[a-zA-Z0-9][\w.-]*$/.test(containerId)) throw conflict(`container id ${JSON.stringify(containerId)} is no file name`);
+    return join(this.#parts.execRoot, 'containers', containerId, 'rootfs');
+  }
+}
+
+function initName(topChain: string, driver: string): string {
+  return `${driver} ${topChain}`;
+}
+
+function attachmentOf({ containerId }: RwLayerRow): string {
+  return `${containerId.slice(0, 12)}-0`;
+}
+
+function isNotFound(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'not_found';
+}

@@ -1,0 +1,87 @@
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Abortable, Attachment, Logger } from '@gantry/sdk';
+import type { GraphDriver } from '@gantry/sdk/graph';
+import { driverContext, type Drivers } from '../drivers/index.ts';
+import { dataPathOf, makeMounts, unmount } from '../execute/index.ts';
+import { shortRandom, undoSignal } from '../support/index.ts';
+import type { Rootfs } from './types.ts';
+
+export interface Snapshot {
+  readonly driver: string;
+  readonly key: string;
+  /** Keys of the ancestors, nearest first. */
+  readonly chain: readonly string[];
+}
+export interface ViewOptions extends Abortable {
+  readonly readOnly: boolean;
+  readonly view: 'merged' | 'changes';
+}
+
+/** Snapshots made visible for a while, and the driver calls around it. */
+export class Views {
+  readonly #drivers: Drivers;
+  readonly #folder: string;
+  readonly #log: Logger;
+
+  constructor({ drivers, execRoot, log }: { readonly drivers: Drivers; readonly execRoot: string; readonly log: Logger }) {
+    this.#drivers = drivers;
+    this.#folder = join(execRoot, 'layers');
+    this.#log = log;
+  }
+
+  driver(name: string): Promise<GraphDriver> {
+    return this.#drivers.get('graph', name);
+  }
+
+  context(signal?: AbortSignal): ReturnType<typeof driverContext> {
+    return driverContext(this.#log, signal);
+  }
+
+  dataDir(driver: string): string {
+    return this.#drivers.grants('graph', driver).dataDir;
+  }
+
+  async attach(
+    snapshot: Snapshot,
+    { attachmentId, readOnly, view, signal }: ViewOptions & { readonly attachmentId: string },
+  ): Promise<Attachment> {
+    const driver = await this.driver(snapshot.driver);
+    const { key, chain } = snapshot;
+    const { attachment } = await driver.attach({ key, attachmentId, chain, readOnly, view }, this.context(signal));
+    return attachment;
+  }
+
+  async detach(
+    { driver, key }: Snapshot,
+    { attachmentId, context }: { readonly attachmentId: string; readonly context?: Attachment['context'] | undefined },
+  ): Promise<void> {
+    const request = { key, attachmentId, ...(context === undefined ? {} : { context }) };
+    await (await this.driver(driver)).detach(request, this.context(undoSignal()));
+  }
+
+  /** Mounts an attachment at a folder, which is made. */
+  async mountAt(target: string, { mounts }: Attachment, { driver, signal }: { readonly driver: string } & Abortable): Promise<void> {
+    mkdirSync(target, { recursive: true, mode: 0o711 });
+    await makeMounts({ target, mounts, grants: this.#drivers.grants('graph', driver), signal });
+  }
+
+  /** The snapshot's tree until it is disposed: a mount of its own, or the folder itself when the driver only describes a folder. */
+  async show(snapshot: Snapshot, options: ViewOptions): Promise<Rootfs> {
+    const attachmentId = `view-${shortRandom()}`;
+    await using undo = new AsyncDisposableStack();
+    const attachment = await this.attach(snapshot, { ...options, attachmentId });
+    undo.defer(() => this.detach(snapshot, { attachmentId, context: attachment.context }));
+    const folder = dataPathOf(attachment.mounts, this.#drivers.grants('graph', snapshot.driver));
+    if (folder !== undefined) return rootfs(folder, undo.move());
+    const target = join(this.#folder, attachmentId);
+    undo.defer(() => rmdirSync(target));
+    await this.mountAt(target, attachment, { driver: snapshot.driver, signal: options.signal });
+    undo.defer(() => unmount(target));
+    return rootfs(target, undo.move());
+  }
+}
+
+function rootfs(path: string, undo: AsyncDisposableStack): Rootfs {
+  return { path, [Symbol.asyncDispose]: () => undo.disposeAsync() };
+}
