@@ -22,6 +22,8 @@ export interface Volume {
   readonly options: Readonly<Record<string, string>>;
   /** Shown as Status in `docker volume inspect`. */
   readonly status?: Readonly<Record<string, string>>;
+  /** Where its data is, below the plugin's data folder, shown as Mountpoint; absent: where the engine mounts it. */
+  readonly dataPath?: string;
 }
 export interface CreateRequest {
   readonly name: string;

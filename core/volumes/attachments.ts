@@ -1,0 +1,189 @@
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Abortable, type Attachment, internal, type Logger, messageOf, type Mount } from '@gantry/sdk';
+import type { Drivers } from '../drivers/index.ts';
+import { dataPathOf, isMounted, makeMounts, unmount } from '../execute/index.ts';
+import type { VolumeAttachmentRow, VolumeRows } from '../metadata/index.ts';
+import { failpoint, undoSignal } from '../support/index.ts';
+import { hashOfName } from './names.ts';
+import type { VolumeRecord } from './record.ts';
+import type { VolumeRegistry } from './registry.ts';
+
+/** What the store keeps of one container's use of a volume. */
+export interface AttachmentDocument {
+  readonly attachmentId: string;
+  readonly context?: Readonly<Record<string, string>>;
+  /** The folder to bind; absent while it is being made. */
+  readonly path?: string;
+  /** The engine mounted `path`, and unmounts it after its last user. */
+  readonly isMounted: boolean;
+}
+type Row = VolumeAttachmentRow<AttachmentDocument>;
+
+export interface AttachmentsOptions {
+  readonly registry: VolumeRegistry;
+  readonly rows: VolumeRows<unknown, AttachmentDocument>;
+  readonly drivers: Drivers;
+  /** Mount points are made below it. */
+  readonly root: string;
+  readonly log: Logger;
+}
+export interface Consumer {
+  readonly id: string;
+  readonly name: string;
+}
+
+const longestContext = 4_096;
+
+/**
+ * Which container uses which volume, and where it is mounted. A volume that is a plain folder of its driver's is used where it is; any
+ * other is mounted below the engine's own folder, once for all its users when the driver allows it. Callers hold the volume's lock.
+ */
+export class Attachments {
+  readonly #options: AttachmentsOptions;
+  /** Made, or adopted, since this engine started. */
+  readonly #live = new Set<string>();
+
+  constructor(options: AttachmentsOptions) {
+    this.#options = options;
+  }
+
+  /** Where the engine would mount it. */
+  mountPoint(name: string): string {
+    return join(this.#options.root, hashOfName(name));
+  }
+
+  isUsed(name: string): boolean {
+    return this.#options.rows.attachments(name).length > 0;
+  }
+
+  /** Used by this container already: the same path. A failure leaves nothing mounted and tells the driver. */
+  async attach(record: VolumeRecord, consumer: Consumer, options: { readonly readOnly: boolean } & Abortable): Promise<string> {
+    const { rows } = this.#options;
+    const known = this.#row(consumer.id, record.name);
+    if (known?.document.path !== undefined && this.#isThere(known.document)) return this.#keep(known);
+    const attachmentId = `${consumer.id.slice(0, 12)}-${hashOfName(record.name).slice(0, 8)}`;
+    rows.putAttachment({ containerId: consumer.id, name: record.name, document: { attachmentId, isMounted: false } });
+    this.#live.add(keyOf(consumer.id, record.name));
+    try {
+      const document = await this.#make(record, consumer, { attachmentId, ...options });
+      return this.#keep({ containerId: consumer.id, name: record.name, document });
+    } catch (error) {
+      await this.#release({ containerId: consumer.id, name: record.name, document: { attachmentId, isMounted: false } }, record.driver);
+      throw error;
+    }
+  }
+
+  /** Not attached: nothing to do. */
+  async detach(containerId: string, name: string): Promise<void> {
+    const row = this.#row(containerId, name);
+    if (row === undefined) return;
+    const driver = this.#options.registry.known(name)?.driver;
+    await this.#unmountAfter(row);
+    await this.#release(row, driver);
+  }
+
+  adopt(containerId: string, names: readonly string[]): void {
+    for (const name of names) this.#live.add(keyOf(containerId, name));
+  }
+
+  /** Users that are no more: the engine died while they were attached, or before it could tell the driver. */
+  stale(): readonly Row[] {
+    return this.#options.rows.attachments().filter(({ containerId, name }) => !this.#live.has(keyOf(containerId, name)));
+  }
+
+  async #make(
+    record: VolumeRecord,
+    consumer: Consumer,
+    { attachmentId, readOnly, signal }: { readonly attachmentId: string; readonly readOnly: boolean } & Abortable,
+  ): Promise<AttachmentDocument> {
+    const { registry, drivers } = this.#options;
+    const driver = await registry.driver(record.driver);
+    const { attachment } = await driver.attach(
+      {
+        name: record.name,
+        attachmentId,
+        readOnly,
+        consumer: { containerId: consumer.id, containerName: consumer.name },
+        options: record.options,
+      },
+      registry.context({ signal }),
+    );
+    failpoint('volume.attach.described');
+    const context = checkedContext(attachment, record);
+    const grants = drivers.grants('volume', record.driver);
+    const folder = isPlain(attachment.mounts) ? dataPathOf(attachment.mounts, grants) : undefined;
+    const found = { attachmentId, ...(context === undefined ? {} : { context }) };
+    if (folder !== undefined) return { ...found, path: folder, isMounted: false };
+    const path = attachment.shareable === true ? this.mountPoint(record.name) : `${this.mountPoint(record.name)}-${attachmentId}`;
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (!isMounted(path)) await makeMounts({ target: path, mounts: attachment.mounts, grants, restricted: true, signal });
+    return { ...found, path, isMounted: true };
+  }
+
+  /** The last user of a mount takes it away. */
+  async #unmountAfter({ containerId, name, document: { path, isMounted: needsUnmount } }: Row): Promise<void> {
+    if (!needsUnmount || path === undefined) return;
+    const others = this.#options.rows.attachments(name).filter((other) => other.containerId !== containerId);
+    if (others.some(({ document }) => document.path === path)) return;
+    await unmount(path);
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      this.#options.log.warn({ volume: name, path, error: messageOf(error) }, 'mount point of a volume stays');
+    }
+  }
+
+  /** Tells the driver. When it does not listen, the row stays, no longer live, and `reconcile` tries again. */
+  async #release({ containerId, name, document }: Row, driver: string | undefined): Promise<void> {
+    const { registry, rows, log } = this.#options;
+    const { attachmentId, context } = document;
+    this.#live.delete(keyOf(containerId, name));
+    const last = rows.attachments(name).every((other) => other.containerId === containerId);
+    try {
+      if (driver !== undefined) {
+        const detacher = await registry.driver(driver);
+        const request = { name, attachmentId, last, ...(context === undefined ? {} : { context }) };
+        await detacher.detach(request, registry.context({ signal: undoSignal(30_000) }));
+      }
+      rows.removeAttachment(containerId, name);
+    } catch (error) {
+      rows.putAttachment({
+        containerId,
+        name,
+        document: { attachmentId, isMounted: false, ...(context === undefined ? {} : { context }) },
+      });
+      log.warn({ volume: name, driver, error: messageOf(error) }, 'volume driver did not detach; it is asked again later');
+    }
+  }
+
+  #keep(row: Row): string {
+    const { path } = row.document;
+    if (path === undefined) throw internal(`volume ${row.name} has no path`);
+    this.#options.rows.putAttachment(row);
+    this.#live.add(keyOf(row.containerId, row.name));
+    return path;
+  }
+
+  #row(containerId: string, name: string): Row | undefined {
+    return this.#options.rows.attachments(name).find((row) => row.containerId === containerId);
+  }
+
+  #isThere({ path, isMounted: needsMount }: AttachmentDocument): boolean {
+    return path !== undefined && (!needsMount || isMounted(path));
+  }
+}
+
+/** A bind without limits of its own can be used where it is; the container's own bind sets its limits. */
+function isPlain(mounts: readonly Mount[]): boolean {
+  return mounts.every(({ readOnly, options = [] }) => readOnly !== true && options.length === 0);
+}
+
+function checkedContext({ context, mounts }: Attachment, { name, driver }: VolumeRecord): Attachment['context'] {
+  if (mounts.length === 0) throw internal(`volume driver ${driver} described no mount for volume ${name}`);
+  const size = Buffer.byteLength(JSON.stringify(context ?? {}));
+  if (size > longestContext) throw internal(`volume driver ${driver} answered a context of ${size} bytes; at most ${longestContext}`);
+  return context;
+}
+
+const keyOf = (containerId: string, name: string): string => `${containerId} ${name}`;

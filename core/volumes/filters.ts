@@ -1,0 +1,46 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { Filters } from '@gantry/sdk/engine';
+import { type VolumeRecord, isAnonymous } from './record.ts';
+
+type Test = (record: VolumeRecord, isUsed: boolean) => boolean;
+
+/** Which volumes a list shows: dangling, driver, label, name. Unknown key or value: `invalid_argument`. */
+export function listFilter(filters: Filters): Test {
+  refuseOthers(filters, ['dangling', 'driver', 'label', 'name']);
+  const dangling = filters['dangling']?.map((value) => truth('dangling', value));
+  return (record, isUsed) =>
+    (dangling === undefined || dangling.length === 0 || dangling.includes(!isUsed)) &&
+    any(filters['driver'], (value) => value === record.driver) &&
+    any(filters['name'], (value) => record.name.includes(value)) &&
+    (filters['label'] ?? []).every((value) => hasLabel(record, value));
+}
+
+/** Which of the unused volumes go: anonymous ones, all with `all=true`; label and label! narrow it. */
+export function pruneFilter(filters: Filters): (record: VolumeRecord) => boolean {
+  refuseOthers(filters, ['all', 'label', 'label!']);
+  const all = (filters['all'] ?? []).some((value) => truth('all', value));
+  return (record) =>
+    (all || isAnonymous(record)) &&
+    (filters['label'] ?? []).every((value) => hasLabel(record, value)) &&
+    !(filters['label!'] ?? []).some((value) => hasLabel(record, value));
+}
+
+function refuseOthers(filters: Filters, known: readonly string[]): void {
+  const other = Object.keys(filters).find((key) => !known.includes(key));
+  if (other !== undefined) throw invalidArgument(`invalid filter '${other}'`);
+}
+
+function truth(key: string, value: string): boolean {
+  if (['1', 'true', 'True', 'TRUE', 't', 'T'].includes(value)) return true;
+  if (['0', 'false', 'False', 'FALSE', 'f', 'F'].includes(value)) return false;
+  throw invalidArgument(`invalid filter '${key}=${value}'`);
+}
+
+function any(values: readonly string[] | undefined, test: (value: string) => boolean): boolean {
+  return values === undefined || values.length === 0 || values.some(test);
+}
+
+function hasLabel({ labels }: VolumeRecord, wanted: string): boolean {
+  const [key = '', ...rest] = wanted.split('=');
+  return Object.hasOwn(labels, key) && (rest.length === 0 || labels[key] === rest.join('='));
+}

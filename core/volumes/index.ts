@@ -1,0 +1,2 @@
+export type { ContainerVolumes } from './types.ts';
+export { VolumesRoom, type VolumesRoomOptions } from './volumes-room.ts';

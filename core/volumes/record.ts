@@ -1,0 +1,56 @@
+import type { VolumeInfo } from '@gantry/sdk/engine';
+import type { Volume } from '@gantry/sdk/volume';
+
+/** What the store keeps of a volume besides name and driver. */
+export interface VolumeDocument {
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly scope: 'local' | 'global';
+  /** RFC 3339. */
+  readonly created: string;
+  readonly dataPath?: string;
+}
+export interface VolumeRecord extends VolumeDocument {
+  readonly name: string;
+  readonly driver: string;
+}
+
+export const anonymousLabel = 'com.docker.volume.anonymous';
+
+export function isAnonymous({ labels }: VolumeRecord): boolean {
+  return Object.hasOwn(labels, anonymousLabel);
+}
+
+/** The record of a volume that a driver made or has. */
+export function recordOf(volume: Volume, driver: string, given: Pick<VolumeDocument, 'options' | 'labels'>): VolumeRecord {
+  return {
+    name: volume.name,
+    driver,
+    options: given.options,
+    labels: given.labels,
+    scope: volume.scope,
+    created: (volume.created ?? new Date()).toISOString().replace(/\.\d+Z$/, 'Z'),
+    ...(volume.dataPath === undefined ? {} : { dataPath: volume.dataPath }),
+  };
+}
+
+export function infoOf(
+  { name, driver, options, labels, scope, created }: VolumeRecord,
+  mountpoint: string,
+  status?: Readonly<Record<string, string>>,
+): VolumeInfo {
+  return {
+    name,
+    driver,
+    mountpoint,
+    createdAt: created,
+    labels: orNull(labels),
+    options: orNull(options),
+    scope,
+    ...(status === undefined ? {} : { status }),
+  };
+}
+
+function orNull(map: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null {
+  return Object.keys(map).length === 0 ? null : map;
+}

@@ -1,0 +1,216 @@
+import { type Abortable, codeOf, conflict, GantryError, type Logger, messageOf, notFound } from '@gantry/sdk';
+import type { CreateVolume } from '@gantry/sdk/engine';
+import type { Volume, VolumeDriver } from '@gantry/sdk/volume';
+import { driverContext, type Drivers } from '../drivers/index.ts';
+import type { VolumeRows } from '../metadata/index.ts';
+import { failpoint, KeyedMutex, randomId, withDeadline } from '../support/index.ts';
+import { checkVolumeName } from './names.ts';
+import { anonymousLabel, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
+
+export interface RegistryOptions {
+  readonly rows: VolumeRows<VolumeDocument, unknown>;
+  readonly drivers: Drivers;
+  readonly defaultDriver: string;
+  readonly log: Logger;
+}
+export interface Made {
+  readonly record: VolumeRecord;
+  readonly isNew: boolean;
+}
+
+interface Wanted extends Pick<VolumeDocument, 'options' | 'labels'> {
+  readonly name: string;
+  readonly driver: string | undefined;
+}
+
+/** Slow or dead drivers cost a question to all of them no more than this. */
+const fanOutMs = 2_000;
+
+/** Which volumes there are: the engine's records, kept in memory as well, and how they come and go together with the drivers' volumes. */
+export class VolumeRegistry {
+  readonly #options: RegistryOptions;
+  readonly #records = new Map<string, VolumeRecord>();
+  readonly #locks = new KeyedMutex();
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    for (const { name, driver, document } of options.rows.all()) this.#records.set(name, { name, driver, ...document });
+  }
+
+  /** Known to the engine, by name. */
+  get records(): readonly VolumeRecord[] {
+    return [...this.#records.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  known(name: string): VolumeRecord | undefined {
+    return this.#records.get(name);
+  }
+
+  /** One operation at a time per volume. */
+  lock(name: string, { signal }: Abortable = {}): Promise<Disposable> {
+    return this.#locks.acquire(name, signal === undefined ? {} : { signal });
+  }
+
+  /** The volume, also one that only its driver knows. Fails with `not_found`. */
+  async find(name: string): Promise<VolumeRecord> {
+    const record = this.#records.get(name) ?? (await this.#adopt(name));
+    if (record === undefined) throw notFound(`get ${name}: no such volume`);
+    return record;
+  }
+
+  /** There already with the same driver: that one. Another driver: `conflict`. */
+  async create({ name, driver, options = {}, labels = {} }: CreateVolume): Promise<Made> {
+    if (name === undefined || name === '') {
+      return this.#make({ name: randomId(), driver, options, labels: { ...labels, [anonymousLabel]: '' } });
+    }
+    checkVolumeName(name);
+    using _lock = await this.lock(name);
+    const record = this.#records.get(name) ?? (await this.#adopt(name));
+    if (record === undefined) return this.#make({ name, driver, options, labels });
+    if (driver !== undefined && driver !== '' && driver !== record.driver) {
+      throw conflict(`create ${name}: conflict: volume name must be unique: driver "${record.driver}" already has volume "${name}"`);
+    }
+    return { record, isNew: false };
+  }
+
+  /** Removes data and record; the caller holds the lock and has looked for users. A driver that does not know it any more is fine. */
+  async delete({ name, driver }: VolumeRecord, { force }: { readonly force: boolean }): Promise<void> {
+    this.#options.rows.intend('volume.remove', name, driver);
+    try {
+      await this.#removeData(name, driver, force);
+    } catch (error) {
+      this.#options.rows.put(this.#rowOf(name));
+      throw error;
+    }
+    failpoint('volume.rm.meta.txn');
+    this.#options.rows.remove(name);
+    this.#records.delete(name);
+  }
+
+  /** After a restart: what was begun and not recorded is undone (create) or done (remove). */
+  async reconcile(): Promise<void> {
+    for (const { kind, name, driver } of this.#options.rows.intents()) {
+      try {
+        using _lock = await this.lock(name);
+        if (kind === 'volume.create' && this.#records.has(name)) continue;
+        await this.#removeData(name, driver, true);
+        this.#options.rows.remove(name);
+        this.#records.delete(name);
+      } catch (error) {
+        this.#options.log.warn({ volume: name, driver, error: messageOf(error) }, `${kind} stays unfinished`);
+      }
+    }
+  }
+
+  /** Asks every driver at once; those that do not answer in time, or fail, become warnings. */
+  async askAll<T>(ask: (driver: VolumeDriver, name: string, options: Abortable) => Promise<T>): Promise<{
+    readonly answers: readonly (readonly [driver: string, answer: T])[];
+    readonly warnings: readonly string[];
+  }> {
+    const answers: [string, T][] = [];
+    const warnings: string[] = [];
+    await Promise.all(
+      this.#options.drivers.names('volume').map(async (name) => {
+        try {
+          const answer = await withDeadline(fanOutMs, async ({ signal }) => ask(await this.driver(name), name, { signal }));
+          answers.push([name, answer]);
+        } catch (error) {
+          warnings.push(`volume driver ${name}: ${messageOf(error)}`);
+        }
+      }),
+    );
+    return { answers: answers.sort(([a], [b]) => (a < b ? -1 : 1)), warnings: warnings.sort() };
+  }
+
+  driver(name: string): Promise<VolumeDriver> {
+    return this.#options.drivers.get('volume', name);
+  }
+
+  context({ signal }: Abortable = {}) {
+    return driverContext(this.#options.log, signal);
+  }
+
+  async #make({ name, driver: wanted, options, labels }: Wanted): Promise<Made> {
+    const driver = wanted === undefined || wanted === '' ? this.#options.defaultDriver : wanted;
+    const creator = await this.#creator(name, driver);
+    this.#options.rows.intend('volume.create', name, driver);
+    let volume: Volume;
+    try {
+      failpoint('volume.create.plugin.call');
+      ({ volume } = await creator.create({ name, options, labels }, this.context()));
+    } catch (error) {
+      if (isCertain(error)) this.#options.rows.remove(name);
+      throw named(error, `create ${name}`);
+    }
+    failpoint('volume.create.meta.txn');
+    const record = recordOf({ ...volume, name }, driver, { options, labels });
+    this.#record(record);
+    return { record, isNew: true };
+  }
+
+  /** A volume that was made behind the engine's back gets a record when somebody asks for it. */
+  async #adopt(name: string): Promise<VolumeRecord | undefined> {
+    const { answers } = await this.askAll(async (driver, _, options) => {
+      try {
+        return (await driver.stat({ name }, this.context(options))).volume;
+      } catch (error) {
+        if (codeOf(error) === 'not_found' || codeOf(error) === 'invalid_argument') return undefined;
+        throw error;
+      }
+    });
+    for (const [driver, volume] of answers) {
+      if (volume === undefined) continue;
+      const record = recordOf({ ...volume, name }, driver, { options: volume.options, labels: {} });
+      this.#record(record);
+      return record;
+    }
+    return undefined;
+  }
+
+  #record(record: VolumeRecord): void {
+    const { name, driver, ...document } = record;
+    this.#options.rows.put({ name, driver, document });
+    this.#records.set(name, record);
+  }
+
+  #rowOf(name: string) {
+    const { driver = '', name: _, ...document } = this.#records.get(name) ?? {};
+    return { name, driver, document: document as VolumeDocument };
+  }
+
+  async #removeData(name: string, driver: string, force: boolean): Promise<void> {
+    failpoint('volume.rm.plugin.call');
+    try {
+      const remover = await this.driver(driver);
+      await remover.remove({ name, force }, this.context());
+    } catch (error) {
+      if (codeOf(error) === 'not_found' && (force || !(GantryError.is(error) && error.reason === 'DRIVER_NOT_FOUND'))) return;
+      throw named(error, `remove ${name}`);
+    }
+  }
+
+  async #creator(name: string, driver: string): Promise<VolumeDriver> {
+    try {
+      return await this.driver(driver);
+    } catch (error) {
+      if (codeOf(error) !== 'not_found') throw error;
+      const hint = GantryError.is(error) ? error.hint : undefined;
+      throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`, { cause: error, hint });
+    }
+  }
+}
+
+/** Whether the driver said no; anything else may have been done. */
+function isCertain(error: unknown): boolean {
+  return !['deadline_exceeded', 'cancelled', 'unavailable', 'internal', 'data_loss'].includes(codeOf(error));
+}
+
+function named(error: unknown, doing: string): unknown {
+  if (!GantryError.is(error) || error.message.startsWith(doing)) return error;
+  return new GantryError(error.code, `${doing}: ${error.message}`, {
+    cause: error,
+    hint: error.hint,
+    reason: error.reason,
+    facts: error.facts,
+  });
+}

@@ -1,0 +1,247 @@
+import { join } from 'node:path';
+import { type Abortable, codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
+import type { CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
+import type { Drivers } from '../drivers/index.ts';
+import type { EventBus } from '../events/index.ts';
+import { type Database, VolumeRows } from '../metadata/index.ts';
+import { type AttachmentDocument, Attachments } from './attachments.ts';
+import { listFilter, pruneFilter } from './filters.ts';
+import { infoOf, isAnonymous, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
+import { VolumeRegistry } from './registry.ts';
+import type { ContainerVolumes } from './types.ts';
+
+export interface VolumesRoomOptions {
+  readonly database: Database;
+  readonly drivers: Drivers;
+  readonly events: Pick<EventBus, 'publish'>;
+  readonly execRoot: string;
+  /** For volumes whose creator names none. */
+  readonly defaultDriver: string;
+  readonly log: Logger;
+}
+
+/** Between `ensure` and `reference` a volume looks unused; a prune leaves it alone for so long. */
+const settlingMs = 60_000;
+
+/** Volumes as users see them, and as containers use them. */
+export class VolumesRoom implements Volumes, ContainerVolumes {
+  readonly #options: VolumesRoomOptions;
+  readonly #rows: VolumeRows<VolumeDocument, AttachmentDocument>;
+  readonly #registry: VolumeRegistry;
+  readonly #attachments: Attachments;
+  readonly #settling = new Map<string, number>();
+  readonly #removing = new Set<string>();
+
+  constructor(options: VolumesRoomOptions) {
+    this.#options = options;
+    const { database, drivers, execRoot, defaultDriver, log } = options;
+    this.#rows = new VolumeRows(database);
+    this.#registry = new VolumeRegistry({ rows: this.#rows, drivers, defaultDriver, log });
+    this.#attachments = new Attachments({
+      registry: this.#registry,
+      rows: this.#rows,
+      drivers,
+      root: join(execRoot, 'volumes'),
+      log,
+    });
+  }
+
+  async create(request: CreateVolume): Promise<VolumeInfo> {
+    const { record, isNew } = await this.#registry.create(request);
+    if (isNew) this.#publish('create', record);
+    return infoOf(record, this.#mountpoint(record));
+  }
+
+  async inspect(name: string): Promise<VolumeInfo> {
+    const record = await this.#registry.find(name);
+    return infoOf(record, this.#mountpoint(record), await this.#status(record));
+  }
+
+  async list({ filters = {} }: Filtered): Promise<{ readonly volumes: readonly VolumeInfo[]; readonly warnings: readonly string[] }> {
+    const matches = listFilter(filters);
+    const used = this.#rows.used();
+    const { foreign, warnings } = await this.#foreign();
+    const records = [...this.#registry.records, ...foreign].filter((record) => matches(record, used.has(record.name)));
+    return { volumes: records.map((record) => infoOf(record, this.#mountpoint(record))), warnings };
+  }
+
+  async remove(name: string, { force }: { readonly force: boolean }): Promise<void> {
+    let record: VolumeRecord;
+    try {
+      record = await this.#registry.find(name);
+    } catch (error) {
+      if (force && codeOf(error) === 'not_found') return;
+      throw error;
+    }
+    using _lock = await this.#registry.lock(name);
+    if (this.#registry.known(name) === undefined) {
+      if (force) return;
+      throw notFound(`get ${name}: no such volume`);
+    }
+    await this.#delete(record, force);
+  }
+
+  async prune({ filters = {} }: Filtered): Promise<PruneResult> {
+    const matches = pruneFilter(filters);
+    const deleted: string[] = [];
+    let spaceReclaimed = 0;
+    for (const record of this.#registry.records) {
+      if (!matches(record) || this.#isSettling(record.name) || this.#rows.users(record.name).length > 0) continue;
+      const size = await this.#size(record);
+      try {
+        await this.remove(record.name, { force: false });
+      } catch (error) {
+        this.#options.log.warn({ volume: record.name, error: messageOf(error) }, 'volume could not be pruned');
+        continue;
+      }
+      deleted.push(record.name);
+      spaceReclaimed += Math.max(0, size);
+    }
+    this.#options.events.publish('volume', 'prune', '', { reclaimed: String(spaceReclaimed) });
+    return { deleted, spaceReclaimed };
+  }
+
+  /** All volumes with their size (-1: the driver cannot say) and the number of containers that refer to them. */
+  async usage(): Promise<readonly VolumeInfo[]> {
+    const used = this.#rows.used();
+    return Promise.all(
+      this.#registry.records.map(async (record) => ({
+        ...infoOf(record, this.#mountpoint(record)),
+        usage: { sizeBytes: await this.#size(record), refCount: used.get(record.name) ?? 0 },
+      })),
+    );
+  }
+
+  async ensure(
+    request: CreateVolume,
+  ): Promise<{ readonly name: string; readonly driver: string; readonly anonymous: boolean; readonly created: boolean }> {
+    const { record, isNew } = await this.#registry.create(request);
+    this.#settling.set(record.name, performance.now());
+    if (isNew) this.#publish('create', record);
+    return { name: record.name, driver: record.driver, anonymous: isAnonymous(record), created: isNew };
+  }
+
+  reference(containerId: string, name: string): void {
+    if (this.#removing.has(name) || this.#registry.known(name) === undefined) throw notFound(`get ${name}: no such volume`);
+    this.#rows.refer(containerId, name);
+  }
+
+  unreference(containerId: string, name?: string): void {
+    this.#rows.unrefer(containerId, name);
+  }
+
+  async attach(
+    containerId: string,
+    containerName: string,
+    name: string,
+    options: { readonly readOnly: boolean; readonly destination?: string; readonly propagation?: string } & Abortable,
+  ): Promise<{ readonly path: string }> {
+    using _lock = await this.#registry.lock(name, options);
+    const record = await this.#registry.find(name);
+    const path = await this.#attachments.attach(record, { id: containerId, name: containerName }, options);
+    this.#publish('mount', record, {
+      container: containerId,
+      destination: options.destination ?? '',
+      propagation: options.propagation ?? '',
+      'read/write': String(!options.readOnly),
+    });
+    return { path };
+  }
+
+  async detach(containerId: string, name: string): Promise<void> {
+    using _lock = await this.#registry.lock(name);
+    await this.#attachments.detach(containerId, name);
+    const record = this.#registry.known(name);
+    if (record !== undefined) this.#publish('unmount', record, { container: containerId });
+  }
+
+  async adopt(containerId: string, names: readonly string[]): Promise<void> {
+    this.#attachments.adopt(containerId, names);
+  }
+
+  /** After all running containers were adopted: finishes or undoes what an engine that died left behind. */
+  async reconcile(): Promise<void> {
+    for (const { containerId, name } of this.#attachments.stale()) {
+      using _lock = await this.#registry.lock(name);
+      await this.#attachments.detach(containerId, name);
+    }
+    await this.#registry.reconcile();
+  }
+
+  async removeAnonymous(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const record = this.#registry.known(name);
+      if (record === undefined || !isAnonymous(record) || this.#rows.users(name).length > 0) continue;
+      try {
+        await this.remove(name, { force: true });
+      } catch (error) {
+        this.#options.log.warn({ volume: name, error: messageOf(error) }, 'anonymous volume could not be removed');
+      }
+    }
+  }
+
+  async mountpoint(name: string): Promise<string> {
+    return this.#mountpoint(await this.#registry.find(name));
+  }
+
+  #mountpoint({ name, driver, dataPath }: VolumeRecord): string {
+    if (dataPath === undefined || !this.#options.drivers.has('volume', driver)) return this.#attachments.mountPoint(name);
+    return join(this.#options.drivers.grants('volume', driver).dataDir, dataPath);
+  }
+
+  /** Volumes that drivers have and the engine has no record of. */
+  async #foreign(): Promise<{ readonly foreign: readonly VolumeRecord[]; readonly warnings: readonly string[] }> {
+    const { answers, warnings } = await this.#registry.askAll(async (driver, name, options) => {
+      const found: VolumeRecord[] = [];
+      for await (const volume of driver.list({}, this.#registry.context(options))) {
+        if (this.#registry.known(volume.name) === undefined) found.push(recordOf(volume, name, { options: volume.options, labels: {} }));
+      }
+      return found;
+    });
+    return { foreign: answers.flatMap(([, found]) => found), warnings };
+  }
+
+  async #delete(record: VolumeRecord, force: boolean): Promise<void> {
+    const { name } = record;
+    const users = this.#rows.users(name);
+    if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+    this.#removing.add(name);
+    try {
+      await this.#registry.delete(record, { force });
+    } finally {
+      this.#removing.delete(name);
+    }
+    this.#settling.delete(name);
+    this.#publish('destroy', record);
+  }
+
+  async #status({ name, driver }: VolumeRecord): Promise<Readonly<Record<string, string>> | undefined> {
+    try {
+      const source = await this.#registry.driver(driver);
+      return (await source.stat({ name }, this.#registry.context())).volume.status;
+    } catch (error) {
+      this.#options.log.warn({ volume: name, driver, error: messageOf(error) }, 'volume driver gave no status');
+      return undefined;
+    }
+  }
+
+  async #size({ name, driver }: VolumeRecord): Promise<number> {
+    try {
+      const source = await this.#registry.driver(driver);
+      return (await source.usage?.({ name }, this.#registry.context()))?.bytes ?? -1;
+    } catch {
+      return -1;
+    }
+  }
+
+  #isSettling(name: string): boolean {
+    const since = this.#settling.get(name);
+    if (since === undefined || performance.now() - since < settlingMs) return since !== undefined;
+    this.#settling.delete(name);
+    return false;
+  }
+
+  #publish(action: string, { name, driver }: VolumeRecord, attributes: Readonly<Record<string, string>> = {}): void {
+    this.#options.events.publish('volume', action, name, { driver, ...attributes });
+  }
+}
