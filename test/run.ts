@@ -1,0 +1,33 @@
+import { ok } from './ok.ts';
+import { ensureTools } from './support/setup.ts';
+import { runTests, sumOf } from './support/test-run.ts';
+import type { Totals } from './support/test-run.ts';
+
+/** `npm test`: from a clean clone to the totals, asking nothing. What needs root or a missing tool is skipped, and the end says so. */
+const minute = 60_000;
+const suites = [
+  { name: 'integration', fileTimeoutMs: 3 * minute },
+  { name: 'conformance', fileTimeoutMs: 3 * minute },
+  { name: 'robustness', fileTimeoutMs: 8 * minute },
+  { name: 'e2e', fileTimeoutMs: 8 * minute },
+];
+
+const began = performance.now();
+const missing = ensureTools('test');
+if (missing.length > 0) console.log(`going on without ${missing.join(', ')}: tests that use them fail or are skipped`);
+const results = [await ok()];
+for (const { name, fileTimeoutMs } of suites) {
+  console.log(`\n${name}`);
+  results.push(await runTests([`test/${name}/**/*.test.ts`], { concurrency: 2, fileTimeoutMs, report: (line) => console.log(line) }));
+}
+finish(sumOf(results));
+
+function finish({ passed, failed, skipped, failures }: Totals): void {
+  if (failures.length > 0) console.log('\nfailures');
+  for (const failure of failures) console.log(`\n${failure}`);
+  if (skipped.length > 0) console.log('\nskipped');
+  for (const { name, file, reason } of skipped) console.log(`  ${reason}: ${name} (${file})`);
+  console.log(`\n${((performance.now() - began) / minute).toFixed(1)} minutes`);
+  console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}

@@ -1,0 +1,126 @@
+import { globSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { inspect } from 'node:util';
+
+export interface TestRunOptions {
+  readonly concurrency: number;
+  /** A file that takes longer is killed and counts as failed. */
+  readonly fileTimeoutMs: number;
+  readonly report?: (line: string) => void;
+}
+
+export interface Skipped {
+  readonly name: string;
+  readonly file: string;
+  readonly reason: string;
+}
+
+export interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly Skipped[];
+  /** Name, place and error of each failed test, and what its file printed. */
+  readonly failures: readonly string[];
+}
+
+export const noTests: Totals = { passed: 0, failed: 0, skipped: [], failures: [] };
+
+/** Runs test files (globs from the top of the repository), each in a process of its own; reports one line per file. */
+export async function runTests(
+  globs: readonly string[],
+  { concurrency, fileTimeoutMs, report = () => undefined }: TestRunOptions,
+): Promise<Totals> {
+  const waiting = globSync(globs, { cwd: top }).toSorted();
+  const results: Totals[] = [];
+  const lane = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const began = performance.now();
+      const totals = await runFile(resolve(top, file), fileTimeoutMs);
+      report(lineOf(file, totals, performance.now() - began));
+      results.push(totals);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  return sumOf(results);
+}
+
+export function sumOf(all: readonly Totals[]): Totals {
+  return {
+    passed: all.reduce((sum, { passed }) => sum + passed, 0),
+    failed: all.reduce((sum, { failed }) => sum + failed, 0),
+    skipped: all.flatMap(({ skipped }) => skipped),
+    failures: all.flatMap(({ failures }) => failures),
+  };
+}
+
+const top = join(import.meta.dirname, '../..');
+
+// One run() per file: its own timeout option only fails the tests inside, and a file with something still open would stay for ever.
+async function runFile(file: string, timeoutMs: number): Promise<Totals> {
+  const collected = new Collected();
+  const signal = AbortSignal.timeout(timeoutMs);
+  for await (const { type, data } of run({ files: [file], signal, execArgv: ['--disable-warning=ExperimentalWarning'] })) {
+    if (type === 'test:stdout' || type === 'test:stderr') collected.printed(data);
+    if (type === 'test:pass') collected.pass(data);
+    if (type === 'test:fail') collected.fail(data);
+  }
+  return collected.totals();
+}
+
+interface Finished {
+  readonly name: string;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly skip?: string | boolean | undefined;
+  readonly details: { readonly type?: string | undefined; readonly error?: Error };
+}
+
+class Collected {
+  #passed = 0;
+  readonly #skipped: Skipped[] = [];
+  readonly #failures: { readonly file: string; readonly text: string }[] = [];
+  readonly #printed = new Map<string, string>();
+
+  printed({ file = '', message }: { readonly file?: string; readonly message: string }): void {
+    this.#printed.set(file, (this.#printed.get(file) ?? '') + message);
+  }
+
+  pass({ name, file = '', skip, details }: Finished): void {
+    if (details.type === 'suite') return;
+    if (skip === undefined || skip === false) this.#passed += 1;
+    else this.#skipped.push({ name, file: shown(file), reason: typeof skip === 'string' ? skip : 'no reason given' });
+  }
+
+  fail({ name, file = '', line, details: { type, error } }: Finished): void {
+    if (type === 'suite' && error !== undefined && 'failureType' in error && error.failureType === 'subtestsFailed') return;
+    this.#failures.push({ file, text: `${shown(file)}:${line ?? 1} ${name}\n${indented(inspect(error?.cause ?? error))}` });
+  }
+
+  totals(): Totals {
+    const seen = new Set<string>();
+    const failures = this.#failures.map(({ file, text }) => {
+      const printed = seen.has(file) ? '' : (this.#printed.get(file) ?? '').trimEnd();
+      seen.add(file);
+      return printed === '' ? text : `${text}\n  the file printed:\n${indented(printed)}`;
+    });
+    return { passed: this.#passed, failed: failures.length, skipped: this.#skipped, failures };
+  }
+}
+
+function lineOf(file: string, { passed, failed, skipped }: Totals, durationMs: number): string {
+  const words = [
+    `${passed} passed`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(skipped.length > 0 ? [`${skipped.length} skipped`] : []),
+  ];
+  return `${failed > 0 ? 'FAILED' : 'ok    '} ${file}: ${words.join(', ')} (${(durationMs / 1000).toFixed(1)} s)`;
+}
+
+function shown(file: string): string {
+  return file === '' ? '' : relative(top, file);
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^/gm, '    ');
+}
