@@ -63,6 +63,13 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     };
   }
 
+  /** The driver with the highest priority, tried or not; for kinds that need nothing of the host. */
+  first(kind: DriverKind): string {
+    const [name] = this.#byPriority(kind);
+    if (name === undefined) throw unavailable(`no ${kind} driver is installed`);
+    return name;
+  }
+
   preferred(kind: DriverKind): Promise<string> {
     let choice = this.#preferred.get(kind);
     if (choice === undefined) {

@@ -13,7 +13,7 @@ export interface SystemOptions {
   readonly dataRoot: string;
   readonly execRoot: string;
   readonly labels: readonly string[];
-  readonly defaultLogDriver: () => Promise<string>;
+  readonly defaultLogDriver: string;
   readonly graphDriver: () => Promise<string>;
   readonly drivers: Drivers;
   readonly events: EventBus;
@@ -34,12 +34,7 @@ export class SystemRoom implements System {
   async info(): Promise<SystemInfo> {
     const { engineId, dataRoot, execRoot, labels, drivers, events, images } = this.#options;
     const host = hostFacts();
-    const [graph, exec, loggingDriver, imageList] = await Promise.all([
-      this.#graph(),
-      this.#exec(),
-      this.#options.defaultLogDriver(),
-      images.list({}),
-    ]);
+    const [graph, exec, imageList] = await Promise.all([this.#graph(), this.#exec(), images.list({})]);
     return {
       ...host,
       ...graph,
@@ -59,7 +54,7 @@ export class SystemRoom implements System {
         ipam: drivers.names('ipam'),
         exec: drivers.names('exec'),
       },
-      loggingDriver,
+      loggingDriver: this.#options.defaultLogDriver,
       securityOptions: securityOptions(exec.cgroupVersion),
       labels,
       eventListeners: events.listeners,

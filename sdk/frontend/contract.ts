@@ -16,6 +16,8 @@ export interface ServeRequest {
 }
 export interface Serving extends AsyncDisposable {
   readonly addresses: readonly string[];
+  /** Milliseconds since the last connection ended; 0 while there is one. */
+  idleMs(): number;
 }
 export interface Frontend {
   serve(request: ServeRequest, ctx: Ctx): Promise<Serving>;

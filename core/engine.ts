@@ -1,0 +1,176 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Engine } from '@gantry/sdk/engine';
+import type { Serving } from '@gantry/sdk/frontend';
+import { asFunction, asValue, type AwilixContainer, createContainer, InjectionMode } from 'awilix/browser';
+import { Content } from './content/index.ts';
+import { driverContext } from './drivers/index.ts';
+import { EventBus } from './events/index.ts';
+import { ImagesRoom } from './images/index.ts';
+import { Layers } from './layers/index.ts';
+import { Lifecycle } from './lifecycle/index.ts';
+import { Logs } from './logs/index.ts';
+import { Database, pluginState } from './metadata/index.ts';
+import { NetworksRoom } from './networks/index.ts';
+import { defaultRoots, type EngineOptions, silentLog } from './options.ts';
+import { PluginHost } from './plugin-host/index.ts';
+import { openRoots } from './roots.ts';
+import { randomId } from './support/index.ts';
+import { SystemRoom } from './system/index.ts';
+import { VolumesRoom } from './volumes/index.ts';
+
+/** An engine in this process. */
+export interface LocalEngine extends Engine {
+  /** Serves the engine by every installed front end; at least one address must be understood. */
+  serve(request: { readonly hosts: readonly string[]; readonly socketGroup?: string }): Promise<Serving>;
+  /** Resolves when what an earlier engine left has been taken over: running containers, their logs and networks. */
+  readonly recovered: Promise<void>;
+}
+
+interface Rooms {
+  readonly options: Required<Pick<EngineOptions, 'dataRoot' | 'execRoot' | 'log'>> & EngineOptions;
+  readonly database: Database;
+  readonly events: EventBus;
+  readonly drivers: PluginHost;
+  readonly content: Content;
+  readonly layers: Layers;
+  readonly images: ImagesRoom;
+  readonly networks: NetworksRoom;
+  readonly volumes: VolumesRoom;
+  readonly logs: Logs;
+  readonly lifecycle: Lifecycle;
+  readonly system: SystemRoom;
+}
+
+/** The engine's own plugins, loaded from their manifests like anybody's. */
+const ownPlugins = fileURLToPath(new URL('../plugins', import.meta.url));
+
+/**
+ * Opens a data root and answers the engine over it. Nothing is started that no call needs: plugins load with their first use, running
+ * containers are taken over in the background. Disposing leaves containers running; the next engine on the same roots finds them.
+ */
+export async function createEngine(given: EngineOptions = {}): Promise<LocalEngine> {
+  const options = { ...defaultRoots, log: silentLog, ...given };
+  await using opened = new AsyncDisposableStack();
+  opened.use(openRoots(options));
+  const database = opened.use(new Database(join(options.dataRoot, 'metadata.db')));
+  const { cradle } = wire(options, database);
+  for (const room of ['drivers', 'layers', 'networks', 'logs', 'lifecycle'] as const) opened.use(cradle[room]);
+  cradle.networks.start();
+  const recovered = cradle.lifecycle.start();
+  recovered.catch((error: unknown) => options.log.error({ error }, 'taking over earlier containers failed'));
+  return facade(cradle, recovered, opened.move());
+}
+
+/** The only place that knows how rooms fit together. */
+function wire(options: Rooms['options'], database: Database): AwilixContainer<Rooms> {
+  const { dataRoot, execRoot, log } = options;
+  const container = createContainer<Rooms>({ injectionMode: InjectionMode.PROXY, strict: true });
+  const room = <Room>(make: (rooms: Rooms) => Room) => asFunction(make).singleton();
+  container.register({
+    options: asValue(options),
+    database: asValue(database),
+    events: room(() => new EventBus()),
+    drivers: room(() => new PluginHost({ ...options, database, pluginDirs: [ownPlugins, ...(options.pluginDirs ?? [])] })),
+    content: room(() => new Content(dataRoot)),
+    layers: room(({ drivers, content }) => new Layers({ database, drivers, content, dataRoot, execRoot, log })),
+    images: room(
+      (rooms) =>
+        new ImagesRoom({
+          ...pick(rooms),
+          layers: rooms.layers,
+          content: rooms.content,
+          graphDriver: () => graphDriver(rooms),
+          users: () => rooms.lifecycle.imageUsers,
+        }),
+    ),
+    networks: room((rooms) => new NetworksRoom({ ...pick(rooms), execRoot, users: () => rooms.lifecycle.networkUsers })),
+    volumes: room((rooms) => new VolumesRoom({ ...pick(rooms), execRoot, defaultDriver: rooms.drivers.first('volume') })),
+    logs: room(({ drivers }) => new Logs({ database, drivers, dataRoot, log })),
+    lifecycle: room(
+      (rooms) =>
+        new Lifecycle({
+          ...pick(rooms),
+          layers: rooms.layers.containers,
+          archives: rooms.layers.archives,
+          images: rooms.images,
+          networks: rooms.networks,
+          volumes: rooms.volumes,
+          logs: rooms.logs,
+          dataRoot,
+          execRoot,
+          defaultLog: { driver: options.logDriver ?? rooms.drivers.first('log'), options: options.logOptions ?? {} },
+          ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
+        }),
+    ),
+    system: room(
+      (rooms) =>
+        new SystemRoom({
+          ...pick(rooms),
+          dataRoot,
+          execRoot,
+          engineId: engineId(database),
+          labels: options.labels ?? [],
+          defaultLogDriver: options.logDriver ?? rooms.drivers.first('log'),
+          graphDriver: () => graphDriver(rooms),
+          containers: rooms.lifecycle.containers,
+          images: rooms.images,
+          volumes: rooms.volumes,
+        }),
+    ),
+  });
+  return container;
+}
+
+/** What nearly every room needs. */
+function pick({ database, drivers, events, options: { log } }: Rooms) {
+  return { database, drivers, events, log };
+}
+
+function graphDriver({ options: { storageDriver }, drivers }: Rooms): Promise<string> {
+  return storageDriver === undefined ? drivers.preferred('graph') : Promise.resolve(storageDriver);
+}
+
+/** Made once for a data root. */
+function engineId(database: Database): string {
+  const state = pluginState(database, 'engine');
+  const known = state.get('id')?.value;
+  if (known !== undefined) return known;
+  const id = randomId();
+  state.put([{ key: 'id', value: id }]);
+  return id;
+}
+
+function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableStack): LocalEngine {
+  const { lifecycle, images, volumes, networks, events, drivers, options } = rooms;
+  const engine: LocalEngine = {
+    containers: lifecycle.containers,
+    execs: lifecycle.execs,
+    images,
+    volumes,
+    networks,
+    events,
+    plugins: drivers,
+    recovered,
+    get system() {
+      return rooms.system;
+    },
+    async serve({ hosts, socketGroup }) {
+      await using serving = new AsyncDisposableStack();
+      const servings: Serving[] = [];
+      for (const name of drivers.names('frontend')) {
+        const frontend = await drivers.get('frontend', name);
+        const request = { engine, hosts, ...(socketGroup === undefined ? {} : { socketGroup }) };
+        servings.push(serving.use(await frontend.serve(request, driverContext(options.log))));
+      }
+      const kept = serving.move();
+      return {
+        addresses: servings.flatMap(({ addresses }) => addresses),
+        idleMs: () => Math.min(...servings.map((each) => each.idleMs())),
+        [Symbol.asyncDispose]: () => kept.disposeAsync(),
+      };
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+  return engine;
+}
