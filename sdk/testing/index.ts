@@ -1,0 +1,2 @@
+export { MemoryLogDriver } from './memory-log.ts';
+export { MemoryVolumeDriver } from './memory-volume.ts';
