@@ -94,6 +94,14 @@ export function setDefaultRoutes(netnsPath: string, routes: readonly { readonly 
   }
 }
 
+/**
+ * Hairpin: with br_netfilter (other programs load it) the kernel bridges what a published port leads back to the bridge it came from, and
+ * a container that asks its own published port is then on the port that it came by.
+ */
+export function portRequest(name: string, { link }: EndpointPlan): NetlinkRequest {
+  return bridgePortRequest(name, { isHairpin: true, isIsolated: link.attrs?.['isolated'] === '1' });
+}
+
 interface Placed extends EndpointWork {
   readonly netns: number;
   readonly ifname: string;
@@ -112,7 +120,7 @@ function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed):
       failpoint('start.bridge.attach');
       host.kernel.all([
         ...linkAddRequests(name, kind, { up: true, alias: aliasOf(endpointId), ...mtu, ...master }),
-        ...(link.attrs?.['isolated'] === '1' ? [bridgePortRequest(name, { isIsolated: true })] : []),
+        ...(link.master === undefined ? [] : [portRequest(name, plan)]),
       ]);
       return;
     }

@@ -46,7 +46,7 @@ export class HostLinks implements Disposable {
   }
 
   #makeOne(link: Link, alias: string, plan: NetworkPlan): void {
-    const there = this.kernel.linkGet(link.name);
+    const there = this.#unlessAbandoned(link.name, alias);
     const mayUse = link.existing === true || link.kind === 'existing';
     if (there !== undefined && there.alias !== alias && !mayUse) {
       throw conflict(`cannot make network ${plan.network.name}: interface ${link.name} is already there and is not ours`);
@@ -60,6 +60,15 @@ export class HostLinks implements Disposable {
     for (const error of this.kernel.tryAll([...requests, linkSetRequest(index, { up: true })])) {
       if (error !== undefined && error.code !== 'EEXIST') throw fromErrno(error, `make network ${plan.network.name}`);
     }
+  }
+
+  /** What has the name; a bridge that an engine with other books left, and that nobody uses, is removed first. */
+  #unlessAbandoned(name: string, alias: string): Found | undefined {
+    const there = this.kernel.linkGet(name);
+    const isForeign = there?.alias?.startsWith(aliasOf('')) === true && there.alias !== alias;
+    if (there === undefined || !isForeign || this.kernel.linkList().some(({ master }) => master === there.index)) return there;
+    this.kernel.linkDelete(there.index);
+    return undefined;
   }
 
   #kindOf({ kind, name, parent, attrs }: Link): LinkKind {
@@ -83,6 +92,8 @@ export class HostLinks implements Disposable {
     }
   }
 }
+
+type Found = NonNullable<ReturnType<Rtnetlink['linkGet']>>;
 
 export function aliasOf(id: string): string {
   return `gantry:${id}`;

@@ -1,11 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fromErrno, type Logger } from '@gantry/sdk';
-import { nft } from '@gantry/sdk/linux';
-import { type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
+import { linkSetRequest, nft } from '@gantry/sdk/linux';
+import { type EndpointPlan, type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { failpoint } from '../support/index.ts';
 import { checkNetworkPlan } from './network-check.ts';
-import { cutEndpoint, type EndpointWork, type MadeEndpoint, makeEndpoint, undoEndpoint } from './network-endpoint.ts';
+import {
+  cutEndpoint,
+  type EndpointWork,
+  hostLinkOf,
+  type MadeEndpoint,
+  makeEndpoint,
+  portRequest,
+  undoEndpoint,
+} from './network-endpoint.ts';
 import { Firewall } from './network-firewall.ts';
 import { HostLinks } from './network-links.ts';
 import type { NetworkRules, PortMapping } from './network-rules.ts';
@@ -18,6 +26,8 @@ export class NetworkExecutor implements Disposable {
   readonly links = new HostLinks();
   readonly firewall: Firewall;
   readonly #log: Logger;
+  /** Networks that this process has seen to. */
+  readonly #made = new Set<string>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -38,16 +48,36 @@ export class NetworkExecutor implements Disposable {
       failpoint('start.fw.rules');
       if (needsRules(plan)) this.firewall.setNetwork(plan.network.id, rulesOf(plan));
       if (plan.rules !== undefined && plan.rules.length > 0) nft(undefined, ownTable(plan));
+      this.#made.add(plan.network.id);
     } catch (error) {
       if (isNew) this.removeNetwork(plan);
       throw error;
     }
   }
 
+  /** `makeNetwork`, unless this process did so and the link is still there: then one question to the kernel. */
+  ensureNetwork(plan: NetworkPlan): void {
+    if (!this.#made.has(plan.network.id) || (plan.links.length > 0 && !this.links.has(plan))) this.makeNetwork(plan);
+  }
+
   removeNetwork(plan: NetworkPlan): void {
+    this.#made.delete(plan.network.id);
     if (plan.rules !== undefined && plan.rules.length > 0) nft(undefined, withoutOwnTable(plan));
     this.firewall.removeNetwork(plan.network.id);
     this.links.remove(plan);
+  }
+
+  /** Makes a network again that somebody removed under its containers, and puts their links back on it. */
+  restoreNetwork(plan: NetworkPlan, endpoints: readonly { readonly endpointId: string; readonly plan: EndpointPlan }[]): void {
+    this.makeNetwork(plan);
+    const bridge = plan.links.find(({ kind }) => kind === 'bridge');
+    if (bridge === undefined) return;
+    const master = this.links.indexOf(bridge.name);
+    const requests = endpoints.flatMap((endpoint) => {
+      const name = hostLinkOf(endpoint.endpointId);
+      return [linkSetRequest(name, { master }), portRequest(name, endpoint.plan)];
+    });
+    this.links.kernel.tryAll(requests);
   }
 
   makeEndpoint(work: EndpointWork): MadeEndpoint {

@@ -11,8 +11,10 @@ export interface NetworkedContainer {
   readonly networks: Readonly<Record<string, EndpointConfig>>;
 }
 export interface Sandbox {
-  /** Path of the network namespace for the OCI spec; absent: the host's. */
+  /** Path of the network namespace for the OCI spec; absent: the host's, unless `newNetns`. */
   readonly netnsPath?: string;
+  /** The runtime makes one with nothing but loopback. */
+  readonly newNetns?: boolean;
   readonly endpoints: readonly EndpointInfo[];
   readonly ports: PublishedPorts;
   /** Lines for /etc/hosts after the standard ones, and the whole /etc/resolv.conf. */
@@ -30,13 +32,13 @@ export interface ContainerNetworks {
   teardown(containerId: string): Promise<void>;
   /** After an engine restart: takes over what a running container has; repairs DNS, port reservations, rules. */
   adopt(container: NetworkedContainer): Promise<Sandbox>;
+  /** After the adoptions at start: takes away what the kernel, the books and the drivers have of containers that are not among these. */
+  sweep(runningIds: ReadonlySet<string>): Promise<void>;
   /** New name in DNS at once. */
   renamed(containerId: string, name: string): void;
   /** The endpoints that inspect shows for a container, running or not. */
   endpoints(container: Pick<NetworkedContainer, 'id' | 'hostConfig' | 'networks'>): readonly EndpointInfo[];
-  statistics(
-    containerId: string,
-  ): Readonly<
+  statistics(containerId: string): Readonly<
     Record<
       string,
       {
@@ -55,7 +57,11 @@ export interface ContainerNetworks {
 /** What this room asks of the life cycle, for connect and disconnect. */
 export interface NetworkUsers {
   /** The container by id, prefix or name; `not_found` otherwise. */
-  find(container: string): NetworkedContainer & { readonly running: boolean };
+  find(container: string): NetworkedContainer & {
+    readonly running: boolean;
+    /** Of the first process, when it runs: whoever joins a namespace that the runtime made finds it by this. */
+    readonly pid?: number;
+  };
   /** Records changed wishes; the running container's endpoints are this room's. */
   setNetworks(containerId: string, networks: Readonly<Record<string, EndpointConfig>>): Promise<void>;
   /** Containers that name this network in their wishes, running or not. */

@@ -1,0 +1,164 @@
+import { codeOf, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
+import type { EndpointConfig } from '@gantry/sdk/engine';
+import { contains, type Endpoint, parseAddress, parseCidr } from '@gantry/sdk/network';
+import { driverContext } from '../drivers/index.ts';
+import { checkEndpointPlan } from '../execute/index.ts';
+import { type Abortable, failpoint, randomId, shortId, undoSignal } from '../support/index.ts';
+import type { EndpointDocument, EndpointRecord, NetworkRecord } from './documents.ts';
+import { releaseAddresses, requestAddresses } from './pools.ts';
+import type { Tools } from './tools.ts';
+import type { NetworkedContainer } from './types.ts';
+import { ifnameOption } from './wishes.ts';
+
+export interface AttachRequest {
+  readonly container: NetworkedContainer;
+  readonly network: NetworkRecord;
+  readonly config: EndpointConfig;
+  /** Where the container's namespace is pinned; empty for the host's. */
+  readonly netnsPath: string;
+  /** This network has the default route. */
+  readonly isGateway: boolean;
+}
+
+/**
+ * Takes a container into a network: recorded, then addresses, then the driver's plan, then the kernel. A failure undoes all of it; what a
+ * crash leaves is found by the record.
+ */
+export async function attach(tools: Tools, request: AttachRequest, { signal }: Partial<Abortable> = {}): Promise<EndpointRecord> {
+  const { container, network, config, netnsPath } = request;
+  const driver = await tools.drivers.get('network', network.document.driver);
+  const ctx = driverContext(tools.log, signal);
+  const planned = plannedRecord(request);
+  tools.books.putEndpoints([planned]);
+  try {
+    failpoint('start.ipam');
+    const addresses = await addressesFor(tools, planned, network, config, signal);
+    const endpoint = asEndpoint(planned.document, { container, config, addresses });
+    const context = network.document.plan.context;
+    const plan = await driver.attach(
+      { network: network.document.plan.network, endpoint, ...(context === undefined ? {} : { networkContext: context }) },
+      ctx,
+    );
+    checkEndpointPlan(plan, { grants: tools.drivers.grants('network', network.document.driver) });
+    const described: EndpointRecord = { ...planned, document: { ...planned.document, addresses: plan.addresses, plan } };
+    tools.books.putEndpoints([described]);
+    signal?.throwIfAborted();
+    if (driver.namespace !== 'own') return described;
+    tools.executor.ensureNetwork(network.document.plan);
+    const made = tools.executor.makeEndpoint({ endpointId: planned.document.endpointId, netnsPath, plan, isGateway: request.isGateway });
+    const record: EndpointRecord = { ...described, document: { ...described.document, ...made } };
+    tools.books.putEndpoints([record]);
+    return record;
+  } catch (error) {
+    await detach(tools, tools.books.endpoint(container.id, network.id) ?? planned, { netnsGone: false });
+    throw error;
+  }
+}
+
+/** Takes a container out of a network. What fails is logged and the rest is undone all the same; twice is fine. */
+export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }: { readonly netnsGone: boolean }): Promise<void> {
+  const { document, networkId, containerId } = record;
+  const network = tools.books.byId(networkId);
+  const attempt = attempts(tools.log, { container: containerId, network: network?.name ?? networkId });
+  const ctx = driverContext(tools.log, undoSignal());
+  await attempt('remove its link', () =>
+    netnsGone ? tools.executor.cutEndpoint(document.endpointId) : tools.executor.undoEndpoint(document.endpointId),
+  );
+  if (network !== undefined && document.plan !== undefined) {
+    const context = document.plan.context;
+    await attempt('tell its driver', async () => {
+      const driver = await tools.drivers.get('network', network.document.driver);
+      const request = { network: network.document.plan.network, attachmentId: document.attachmentId, netnsGone };
+      await driver.detach({ ...request, ...(context === undefined ? {} : { context }) }, ctx);
+    });
+  }
+  if (network !== undefined && network.document.pools.length > 0) {
+    await attempt('release its addresses', async () => {
+      const ipam = await tools.drivers.get('ipam', network.document.ipamDriver);
+      await releaseAddresses(ipam, network.document.pools, document.attachmentId, ctx);
+    });
+  }
+  tools.books.removeEndpoint(containerId, networkId);
+}
+
+/** DNS names in Docker's order: container name, aliases, short id, hostname. */
+export function namesOf(container: NetworkedContainer, config: EndpointConfig): readonly string[] {
+  const hostname = container.config.Hostname || shortId(container.id);
+  return [...new Set([container.name, ...(config.Aliases ?? []), shortId(container.id), hostname])];
+}
+
+function plannedRecord({ container, network, config, netnsPath }: AttachRequest): EndpointRecord {
+  const document: EndpointDocument = {
+    endpointId: randomId(),
+    attachmentId: `${shortId(container.id)}-${shortId(network.id)}`,
+    containerName: container.name,
+    netnsPath,
+    config,
+    names: namesOf(container, config),
+    addresses: [],
+    ifname: '',
+    mac: '',
+    ports: [],
+  };
+  return { containerId: container.id, networkId: network.id, document };
+}
+
+async function addressesFor(
+  tools: Tools,
+  { document }: EndpointRecord,
+  network: NetworkRecord,
+  config: EndpointConfig,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  if (network.document.pools.length === 0) return [];
+  const [ipv4, ipv6] = [config.IPAMConfig?.IPv4Address ?? '', config.IPAMConfig?.IPv6Address ?? ''];
+  checkStatic(network, [ipv4, ipv6]);
+  const ipam = await tools.drivers.get('ipam', network.document.ipamDriver);
+  const wish = { owner: document.attachmentId, ipv4, ipv6, networkName: network.name, networkId: network.id };
+  return requestAddresses(ipam, network.document.pools, wish, driverContext(tools.log, signal));
+}
+
+/** Docker's rules: a static address needs a network whose subnet the user chose, and must be in it. */
+export function checkStatic({ name, document }: NetworkRecord, wished: readonly string[]): void {
+  for (const text of wished.filter((address) => address !== '')) {
+    if (document.isPredefined) throw invalidArgument('user specified IP address is supported on user defined networks only');
+    if (!document.hasUserSubnets) {
+      throw invalidArgument('user specified IP address is supported only when connecting to networks with user configured subnets');
+    }
+    const address = parseAddress(text);
+    const isInside = document.pools.some(({ cidr }) => {
+      const pool = parseCidr(cidr);
+      return address !== undefined && pool !== undefined && contains(pool, address);
+    });
+    if (!isInside) throw invalidArgument(`no configured subnet or ip-range contains the IP address ${text} in network ${name}`);
+  }
+}
+
+function asEndpoint(
+  document: EndpointDocument,
+  { container, config, addresses }: Pick<AttachRequest, 'container' | 'config'> & { readonly addresses: readonly string[] },
+): Endpoint {
+  const mac = config.MacAddress || undefined;
+  const ifname = config.DriverOpts?.[ifnameOption];
+  return {
+    attachmentId: document.attachmentId,
+    containerId: container.id,
+    containerName: container.name,
+    hostname: container.config.Hostname || shortId(container.id),
+    aliases: config.Aliases ?? [],
+    ...(ifname === undefined ? {} : { ifname }),
+    ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
+    addresses,
+    options: config.DriverOpts ?? {},
+  };
+}
+
+function attempts(log: Logger, facts: Readonly<Record<string, string>>) {
+  return async (what: string, work: () => void | Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      log.warn({ ...facts, code: codeOf(error), reason: messageOf(error) }, `taking a container out of a network: could not ${what}`);
+    }
+  };
+}

@@ -1,0 +1,90 @@
+import { invalidArgument, notFound } from '@gantry/sdk';
+import { type Database, NetworkRows } from '../metadata/index.ts';
+import type { EndpointDocument, EndpointRecord, NetworkDocument, NetworkRecord } from './documents.ts';
+
+/** Networks and endpoints: written to the store first, answered from memory. */
+export class NetworkBooks {
+  readonly #rows: NetworkRows<NetworkDocument, EndpointDocument>;
+  readonly #networks = new Map<string, NetworkRecord>();
+  readonly #endpoints = new Map<string, Map<string, EndpointRecord>>();
+  #endpointRevision = 0;
+
+  constructor(database: Database) {
+    this.#rows = new NetworkRows(database);
+    for (const network of this.#rows.networks()) this.#networks.set(network.id, network);
+    for (const endpoint of this.#rows.endpoints()) this.#remember(endpoint);
+  }
+
+  /** Grows with every change of an endpoint: what is derived from them is good while it stays. */
+  get endpointRevision(): number {
+    return this.#endpointRevision;
+  }
+
+  get networks(): readonly NetworkRecord[] {
+    return [...this.#networks.values()];
+  }
+
+  get endpoints(): readonly EndpointRecord[] {
+    return [...this.#endpoints.values()].flatMap((ofContainer) => [...ofContainer.values()]);
+  }
+
+  /** By id, name, or unique prefix of an id, in this order, as Docker does. */
+  find(wanted: string): NetworkRecord {
+    const found = this.#networks.get(wanted) ?? this.named(wanted);
+    if (found !== undefined) return found;
+    const matches = wanted === '' ? [] : this.networks.filter(({ id }) => id.startsWith(wanted));
+    if (matches.length > 1) throw invalidArgument(`network ${wanted} is ambiguous (${matches.length} matches found on ID prefix)`);
+    if (matches[0] === undefined) throw notFound(`network ${wanted} not found`);
+    return matches[0];
+  }
+
+  byId(id: string): NetworkRecord | undefined {
+    return this.#networks.get(id);
+  }
+
+  named(name: string): NetworkRecord | undefined {
+    return this.networks.find((network) => network.name === name);
+  }
+
+  putNetwork(network: NetworkRecord): void {
+    this.#rows.putNetwork(network);
+    this.#networks.set(network.id, network);
+  }
+
+  removeNetwork(id: string): void {
+    this.#rows.removeNetwork(id);
+    this.#networks.delete(id);
+    for (const ofContainer of this.#endpoints.values()) ofContainer.delete(id);
+  }
+
+  endpointsOf(containerId: string): readonly EndpointRecord[] {
+    return [...(this.#endpoints.get(containerId)?.values() ?? [])];
+  }
+
+  endpointsOn(networkId: string): readonly EndpointRecord[] {
+    return this.endpoints.filter((endpoint) => endpoint.networkId === networkId);
+  }
+
+  endpoint(containerId: string, networkId: string): EndpointRecord | undefined {
+    return this.#endpoints.get(containerId)?.get(networkId);
+  }
+
+  putEndpoints(endpoints: readonly EndpointRecord[]): void {
+    this.#rows.putEndpoints(endpoints);
+    for (const endpoint of endpoints) this.#remember(endpoint);
+  }
+
+  removeEndpoint(containerId: string, networkId: string): void {
+    this.#rows.removeEndpoint(containerId, networkId);
+    this.#endpointRevision += 1;
+    const ofContainer = this.#endpoints.get(containerId);
+    ofContainer?.delete(networkId);
+    if (ofContainer?.size === 0) this.#endpoints.delete(containerId);
+  }
+
+  #remember(endpoint: EndpointRecord): void {
+    this.#endpointRevision += 1;
+    const ofContainer = this.#endpoints.get(endpoint.containerId) ?? new Map<string, EndpointRecord>();
+    this.#endpoints.set(endpoint.containerId, ofContainer.set(endpoint.networkId, endpoint));
+  }
+}

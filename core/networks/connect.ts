@@ -1,0 +1,126 @@
+import { conflict, forbidden, GantryError, invalidArgument } from '@gantry/sdk';
+import type { EndpointConfig } from '@gantry/sdk/engine';
+import { attach, checkStatic, detach } from './attachments.ts';
+import type { NetworkRecord } from './documents.ts';
+import { mappingsOf } from './publish.ts';
+import type { Sandboxes, SandboxTools } from './sandboxes.ts';
+import type { NetworkedContainer } from './types.ts';
+import { checkEndpointConfig, networkMode, wishedNetworks } from './wishes.ts';
+
+export interface ConnectRequest {
+  readonly network: string;
+  readonly container: string;
+}
+
+/** Puts a container on a network: at once when it runs, at its next start otherwise. Twice is `forbidden`, as in Docker. */
+export async function connect(
+  tools: SandboxTools,
+  sandboxes: Sandboxes,
+  { network: wanted, container: who, config }: ConnectRequest & { readonly config: EndpointConfig },
+): Promise<void> {
+  const network = tools.books.find(wanted);
+  const container = tools.users().find(who);
+  checkEndpointConfig(config, network.name);
+  checkStatic(network, [config.IPAMConfig?.IPv4Address ?? '', config.IPAMConfig?.IPv6Address ?? '']);
+  checkMode(container, network);
+  using _held = await sandboxes.mutex.acquire(container.id);
+  const { running, networks } = tools.users().find(container.id);
+  if (tools.books.endpoint(container.id, network.id) !== undefined || wishName(tools, { ...container, networks }, network) !== undefined) {
+    throw forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
+  }
+  if (running) await connectRunning(tools, sandboxes, { container, network, config });
+  await tools.users().setNetworks(container.id, { ...withMode({ ...container, networks }), [network.name]: config });
+  tools.events.publish('network', 'connect', network.id, { container: container.id, name: network.name, type: network.document.driver });
+}
+
+/** Takes a container off a network. With `force` it need not exist any more. */
+export async function disconnect(
+  tools: SandboxTools,
+  sandboxes: Sandboxes,
+  { network: wanted, container: who, force }: ConnectRequest & { readonly force: boolean },
+): Promise<void> {
+  const network = tools.books.find(wanted);
+  const container = findUser(tools, who, force);
+  const containerId = container?.id ?? who;
+  if (container !== undefined && networkMode(container.hostConfig).kind === 'host') {
+    throw conflict('container cannot be disconnected from host network or connected to host network');
+  }
+  using _held = await sandboxes.mutex.acquire(containerId);
+  const endpoint = tools.books.endpoint(containerId, network.id);
+  const named = container === undefined ? undefined : wishName(tools, container, network);
+  if (endpoint === undefined && named === undefined) {
+    throw forbidden(`container ${containerId} is not connected to network ${network.name}`);
+  }
+  if (endpoint !== undefined) {
+    tools.executor.publish(containerId, endpoint.document.ports.length > 0 ? [] : mappingsElsewhere(tools, containerId));
+    if (endpoint.document.ports.length > 0) tools.ports.release(containerId);
+    await detach(tools, endpoint, { netnsGone: false });
+    sandboxes.reroute(containerId);
+  }
+  if (container !== undefined) {
+    await sandboxes.serveNamesOf(container);
+    const { [named ?? network.name]: _gone, ...others } = withMode(container);
+    await tools.users().setNetworks(container.id, others);
+  }
+  tools.events.publish('network', 'disconnect', network.id, { container: containerId, name: network.name, type: network.document.driver });
+}
+
+async function connectRunning(
+  tools: SandboxTools,
+  sandboxes: Sandboxes,
+  {
+    container,
+    network,
+    config,
+  }: { readonly container: NetworkedContainer; readonly network: NetworkRecord; readonly config: EndpointConfig },
+): Promise<void> {
+  const record = await attach(tools, { container, network, config, netnsPath: sandboxes.netnsPath(container.id), isGateway: false });
+  try {
+    sandboxes.reroute(container.id);
+    await sandboxes.serveNamesOf(container);
+  } catch (error) {
+    await detach(tools, record, { netnsGone: false });
+    throw error;
+  }
+}
+
+function checkMode(container: NetworkedContainer, network: NetworkRecord): void {
+  const mode = networkMode(container.hostConfig).kind;
+  if (mode === 'container') {
+    throw invalidArgument('container sharing network namespace with another container or host cannot be connected to any other network');
+  }
+  if (mode === 'host' || network.name === 'host') {
+    throw invalidArgument('container cannot be disconnected from host network or connected to host network');
+  }
+  if (mode === 'none' || network.name === 'none') {
+    throw invalidArgument('container cannot be connected to multiple networks with one of the networks in private (none) mode');
+  }
+}
+
+/** Under which key a container's wishes name this network. */
+function wishName(
+  { books }: SandboxTools,
+  container: Pick<NetworkedContainer, 'hostConfig' | 'networks'>,
+  network: NetworkRecord,
+): string | undefined {
+  return wishedNetworks(container).find(([name]) => name === network.name || books.byId(name)?.id === network.id)?.[0];
+}
+
+/** The recorded wishes, with the network that the mode alone implied. */
+function withMode(container: Pick<NetworkedContainer, 'hostConfig' | 'networks'>): Readonly<Record<string, EndpointConfig>> {
+  return Object.fromEntries(wishedNetworks(container));
+}
+
+function mappingsElsewhere(tools: SandboxTools, containerId: string) {
+  const carrier = tools.books.endpointsOf(containerId).find(({ document }) => document.ports.length > 0);
+  return carrier === undefined ? [] : mappingsOf(carrier.document.ports, carrier.document.addresses);
+}
+
+function findUser(tools: SandboxTools, who: string, force: boolean) {
+  try {
+    return tools.users().find(who);
+  } catch (error) {
+    if (force && GantryError.is(error) && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import { alreadyExists, forbidden, invalidArgument } from '@gantry/sdk';
+import type { CreateNetwork } from '@gantry/sdk/engine';
+import type { Network } from '@gantry/sdk/network';
+import { driverContext } from '../drivers/index.ts';
+import { randomId, undoSignal } from '../support/index.ts';
+import type { NetworkDocument, NetworkRecord } from './documents.ts';
+import { isPredefinedName } from './predefined.ts';
+import { releasePools, requestPools, shownIpam } from './pools.ts';
+import { checkSubnets } from './subnets.ts';
+import type { Tools } from './tools.ts';
+
+const defaultDriver = 'bridge';
+const defaultIpam = 'default';
+
+/** Checks what a user wishes, in Docker's words; asks nobody and makes nothing. */
+export function checkCreateNetwork({ name, ipv4 = true, ipv6 = false, ipam }: CreateNetwork): void {
+  if (isPredefinedName(name)) throw forbidden(`operation is not permitted on predefined ${name} network `);
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
+    throw invalidArgument(
+      name.trim() === ''
+        ? 'network name cannot be empty'
+        : `invalid network name ${JSON.stringify(name)}, only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed`,
+    );
+  }
+  if (!ipv4 && !ipv6) throw invalidArgument('IPv4 or IPv6 must be enabled');
+  checkSubnets(ipam?.Config ?? [], { ipv4, ipv6 });
+}
+
+/** Makes a network whole: pools, plan, links and rules unless `isLazy`, record. A failure leaves none of it. */
+export async function createNetwork(
+  tools: Tools,
+  request: CreateNetwork,
+  { isPredefined = false, isLazy = false }: { readonly isPredefined?: boolean; readonly isLazy?: boolean } = {},
+): Promise<NetworkRecord> {
+  if (tools.books.named(request.name) !== undefined) throw alreadyExists(`network with name ${request.name} already exists`);
+  const driverName = request.driver || defaultDriver;
+  const driver = await tools.drivers.get('network', driverName);
+  await using undo = new AsyncDisposableStack();
+  const id = randomId();
+  const ipamName = request.ipam?.Driver || defaultIpam;
+  const { pools, subnets } = driver.ipam ? await takePools(tools, undo, { id, request, ipamName }) : { pools: [], subnets: [] };
+  const network = asNetwork(id, request, subnets);
+  const ctx = driverContext(tools.log);
+  const plan = await driver.createNetwork({ network }, ctx);
+  undo.defer(() =>
+    driver.removeNetwork({ network, ...(plan.context === undefined ? {} : { context: plan.context }) }, { ...ctx, signal: undoSignal() }),
+  );
+  tools.executor.check(plan, { network, grants: tools.drivers.grants('network', driverName) });
+  const document: NetworkDocument = {
+    created: tools.now(),
+    driver: driverName,
+    isPredefined,
+    ipv4: network.ipv4,
+    ipam: shownIpam({ ipam: request.ipam ?? {}, subnets: plan.network.subnets, driver: ipamName }),
+    ipamDriver: driver.ipam ? ipamName : '',
+    pools,
+    plan,
+    hasUserSubnets: (request.ipam?.Config ?? []).some(({ Subnet }) => Subnet !== undefined && Subnet !== ''),
+  };
+  const record = { id, name: request.name, document };
+  if (!isLazy) {
+    undo.defer(() => tools.executor.removeNetwork(plan));
+    tools.executor.makeNetwork(plan);
+  }
+  tools.books.putNetwork(record);
+  undo.move();
+  return record;
+}
+
+async function takePools(
+  { drivers, books, log }: Tools,
+  undo: AsyncDisposableStack,
+  { id, request, ipamName }: { readonly id: string; readonly request: CreateNetwork; readonly ipamName: string },
+) {
+  const ipam = await drivers.get('ipam', ipamName);
+  const ctx = driverContext(log);
+  const taken = books.networks.flatMap(({ document }) => document.plan.network.subnets.map(({ cidr }) => cidr));
+  const { ipv4 = true, ipv6 = false } = request;
+  const found = await requestPools(ipam, { networkId: id, ipam: request.ipam ?? {}, ipv4, ipv6, taken }, ctx);
+  undo.defer(() => releasePools(ipam, found.pools, { ...ctx, signal: undoSignal() }));
+  return found;
+}
+
+function asNetwork(id: string, request: CreateNetwork, subnets: Network['subnets']): Network {
+  return {
+    id,
+    name: request.name,
+    subnets,
+    internal: request.internal ?? false,
+    ipv4: request.ipv4 ?? true,
+    ipv6: request.ipv6 ?? false,
+    attachable: request.attachable ?? false,
+    options: request.options ?? {},
+    labels: request.labels ?? {},
+  };
+}

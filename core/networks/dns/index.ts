@@ -1,0 +1,2 @@
+export { DnsServers, type ServeRequest } from './servers.ts';
+export { type Zone, NamesOfNetworks } from './zone.ts';

@@ -1,0 +1,55 @@
+import type { EndpointConfig, IpamConfig } from '@gantry/sdk/engine';
+import type { EndpointPlan, NetworkPlan } from '@gantry/sdk/network';
+
+/** What is stored of a network: everything that inspect shows and that undo needs. */
+export interface NetworkDocument {
+  /** RFC 3339 with nanoseconds. */
+  readonly created: string;
+  readonly driver: string;
+  /** Made by the engine itself, and not removable. */
+  readonly isPredefined: boolean;
+  readonly ipv4: boolean;
+  readonly ipam: IpamConfig;
+  readonly ipamDriver: string;
+  readonly pools: readonly { readonly poolId: string; readonly cidr: string }[];
+  /** Has the network as its driver normalised it. */
+  readonly plan: NetworkPlan;
+  /** The subnets come from the user: static addresses are allowed. */
+  readonly hasUserSubnets: boolean;
+}
+export interface NetworkRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly document: NetworkDocument;
+}
+
+export interface PublishedPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly containerPort: number;
+  /** Each address that it is published on: "0.0.0.0" and "::" when no address was wished. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
+/** What is stored of one container's use of one network, before any of it exists: undo starts from this alone. */
+export interface EndpointDocument {
+  readonly endpointId: string;
+  /** The drivers' key, and the owner of the addresses. */
+  readonly attachmentId: string;
+  readonly containerName: string;
+  readonly netnsPath: string;
+  readonly config: EndpointConfig;
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+  /** Absent until the driver answered. */
+  readonly plan?: EndpointPlan;
+  readonly ifname: string;
+  readonly mac: string;
+  /** The container's published ports, on the endpoint that carries them. */
+  readonly ports: readonly PublishedPort[];
+}
+export interface EndpointRecord {
+  readonly containerId: string;
+  readonly networkId: string;
+  readonly document: EndpointDocument;
+}

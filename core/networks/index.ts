@@ -1,0 +1,2 @@
+export { NetworksRoom, type NetworksRoomOptions } from './room.ts';
+export type { ContainerNetworks, NetworkedContainer, NetworkUsers, Sandbox } from './types.ts';

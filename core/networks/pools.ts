@@ -1,0 +1,142 @@
+import { codeOf, type Ctx, exhausted } from '@gantry/sdk';
+import type { IpamConfig, IpamSubnet } from '@gantry/sdk/engine';
+import type { IpamDriver } from '@gantry/sdk/ipam';
+import { parseCidr, type Subnet } from '@gantry/sdk/network';
+import { undoSignal } from '../support/index.ts';
+import type { NetworkDocument } from './documents.ts';
+import { hostRoutes } from './host-routes.ts';
+
+export interface PoolWishes {
+  readonly networkId: string;
+  readonly ipam: IpamConfig;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  /** Subnets of the other networks, whoever manages their addresses. */
+  readonly taken: readonly string[];
+}
+export interface Pools {
+  readonly pools: NetworkDocument['pools'];
+  readonly subnets: readonly Subnet[];
+}
+
+/** One pool per wished subnet, and one for each family that has no wish, with gateway and auxiliary addresses booked. A failure gives all of them back. */
+export async function requestPools(driver: IpamDriver, wishes: PoolWishes, ctx: Ctx): Promise<Pools> {
+  await using undo = new AsyncDisposableStack();
+  const pools: NetworkDocument['pools'][number][] = [];
+  const subnets: Subnet[] = [];
+  const exclude = [...hostRoutes(), ...wishes.taken];
+  for (const [index, wish] of allWishes(wishes).entries()) {
+    const pool = await driver.requestPool(
+      {
+        requestId: `${wishes.networkId}/${index}`,
+        cidr: wish.Subnet ?? '',
+        range: wish.IPRange ?? '',
+        ipv6: wish.family === 6,
+        exclude,
+        options: wishes.ipam.Options ?? {},
+      },
+      ctx,
+    );
+    undo.defer(() => driver.releasePool(pool, { ...ctx, signal: undoSignal() }));
+    pools.push(pool);
+    subnets.push(await bookAddresses(driver, { ...wishes, poolId: pool.poolId, cidr: pool.cidr, wish }, ctx));
+  }
+  undo.move();
+  return { pools, subnets };
+}
+
+export async function releasePools(driver: IpamDriver, pools: NetworkDocument['pools'], ctx: Ctx): Promise<void> {
+  for (const { poolId } of pools) await driver.releasePool({ poolId }, ctx);
+}
+
+export interface AddressWish {
+  readonly owner: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  /** For the message when nothing is left. */
+  readonly networkName: string;
+  readonly networkId: string;
+}
+
+/** One address of each pool, with prefix length: the wished one of its family, else the first free one. */
+export async function requestAddresses(
+  driver: IpamDriver,
+  pools: NetworkDocument['pools'],
+  wish: AddressWish,
+  ctx: Ctx,
+): Promise<readonly string[]> {
+  await using undo = new AsyncDisposableStack();
+  const addresses: string[] = [];
+  for (const { poolId, cidr } of pools) {
+    const family = parseCidr(cidr)?.family ?? 4;
+    const request = { poolId, owner: wish.owner, preferred: family === 4 ? wish.ipv4 : wish.ipv6, gateway: false };
+    undo.defer(() => driver.releaseAddress({ poolId, owner: wish.owner }, { ...ctx, signal: undoSignal() }));
+    try {
+      addresses.push((await driver.requestAddress(request, ctx)).address);
+    } catch (error) {
+      if (codeOf(error) !== 'exhausted') throw error;
+      throw exhausted(`no available IPv${family} addresses on this network's address pools: ${wish.networkName} (${wish.networkId})`, {
+        cause: error,
+      });
+    }
+  }
+  undo.move();
+  return addresses;
+}
+
+export async function releaseAddresses(driver: IpamDriver, pools: NetworkDocument['pools'], owner: string, ctx: Ctx): Promise<void> {
+  for (const { poolId } of pools) await driver.releaseAddress({ poolId, owner }, ctx);
+}
+
+/** What inspect shows: the wishes with what was chosen filled in. */
+export function shownIpam({
+  ipam,
+  subnets,
+  driver,
+}: {
+  readonly ipam: IpamConfig;
+  readonly subnets: readonly Subnet[];
+  readonly driver: string;
+}): IpamConfig {
+  return {
+    Driver: driver,
+    Options: ipam.Options ?? null,
+    Config: subnets.map(({ cidr, gateway, range, aux }) => ({
+      Subnet: cidr,
+      ...(range === undefined ? {} : { IPRange: range }),
+      ...(gateway === undefined ? {} : { Gateway: gateway }),
+      ...(aux === undefined ? {} : { AuxiliaryAddresses: aux }),
+    })),
+  };
+}
+
+type Wish = IpamSubnet & { readonly family: 4 | 6 };
+
+function allWishes({ ipam, ipv4, ipv6 }: PoolWishes): readonly Wish[] {
+  const wishes = (ipam.Config ?? []).flatMap((subnet) => {
+    const family = parseCidr(subnet.Subnet ?? '')?.family;
+    return family === undefined ? [] : [{ ...subnet, family }];
+  });
+  const has = (family: 4 | 6) => wishes.some((wish) => wish.family === family);
+  return [...(ipv4 && !has(4) ? [{ family: 4 } as const] : []), ...wishes, ...(ipv6 && !has(6) ? [{ family: 6 } as const] : [])];
+}
+
+interface Booking extends PoolWishes {
+  readonly poolId: string;
+  readonly cidr: string;
+  readonly wish: Wish;
+}
+
+async function bookAddresses(driver: IpamDriver, { networkId, poolId, cidr, wish }: Booking, ctx: Ctx): Promise<Subnet> {
+  const aux = wish.AuxiliaryAddresses ?? {};
+  const gateway = await driver.requestAddress({ poolId, owner: `${networkId}/gateway`, preferred: wish.Gateway ?? '', gateway: true }, ctx);
+  for (const [name, preferred] of Object.entries(aux)) {
+    await driver.requestAddress({ poolId, owner: `${networkId}/aux/${name}`, preferred, gateway: false }, ctx);
+  }
+  return {
+    cidr,
+    gateway: gateway.address.split('/')[0] ?? '',
+    ...(wish.IPRange === undefined || wish.IPRange === '' ? {} : { range: wish.IPRange }),
+    ...(Object.keys(aux).length === 0 ? {} : { aux }),
+  };
+}

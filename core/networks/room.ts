@@ -1,0 +1,208 @@
+import { forbidden, type Logger } from '@gantry/sdk';
+import type { CreateNetwork, EndpointConfig, EndpointInfo, Filtered, NetworkInfo, Networks } from '@gantry/sdk/engine';
+import { formatLogTime } from '@gantry/sdk/log';
+import type { Drivers } from '../drivers/index.ts';
+import { driverContext } from '../drivers/index.ts';
+import type { EventBus } from '../events/index.ts';
+import { needsRules, NetworkExecutor, rulesOf } from '../execute/index.ts';
+import type { Database } from '../metadata/index.ts';
+import { type Abortable, KeyedMutex, undoSignal } from '../support/index.ts';
+import { namesOf } from './attachments.ts';
+import { NetworkBooks } from './books.ts';
+import { connect, disconnect } from './connect.ts';
+import { checkCreateNetwork, createNetwork } from './create-network.ts';
+import { DnsServers } from './dns/index.ts';
+import type { NetworkRecord } from './documents.ts';
+import { endpointInfo, idleEndpointInfo } from './endpoint-info.ts';
+import { networkInfo, networkMatcher, pruneMatcher } from './network-info.ts';
+import { releasePools } from './pools.ts';
+import { PortBooks } from './port-books.ts';
+import { predefinedNetworks } from './predefined.ts';
+import { mappingsOf } from './publish.ts';
+import { Sandboxes, type SandboxTools } from './sandboxes.ts';
+import { readStatistics } from './statistics.ts';
+import { sweep } from './sweep.ts';
+import type { ContainerNetworks, NetworkedContainer, NetworkUsers, Sandbox } from './types.ts';
+import { Watch } from './watch.ts';
+import { checkWishes, wishedNetworks } from './wishes.ts';
+
+export interface NetworksRoomOptions {
+  readonly database: Database;
+  readonly drivers: Drivers;
+  readonly events: EventBus;
+  /** Where network namespaces are pinned: below `netns/`. */
+  readonly execRoot: string;
+  readonly log: Logger;
+  readonly users: () => NetworkUsers;
+}
+
+/**
+ * Networks, and the network side of containers. Opening it reads the books and touches nothing; `start` makes the records of the networks
+ * that every engine has, without anything in the kernel: the default bridge comes with its first container.
+ */
+export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposable {
+  readonly #tools: SandboxTools;
+  readonly #sandboxes: Sandboxes;
+  readonly #watch: Watch;
+  readonly #mutex = new KeyedMutex();
+
+  constructor({ database, drivers, events, execRoot, log, users }: NetworksRoomOptions) {
+    const books = new NetworkBooks(database);
+    const shared = { books, drivers, events, execRoot, log, users };
+    const executor = new NetworkExecutor(log);
+    this.#tools = { ...shared, executor, now, ports: new PortBooks(), dns: new DnsServers({ books, log }) };
+    this.#sandboxes = new Sandboxes(this.#tools);
+    this.#watch = new Watch(this.#tools);
+    this.#remember();
+  }
+
+  /** Makes the predefined networks that are missing. The second start finds them and does nothing. */
+  async start(): Promise<void> {
+    for (const { name, driver, options } of predefinedNetworks) {
+      using _held = await this.#mutex.acquire(name);
+      if (this.#tools.books.named(name) !== undefined) continue;
+      await createNetwork(this.#tools, { name, driver, options }, { isPredefined: true, isLazy: true });
+    }
+    this.#watch.start();
+  }
+
+  async create(request: CreateNetwork): Promise<{ readonly id: string; readonly warning: string }> {
+    checkCreateNetwork(request);
+    using _held = await this.#mutex.acquire(request.name);
+    const { id, name, document } = await createNetwork(this.#tools, request);
+    this.#tools.events.publish('network', 'create', id, { name, type: document.driver });
+    return { id, warning: '' };
+  }
+
+  inspect(network: string): NetworkInfo {
+    return networkInfo(this.#tools.books.find(network), this.#tools.books);
+  }
+
+  list({ filters = {} }: Filtered): readonly NetworkInfo[] {
+    const matches = networkMatcher(filters, (network) => this.#isUsed(network));
+    return this.#tools.books.networks.filter(matches).map((network) => networkInfo(network, this.#tools.books));
+  }
+
+  connect(network: string, container: string, config: EndpointConfig): Promise<void> {
+    return connect(this.#tools, this.#sandboxes, { network, container, config });
+  }
+
+  disconnect(network: string, container: string, { force }: { readonly force: boolean }): Promise<void> {
+    return disconnect(this.#tools, this.#sandboxes, { network, container, force });
+  }
+
+  async remove(wanted: string): Promise<void> {
+    const { name } = this.#tools.books.find(wanted);
+    using _held = await this.#mutex.acquire(name);
+    const network = this.#tools.books.find(wanted);
+    if (network.document.isPredefined) throw forbidden(`${name} is a pre-defined network and cannot be removed`);
+    const [user] = this.#tools.books.endpointsOn(network.id);
+    if (user !== undefined) {
+      const { containerName, endpointId } = user.document;
+      throw forbidden(
+        `error while removing network: network ${name} has active endpoints (name:${JSON.stringify(containerName)} id:${JSON.stringify(endpointId.slice(0, 12))})`,
+      );
+    }
+    await this.#remove(network);
+  }
+
+  async prune({ filters = {} }: Filtered): Promise<{ readonly deleted: readonly string[] }> {
+    const matches = pruneMatcher(filters, Date.now());
+    const deleted: string[] = [];
+    for (const network of this.#tools.books.networks) {
+      if (!matches(network) || this.#isUsed(network)) continue;
+      using _held = await this.#mutex.acquire(network.name);
+      if (this.#tools.books.byId(network.id) === undefined || this.#isUsed(network)) continue;
+      await this.#remove(network);
+      deleted.push(network.name);
+    }
+    return { deleted };
+  }
+
+  validate(container: Pick<NetworkedContainer, 'name' | 'config' | 'hostConfig' | 'networks'>): void {
+    checkWishes(container);
+  }
+
+  setup(container: NetworkedContainer, options: Partial<Abortable> = {}): Promise<Sandbox> {
+    return this.#sandboxes.setup(container, options);
+  }
+
+  teardown(containerId: string): Promise<void> {
+    return this.#sandboxes.teardown(containerId);
+  }
+
+  adopt(container: NetworkedContainer): Promise<Sandbox> {
+    return this.#sandboxes.adopt(container);
+  }
+
+  sweep(runningIds: ReadonlySet<string>): Promise<void> {
+    return sweep(this.#tools, this.#sandboxes, runningIds);
+  }
+
+  renamed(containerId: string, name: string): void {
+    const { books, users } = this.#tools;
+    const container = { ...users().find(containerId), name };
+    books.putEndpoints(
+      books.endpointsOf(containerId).map((record) => ({
+        ...record,
+        document: { ...record.document, containerName: name, names: namesOf(container, record.document.config) },
+      })),
+    );
+  }
+
+  endpoints(container: Pick<NetworkedContainer, 'id' | 'hostConfig' | 'networks'>): readonly EndpointInfo[] {
+    const { books } = this.#tools;
+    const running = books.endpointsOf(container.id);
+    if (running.length > 0) return running.map((record) => endpointInfo(record, books));
+    return wishedNetworks(container).map(([name, config]) => idleEndpointInfo(name, config, books));
+  }
+
+  statistics(containerId: string): ReturnType<ContainerNetworks['statistics']> {
+    return readStatistics(this.#tools.books.endpointsOf(containerId));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
+    this.#tools.dns.closeAll();
+    for (const { containerId } of this.#tools.books.endpoints) this.#tools.ports.release(containerId);
+    this.#tools.executor[Symbol.dispose]();
+  }
+
+  async #remove(network: NetworkRecord): Promise<void> {
+    const { books, drivers, executor, events, log } = this.#tools;
+    const { document, id, name } = network;
+    executor.removeNetwork(document.plan);
+    const ctx = driverContext(log, undoSignal());
+    const driver = await drivers.get('network', document.driver);
+    const { context } = document.plan;
+    await driver.removeNetwork({ network: document.plan.network, ...(context === undefined ? {} : { context }) }, ctx);
+    if (document.pools.length > 0) await releasePools(await drivers.get('ipam', document.ipamDriver), document.pools, ctx);
+    books.removeNetwork(id);
+    events.publish('network', 'destroy', id, { name, type: document.driver });
+  }
+
+  /** In use by a container, running or not. */
+  #isUsed({ id, name }: NetworkRecord): boolean {
+    return this.#tools.books.endpointsOn(id).length > 0 || this.#tools.users().usersOf(id, name).length > 0;
+  }
+
+  /** What an earlier process left in the kernel is in the table from the first change on. */
+  #remember(): void {
+    const { books, executor } = this.#tools;
+    const used = books.networks.filter(({ id, document }) => !document.isPredefined || books.endpointsOn(id).length > 0);
+    executor.firewall.remember({
+      networks: new Map(used.filter(({ document }) => needsRules(document.plan)).map(({ id, document }) => [id, rulesOf(document.plan)])),
+      ports: new Map(
+        books.endpoints.flatMap(({ containerId, document }) =>
+          document.ports.length === 0 ? [] : [[containerId, mappingsOf(document.ports, document.addresses)] as const],
+        ),
+      ),
+    });
+  }
+}
+
+function now(): string {
+  const milliseconds = performance.timeOrigin + performance.now();
+  const seconds = Math.floor(milliseconds / 1e3);
+  return formatLogTime({ seconds, nanos: Math.floor((milliseconds - seconds * 1e3) * 1e6) });
+}

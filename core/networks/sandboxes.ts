@@ -1,0 +1,191 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { conflict, messageOf } from '@gantry/sdk';
+import type { EndpointConfig, EndpointInfo, PublishedPorts } from '@gantry/sdk/engine';
+import { createNetns, removeNetns } from '@gantry/sdk/linux';
+import { isDefault, setDefaultRoutes } from '../execute/index.ts';
+import { type Abortable, failpoint, KeyedMutex, shortId } from '../support/index.ts';
+import { attach, detach } from './attachments.ts';
+import type { DnsServers } from './dns/index.ts';
+import type { EndpointRecord, NetworkRecord } from './documents.ts';
+import { endpointInfo } from './endpoint-info.ts';
+import { gatewayOrder } from './gateway.ts';
+import { containerFiles } from './container-files.ts';
+import type { PortBooks } from './port-books.ts';
+import { exposedPorts, portKey } from './port-wishes.ts';
+import { publishPorts, unpublishPorts } from './publish.ts';
+import type { Tools } from './tools.ts';
+import type { NetworkedContainer, Sandbox } from './types.ts';
+import { networkMode, wishedNetworks } from './wishes.ts';
+
+export interface SandboxTools extends Tools {
+  readonly ports: PortBooks;
+  readonly dns: DnsServers;
+}
+export interface Wish {
+  readonly network: NetworkRecord;
+  readonly config: EndpointConfig;
+}
+
+/** Network namespaces of running containers and what is in them: one operation per container at a time. */
+export class Sandboxes {
+  readonly #tools: SandboxTools;
+  readonly mutex = new KeyedMutex();
+
+  constructor(tools: SandboxTools) {
+    this.#tools = tools;
+  }
+
+  async setup(container: NetworkedContainer, { signal }: Partial<Abortable> = {}): Promise<Sandbox> {
+    using _held = await this.mutex.acquire(container.id, signal === undefined ? {} : { signal });
+    const mode = networkMode(container.hostConfig);
+    if (mode.kind === 'container') return this.#share(mode.container);
+    await this.#undo(container.id);
+    try {
+      return await this.#setup(container, signal);
+    } catch (error) {
+      await this.#undo(container.id);
+      throw error;
+    }
+  }
+
+  async teardown(containerId: string): Promise<void> {
+    using _held = await this.mutex.acquire(containerId);
+    await this.#undo(containerId);
+  }
+
+  async adopt(container: NetworkedContainer): Promise<Sandbox> {
+    using _held = await this.mutex.acquire(container.id);
+    const mode = networkMode(container.hostConfig);
+    if (mode.kind === 'container') return this.#share(mode.container);
+    const { books, ports, log, executor } = this.#tools;
+    const records = books.endpointsOf(container.id);
+    for (const { networkId } of records) {
+      const network = books.byId(networkId);
+      if (network !== undefined) executor.ensureNetwork(network.document.plan);
+    }
+    const lost = ports.retake(
+      container.id,
+      records.flatMap(({ document }) => document.ports),
+    );
+    for (const { hostIp, hostPort, protocol } of lost) {
+      log.warn({ container: container.name }, `published port ${hostIp}:${hostPort}/${protocol} was taken by another program meanwhile`);
+    }
+    executor.firewall.repair();
+    await this.#serveNames(container, records);
+    return this.#describe(container, records);
+  }
+
+  /** Puts the default route where it belongs after a network came or went. */
+  reroute(containerId: string): void {
+    const records = this.#tools.books.endpointsOf(containerId).filter(({ document }) => document.ifname !== '');
+    const [first] = gatewayOrder(records, this.#tools.books);
+    if (records[0] === undefined) return;
+    const routes = (first?.document.plan?.routes ?? []).filter(isDefault);
+    setDefaultRoutes(
+      records[0].document.netnsPath,
+      routes.flatMap(({ via }) => (via === undefined || first === undefined ? [] : [{ ifname: first.document.ifname, via }])),
+    );
+  }
+
+  /** Starts or refreshes the name server of a running container after its networks changed. */
+  async serveNamesOf(container: NetworkedContainer): Promise<void> {
+    await this.#serveNames(container, this.#tools.books.endpointsOf(container.id));
+  }
+
+  netnsPath(containerId: string): string {
+    return join(this.#tools.execRoot, 'netns', shortId(containerId));
+  }
+
+  async #setup(container: NetworkedContainer, signal: AbortSignal | undefined): Promise<Sandbox> {
+    const wishes = this.#wishesOf(container);
+    const isOwn = networkMode(container.hostConfig).kind === 'networks';
+    const netnsPath = isOwn ? this.#makeNetns(container.id) : '';
+    const [gateway] = gatewayOrder(
+      wishes.map(({ network, config }) => ({ networkId: network.id, document: { config } })),
+      this.#tools.books,
+    );
+    const records: EndpointRecord[] = [];
+    for (const { network, config } of wishes) {
+      const isGateway = network.id === gateway?.networkId;
+      records.push(await attach(this.#tools, { container, network, config, netnsPath, isGateway }, signal === undefined ? {} : { signal }));
+    }
+    if (isOwn) publishPorts(this.#tools, container, records);
+    await this.#serveNames(container, records);
+    return this.#describe(container, this.#tools.books.endpointsOf(container.id));
+  }
+
+  #wishesOf(container: NetworkedContainer): readonly Wish[] {
+    const wishes = new Map<string, Wish>();
+    for (const [index, [name, config]] of wishedNetworks(container).entries()) {
+      const network = this.#tools.books.find(name);
+      const mac = index === 0 && !config.MacAddress && container.config.MacAddress ? { MacAddress: container.config.MacAddress } : {};
+      if (!wishes.has(network.id)) wishes.set(network.id, { network, config: { ...config, ...mac } });
+    }
+    return [...wishes.values()];
+  }
+
+  #makeNetns(containerId: string): string {
+    const path = this.netnsPath(containerId);
+    mkdirSync(join(this.#tools.execRoot, 'netns'), { recursive: true, mode: 0o755 });
+    failpoint('start.netns');
+    createNetns(path);
+    return path;
+  }
+
+  async #serveNames(container: NetworkedContainer, records: readonly EndpointRecord[]): Promise<void> {
+    const { books, dns } = this.#tools;
+    const served = records.filter(
+      ({ networkId, document }) => document.ifname !== '' && books.byId(networkId)?.document.isPredefined === false,
+    );
+    if (served[0] === undefined) dns.close(container.id);
+    else await dns.serve({ container, networkIds: served.map(({ networkId }) => networkId), netnsPath: served[0].document.netnsPath });
+  }
+
+  #describe(container: NetworkedContainer, records: readonly EndpointRecord[]): Sandbox {
+    const mode = networkMode(container.hostConfig);
+    const { books } = this.#tools;
+    const published: Record<string, PublishedPorts[string]> = {};
+    for (const port of exposedPorts(container.config)) published[portKey(port)] = null;
+    for (const port of records.flatMap(({ document }) => document.ports)) {
+      const { hostIp, hostPort } = port;
+      published[portKey(port)] = [...(published[portKey(port)] ?? []), { hostIp, hostPort }];
+    }
+    return {
+      ...(mode.kind === 'networks' ? { netnsPath: this.netnsPath(container.id) } : {}),
+      ...(mode.kind === 'none' ? { newNetns: true } : {}),
+      endpoints: records.map((record) => endpointInfo(record, books)),
+      ports: mode.kind === 'networks' ? published : {},
+      ...containerFiles(this.#tools, container, records),
+    };
+  }
+
+  /** --network container:X: all of X's. A path, not a copy: when X is started again, this container keeps the old one, as in Docker. */
+  #share(wanted: string): Sandbox {
+    const target = this.#tools.users().find(wanted);
+    if (!target.running) throw conflict(`cannot join network of a non running container: ${target.id}`);
+    const mode = networkMode(target.hostConfig);
+    if (mode.kind === 'container') return this.#share(mode.container);
+    const { resolvConf, hostsEntries } = this.#describe(target, this.#tools.books.endpointsOf(target.id));
+    const shared = { endpoints: [] as readonly EndpointInfo[], ports: {}, hostsEntries, resolvConf, env: [] };
+    if (mode.kind === 'host') return shared;
+    if (mode.kind === 'networks') return { netnsPath: this.netnsPath(target.id), ...shared };
+    if (target.pid === undefined) throw conflict(`cannot join network of container ${target.name}: its network namespace is not known`);
+    return { netnsPath: `/proc/${target.pid}/ns/net`, ...shared };
+  }
+
+  async #undo(containerId: string): Promise<void> {
+    const { books, dns, ports, log } = this.#tools;
+    dns.close(containerId);
+    unpublishPorts(this.#tools, containerId);
+    ports.release(containerId);
+    for (const record of books.endpointsOf(containerId)) await detach(this.#tools, record, { netnsGone: true });
+    const path = this.netnsPath(containerId);
+    if (!existsSync(path)) return;
+    try {
+      removeNetns(path);
+    } catch (error) {
+      log.warn({ path, reason: messageOf(error) }, 'could not remove a network namespace');
+    }
+  }
+}
