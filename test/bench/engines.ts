@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { Api } from '../support/api.ts';
+import { Daemon } from '../support/daemon.ts';
+import type { DaemonOptions } from '../support/daemon.ts';
+
+/** What scenarios use of a running engine. One that was not started here has no pid, and no start to measure. */
+export type Engine = Pick<Daemon, 'api'> & Partial<Pick<Daemon, 'pid' | 'startedMs'>> & AsyncDisposable;
+
+/** An engine to measure: how to start it in a folder of its own. */
+export interface EngineUnderTest {
+  readonly name: string;
+  readonly start: (folder: string) => Promise<Engine>;
+}
+
+export const gantry: EngineUnderTest = { name: 'gantry', start: (folder) => Daemon.start({ folder }) };
+
+type Command = NonNullable<DaemonOptions['command']>;
+
+const peers: Readonly<Record<string, { readonly program: string; readonly command: Command }>> = {
+  dockerd: {
+    program: '/usr/bin/dockerd',
+    command: ({ dataRoot, execRoot, socketPath }) => [
+      '/usr/bin/dockerd',
+      '--data-root',
+      dataRoot,
+      '--exec-root',
+      execRoot,
+      '--pidfile',
+      `${execRoot}.pid`,
+      '--host',
+      `unix://${socketPath}`,
+    ],
+  },
+  podman: {
+    program: '/usr/bin/podman',
+    command: ({ dataRoot, execRoot, socketPath }) => [
+      '/usr/bin/podman',
+      ...podmanPlaces(dataRoot, execRoot),
+      'system',
+      'service',
+      '--time',
+      '0',
+      `unix://${socketPath}`,
+    ],
+  },
+};
+
+/** Other engines on this machine; they start in the same namespaces and on the same disk as ours. */
+export function peersFound(): readonly EngineUnderTest[] {
+  return Object.entries(peers)
+    .filter(([, { program }]) => existsSync(program))
+    .map(([name, { command }]) => ({ name, start: (folder) => Daemon.start({ folder, command }) }));
+}
+
+function podmanPlaces(dataRoot: string, execRoot: string): readonly string[] {
+  return ['--root', dataRoot, '--runroot', execRoot, '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'];
+}
+
+/** An engine that runs already: `name=/path/to.sock`. */
+export function attached(given: string): EngineUnderTest {
+  const [name = '', socketPath = ''] = given.split('=');
+  if (!existsSync(socketPath)) throw new Error(`--peer ${given}: no socket ${socketPath} here (the benchmark has a /run of its own)`);
+  const api = new Api(socketPath);
+  return { name, start: async () => ({ api, [Symbol.asyncDispose]: async () => api[Symbol.dispose]() }) };
+}

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { busyboxRootfs } from '../support/busybox.ts';
+import type { BigImage } from './big-image.ts';
+
+/** What this machine needs for the same work without an engine, in ms. Each is measured next to the scenario that is held against it. */
+export class Floors {
+  readonly #folder: string;
+  readonly #runtime = ['/usr/bin/crun', '/usr/sbin/runc'].find((path) => existsSync(path)) ?? 'runc';
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    busyboxRootfs(join(folder, 'bundle/rootfs'));
+  }
+
+  /** `crun run` of a bundle that ends at once. A loop in the shell, so that starting processes from here does not count. */
+  run(count: number): readonly number[] {
+    this.#writeConfig(['/bin/true']);
+    return this.#loop(count, `${this.#runtime} run --bundle ${this.#bundle} floor-$$`);
+  }
+
+  exec(count: number): readonly number[] {
+    this.#writeConfig(['/bin/sleep', '1000']);
+    execFileSync(this.#runtime, ['run', '--detach', '--bundle', this.#bundle, 'floor-exec'], { stdio: 'ignore' });
+    try {
+      return this.#loop(count, `${this.#runtime} exec floor-exec /bin/true`);
+    } finally {
+      execFileSync(this.#runtime, ['delete', '--force', 'floor-exec']);
+    }
+  }
+
+  /** tar unpacks the layers out of the archive, and the disk has them. */
+  unpack({ path, layers }: BigImage): number {
+    const target = join(this.#folder, 'unpacked');
+    const command = layers
+      .map((layer, index) => `mkdir -p ${target}/${index} && tar -xOf ${path} ${layer} | tar -xp -C ${target}/${index}`)
+      .join(' && ');
+    const spent = timed(`${command} && sync -f ${target}`);
+    rmSync(target, { recursive: true });
+    return spent;
+  }
+
+  copy({ path }: BigImage): number {
+    return timed(`cat ${path} | cat > /dev/null`);
+  }
+
+  get #bundle(): string {
+    return join(this.#folder, 'bundle');
+  }
+
+  #loop(count: number, command: string): readonly number[] {
+    const rounds = 5;
+    return Array.from({ length: count }, () => timed(`for i in $(seq ${rounds}); do ${command} || exit 1; done`) / rounds);
+  }
+
+  #writeConfig(args: readonly string[]): void {
+    mkdirSync(this.#bundle, { recursive: true });
+    rmSync(join(this.#bundle, 'config.json'), { force: true });
+    execFileSync(this.#runtime, ['spec'], { cwd: this.#bundle });
+    const config = JSON.parse(readFileSync(join(this.#bundle, 'config.json'), 'utf8')) as { process: object; linux: object };
+    config.process = { ...config.process, terminal: false, args };
+    config.linux = { ...config.linux, cgroupsPath: '/gantry-floor/it' };
+    writeFileSync(join(this.#bundle, 'config.json'), JSON.stringify(config));
+  }
+}
+
+function timed(command: string): number {
+  const began = performance.now();
+  execFileSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return performance.now() - began;
+}

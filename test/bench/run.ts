@@ -1,0 +1,93 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { withExt4 } from '../support/ext4.ts';
+import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
+import { ensureTools } from '../support/setup.ts';
+import { bigImage } from './big-image.ts';
+import type { Engine, EngineUnderTest } from './engines.ts';
+import { attached, gantry, peersFound } from './engines.ts';
+import { Floors } from './floors.ts';
+import { quiet } from './machine.ts';
+import type { Result } from './report.ts';
+import { isMissed, line, table } from './report.ts';
+import { loadBusybox, scenarios } from './scenarios.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    strict: { type: 'boolean', default: false },
+    'no-peers': { type: 'boolean', default: false },
+    peer: { type: 'string', multiple: true, default: [] },
+  },
+});
+const top = join(import.meta.dirname, '../..');
+const chosen = Object.entries(scenarios).filter(([name]) => options.only?.split(',').includes(name) ?? true);
+if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(scenarios).join(', ')}`);
+
+const missing = missingForNamespaces();
+if (missing !== undefined) fail(`npm run bench ${missing}`);
+if (process.env['GANTRY_TEST_INSIDE'] === undefined) ensureTools('test');
+inNamespaces(import.meta.url, { cgroups: 'v1' });
+
+const results: Result[] = [];
+for (const engine of [gantry, ...options.peer.map(attached), ...(options['no-peers'] ? [] : peersFound())]) {
+  console.log(`\n${engine.name}`);
+  await measure(engine);
+}
+console.log(`\n${table(results)}`);
+mkdirSync(join(top, 'out'), { recursive: true });
+writeFileSync(join(top, 'out/bench.json'), `${JSON.stringify(results, null, 1)}\n`);
+if (options.strict && results.some((result) => result.engine === gantry.name && isMissed(result))) process.exitCode = 1;
+
+async function measure(underTest: EngineUnderTest): Promise<void> {
+  await using disk = withExt4({ sizeMiB: 8 * 1024, folder: join(top, '.cache') });
+  const floors = new Floors(join(disk.path, 'floors'));
+  let engine = await underTest.start(join(disk.path, 'engine'));
+  const restart = async (): Promise<Engine> => {
+    await engine[Symbol.asyncDispose]();
+    return (engine = await underTest.start(join(disk.path, 'engine')));
+  };
+  try {
+    let isPrepared = false;
+    for (const [name, scenario] of chosen) {
+      if (name !== 'idle-memory' && !isPrepared) await loadBusybox(engine.api);
+      isPrepared ||= name !== 'idle-memory';
+      await quiet();
+      const bench = {
+        engine,
+        floors,
+        restart,
+        bigImage: () => bigImage(join(top, '.cache')),
+        samples: (count: number) => (options.quick ? Math.ceil(count / 3) : count),
+      };
+      const result = await scenario.measure(bench).then(
+        (measured): Result => ({ engine: underTest.name, name, scenario, ...measured }),
+        (error: unknown): Result => ({
+          engine: underTest.name,
+          name,
+          scenario,
+          values: [],
+          note: `failed: ${error instanceof Error ? error.message : String(error)}`,
+        }),
+      );
+      results.push(result);
+      console.log(line(result));
+    }
+  } finally {
+    await removeContainers(engine);
+    await engine[Symbol.asyncDispose]();
+    rmSync(join(disk.path, 'engine'), { recursive: true, force: true });
+  }
+}
+
+async function removeContainers({ api }: Engine): Promise<void> {
+  const all = await api.json<readonly { readonly Id: string }[]>('GET', '/containers/json?all=1').catch(() => []);
+  await Promise.all(all.map(({ Id }) => api.call('DELETE', `/containers/${Id}?force=1&v=1`).catch(() => undefined)));
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

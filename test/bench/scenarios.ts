@@ -1,0 +1,189 @@
+import { createReadStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Api } from '../support/api.ts';
+import { busyboxImage } from '../support/busybox.ts';
+import type { BigImage } from './big-image.ts';
+import { bigImageReference } from './big-image.ts';
+import type { Engine } from './engines.ts';
+import type { Floors } from './floors.ts';
+import { engineFootprint, watchPeak } from './machine.ts';
+import { requestRate } from './requests.ts';
+import { sample } from './statistics.ts';
+
+export interface Bench {
+  readonly engine: Engine;
+  readonly floors: Floors;
+  readonly bigImage: () => BigImage;
+  /** Stops the engine and starts it again on the same data. */
+  readonly restart: () => Promise<Engine>;
+  /** This many samples, or fewer in a hurry. */
+  readonly samples: (count: number) => number;
+}
+
+export interface Measured {
+  readonly values: readonly number[];
+  /** What the machine needs for the same work without an engine. */
+  readonly floors?: readonly number[];
+  readonly note?: string;
+}
+
+export interface Scenario {
+  readonly unit: 'ms' | 'req/s' | 'MB';
+  /** Times the floor where there is one, else in the unit. */
+  readonly target: { readonly atMost: number } | { readonly atLeast: number };
+  readonly measure: (bench: Bench) => Promise<Measured>;
+}
+
+/** In this order: memory first, while the engine is fresh; what leaves 200 containers behind last. */
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  'idle-memory': { unit: 'MB', target: { atMost: 110 }, measure: idleMemory },
+  'run-none': { unit: 'ms', target: { atMost: 3.5 }, measure: (bench) => runContainers(bench, 'none') },
+  'run-bridge': { unit: 'ms', target: { atMost: 6 }, measure: (bench) => runContainers(bench, 'bridge') },
+  exec: { unit: 'ms', target: { atMost: 3.5 }, measure: execs },
+  'start-50': { unit: 'ms', target: { atMost: 3.5 }, measure: startMany },
+  'container-memory': { unit: 'MB', target: { atMost: 2.5 }, measure: containerMemory },
+  load: { unit: 'ms', target: { atMost: 2.5 }, measure: load },
+  save: { unit: 'ms', target: { atMost: 4 }, measure: save },
+  'load-peak-memory': { unit: 'MB', target: { atMost: 300 }, measure: loadPeak },
+  ping: { unit: 'req/s', target: { atLeast: 10_000 }, measure: (bench) => rate(bench, '/_ping') },
+  'ps-200': { unit: 'req/s', target: { atLeast: 2000 }, measure: listMany },
+  'start-200': { unit: 'ms', target: { atMost: 300 }, measure: coldStart },
+};
+
+/** The image that the scenarios run; before the first of them. */
+export async function loadBusybox(api: Api): Promise<void> {
+  await api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+}
+
+async function idleMemory(): Promise<Measured> {
+  await sleep(2000);
+  const { residentMB, proportionalMB } = engineFootprint();
+  return { values: [residentMB], note: `${proportionalMB.toFixed(0)} MB proportional` };
+}
+
+async function runContainers({ engine: { api }, floors, samples }: Bench, network: string): Promise<Measured> {
+  const runOne = async (): Promise<void> => {
+    const id = await create(api, ['true'], network);
+    await start(api, id);
+    await api.json('POST', `/containers/${id}/wait`);
+    await remove(api, id);
+  };
+  return { floors: floors.run(samples(10)), values: await sample(samples(30), runOne) };
+}
+
+async function execs({ engine: { api }, floors, samples }: Bench): Promise<Measured> {
+  const id = await create(api, ['sleep', '1000'], 'none');
+  await start(api, id);
+  const execOne = async (): Promise<void> => {
+    const { Id } = await api.json<{ readonly Id: string }>('POST', `/containers/${id}/exec`, {
+      json: { Cmd: ['true'], AttachStdout: true },
+    });
+    await api.stream('POST', `/exec/${Id}/start`, { json: { Detach: false, Tty: false } });
+  };
+  const values = await sample(samples(30), execOne);
+  await remove(api, id);
+  return { floors: floors.exec(samples(10)), values };
+}
+
+/** Fifty at once; per container, so that the floor is one `crun run`. */
+async function startMany({ engine: { api }, floors, samples }: Bench): Promise<Measured> {
+  const count = 50;
+  const values: number[] = [];
+  for (let round = 0; round < samples(3); round += 1) {
+    const ids = await Promise.all(Array.from({ length: count }, () => create(api, ['sleep', '1000'], 'none')));
+    const began = performance.now();
+    await Promise.all(ids.map((id) => start(api, id)));
+    values.push((performance.now() - began) / count);
+    await Promise.all(ids.map((id) => remove(api, id)));
+  }
+  return { floors: floors.run(samples(10)), values, note: `${count} in ${((values[0] ?? 0) * count).toFixed(0)} ms` };
+}
+
+/** What one more running container costs outside of itself: its monitor, and what the engine keeps for it. */
+async function containerMemory({ engine: { api } }: Bench): Promise<Measured> {
+  const count = 20;
+  const before = engineFootprint();
+  const ids = await Promise.all(Array.from({ length: count }, () => create(api, ['sleep', '1000'], 'bridge')));
+  await Promise.all(ids.map((id) => start(api, id)));
+  await sleep(1000);
+  const after = engineFootprint();
+  await Promise.all(ids.map((id) => remove(api, id)));
+  const proportional = (after.proportionalMB - before.proportionalMB) / count;
+  return { values: [(after.residentMB - before.residentMB) / count], note: `${proportional.toFixed(1)} MB proportional` };
+}
+
+async function load({ engine: { api }, floors, bigImage, samples }: Bench): Promise<Measured> {
+  const image = bigImage();
+  const floor = Array.from({ length: samples(3) }, () => floors.unpack(image));
+  const values: number[] = [];
+  for (let round = 0; round < samples(3); round += 1) {
+    await removeImage(api);
+    values.push(...(await sample(1, () => loadBig(api, image), 0)));
+  }
+  return { floors: floor, values, note: `${((image.sizeBytes / 1e6 / (values[0] ?? 1)) * 1000).toFixed(0)} MB/s` };
+}
+
+async function save({ engine: { api }, floors, bigImage, samples }: Bench): Promise<Measured> {
+  const image = bigImage();
+  if ((await api.call('GET', `/images/${bigImageReference}/json`)).status !== 200) await loadBig(api, image);
+  const saveBig = async (): Promise<void> => {
+    const answer = await api.open('GET', `/images/${bigImageReference}/get`);
+    await finished(answer.resume());
+  };
+  return { floors: Array.from({ length: samples(3) }, () => floors.copy(image)), values: await sample(samples(3), saveBig, 1) };
+}
+
+async function loadPeak({ engine: { api, pid }, bigImage }: Bench): Promise<Measured> {
+  await removeImage(api);
+  if (pid === undefined) return { values: [] };
+  const peak = watchPeak(pid);
+  await loadBig(api, bigImage());
+  return { values: [peak()] };
+}
+
+async function listMany(bench: Bench): Promise<Measured> {
+  await fill(bench.engine.api);
+  return rate(bench, '/containers/json?all=1');
+}
+
+async function coldStart({ engine: { api }, restart, samples }: Bench): Promise<Measured> {
+  await fill(api);
+  const values: number[] = [];
+  for (let round = 0; round < samples(5); round += 1) values.push((await restart()).startedMs ?? Number.NaN);
+  return { values };
+}
+
+async function rate({ engine: { api }, samples }: Bench, path: string): Promise<Measured> {
+  const values: number[] = [];
+  await requestRate(api.socketPath, path, 500);
+  for (let round = 0; round < samples(5); round += 1) values.push(await requestRate(api.socketPath, path, 1000));
+  return { values };
+}
+
+/** 200 containers in the list, made once. */
+async function fill(api: Api): Promise<void> {
+  const there = (await api.json<readonly unknown[]>('GET', '/containers/json?all=1')).length;
+  await Promise.all(Array.from({ length: Math.max(0, 200 - there) }, () => create(api, ['true'], 'none')));
+}
+
+async function create(api: Api, command: readonly string[], network: string): Promise<string> {
+  const json = { Image: 'busybox', Cmd: command, StopSignal: 'SIGKILL', HostConfig: { NetworkMode: network } };
+  return (await api.json<{ readonly Id: string }>('POST', '/containers/create', { json })).Id;
+}
+
+async function start(api: Api, id: string): Promise<void> {
+  await api.json('POST', `/containers/${id}/start`);
+}
+
+async function remove(api: Api, id: string): Promise<void> {
+  await api.json('DELETE', `/containers/${id}?force=1&v=1`);
+}
+
+async function loadBig(api: Api, { path }: BigImage): Promise<void> {
+  await api.stream('POST', '/images/load?quiet=1', { body: createReadStream(path, { highWaterMark: 1024 * 1024 }) });
+}
+
+async function removeImage(api: Api): Promise<void> {
+  await api.call('DELETE', `/images/${bigImageReference}?force=1`);
+}
