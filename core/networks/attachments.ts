@@ -43,11 +43,15 @@ export async function attach(tools: Tools, request: AttachRequest, { signal }: P
     const described: EndpointRecord = { ...planned, document: { ...planned.document, addresses: plan.addresses, plan } };
     tools.books.putEndpoints([described]);
     signal?.throwIfAborted();
-    if (driver.namespace !== 'own') return described;
+    if (driver.namespace !== 'own') {
+      publish(tools, 'connect', described);
+      return described;
+    }
     tools.executor.ensureNetwork(network.document.plan);
     const made = tools.executor.makeEndpoint({ endpointId: planned.document.endpointId, netnsPath, plan, isGateway: request.isGateway });
     const record: EndpointRecord = { ...described, document: { ...described.document, ...made } };
     tools.books.putEndpoints([record]);
+    publish(tools, 'connect', record);
     return record;
   } catch (error) {
     await detach(tools, tools.books.endpoint(container.id, network.id) ?? planned, { netnsGone: false });
@@ -79,12 +83,19 @@ export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }
     });
   }
   tools.books.removeEndpoint(containerId, networkId);
+  if (document.plan !== undefined) publish(tools, 'disconnect', record);
 }
 
 /** DNS names in Docker's order: container name, aliases, short id, hostname. */
 export function namesOf(container: NetworkedContainer, config: EndpointConfig): readonly string[] {
   const hostname = container.config.Hostname || shortId(container.id);
   return [...new Set([container.name, ...(config.Aliases ?? []), shortId(container.id), hostname])];
+}
+
+function publish({ books, events }: Tools, action: 'connect' | 'disconnect', { containerId, networkId }: EndpointRecord): void {
+  const network = books.byId(networkId);
+  if (network === undefined) return;
+  events.publish('network', action, networkId, { container: containerId, name: network.name, type: network.document.driver });
 }
 
 function plannedRecord({ container, network, config, netnsPath }: AttachRequest): EndpointRecord {

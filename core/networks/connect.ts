@@ -30,7 +30,6 @@ export async function connect(
   }
   if (running) await connectRunning(tools, sandboxes, { container, network, config });
   await tools.users().setNetworks(container.id, { ...withMode({ ...container, networks }), [network.name]: config });
-  tools.events.publish('network', 'connect', network.id, { container: container.id, name: network.name, type: network.document.driver });
 }
 
 /** Takes a container off a network. With `force` it need not exist any more. */
@@ -62,7 +61,6 @@ export async function disconnect(
     const { [named ?? network.name]: _gone, ...others } = withMode(container);
     await tools.users().setNetworks(container.id, others);
   }
-  tools.events.publish('network', 'disconnect', network.id, { container: containerId, name: network.name, type: network.document.driver });
 }
 
 async function connectRunning(

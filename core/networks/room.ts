@@ -1,4 +1,4 @@
-import { forbidden, type Logger } from '@gantry/sdk';
+import { forbidden, type Logger, messageOf } from '@gantry/sdk';
 import type { CreateNetwork, EndpointConfig, EndpointInfo, Filtered, NetworkInfo, Networks } from '@gantry/sdk/engine';
 import { formatLogTime } from '@gantry/sdk/log';
 import type { Drivers } from '../drivers/index.ts';
@@ -45,6 +45,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   readonly #sandboxes: Sandboxes;
   readonly #watch: Watch;
   readonly #mutex = new KeyedMutex();
+  #ready: Promise<void> | undefined;
 
   constructor({ database, drivers, events, execRoot, log, users }: NetworksRoomOptions) {
     const books = new NetworkBooks(database);
@@ -56,18 +57,24 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     this.#remember();
   }
 
-  /** Makes the predefined networks that are missing. The second start finds them and does nothing. */
-  async start(): Promise<void> {
-    for (const { name, driver, options } of predefinedNetworks) {
-      using _held = await this.#mutex.acquire(name);
-      if (this.#tools.books.named(name) !== undefined) continue;
-      await createNetwork(this.#tools, { name, driver, options }, { isPredefined: true, isLazy: true });
-    }
+  /** Makes the predefined networks that are missing, in the background: `ready` tells when. Only the first start of a data root has anything to do. */
+  start(): void {
     this.#watch.start();
+    this.ready.catch((error: unknown) => this.#tools.log.error({ reason: messageOf(error) }, 'could not make the predefined networks'));
+  }
+
+  /** The predefined networks are there; every asynchronous call waits for it. After a failure the next call tries again. */
+  get ready(): Promise<void> {
+    this.#ready ??= this.#makePredefined().catch((error: unknown) => {
+      this.#ready = undefined;
+      throw error;
+    });
+    return this.#ready;
   }
 
   async create(request: CreateNetwork): Promise<{ readonly id: string; readonly warning: string }> {
     checkCreateNetwork(request);
+    await this.ready;
     using _held = await this.#mutex.acquire(request.name);
     const { id, name, document } = await createNetwork(this.#tools, request);
     this.#tools.events.publish('network', 'create', id, { name, type: document.driver });
@@ -83,7 +90,8 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     return this.#tools.books.networks.filter(matches).map((network) => networkInfo(network, this.#tools.books));
   }
 
-  connect(network: string, container: string, config: EndpointConfig): Promise<void> {
+  async connect(network: string, container: string, config: EndpointConfig): Promise<void> {
+    await this.ready;
     return connect(this.#tools, this.#sandboxes, { network, container, config });
   }
 
@@ -123,7 +131,8 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     checkWishes(container);
   }
 
-  setup(container: NetworkedContainer, options: Partial<Abortable> = {}): Promise<Sandbox> {
+  async setup(container: NetworkedContainer, options: Partial<Abortable> = {}): Promise<Sandbox> {
+    await this.ready;
     return this.#sandboxes.setup(container, options);
   }
 
@@ -135,6 +144,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     return this.#sandboxes.adopt(container);
   }
 
+  /** After the adoptions at start: takes away what the kernel, the books and the drivers have of containers that are not among these. */
   sweep(runningIds: ReadonlySet<string>): Promise<void> {
     return sweep(this.#tools, this.#sandboxes, runningIds);
   }
@@ -166,6 +176,13 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     this.#tools.dns.closeAll();
     for (const { containerId } of this.#tools.books.endpoints) this.#tools.ports.release(containerId);
     this.#tools.executor[Symbol.dispose]();
+  }
+
+  async #makePredefined(): Promise<void> {
+    for (const { name, driver, options } of predefinedNetworks) {
+      if (this.#tools.books.named(name) !== undefined) continue;
+      await createNetwork(this.#tools, { name, driver, options }, { isPredefined: true, isLazy: true });
+    }
   }
 
   async #remove(network: NetworkRecord): Promise<void> {

@@ -35,7 +35,8 @@ export class Machine implements AsyncDisposable {
 
   static async start(): Promise<Machine> {
     const machine = new Machine();
-    await machine.room.start();
+    machine.room.start();
+    await machine.room.ready;
     return machine;
   }
 
@@ -45,7 +46,7 @@ export class Machine implements AsyncDisposable {
     this.#database[Symbol.dispose]();
     this.#database = new Database(join(this.folder, 'metadata.db'));
     this.room = this.#open();
-    await this.room.start();
+    this.room.start();
   }
 
   async run(name: string, wishes: ContainerWishes = {}): Promise<Container> {
