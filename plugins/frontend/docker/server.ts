@@ -1,15 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { codeOf } from '@gantry/sdk';
+import { codeOf, messageOf, notFound } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import type { Logger } from '@gantry/sdk';
 import { type FastifyInstance, fastify } from 'fastify';
 import { Call } from './http/call.ts';
 import { commonHeaders, maxVersion } from './http/headers.ts';
+import { checkContentType } from './http/json.ts';
 import { Query, type QueryValues } from './http/query.ts';
 import { targetOf } from './http/target.ts';
 import { routes } from './routes/index.ts';
 import type { Route } from './routes/route.ts';
+import { isOfSwarm, notAManager } from './routes/swarm.ts';
 import { statusOf, textOf } from './status.ts';
 import { Hijacks } from './streams/hijack.ts';
 
@@ -65,13 +67,20 @@ async function routerOf({ engine, log, stopping }: ServerOptions, versions: Weak
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.setErrorHandler((error, _request, reply) => {
+  // All that is left for Fastify to refuse is a Content-Type that it cannot read.
+  app.setErrorHandler((error, request, reply) => {
     reply.hijack();
-    sendError(reply.raw, 400, error instanceof Error ? error.message : String(error));
+    try {
+      checkContentType(request.headers['content-type']);
+      sendError(reply.raw, 400, messageOf(error));
+    } catch (refusal) {
+      sendError(reply.raw, 400, messageOf(refusal));
+    }
   });
-  app.setNotFoundHandler((_request, reply) => {
+  app.setNotFoundHandler((request, reply) => {
     reply.hijack();
-    sendError(reply.raw, 404, 'page not found');
+    const error = isOfSwarm(request.url) ? notAManager() : notFound('page not found');
+    sendError(reply.raw, statusOf(error), error.message);
   });
   for (const route of routes) {
     app.route({

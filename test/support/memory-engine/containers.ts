@@ -175,7 +175,7 @@ export class MemoryContainers implements Containers {
   statPath: Containers['statPath'] = async (text, path) => {
     const file = this.find(text).files.get(path);
     if (file === undefined && path !== '/') throw notFound(`Could not find the file ${path} in container ${text}`);
-    return statOf(path, file?.length ?? 0);
+    return path === '/' ? { ...statOf(path, 0), name: '/', mode: goDirectory } : statOf(path, file?.length ?? 0);
   };
 
   getArchive: Containers['getArchive'] = async (text, path) => ({
@@ -223,6 +223,9 @@ async function* linesOf(container: MemoryContainer, { follow, stdout, stderr, ta
     if (next === container.lines.length) await container.changed(signal);
   }
 }
+
+/** fs.ModeDir | 0o755 of Go. */
+const goDirectory = 0x8000_0000 + 0o755;
 
 async function* once(bytes: Buffer): AsyncIterable<Buffer> {
   yield bytes;

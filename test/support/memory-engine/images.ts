@@ -114,7 +114,7 @@ export class MemoryImages implements Images {
   };
 
   pull: Images['pull'] = async (reference, { onProgress }) => {
-    if (!reference.startsWith('pullable')) throw notImplemented('no transport plugin is loaded');
+    if (!withTag(reference).startsWith('pullable')) throw notImplemented('no transport plugin is loaded');
     onProgress?.({ status: `Pulling from ${reference}`, id: 'latest' });
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     if (reference.includes('broken')) throw notFound(`manifest for ${reference} not found`);
@@ -128,6 +128,7 @@ export class MemoryImages implements Images {
   };
 }
 
-function withTag(name: string): string {
+function withTag(reference: string): string {
+  const name = reference.replace(/^docker\.io\/(library\/)?/, '');
   return name.lastIndexOf(':') > name.lastIndexOf('/') ? name : `${name}:latest`;
 }

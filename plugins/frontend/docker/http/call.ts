@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { cancelled } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import { Outgoing } from '../streams/outgoing.ts';
 import { checkContentType, parseJson, readBytes } from './json.ts';
@@ -62,9 +63,12 @@ export class Call {
   }
 
   /** The body as it comes. Leaving it early keeps the connection, so that an answer can still be sent. */
-  body(): AsyncIterable<Buffer> {
-    const { request } = this;
-    return { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) };
+  async *body(): AsyncIterable<Buffer> {
+    try {
+      for await (const chunk of this.request.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
+    } catch (error) {
+      throw cancelled('the client went away before its request was whole', { cause: error });
+    }
   }
 
   get hasBody(): boolean {

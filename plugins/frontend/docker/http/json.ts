@@ -2,19 +2,21 @@ import { GantryError, invalidArgument } from '@gantry/sdk';
 import { bodyTooLarge } from '../status.ts';
 
 const maxJsonBytes = 4 * 1024 * 1024;
+const maxDiscardedBytes = 128 * 1024 * 1024;
 /** Documents of clients are some ten levels deep; more than this would overflow the stack of whoever walks them. */
 const maxDepth = 1_000;
 
-/** The whole body, at most 4 MiB. */
+/** The whole body, at most 4 MiB. Most of what is too long is read all the same: a client that still writes does not read the refusal. */
 export async function readBytes(body: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > maxJsonBytes) {
-      throw new GantryError('invalid_argument', `the request body is larger than ${maxJsonBytes} bytes`, { reason: bodyTooLarge });
-    }
-    chunks.push(chunk);
+    if (size <= maxJsonBytes) chunks.push(chunk);
+    else if (size > maxDiscardedBytes) break;
+  }
+  if (size > maxJsonBytes) {
+    throw new GantryError('invalid_argument', `the request body is larger than ${maxJsonBytes} bytes`, { reason: bodyTooLarge });
   }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }

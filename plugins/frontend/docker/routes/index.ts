@@ -6,7 +6,6 @@ import { networkRoutes } from './networks.ts';
 import { pluginRoutes } from './plugins.ts';
 import { registryRoutes } from './registry.ts';
 import type { Route } from './route.ts';
-import { swarmRoutes } from './swarm.ts';
 import { systemRoutes } from './system/index.ts';
 import { volumeRoutes } from './volumes.ts';
 
@@ -21,5 +20,4 @@ export const routes: readonly Route[] = [
   ...buildRoutes,
   ...registryRoutes,
   ...pluginRoutes,
-  ...swarmRoutes,
 ];

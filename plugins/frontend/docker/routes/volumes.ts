@@ -14,7 +14,9 @@ export const volumeRoutes: readonly Route[] = [
   get('/volumes/:name', async (call) => call.send(volumeDocument(await call.engine.volumes.inspect(call.param('name'))))),
   post('/volumes/create', create),
   post('/volumes/prune', prune),
-  put('/volumes/:name', notAManager),
+  put('/volumes/:name', () => {
+    throw notAManager();
+  }),
   remove('/volumes/:name', async (call) => {
     await call.engine.volumes.remove(call.param('name'), { force: call.query.flag('force') });
     call.sendNothing(204);
