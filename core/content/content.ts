@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, dataLoss, fromErrno, invalidArgument, notFound } from '@gantry/sdk';
@@ -53,6 +64,19 @@ export class Content {
     const bytes = this.#reading(digest, () => readFileSync(this.path(digest)));
     if (digestOf(bytes) !== digest) throw dataLoss(`blob ${digest} is damaged`);
     return bytes;
+  }
+
+  /** The first bytes, enough to tell what kind of file it is. */
+  head(digest: string): Buffer {
+    return this.#reading(digest, () => {
+      const file = openSync(this.path(digest), 'r');
+      try {
+        const bytes = Buffer.alloc(512);
+        return bytes.subarray(0, readSync(file, bytes));
+      } finally {
+        closeSync(file);
+      }
+    });
   }
 
   read(digest: string, options: Abortable = {}): AsyncIterable<Buffer> {

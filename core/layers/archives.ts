@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { Abortable } from '@gantry/sdk';
+import { type Abortable, messageOf } from '@gantry/sdk';
 import type { PathStat } from '@gantry/sdk/engine';
 import { openUnnamed } from '@gantry/sdk/linux';
 import type { Archives } from './types.ts';
@@ -60,7 +60,7 @@ export class TreeArchives implements Archives {
 class Handover implements AsyncIterable<Buffer> {
   readonly #chunks: { readonly chunk: Buffer; readonly taken: () => void }[] = [];
   #wake: () => void = () => undefined;
-  #end: { readonly error?: unknown } | undefined;
+  #end: { readonly error?: Error } | undefined;
 
   /** Resolves when the chunk was taken, or nobody takes any more. */
   put(chunk: Buffer): Promise<void> {
@@ -72,7 +72,7 @@ class Handover implements AsyncIterable<Buffer> {
   }
 
   close(error?: unknown): void {
-    this.#end ??= error === undefined ? {} : { error };
+    this.#end ??= error === undefined ? {} : { error: error instanceof Error ? error : new Error(messageOf(error)) };
     this.#wake();
   }
 

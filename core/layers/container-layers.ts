@@ -142,7 +142,7 @@ export class ContainerTrees implements ContainerLayers {
 
   /** Waits for mounts that are going away. */
   async settled(): Promise<void> {
-    await Promise.all([...this.#mounts.values()].map(({ ending }) => ending));
+    for (const { ending } of this.#mounts.values()) await ending;
   }
 
   async #mountNow(row: RwLayerRow, { signal }: Abortable): Promise<void> {

@@ -1,11 +1,14 @@
-import { closeSync, openSync } from 'node:fs';
-import { type Abortable, exhausted, GantryError, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
+import { createReadStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { type Abortable, GantryError, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
 import type { Content, Ingested } from '../content/index.ts';
 import type { LayerRow, LayerRows } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId, undoSignal } from '../support/index.ts';
 import { chainIdsOf, maxDepth } from './chain-id.ts';
+import { plainStream } from './plain-stream.ts';
 import type { Rootfs } from './types.ts';
 import type { Views } from './views.ts';
+import { sniff } from './worker/decompress.ts';
 import { needsLowerLayers } from './worker/unpacker.ts';
 import type { TreeWorkers } from './worker/pool.ts';
 
@@ -236,20 +239,28 @@ export class ImageLayers {
 
   async #unpack({ driver, key, chain, source }: Missing, view: 'merged' | 'changes', { signal }: Abortable): Promise<number> {
     const isDiffIdKnown = source.blob.digest === source.diffId;
-    const fd = openSync(source.blob.path, 'r');
+    const whiteouts = view === 'changes' ? 'overlay' : 'plain';
+    await using file = await this.#openPlain(source.blob.path, { signal });
+    await using shown = await this.#parts.views.show({ driver, key, chain }, { readOnly: false, view, signal });
+    const job = { root: shown.path, fd: file.fd, whiteouts, isDiffIdKnown } as const;
+    const { diffId, sizeBytes } = await this.#parts.workers.run('apply', job, { signal });
+    if (!isDiffIdKnown && diffId !== source.diffId) throw invalidArgument(`invalid diffID: expected "${source.diffId}", got "${diffId}"`);
+    return sizeBytes;
+  }
+
+  /** The layer's file, or what xz or bzip2 makes of it: those two are no libraries here. */
+  async #openPlain(path: string, { signal }: Abortable): Promise<{ readonly fd: number } & AsyncDisposable> {
+    const file = await open(path, 'r');
+    const head = Buffer.alloc(8);
+    await file.read(head, 0, 8, 0);
+    if (!['xz', 'bzip2'].includes(sniff(head))) return file;
+    await file.close();
+    const plain = this.#parts.content.newIngestPath();
     try {
-      await using shown = await this.#parts.views.show({ driver, key, chain }, { readOnly: false, view, signal });
-      const whiteouts = view === 'changes' ? 'overlay' : 'plain';
-      const { diffId, sizeBytes } = await this.#parts.workers.run('apply', { root: shown.path, fd, whiteouts, isDiffIdKnown }, { signal });
-      if (!isDiffIdKnown && diffId !== source.diffId) throw invalidArgument(`invalid diffID: expected "${source.diffId}", got "${diffId}"`);
-      return sizeBytes;
-    } catch (error) {
-      const { code, message } = error instanceof GantryError ? error : { code: undefined, message: '' };
-      if (code === 'exhausted' && !message.includes('no space left'))
-        throw exhausted(`unpack layer ${source.diffId}: ${message}`, { cause: error });
-      throw error;
+      await this.#parts.workers.run('ingest', { path: plain }, { input: plainStream(createReadStream(path), { signal }), signal });
+      return await open(plain, 'r');
     } finally {
-      closeSync(fd);
+      await rm(plain, { force: true });
     }
   }
 

@@ -50,7 +50,14 @@ export class LayerRows {
   addLayer({ chainId, parent, diffId, blobDigest, driver, key, sizeBytes, createdMs }: LayerRow): void {
     this.#database.run(
       'INSERT INTO layers (chain_id, parent, diff_id, blob_digest, driver, key, size, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      ...[chainId, parent ?? null, diffId, blobDigest, driver, key, sizeBytes, createdMs],
+      chainId,
+      parent ?? null,
+      diffId,
+      blobDigest,
+      driver,
+      key,
+      sizeBytes,
+      createdMs,
     );
   }
 
@@ -85,7 +92,11 @@ export class LayerRows {
     this.#database.relaxed(() =>
       this.#database.run(
         'INSERT INTO rw_layers (container_id, driver, key, init_key, top_chain) VALUES (?, ?, ?, ?, ?)',
-        ...[containerId, driver, key, initKey, topChain],
+        containerId,
+        driver,
+        key,
+        initKey,
+        topChain,
       ),
     );
   }

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, openSync, readSync, realpathSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { posix } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
 import type { Change } from '@gantry/sdk/engine';
@@ -22,7 +22,7 @@ import { walk } from './walk.ts';
 type Handler<Name extends JobName> = (job: JobOf<Name>, channel: Channel) => Promise<ResultOf<Name>> | ResultOf<Name>;
 
 /** What this thread does for each kind of job. All files of the real tree are opened before it enters a foreign one. */
-export const handlers: { readonly [Name in Exclude<JobName, 'split'>]: Handler<Name> } = {
+export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
   async apply({ root, fd, whiteouts, isDiffIdKnown }, channel) {
     enter(root);
     const hash = isDiffIdKnown ? undefined : createHash('sha256');
@@ -110,6 +110,10 @@ export const handlers: { readonly [Name in Exclude<JobName, 'split'>]: Handler<N
     return {};
   },
 
+  async ingest({ path }, channel) {
+    return ingest(decompressed(channel.input()), path);
+  },
+
   init({ root }) {
     enter(root);
     makeInitFiles();
@@ -131,6 +135,26 @@ async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules
     return unpacker.totalBytes;
   } finally {
     unpacker.close();
+  }
+}
+
+/** Writes a stream into a new file. */
+async function ingest(source: AsyncIterable<Buffer>, path: string): Promise<ResultOf<'ingest'>> {
+  const fd = openSync(path, 'wx', 0o600);
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
+    }
+    return { path, digest: `sha256:${hash.digest('hex')}`, sizeBytes };
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
   }
 }
 

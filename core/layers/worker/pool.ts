@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type Abortable, GantryError, internal } from '@gantry/sdk';
+import { type Abortable, GantryError, internal, messageOf } from '@gantry/sdk';
 import { controlCells, type FromWorker, type JobName, type JobOf, type ResultOf, type ToWorker, window } from './protocol.ts';
 
 export interface JobStreams extends Abortable {
@@ -124,23 +124,22 @@ class TreeWorker {
       Atomics.notify(cells, controlCells.taken);
       this.#send({ kind: 'input', id, chunk: undefined });
     };
-    let firstFailure: unknown;
+    let firstFailure: Error | undefined;
     const fail = (error: unknown): void => {
-      firstFailure ??= error;
+      firstFailure ??= error instanceof Error ? error : new Error(messageOf(error));
       stop();
     };
     const onAbort = (): void => fail(signal?.reason);
+    const take = async (chunk: Uint8Array): Promise<void> => {
+      await output?.(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      Atomics.add(cells, controlCells.taken, 1);
+      Atomics.notify(cells, controlCells.taken);
+    };
     let taking = Promise.resolve();
     this.#onDeath = (error) => reject(internal(`layers thread ended: ${error.message}`, { cause: error }));
     this.#onMessage = (message) => {
       if (message.kind === 'output') {
-        taking = taking
-          .then(() => output?.(Buffer.from(message.chunk.buffer, message.chunk.byteOffset, message.chunk.byteLength)))
-          .then(() => {
-            Atomics.add(cells, controlCells.taken, 1);
-            Atomics.notify(cells, controlCells.taken);
-          })
-          .catch(fail);
+        taking = taking.then(() => take(message.chunk)).catch(fail);
       } else if (message.kind === 'taken') taken.release();
       else if (message.kind === 'done') resolve(message.result);
       else reject(new GantryError(message.code, message.message, { ...message.facts, facts: { errno: message.errno } }));

@@ -32,10 +32,10 @@ export interface Jobs {
     readonly job: { readonly root: string; readonly path: string; readonly target: string; readonly spoolFd: number };
     readonly result: Record<string, never>;
   };
-  /** Takes an archive of images apart: see core/images. */
-  readonly split: {
-    readonly job: { readonly folder: string; readonly maxSmallBytes: number };
-    readonly result: SplitArchive;
+  /** Writes a stream, plain, into a new file in the ingest folder. */
+  readonly ingest: {
+    readonly job: { readonly path: string };
+    readonly result: { readonly path: string; readonly digest: string; readonly sizeBytes: number };
   };
   /** Makes the stub files of an init layer. */
   readonly init: { readonly job: { readonly root: string }; readonly result: Record<string, never> };
@@ -48,23 +48,6 @@ export interface Comparison {
   readonly upper: string;
   /** Undefined: nothing was there before. */
   readonly lower: string | undefined;
-}
-
-/** A member of an image archive. */
-export interface Member {
-  readonly name: string;
-  readonly type: 'file' | 'link' | 'other';
-  readonly sizeBytes: number;
-  /** Of a link: the name that it points to, from the archive's root; undefined when it leaves the archive. */
-  readonly target?: string;
-  /** Of a file: where its bytes were put, and their digest. */
-  readonly path?: string;
-  readonly digest?: string;
-  /** Of a small file that is no tar. */
-  readonly text?: string;
-}
-export interface SplitArchive {
-  readonly members: readonly Member[];
 }
 
 export type JobName = keyof Jobs;

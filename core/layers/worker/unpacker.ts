@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, linkSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
-import { GantryError, invalidArgument } from '@gantry/sdk';
+import { type GantryError, invalidArgument } from '@gantry/sdk';
 import { isErrno, mknod, setXattr } from '@gantry/sdk/linux';
 import type { TarHandler, TarHeader } from '../tar/index.ts';
 import { baseOf, cleanPath, type EntryPath, joined, kernelPath, parentOf, shown } from './entry-path.ts';
