@@ -92,9 +92,7 @@ function processes(): string[] {
   return globSync('/proc/[0-9]*').flatMap((folder) => {
     const words = attempt(() => readFileSync(join(folder, 'cmdline'), 'utf8')) ?? '';
     const state = /^State:\s(\S)/m.exec(attempt(() => readFileSync(join(folder, 'status'), 'utf8')) ?? '')?.[1];
-    return state === undefined
-      ? []
-      : [`${folder.slice('/proc/'.length)} ${state === 'Z' ? 'zombie' : words.replaceAll('\0', ' ').slice(0, 200).trim()}`];
+    return state === undefined ? [] : [state === 'Z' ? 'zombie' : words.replaceAll('\0', ' ').slice(0, 200).trim()];
   });
 }
 

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { busyboxImage } from '../support/busybox.ts';
+import { census, describe, difference } from '../support/census.ts';
+import type { Census } from '../support/census.ts';
+import { Daemon } from '../support/daemon.ts';
+import type { Operation } from './operation.ts';
+
+/**
+ * One test per failpoint of the operation: the engine kills itself there with SIGKILL, starts again, and must then show the whole outcome or none,
+ * do the same request when asked again, and have left nothing else in the kernel or on the disk. Call it inside `inNamespaces`.
+ */
+export function killAtEach(name: string, operation: Operation): void {
+  const bench = new Bench();
+  before(() => bench.open(operation));
+  after(() => bench.close());
+  for (const failpoint of operation.failpoints) {
+    test(`${name} interrupted at ${failpoint} is done or undone after the restart, and can be asked again`, { timeout: 60_000 }, () =>
+      bench.kill(operation, failpoint),
+    );
+  }
+}
+
+const settleMs = 10_000;
+const deathMs = 10_000;
+
+/** One data root for all failpoints; each leaves it as it found it. */
+class Bench {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'engine-'));
+  #engine: Daemon | undefined;
+  #baseline: Census = [];
+
+  /** The baseline is what is there after the operation was once done and cleaned away: plug-ins are started, folders made. */
+  async open(operation: Operation): Promise<void> {
+    const { api } = await this.#start();
+    await api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+    await operation.prepare(api);
+    await operation.ask(api);
+    await operation.check(api, { acknowledged: true });
+    await operation.clean(api);
+    await this.#restart();
+    this.#baseline = this.#census();
+  }
+
+  async kill(operation: Operation, failpoint: string): Promise<void> {
+    await operation.prepare((await this.#restart()).api);
+    const doomed = await this.#restart({ GANTRY_FAILPOINTS: `${failpoint}=1*kill` });
+    const acknowledged = await operation.ask(doomed.api).then(
+      () => true,
+      () => false,
+    );
+    await this.#death(doomed, failpoint);
+    const { api } = await this.#start();
+    await operation.check(api, { acknowledged });
+    await operation.ask(api);
+    await operation.check(api, { acknowledged: true });
+    await operation.clean(api);
+    await this.#nothingLeft();
+  }
+
+  async close(): Promise<void> {
+    await this.#engine?.kill();
+  }
+
+  async #death(doomed: Daemon, failpoint: string): Promise<void> {
+    const ended = await Promise.race([doomed.ended, sleep(deathMs, undefined, { ref: false })]);
+    assert.ok(ended !== undefined, `the engine never came to ${failpoint}: it is passed elsewhere, or not at all`);
+    assert.equal(ended.signal, 'SIGKILL', doomed.log);
+    this.#engine = undefined;
+  }
+
+  async #nothingLeft(): Promise<void> {
+    const deadline = performance.now() + settleMs;
+    for (;;) {
+      const { added, removed } = difference(this.#baseline, this.#census());
+      if (added.length + removed.length === 0) return;
+      assert.ok(performance.now() < deadline, `after recovery and cleaning, compared with before:\n${describe({ added, removed })}`);
+      await sleep(100);
+    }
+  }
+
+  #census(): Census {
+    return census({ roots: [this.#folder] }).filter((line) => !isVolatile(line));
+  }
+
+  async #restart(env: Readonly<Record<string, string>> = {}): Promise<Daemon> {
+    await this.#engine?.kill();
+    return this.#start(env);
+  }
+
+  async #start(env: Readonly<Record<string, string>> = {}): Promise<Daemon> {
+    this.#engine = await Daemon.start({ folder: this.#folder, env });
+    return this.#engine;
+  }
+}
+
+/** What belongs to this process, and the journals that SQLite makes and removes as it likes. */
+function isVolatile(line: string): boolean {
+  return /^(descriptor|handle): |-(wal|shm|journal)$/.test(line);
+}

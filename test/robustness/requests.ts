@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import type { Api } from '../support/api.ts';
+
+/** Asks, and takes the named statuses for done. */
+export async function expect(
+  api: Api,
+  method: string,
+  path: string,
+  { statuses, json }: { readonly statuses: readonly number[]; readonly json?: unknown },
+): Promise<number> {
+  const { status, body } = await api.call(method, path, json === undefined ? {} : { json });
+  assert.ok(statuses.includes(status), `${method} ${path}: ${status} ${body.trim()}, expected ${statuses.join(' or ')}`);
+  return status;
+}
+
+export interface ContainerOptions {
+  readonly command?: readonly string[];
+  readonly image?: string;
+  readonly hostConfig?: Readonly<Record<string, unknown>>;
+}
+
+/** Creates it unless its name is taken. */
+export async function createContainer(
+  api: Api,
+  name: string,
+  { command = ['true'], image = 'busybox', hostConfig = {} }: ContainerOptions = {},
+): Promise<void> {
+  const json = { Image: image, Cmd: command, HostConfig: { NetworkMode: 'none', ...hostConfig } };
+  await expect(api, 'POST', `/containers/create?name=${name}`, { statuses: [201, 409], json });
+}
+
+export async function removeContainer(api: Api, name: string): Promise<void> {
+  await expect(api, 'DELETE', `/containers/${name}?force=1&v=1`, { statuses: [204, 404] });
+}
+
+/** Its status, `absent` when the engine does not know it. */
+export async function statusOf(api: Api, name: string): Promise<string> {
+  const { status, body } = await api.call('GET', `/containers/${name}/json`);
+  if (status === 404) return 'absent';
+  assert.equal(status, 200, body);
+  return (JSON.parse(body) as { readonly State: { readonly Status: string } }).State.Status;
+}
+
+/** Runs it to its end and answers its exit code. */
+export async function runToEnd(api: Api, name: string): Promise<number> {
+  await expect(api, 'POST', `/containers/${name}/start`, { statuses: [204] });
+  return (await api.json<{ readonly StatusCode: number }>('POST', `/containers/${name}/wait`)).StatusCode;
+}
+
+/** Processes of this pid namespace with exactly this command line: the proof of how many containers really run. */
+export function countProcesses(command: readonly string[]): number {
+  return globSync('/proc/[0-9]*/cmdline').filter((file) => read(file) === `${command.join('\0')}\0`).length;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return ''; // it ended meanwhile
+  }
+}
