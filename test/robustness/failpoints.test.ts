@@ -21,4 +21,4 @@ test('failpoint() names in the code and in the robustness tests are the same', (
 });
 
 /** Not interrupted yet. */
-const knownUntested = ['image.txn', 'diff.write', 'volume.attach.described', 'exec.start', 'kill.signal', 'commit.pause'];
+const knownUntested = ['diff.write', 'volume.attach.described', 'exec.start', 'kill.signal', 'commit.pause'];
