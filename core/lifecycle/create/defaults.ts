@@ -1,0 +1,25 @@
+import type { HostConfig } from '@gantry/sdk/engine';
+import { cgroupVersion } from '../start/cgroups.ts';
+import type { LifecycleParts } from '../types.ts';
+
+/** What inspect shows for what the user left open, as Docker fills it in. */
+export function withDefaults(
+  hostConfig: HostConfig,
+  { defaultLog, defaultRuntime }: Pick<LifecycleParts, 'defaultLog' | 'defaultRuntime'>,
+): HostConfig {
+  const { LogConfig, RestartPolicy, NetworkMode, IpcMode, CgroupnsMode, Privileged, Runtime, ShmSize } = hostConfig;
+  const restart = RestartPolicy?.Name ? RestartPolicy : { Name: 'no' as const, MaximumRetryCount: 0 };
+  const log = LogConfig?.Type
+    ? LogConfig
+    : { Type: defaultLog?.driver ?? 'json-file', Config: LogConfig?.Config ?? defaultLog?.options ?? {} };
+  return {
+    ...hostConfig,
+    LogConfig: { Type: log.Type ?? '', Config: log.Config ?? {} },
+    RestartPolicy: RestartPolicy?.Name || !RestartPolicy?.MaximumRetryCount ? restart : RestartPolicy,
+    NetworkMode: NetworkMode || 'default',
+    IpcMode: IpcMode || 'private',
+    CgroupnsMode: CgroupnsMode || (cgroupVersion() === 2 && Privileged !== true ? 'private' : 'host'),
+    Runtime: Runtime || defaultRuntime || '',
+    ShmSize: ShmSize || 64 * 2 ** 20,
+  };
+}

@@ -1,0 +1,65 @@
+import { statSync } from 'node:fs';
+import { invalidArgument } from '@gantry/sdk';
+import type { PlannedMount } from '../model.ts';
+import type { Room } from '../room.ts';
+import type { WantedMount } from '../validate/index.ts';
+import type { CheckedRequest } from './request.ts';
+
+/** Finds or makes the volume of each wanted mount and refers to it; binds are checked. What is made goes onto `undo`. */
+export async function planMounts(
+  room: Room,
+  id: string,
+  { wanted }: CheckedRequest,
+  undo: AsyncDisposableStack,
+): Promise<readonly PlannedMount[]> {
+  const planned: PlannedMount[] = [];
+  for (const mount of wanted) planned.push(mount.type === 'volume' ? await planVolume(room, id, mount, undo) : planOther(mount));
+  return planned;
+}
+
+/** Copies what the image has below the destinations of volumes into those that are empty. The image's paths are resolved inside it. */
+export async function copyImageContent(
+  room: Room,
+  { id, name, mounts }: { readonly id: string; readonly name: string; readonly mounts: readonly PlannedMount[] },
+): Promise<void> {
+  const { layers, volumes, archives } = room.parts;
+  const fresh = mounts.filter(({ volume, noCopy, subpath }) => volume !== undefined && !noCopy && subpath === '');
+  if (fresh.length === 0) return;
+  await using rootfs = await layers.borrow(id);
+  for (const { volume, destination } of fresh) {
+    if (volume === undefined) continue;
+    const { path } = await volumes.attach(id, name, volume.name, { readOnly: false });
+    try {
+      await archives.copyUp(rootfs.path, destination, path);
+    } finally {
+      await volumes.detach(id, volume.name);
+    }
+  }
+}
+
+async function planVolume({ parts: { volumes } }: Room, id: string, mount: WantedMount, undo: AsyncDisposableStack): Promise<PlannedMount> {
+  const { source, driver, driverOptions, labels } = mount;
+  const {
+    name,
+    driver: actual,
+    anonymous,
+    created,
+  } = await volumes.ensure({
+    ...(source === '' ? {} : { name: source }),
+    ...(driver === '' ? {} : { driver }),
+    options: driverOptions,
+    labels,
+  });
+  if (created && anonymous) undo.defer(() => volumes.removeAnonymous([name]));
+  volumes.reference(id, name);
+  undo.defer(() => volumes.unreference(id, name));
+  return { ...mount, source: name, volume: { name, driver: actual, anonymous }, shownSource: await volumes.mountpoint(name) };
+}
+
+function planOther(mount: WantedMount): PlannedMount {
+  const { type, source, createSource } = mount;
+  if (type === 'bind' && !createSource && statSync(source, { throwIfNoEntry: false }) === undefined) {
+    throw invalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
+  }
+  return { ...mount, shownSource: type === 'tmpfs' ? '' : source };
+}

@@ -1,0 +1,67 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { ContainerConfig, CreateContainer, EndpointConfig, HostConfig } from '@gantry/sdk/engine';
+import { hostLimits } from '../host.ts';
+import { mergeConfig } from '../merge-config.ts';
+import type { Room } from '../room.ts';
+import type { ContainerImage } from '../types.ts';
+import { checkConfig, checkHostConfig, type WantedMount, wantedMounts } from '../validate/index.ts';
+import { inheritedMounts } from './volumes-from.ts';
+import { withDefaults } from './defaults.ts';
+
+/** A request that can be carried out as far as can be known without making anything. */
+export interface CheckedRequest {
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly networks: Readonly<Record<string, EndpointConfig>>;
+  readonly platform: string;
+  readonly wanted: readonly WantedMount[];
+  readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
+  readonly warnings: readonly string[];
+}
+
+/** Merges the request with its image and checks all of it; `invalid_argument` names the first thing that is wrong. */
+export async function checkRequest(room: Room, request: CreateContainer, image: ContainerImage): Promise<CheckedRequest> {
+  checkPlatform(request.platform ?? '');
+  const config = mergeConfig(request.config, image.config.config ?? {});
+  checkConfig(config);
+  const hostConfig = withDefaults(request.hostConfig, room.parts);
+  checkHostConfig(hostConfig, request.config, hostLimits());
+  const wanted = [...wantedMounts(config, hostConfig)];
+  wanted.push(...inheritedMounts(room, hostConfig, wanted));
+  const networks = request.networks ?? {};
+  room.parts.networks.validate({ name: request.name ?? '', config, hostConfig, networks });
+  const log = { driver: hostConfig.LogConfig?.Type ?? '', options: hostConfig.LogConfig?.Config ?? {} };
+  await Promise.all([room.parts.logs.validate(log.driver, log.options), checkRuntime(room, hostConfig.Runtime ?? '')]);
+  const platform = request.platform || image.config.os || 'linux';
+  return { config, hostConfig, networks, platform, wanted, log, warnings: warningsOf(hostConfig) };
+}
+
+/** `--storage-opt size=…`, in bytes. */
+export function storageQuota({ StorageOpt }: HostConfig): { readonly quotaBytes?: number } {
+  const { size, ...unknown } = StorageOpt ?? {};
+  const [other] = Object.keys(unknown);
+  if (other !== undefined) throw invalidArgument(`unknown option for storage-opt: ${other}`);
+  if (size === undefined) return {};
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?$/i.exec(size) ?? [];
+  if (number === '') throw invalidArgument(`invalid size: '${size}'`);
+  return { quotaBytes: Math.floor(Number(number) * 1024 ** ' kmgtp'.indexOf(unit.toLowerCase() || ' ')) };
+}
+
+async function checkRuntime(room: Room, name: string): Promise<void> {
+  if (name === '') return;
+  const driver = await room.driver();
+  const { usable } = await driver.runtimes({}, room.context());
+  if (!usable.some((runtime) => runtime.name === name)) throw invalidArgument(`unknown or invalid runtime name: ${name}`);
+}
+
+function checkPlatform(platform: string): void {
+  const parts = platform === '' ? [] : platform.split('/');
+  if (parts.length > 3 || parts.some((part) => !/^[A-Za-z0-9_.-]+$/.test(part))) {
+    throw invalidArgument(`"${platform}": cannot parse platform specifier: invalid argument`);
+  }
+}
+
+function warningsOf({ Privileged, CapAdd }: HostConfig): readonly string[] {
+  if (Privileged === true && (CapAdd ?? []).length > 0) return ['CapAdd has no effect on a privileged container'];
+  return [];
+}

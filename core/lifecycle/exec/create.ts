@@ -1,0 +1,30 @@
+import { conflict, invalidArgument } from '@gantry/sdk';
+import type { ExecConfig } from '@gantry/sdk/engine';
+import { randomId } from '../../support/index.ts';
+import type { Entry } from '../entry.ts';
+import type { Room } from '../room.ts';
+import { checkUser, checkVariable, checkWorkingDirectory } from '../validate/index.ts';
+import { execUser } from './process.ts';
+import { ExecEntry } from './table.ts';
+
+/** Keeps what is to be run; nothing runs yet. The user is looked up now, so that a wrong one is told to who asks. */
+export function createExec(room: Room, entry: Entry, config: ExecConfig): ExecEntry {
+  if (config.cmd.length === 0) throw invalidArgument('No exec command specified');
+  checkCanExec(entry);
+  for (const variable of config.env ?? []) checkVariable(variable);
+  checkWorkingDirectory(config.workingDir ?? '');
+  checkUser(config.user ?? '');
+  execUser(entry, config);
+  const exec = new ExecEntry(randomId(), entry.id, config);
+  room.execs.add(exec);
+  entry.execIds.add(exec.id);
+  room.store.touch(entry);
+  room.announce(entry, `exec_create: ${config.cmd.join(' ')}`, { execID: exec.id });
+  return exec;
+}
+
+export function checkCanExec({ id, phase, isPaused }: Entry): void {
+  if (isPaused) throw conflict(`container ${id} is paused, unpause the container before exec`);
+  if (phase.kind === 'restarting') throw conflict(`container ${id} is restarting, wait until the container is running`);
+  if (phase.kind !== 'running') throw conflict(`container ${id} is not running`);
+}

@@ -1,0 +1,35 @@
+import { conflict } from '@gantry/sdk';
+import type { ExecConfig } from '@gantry/sdk/engine';
+import type { Entry } from '../entry.ts';
+import { mergeEnv } from '../merge-config.ts';
+import { effectiveCapabilities, type ProcessUser, processSpec, resolveUser } from '../oci-spec/index.ts';
+import { withoutValueless } from '../start/spec-process.ts';
+import { readSecurityOptions } from '../validate/index.ts';
+
+/** The OCI `process` of an exec: the container's own, with what the exec asks for instead. */
+export function execProcess(entry: Entry, exec: ExecConfig, consoleSize?: readonly [number, number]): Readonly<Record<string, unknown>> {
+  const { config, hostConfig } = entry.document;
+  const user = execUser(entry, exec);
+  const tty = exec.tty === true;
+  const base = [...(tty ? ['TERM=xterm'] : []), `HOSTNAME=${config.Hostname ?? ''}`, `HOME=${user.home}`];
+  const own = mergeEnv(mergeEnv(['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], base), config.Env ?? []);
+  const privileged = exec.privileged === true || hostConfig.Privileged === true;
+  const capabilities = effectiveCapabilities({ privileged, add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [] });
+  return processSpec(
+    {
+      args: exec.cmd,
+      env: withoutValueless(mergeEnv(own, exec.env ?? [])),
+      cwd: exec.workingDir || config.WorkingDir || '/',
+      tty,
+      user,
+      ...(consoleSize && { consoleSize }),
+    },
+    { capabilities, security: readSecurityOptions(hostConfig.SecurityOpt ?? []), hostConfig },
+  );
+}
+
+/** Looked up in the container's files as they are now. */
+export function execUser({ id, run, document: { config, hostConfig } }: Entry, exec: ExecConfig): ProcessUser {
+  if (run === undefined) throw conflict(`container ${id} is not running`);
+  return resolveUser(run.rootfs, exec.user || config.User || '', hostConfig.GroupAdd ?? []);
+}

@@ -1,0 +1,66 @@
+import { notFound } from '@gantry/sdk';
+import type { ExecConfig, ExecInfo } from '@gantry/sdk/engine';
+import type { Streams } from '@gantry/sdk/exec';
+
+/** What an exec is doing. */
+export type ExecPhase =
+  | { readonly kind: 'created' }
+  | { readonly kind: 'running'; readonly pid: number; readonly streams: Streams }
+  | { readonly kind: 'ended'; readonly exitCode: number };
+
+/** One exec, known while this engine runs. */
+export class ExecEntry {
+  readonly id: string;
+  readonly containerId: string;
+  readonly config: ExecConfig;
+  /** Resolves when it has ended. */
+  readonly ended = Promise.withResolvers<number>();
+  phase: ExecPhase = { kind: 'created' };
+  isStarted = false;
+
+  constructor(id: string, containerId: string, config: ExecConfig) {
+    this.id = id;
+    this.containerId = containerId;
+    this.config = config;
+  }
+
+  info(): ExecInfo {
+    const { id, containerId, config, phase } = this;
+    return {
+      id,
+      containerId,
+      config,
+      running: phase.kind === 'running',
+      exitCode: phase.kind === 'ended' ? phase.exitCode : null,
+      pid: phase.kind === 'running' ? phase.pid : 0,
+      canRemove: false,
+    };
+  }
+}
+
+/** All execs by id; an ended one is forgotten after a while. */
+export class ExecTable {
+  readonly #entries = new Map<string, ExecEntry>();
+
+  add(entry: ExecEntry): void {
+    this.#entries.set(entry.id, entry);
+  }
+
+  find(id: string): ExecEntry {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) throw notFound(`No such exec instance: ${id}`);
+    return entry;
+  }
+
+  known(id: string): ExecEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  remove(id: string): void {
+    this.#entries.delete(id);
+  }
+
+  ofContainer(containerId: string): readonly ExecEntry[] {
+    return [...this.#entries.values()].filter((entry) => entry.containerId === containerId);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Change, PathStat, SizeInfo } from '@gantry/sdk/engine';
+import type { Abortable } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk';
+import type { Rootfs } from '../layers/types.ts';
+import type { Entry } from './entry.ts';
+import type { Room } from './room.ts';
+
+interface PutOptions extends Abortable {
+  readonly noOverwriteDirNonDir: boolean;
+  readonly copyUidGid: boolean;
+}
+
+/** The container's files. A running container's are seen as it sees them, volumes included; nobody waits for a client that reads slowly. */
+export class ContainerFiles {
+  readonly #room: Room;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  changes({ id }: Entry): Promise<readonly Change[]> {
+    return this.#room.parts.layers.changes(id);
+  }
+
+  size({ id }: Entry): Promise<SizeInfo> {
+    return this.#room.parts.layers.size(id);
+  }
+
+  async export(entry: Entry, options: Abortable = {}): Promise<AsyncIterable<Buffer>> {
+    const rootfs = await this.#room.parts.layers.borrow(entry.id, options);
+    this.#room.announce(entry, 'export');
+    return whileHeld(rootfs, this.#room.parts.archives.pack(rootfs.path, options));
+  }
+
+  async stat(entry: Entry, path: string): Promise<PathStat> {
+    checkPath(path);
+    await using tree = await this.#tree(entry);
+    return await this.#room.parts.archives.stat(tree.path, path);
+  }
+
+  async get(
+    entry: Entry,
+    path: string,
+    options: Abortable = {},
+  ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Buffer> }> {
+    checkPath(path);
+    const { archives } = this.#room.parts;
+    await using undo = new AsyncDisposableStack();
+    const tree = undo.use(await this.#tree(entry, options));
+    const stat = await archives.stat(tree.path, path);
+    const tar = archives.pack(tree.path, { path, ...options });
+    this.#room.announce(entry, 'archive-path');
+    undo.move();
+    return { stat, tar: whileHeld(tree, tar) };
+  }
+
+  async put(entry: Entry, path: string, tar: AsyncIterable<Buffer>, options: PutOptions): Promise<void> {
+    checkPath(path);
+    await using tree = await this.#tree(entry, options);
+    await this.#room.parts.archives.unpack(tree.path, path, tar, options);
+    this.#room.announce(entry, 'extract-to-dir');
+  }
+
+  /** Through /proc the tree has the volumes and tmpfs that the process sees; its owner may leave, not be led out. */
+  #tree({ id, run }: Entry, options: Abortable = {}): Promise<Rootfs> {
+    if (run === undefined) return this.#room.parts.layers.borrow(id, options);
+    return Promise.resolve({ path: `/proc/${run.pid}/root`, [Symbol.asyncDispose]: () => Promise.resolve() });
+  }
+}
+
+async function* whileHeld(tree: Rootfs, tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  await using _held = tree;
+  yield* tar;
+}
+
+function checkPath(path: string): void {
+  if (path === '') throw invalidArgument('bad parameter: path cannot be empty');
+  if (path.includes('\0')) throw invalidArgument(`path ${JSON.stringify(path)} has a NUL byte`);
+}

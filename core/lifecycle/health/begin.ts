@@ -1,0 +1,47 @@
+import type { Entry } from '../entry.ts';
+import { createExec } from '../exec/create.ts';
+import { startExec } from '../exec/start.ts';
+import type { Room } from '../room.ts';
+import { HealthMonitor, healthCommand, type ProbeResult } from './monitor.ts';
+
+const keptOutputBytes = 4_097;
+
+/** Probes the container from now on if its configuration has a test; ends with its process. */
+export function beginHealthchecks(room: Room, entry: Entry): void {
+  const { Healthcheck, Shell } = entry.document.config;
+  const command = Healthcheck ? healthCommand(Healthcheck, Shell ?? ['/bin/sh', '-c']) : undefined;
+  entry.health?.[Symbol.dispose]();
+  if (!Healthcheck || command === undefined) return;
+  entry.health = new HealthMonitor({
+    healthcheck: Healthcheck,
+    probe: ({ signal }) => probe(room, entry, command, signal),
+    onChange: (health, previous) => {
+      room.store.setState(entry, { health });
+      if (health.status !== previous) room.announce(entry, `health_status: ${health.status}`);
+    },
+  });
+  room.store.setState(entry, { health: entry.health.health });
+}
+
+/** One exec whose output is kept as far as anybody looks at it. A probe that takes too long is killed. */
+async function probe(room: Room, entry: Entry, cmd: readonly string[], signal: AbortSignal): Promise<ProbeResult> {
+  const exec = createExec(room, entry, { cmd, attachStdout: true, attachStderr: true });
+  const { attached } = await startExec(room, exec, { detach: false, signal });
+  const kill = () => void killExec(room, entry, exec.id);
+  signal.addEventListener('abort', kill);
+  try {
+    let output = '';
+    for await (const { data } of attached?.output ?? []) if (output.length < keptOutputBytes) output += data.toString('utf8');
+    const exitCode = await exec.ended.promise;
+    signal.throwIfAborted();
+    return { exitCode, output };
+  } finally {
+    signal.removeEventListener('abort', kill);
+    await attached?.[Symbol.asyncDispose]();
+  }
+}
+
+async function killExec(room: Room, { id }: Entry, execId: string): Promise<void> {
+  const driver = await room.driver();
+  await driver.signal({ id, execId, signal: 9 }, room.context()).catch(() => undefined);
+}

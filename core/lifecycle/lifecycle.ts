@@ -1,0 +1,46 @@
+import { messageOf } from '@gantry/sdk';
+import type { Containers, Execs } from '@gantry/sdk/engine';
+import type { ImageUsers } from '../images/types.ts';
+import type { NetworkUsers } from '../networks/types.ts';
+import { LiveContainers } from './containers.ts';
+import { ContainerExecs } from './execs.ts';
+import { recover } from './recover/recover.ts';
+import { Room } from './room.ts';
+import type { LifecycleParts } from './types.ts';
+import { imageUsers, networkUsers } from './users.ts';
+
+/** The room's door: containers and execs for front ends, and what other rooms may ask of them. Dispose leaves every container running. */
+export class Lifecycle implements AsyncDisposable {
+  readonly containers: Containers;
+  readonly execs: Execs;
+  readonly networkUsers: NetworkUsers;
+  readonly imageUsers: ImageUsers;
+  readonly #room: Room;
+  #recovered: Promise<void> = Promise.resolve();
+
+  constructor(parts: LifecycleParts) {
+    this.#room = new Room(parts);
+    this.containers = new LiveContainers(this.#room);
+    this.execs = new ContainerExecs(this.#room);
+    this.networkUsers = networkUsers(this.#room);
+    this.imageUsers = imageUsers(this.#room);
+  }
+
+  /** Reads the records, so that everything can be listed at once, and begins to take over what runs. Resolves when everything that ran before is taken over or brought to its end. */
+  start(): Promise<void> {
+    this.#room.store.load();
+    this.#recovered = recover(this.#room).catch((error: unknown) => {
+      this.#room.parts.log.error({ err: error }, `recovery failed: ${messageOf(error)}`);
+    });
+    return this.#recovered;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#recovered;
+    this.#room.close();
+    for (const entry of this.#room.store.all()) {
+      clearTimeout(entry.restartTimer);
+      entry.health?.[Symbol.dispose]();
+    }
+  }
+}

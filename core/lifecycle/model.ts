@@ -1,0 +1,82 @@
+import type { Streams } from '@gantry/sdk/exec';
+import type { ContainerConfig, EndpointConfig, Health, HostConfig, PublishedPorts } from '@gantry/sdk/engine';
+import type { WantedMount } from './validate/index.ts';
+
+/** A wanted mount with the volume that was found or made for it. */
+export interface PlannedMount extends WantedMount {
+  readonly volume?: { readonly name: string; readonly driver: string; readonly anonymous: boolean };
+  /** Where the bind or volume comes from on the host, as inspect shows it. */
+  readonly shownSource: string;
+}
+
+/** What a user decided about a container; changes by rename, update, connect and disconnect only. */
+export interface ContainerDocument {
+  readonly created: string;
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly networks: Readonly<Record<string, EndpointConfig>>;
+  readonly imageId: string;
+  readonly platform: string;
+  readonly mounts: readonly PlannedMount[];
+  readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>>; readonly path: string };
+}
+
+/** One run of the container's process: what an engine that was started again needs to find it. */
+export interface Run {
+  readonly pid: number;
+  readonly pidStartTime: number;
+  readonly monitorPid: number;
+  readonly streams: Streams;
+  readonly rootfs: string;
+  readonly sandboxKey: string;
+  readonly ports: PublishedPorts;
+}
+
+/** What a container is doing. The driver's calls between two phases are the intents of `starting`. */
+export type Phase =
+  | { readonly kind: 'created' }
+  /** The runtime may have been asked to make it: looked up after a crash. */
+  | { readonly kind: 'starting'; readonly from: 'created' | 'exited' }
+  | { readonly kind: 'running'; readonly run: Run; readonly paused: boolean }
+  /** Ended; the restart policy starts it again. */
+  | { readonly kind: 'restarting' }
+  | { readonly kind: 'exited' }
+  | { readonly kind: 'removing' }
+  | { readonly kind: 'dead' };
+
+export interface StateDocument {
+  readonly phase: Phase;
+  /** RFC 3339 with nanoseconds; "" when never. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly exitCode: number;
+  readonly error: string;
+  readonly oomKilled: boolean;
+  readonly restartCount: number;
+  /** Stopped or killed by a user since it was last started by one. */
+  readonly stoppedByUser: boolean;
+  readonly health?: Health;
+}
+
+export const initialState: StateDocument = {
+  phase: { kind: 'created' },
+  startedAt: '',
+  finishedAt: '',
+  exitCode: 0,
+  error: '',
+  oomKilled: false,
+  restartCount: 0,
+  stoppedByUser: false,
+};
+
+/** Now, as Docker writes it. */
+export function timestamp(date = new Date()): string {
+  return date.toISOString().replace('Z', `${subMillisecond()}Z`);
+}
+
+/** The clock knows milliseconds only; six more digits keep the order of what happens within one. */
+function subMillisecond(): string {
+  return String(Math.floor((performance.now() % 1) * 1e6)).padStart(6, '0');
+}

@@ -1,0 +1,63 @@
+import { processStartTime } from '@gantry/sdk/linux';
+import type { State } from '@gantry/sdk/exec';
+import type { Entry } from '../entry.ts';
+import { beginHealthchecks } from '../health/begin.ts';
+import { loggedContainer } from '../logged.ts';
+import { type Run, timestamp } from '../model.ts';
+import type { Room } from '../room.ts';
+import { volumeNames } from '../start/mounts.ts';
+import { createProcess } from '../start/process.ts';
+import { endLocked, freeResources } from '../stop/exit.ts';
+
+/** Takes over a container that was running, or being started, when the engine ended. The lock is held. */
+export async function adopt(room: Room, entry: Entry): Promise<void> {
+  entry.exitWanted = entry.state.stoppedByUser;
+  const driver = await room.driver();
+  const state = await driver.state({ id: entry.id }, room.context());
+  const lives = state.status === 'running' || state.status === 'paused';
+  if (entry.phase.kind === 'starting' && !lives && state.exitCode === undefined) return await rollBack(room, entry);
+  if (!lives || isAnother(entry, state)) return await collectEnd(room, entry, state);
+  await takeOver(room, entry, state);
+}
+
+/** The pid is somebody else's by now. */
+function isAnother({ run }: Entry, { pid }: State): boolean {
+  return run !== undefined && (run.pid !== pid || run.pidStartTime !== processStartTime(pid));
+}
+
+async function takeOver(room: Room, entry: Entry, state: State): Promise<void> {
+  const { id, name, document } = entry;
+  const run = entry.run ?? (await findRun(room, entry));
+  const sandbox = await room.parts.networks.adopt({
+    id,
+    name,
+    config: document.config,
+    hostConfig: document.hostConfig,
+    networks: document.networks,
+  });
+  await room.parts.volumes.adopt(id, volumeNames(document.mounts));
+  const startedAt = entry.state.startedAt || timestamp();
+  room.store.setState(entry, {
+    phase: { kind: 'running', run: { ...run, ports: sandbox.ports }, paused: state.status === 'paused' },
+    startedAt,
+  });
+  room.parts.logs.start(loggedContainer(room, entry, run.streams.control));
+  beginHealthchecks(room, entry);
+}
+
+/** The start got as far as the program, but its record did not: the same create gives the same answer. */
+async function findRun(room: Room, entry: Entry): Promise<Run> {
+  const kept = new AsyncDisposableStack();
+  const process = await createProcess(room, entry, kept);
+  return { ...process, rootfs: await room.parts.layers.mount(entry.id), sandboxKey: '', ports: {} };
+}
+
+async function rollBack(room: Room, entry: Entry): Promise<void> {
+  await room.parts.networks.teardown(entry.id);
+  await freeResources(room, entry);
+  room.store.setState(entry, { phase: { kind: entry.phase.kind === 'starting' ? entry.phase.from : 'exited' } });
+}
+
+async function collectEnd(room: Room, entry: Entry, { exitCode = 255, exitedAt = new Date(), oomKilled = false }: State): Promise<void> {
+  await endLocked(room, entry, { exitCode, exitedAt, oomKilled });
+}

@@ -1,0 +1,88 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '@gantry/sdk';
+import type { Entry } from '../entry.ts';
+import { removeRemains } from '../remove/remains.ts';
+import { wantsStartAtBoot } from '../restart-policy.ts';
+import type { Room } from '../room.ts';
+import { startContainer } from '../start/start.ts';
+import { freeResources } from '../stop/exit.ts';
+import { scheduleRestart } from '../stop/restart.ts';
+import { adopt } from './adopt.ts';
+
+/**
+ * Brings records and reality together after the engine was started: running containers are taken over, ends are collected, half-made
+ * starts taken back, removals finished, what belongs to nobody taken away, and restart policies applied. One container's trouble is logged
+ * and keeps none of the others.
+ */
+export async function recover(room: Room): Promise<void> {
+  const entries = room.store.all();
+  const toStart = entries.filter((entry) => startsAtBoot(entry));
+  await Promise.all(entries.map((entry) => attempt(room, entry.id, 'recover', () => recoverOne(room, entry))));
+  await attempt(room, '', 'finish removals', () => finishRemovals(room));
+  await attempt(room, '', 'remove what belongs to no container', () => removeOrphans(room));
+  const running = new Set(entries.filter(({ run }) => run !== undefined).map(({ id }) => id));
+  await attempt(room, '', 'sweep networks', () => room.parts.networks.sweep(running));
+  await Promise.all(toStart.map((entry) => attempt(room, entry.id, 'start', () => startIfOver(room, entry))));
+}
+
+async function recoverOne(room: Room, entry: Entry): Promise<void> {
+  using _held = await room.lock(entry);
+  switch (entry.phase.kind) {
+    case 'starting':
+    case 'running':
+      return await adopt(room, entry);
+    case 'restarting':
+      return scheduleRestart(room, entry, 0);
+    case 'created':
+    case 'exited':
+    case 'dead':
+    case 'removing':
+      // Its process ended, but the engine did not live to free what it had.
+      if (existsSync(room.folders.bundle(entry.id))) await freeResources(room, entry);
+      return;
+    default:
+      entry.phase satisfies never;
+  }
+}
+
+function startsAtBoot({ phase, state, document, isRunning }: Entry): boolean {
+  if (phase.kind !== 'exited') return false;
+  const facts = { wasRunning: isRunning, stoppedByUser: state.stoppedByUser, hasRun: state.startedAt !== '' };
+  return wantsStartAtBoot(document.hostConfig.RestartPolicy ?? {}, facts);
+}
+
+async function startIfOver(room: Room, entry: Entry): Promise<void> {
+  if (entry.phase.kind === 'exited') await startContainer(room, entry);
+}
+
+async function finishRemovals(room: Room): Promise<void> {
+  for (const { id, document } of room.rows.removals()) {
+    await attempt(room, id, 'finish the removal of', async () => {
+      await freeResources(room, { id, document: document.document });
+      await removeRemains(room, { id, name: document.name, document: document.document }, { withVolumes: document.withVolumes });
+    });
+  }
+}
+
+async function removeOrphans(room: Room): Promise<void> {
+  for (const id of room.rows.orphans()) {
+    const names = room.rows.volumesOf(id);
+    room.parts.volumes.unreference(id);
+    await room.parts.volumes.removeAnonymous(names);
+    await room.parts.layers.remove(id);
+  }
+  for (const folder of [room.folders.data, room.folders.exec]) {
+    for (const id of existsSync(folder) ? readdirSync(folder) : [])
+      if (!room.store.has(id)) rmSync(join(folder, id), { recursive: true, force: true });
+  }
+}
+
+async function attempt(room: Room, id: string, doing: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const what = id === '' ? doing : `${doing} container ${id}`;
+    room.parts.log.warn({ ...(id !== '' && { container: id }), err: error }, `could not ${what}: ${messageOf(error)}`);
+  }
+}

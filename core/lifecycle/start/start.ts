@@ -1,0 +1,103 @@
+import { conflict, messageOf, notModified } from '@gantry/sdk';
+import { failpoint } from '../../support/index.ts';
+import type { Entry } from '../entry.ts';
+import { beginHealthchecks } from '../health/begin.ts';
+import { connectPending } from '../io/pending.ts';
+import { loggedContainer } from '../logged.ts';
+import { type Run, timestamp } from '../model.ts';
+import type { Room } from '../room.ts';
+import { writeBundle } from './bundle.ts';
+import { attachMounts } from './mounts.ts';
+import { checkRootfs } from './rootfs.ts';
+import { startExitCode } from './failure.ts';
+import { createProcess, type CreatedProcess } from './process.ts';
+
+/**
+ * Starts a container that does not run: `not_modified` when it does. A failure at any step takes everything back, the runtime's state
+ * included, and is kept as the container's error. Resolves when the user's program runs.
+ */
+export async function startContainer(room: Room, entry: Entry): Promise<void> {
+  using _held = await room.lock(entry);
+  checkStartable(entry);
+  forgetEarlierEnd(room, entry);
+  await startLocked(room, entry);
+}
+
+/** The same for who holds the lock: restarts after an end. */
+export async function startLocked(room: Room, entry: Entry): Promise<void> {
+  const from = entry.phase.kind === 'created' ? 'created' : 'exited';
+  try {
+    await using undo = new AsyncDisposableStack();
+    const prepared = await prepare(room, entry, undo);
+    failpoint('start.intent');
+    room.store.setState(entry, { phase: { kind: 'starting', from }, error: '' });
+    const created = await createProcess(room, entry, undo);
+    await connectPending(entry, created.streams);
+    await letItRun(room, entry, created);
+    undo.move();
+    becomeRunning(room, entry, { ...prepared, ...created });
+  } catch (error) {
+    room.store.setState(entry, { phase: { kind: from }, exitCode: startExitCode(error), error: messageOf(error) });
+    // Whoever waits for the end of what never ran learns that it ended.
+    entry.wake('not-running', 'next-exit');
+    throw error;
+  }
+}
+
+function checkStartable({ phase, isPaused, id }: Entry): void {
+  if (isPaused) throw conflict('cannot start a paused container, try unpause instead');
+  if (phase.kind === 'running') throw notModified(`container ${id} is running already`);
+  if (phase.kind === 'removing' || phase.kind === 'dead') throw conflict('container is marked for removal and cannot be started');
+}
+
+/** A start by a user begins the counting of restarts anew. */
+function forgetEarlierEnd(room: Room, entry: Entry): void {
+  clearTimeout(entry.restartTimer);
+  entry.exitWanted = false;
+  entry.restartDelayMs = 0;
+  room.store.setState(entry, {
+    stoppedByUser: false,
+    restartCount: 0,
+    ...(entry.phase.kind === 'restarting' && { phase: { kind: 'exited' } }),
+  });
+}
+
+/** Everything that the process needs, each part with its undo. */
+async function prepare(room: Room, entry: Entry, undo: AsyncDisposableStack): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'>> {
+  const { layers, networks } = room.parts;
+  const { id, name, document } = entry;
+  undo.defer(() => layers.unmount(id));
+  const rootfs = await layers.mount(id);
+  checkRootfs(rootfs);
+  failpoint('start.rw.mount');
+  undo.defer(() => networks.teardown(id));
+  const sandbox = await networks.setup({ id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks });
+  failpoint('start.netns');
+  const mounts = await attachMounts(room, entry, undo);
+  failpoint('start.vol.mount');
+  writeBundle(room, entry, { rootfs, sandbox, mounts });
+  failpoint('start.bundle');
+  return { rootfs, sandboxKey: sandbox.netnsPath ?? '', ports: sandbox.ports };
+}
+
+async function letItRun(room: Room, entry: Entry, { streams }: CreatedProcess): Promise<void> {
+  const driver = await room.driver();
+  failpoint('start.intent.running');
+  await driver.start({ id: entry.id }, room.context());
+  failpoint('start.runtime.start');
+  room.parts.logs.start(loggedContainer(room, entry, streams.control));
+}
+
+function becomeRunning(room: Room, entry: Entry, run: Run): void {
+  room.store.setState(entry, {
+    phase: { kind: 'running', run, paused: false },
+    startedAt: timestamp(),
+    exitCode: 0,
+    error: '',
+    oomKilled: false,
+  });
+  failpoint('start.state.persist');
+  beginHealthchecks(room, entry);
+  room.announce(entry, 'start');
+  failpoint('start.event');
+}
