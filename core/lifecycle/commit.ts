@@ -13,8 +13,7 @@ export async function commitContainer(room: Room, entry: Entry, request: CommitC
     failpoint('commit.pause');
     const image = await room.parts.images.commit({
       containerId: entry.id,
-      parentImageId: entry.document.imageId,
-      command: [entry.document.path, ...entry.document.args],
+      imageId: entry.document.imageId,
       config,
       changes,
       ...(reference !== undefined && { reference }),

@@ -24,7 +24,7 @@ export function networkUsers(room: Room): NetworkUsers {
 /** What images ask of this room. */
 export function imageUsers(room: Room): ImageUsers {
   return {
-    containersUsing: (imageId) =>
+    usersOf: (imageId) =>
       room.store
         .all()
         .filter(

@@ -1,3 +1,4 @@
+export { ContainerRows, type ContainerRow, type RemovalRow } from './containers.ts';
 export { Database, type Row } from './database.ts';
 export { ImageRows, type ImageRow, type NamedImageRow } from './images.ts';
 export { LayerRows, type InitLayerRow, type LayerRow, type RwLayerRow } from './layers.ts';
