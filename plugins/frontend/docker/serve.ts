@@ -7,6 +7,7 @@ import { serverFactory } from './server.ts';
 
 /** How long short requests may take to end once the server stops. */
 const graceMs = 2_000;
+const lookMs = 20;
 
 /** Docker's Engine API on every host of the request. When one of them cannot be listened on, none is left listening. */
 export async function serve({ engine, hosts, socketGroup }: ServeRequest, { log }: Ctx): Promise<Serving> {
@@ -19,34 +20,41 @@ export async function serve({ engine, hosts, socketGroup }: ServeRequest, { log 
     const server = makeServer();
     server.on('connection', (socket) => use.add(socket));
     await listen(server, host, socketGroup);
-    undo.defer(() => closed(server));
+    undo.defer(() => closed(server, use));
   }
   undo.defer(() => stop.abort(new DOMException('the engine stops', 'AbortError')));
   const serving = undo.move();
   return { addresses: [...hosts], idleMs: () => use.idleMs(), [Symbol.asyncDispose]: () => serving.disposeAsync() };
 }
 
+/** All sockets, also those that were hijacked and that the HTTP server forgot. */
 class Connections {
-  #open = 0;
+  readonly #open = new Set<Socket>();
   #lastEnded = performance.now();
 
   add(socket: Socket): void {
-    this.#open += 1;
+    this.#open.add(socket);
     socket.once('close', () => {
-      this.#open -= 1;
+      this.#open.delete(socket);
       this.#lastEnded = performance.now();
     });
   }
 
   idleMs(): number {
-    return this.#open > 0 ? 0 : performance.now() - this.#lastEnded;
+    return this.#open.size > 0 ? 0 : performance.now() - this.#lastEnded;
+  }
+
+  cut(): void {
+    for (const socket of this.#open) socket.destroy();
   }
 }
 
-async function closed(server: Server): Promise<void> {
+/** A connection is idle only once its last answer was sent: they are looked for until none is left. */
+async function closed(server: Server, connections: Connections): Promise<void> {
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  const look = setInterval(() => server.closeIdleConnections(), lookMs);
+  const cut = setTimeout(() => connections.cut(), graceMs);
   await ended;
+  clearInterval(look);
   clearTimeout(cut);
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { conflict, GantryError, invalidArgument, notFound } from '@gantry/sdk';
+import { cancelled, conflict, GantryError, invalidArgument, notFound } from '@gantry/sdk';
 import type { Container, Containers, LogLine, LogQuery, PathStat, StatsReading } from '@gantry/sdk/engine';
 import type { EventBus } from '../../../core/events/index.ts';
 import { MemoryContainer } from './container.ts';
@@ -145,7 +145,10 @@ export class MemoryContainers implements Containers {
     return { deleted: stopped, spaceReclaimed: 0 };
   };
 
-  wait: Containers['wait'] = (text, condition) => ({ result: this.find(text).wait(condition) });
+  wait: Containers['wait'] = (text, condition, { signal } = {}) => {
+    const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(cancelled('nobody waits any more'))));
+    return { result: Promise.race([this.find(text).wait(condition), aborted]) };
+  };
 
   attach: Containers['attach'] = async (text, options) => this.find(text).attach(options);
 

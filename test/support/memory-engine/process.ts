@@ -35,7 +35,7 @@ const programs: Readonly<Record<string, Program>> = {
     return 0;
   },
   sleep: async ({ args, signal }) => {
-    await sleep(Number(args[0]) * 1e3, undefined, { signal });
+    await sleep(Number(args[0]) * 1e3, undefined, { signal, ref: false });
     return 0;
   },
   /** Prints the bytes that its argument counts, as they are taken. */
