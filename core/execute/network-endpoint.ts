@@ -1,8 +1,9 @@
 import { closeSync } from 'node:fs';
-import { conflict, fromErrno, GantryError, internal } from '@gantry/sdk';
+import { conflict, exhausted, fromErrno, GantryError, internal } from '@gantry/sdk';
 import {
   addressRequest,
   bridgePortRequest,
+  isErrno,
   linkAddRequests,
   linkSetRequest,
   type NetlinkRequest,
@@ -39,15 +40,17 @@ export function makeEndpoint(host: HostLinks, work: EndpointWork): MadeEndpoint 
   const netns = openNetns(work.netnsPath);
   try {
     using inside = Rtnetlink.open(netns);
-    const ifname = chooseName(inside, work.plan.link.name);
+    const placed = { ...work, netns, ifname: chooseName(inside, work.plan.link.name) };
+    makeLink(host, placed);
     try {
-      makeLink(host, { ...work, netns, ifname });
-      return configure(inside, { ...work, netns, ifname });
+      return configure(inside, placed);
     } catch (error) {
-      undoEndpoint(host, work.endpointId);
-      inside.linkDelete(ifname);
-      throw GantryError.is(error) ? error : fromErrno(error, 'attach to network');
+      if (work.plan.link.kind === 'veth') host.kernel.linkDelete(hostLinkOf(work.endpointId));
+      else if (work.plan.link.kind !== 'none') inside.linkDelete(placed.ifname);
+      throw error;
     }
+  } catch (error) {
+    throw GantryError.is(error) ? error : fromErrno(error, 'attach to network');
   } finally {
     closeSync(netns);
   }
@@ -58,12 +61,6 @@ export function cutEndpoint(host: HostLinks, endpointId: string): void {
   const name = hostLinkOf(endpointId);
   const [error] = host.kernel.tryAll([linkSetRequest(name, { master: 0, up: false })]);
   if (error !== undefined && error.code !== 'ENODEV') throw fromErrno(error, `detach ${name}`);
-}
-
-/** Removes an endpoint's veth for good; nothing happens when it is not there. */
-export function undoEndpoint(host: HostLinks, endpointId: string): void {
-  const name = hostLinkOf(endpointId);
-  if (host.kernel.linkGet(name)?.alias === aliasOf(endpointId)) host.kernel.linkDelete(name);
 }
 
 /** Removes a link inside a namespace that lives on: those that have no host end (macvlan and the like). */
@@ -118,11 +115,16 @@ function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed):
       const master = link.master === undefined ? {} : { master: host.indexOf(link.master) };
       const kind = { kind: 'veth', peer: { name: ifname, netnsFd: netns, ...shared } } as const;
       failpoint('start.bridge.attach');
-      host.kernel.all([
-        ...linkAddRequests(name, kind, { up: true, alias: aliasOf(endpointId), ...mtu, ...master }),
-        ...(link.master === undefined ? [] : [portRequest(name, plan)]),
-      ]);
-      return;
+      const failed = host.kernel
+        .tryAll([
+          ...linkAddRequests(name, kind, { up: true, alias: aliasOf(endpointId), ...mtu, ...master }),
+          ...(link.master === undefined ? [] : [portRequest(name, plan)]),
+        ])
+        .find((error) => error !== undefined);
+      if (failed === undefined) return;
+      host.kernel.linkDelete(name);
+      if (isErrno(failed, 'EXFULL')) throw exhausted(`bridge ${link.master} is full: it takes 1,023 containers`, { cause: failed });
+      throw failed;
     }
     case 'macvlan':
       host.kernel.linkAddInto(

@@ -28,10 +28,13 @@ export class HostLinks implements Disposable {
   }
 
   /** Removes those of a network's links that are ours, last made first. */
-  remove(plan: NetworkPlan): void {
-    for (const link of plan.links.toReversed()) {
-      if (this.kernel.linkGet(link.name)?.alias === aliasOf(plan.network.id)) this.kernel.linkDelete(link.name);
-    }
+  async remove(plan: NetworkPlan): Promise<void> {
+    for (const link of plan.links.toReversed()) await this.removeOne(link.name, aliasOf(plan.network.id));
+  }
+
+  /** Removes a link that has this mark. The kernel takes 10 to 50 ms, during which this thread goes on. */
+  async removeOne(name: string, alias: string): Promise<void> {
+    if (this.kernel.linkGet(name)?.alias === alias) await Rtnetlink.linkDeleteAside(name);
   }
 
   indexOf(name: string): number {

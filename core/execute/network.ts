@@ -12,11 +12,19 @@ import {
   type MadeEndpoint,
   makeEndpoint,
   portRequest,
-  undoEndpoint,
+  removeInside,
 } from './network-endpoint.ts';
 import { Firewall } from './network-firewall.ts';
-import { HostLinks } from './network-links.ts';
+import { aliasOf, HostLinks } from './network-links.ts';
 import type { NetworkRules, PortMapping } from './network-rules.ts';
+
+/** An endpoint as it was recorded: whole, or from before it was made. */
+export interface MadeWork {
+  readonly endpointId: string;
+  readonly netnsPath: string;
+  readonly ifname: string;
+  readonly plan?: EndpointPlan | undefined;
+}
 
 /**
  * Executes what network drivers describe, in the network namespace of this process: links over rtnetlink, packets in one nftables table.
@@ -50,7 +58,7 @@ export class NetworkExecutor implements Disposable {
       if (plan.rules !== undefined && plan.rules.length > 0) nft(undefined, ownTable(plan));
       this.#made.add(plan.network.id);
     } catch (error) {
-      if (isNew) this.removeNetwork(plan);
+      if (isNew) this.#takeBack(plan);
       throw error;
     }
   }
@@ -60,11 +68,9 @@ export class NetworkExecutor implements Disposable {
     if (!this.#made.has(plan.network.id) || (plan.links.length > 0 && !this.links.has(plan))) this.makeNetwork(plan);
   }
 
-  removeNetwork(plan: NetworkPlan): void {
-    this.#made.delete(plan.network.id);
-    if (plan.rules !== undefined && plan.rules.length > 0) nft(undefined, withoutOwnTable(plan));
-    this.firewall.removeNetwork(plan.network.id);
-    this.links.remove(plan);
+  async removeNetwork(plan: NetworkPlan): Promise<void> {
+    this.#removeRules(plan);
+    await this.links.remove(plan);
   }
 
   /** Makes a network again that somebody removed under its containers, and puts their links back on it. */
@@ -90,8 +96,9 @@ export class NetworkExecutor implements Disposable {
   }
 
   /** The endpoint's namespace lives on. */
-  undoEndpoint(endpointId: string): void {
-    undoEndpoint(this.links, endpointId);
+  async undoEndpoint({ endpointId, netnsPath, ifname, plan }: MadeWork): Promise<void> {
+    await this.links.removeOne(hostLinkOf(endpointId), aliasOf(endpointId));
+    if (ifname !== '' && plan?.link.kind !== 'veth') removeInside(netnsPath, ifname);
   }
 
   publish(owner: string, mappings: readonly PortMapping[]): void {
@@ -101,6 +108,21 @@ export class NetworkExecutor implements Disposable {
 
   [Symbol.dispose](): void {
     this.links[Symbol.dispose]();
+    this.firewall[Symbol.dispose]();
+  }
+
+  #removeRules(plan: NetworkPlan): void {
+    this.#made.delete(plan.network.id);
+    if (plan.rules !== undefined && plan.rules.length > 0) nft(undefined, withoutOwnTable(plan));
+    this.firewall.removeNetwork(plan.network.id);
+  }
+
+  /** In one stretch with the failure: no other call may find a half-made network. */
+  #takeBack(plan: NetworkPlan): void {
+    this.#removeRules(plan);
+    for (const { name } of plan.links) {
+      if (this.links.kernel.linkGet(name)?.alias === aliasOf(plan.network.id)) this.links.kernel.linkDelete(name);
+    }
   }
 
   /** Packets of containers are forwarded by the kernel only where that is on; a network that nothing leaves does not need it. */

@@ -66,7 +66,7 @@ export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }
   const attempt = attempts(tools.log, { container: containerId, network: network?.name ?? networkId });
   const ctx = driverContext(tools.log, undoSignal());
   await attempt('remove its link', () =>
-    netnsGone ? tools.executor.cutEndpoint(document.endpointId) : tools.executor.undoEndpoint(document.endpointId),
+    netnsGone ? tools.executor.cutEndpoint(document.endpointId) : tools.executor.undoEndpoint(document),
   );
   if (network !== undefined && document.plan !== undefined) {
     const context = document.plan.context;

@@ -188,7 +188,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   async #remove(network: NetworkRecord): Promise<void> {
     const { books, drivers, executor, events, log } = this.#tools;
     const { document, id, name } = network;
-    executor.removeNetwork(document.plan);
+    await executor.removeNetwork(document.plan);
     const ctx = driverContext(log, undoSignal());
     const driver = await drivers.get('network', document.driver);
     const { context } = document.plan;

@@ -25,6 +25,21 @@ export function declare<F extends (...parameters: never[]) => unknown>(
   return late as unknown as F;
 }
 
+/** Like `declare`, for a call that may block for long: it runs in Node's thread pool. Its errno is lost, so it suits calls whose outcome is told otherwise. */
+export function declareAside<P extends readonly unknown[], R>(
+  name: string,
+  result: string,
+  parameters: readonly string[],
+): (...parameters: P) => Promise<R> {
+  let call: ReturnType<LibraryHandle['func']> | undefined;
+  return (...given) => {
+    call ??= libc().func(name, result, [...parameters]);
+    const { promise, resolve, reject } = Promise.withResolvers<R>();
+    call.async(...given, (error: unknown, answer: R) => (error ? reject(error) : resolve(answer)));
+    return promise;
+  };
+}
+
 /** Whether the C library has this function; older ones lack some. */
 export function hasFunction(name: string): boolean {
   try {

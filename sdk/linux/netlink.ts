@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { declare, errno } from './calls.ts';
+import { declare, declareAside, errno } from './calls.ts';
 import { errnoError, type SystemCallError } from './errno.ts';
 import { align, attributeText, readAttributes, type NetlinkRequest } from './netlink-message.ts';
 import type { Netns } from './netns.ts';
@@ -32,6 +32,15 @@ export class NetlinkSocket implements Disposable {
   all(requests: readonly NetlinkRequest[]): void {
     const failed = this.tryAll(requests).find((error) => error !== undefined);
     if (failed) throw failed;
+  }
+
+  /** Like `all` with one request, while this thread goes on: for what makes the kernel wait. Nothing else may use this socket until it has answered. */
+  async aside(request: NetlinkRequest): Promise<void> {
+    const { bytes } = this.#message([request], 0x1 | 0x4 /* REQUEST, ACK */);
+    if ((await callSendAside(this.#socket, bytes, bytes.length, 0)) < 0)
+      throw errnoError('netlink send', { errno: constants.errno.EIO, detail: request.doing });
+    const error = this.#results([request], this.#sequence - 1)[0];
+    if (error) throw error;
   }
 
   /** Asks for one object: the answer's body, or undefined when the kernel says that there is none (ENODEV, ENOENT, ESRCH). */
@@ -80,7 +89,10 @@ export class NetlinkSocket implements Disposable {
   }
 
   #sendTogether(requests: readonly NetlinkRequest[]): readonly (SystemCallError | undefined)[] {
-    const first = this.#send(requests);
+    return this.#results(requests, this.#send(requests));
+  }
+
+  #results(requests: readonly NetlinkRequest[], first: number): readonly (SystemCallError | undefined)[] {
     const results: (SystemCallError | undefined)[] = [];
     for (let waiting = requests.length; waiting > 0; ) {
       for (const answer of this.#receive()) {
@@ -96,6 +108,12 @@ export class NetlinkSocket implements Disposable {
 
   /** Answers the first one's sequence number. */
   #send(requests: readonly NetlinkRequest[], baseFlags = 0x1 | 0x4 /* REQUEST, ACK */): number {
+    const { first, bytes } = this.#message(requests, baseFlags);
+    if (callSend(this.#socket, bytes, bytes.length, 0) < 0) throw errnoError('netlink send', { detail: requests[0]?.doing });
+    return first;
+  }
+
+  #message(requests: readonly NetlinkRequest[], baseFlags: number): { readonly first: number; readonly bytes: Buffer } {
     const first = this.#sequence;
     const bytes = Buffer.alloc(requests.reduce((sum, { body }) => sum + headerBytes + align(body.length), 0));
     let at = 0;
@@ -107,8 +125,7 @@ export class NetlinkSocket implements Disposable {
       body.copy(bytes, at + headerBytes);
       at += headerBytes + align(body.length);
     }
-    if (callSend(this.#socket, bytes, bytes.length, 0) < 0) throw errnoError('netlink send', { detail: requests[0]?.doing });
-    return first;
+    return { first, bytes };
   }
 
   *#receive(): Generator<Answer> {
@@ -167,6 +184,12 @@ function wordsOffset(flags: number, body: Buffer): number {
 let receiveBuffer: Buffer | undefined;
 
 const callSend = declare<(socket: number, bytes: Uint8Array, sizeBytes: number, flags: number) => number>('send', 'long', [
+  'int',
+  'void *',
+  'size_t',
+  'int',
+]);
+const callSendAside = declareAside<readonly [socket: number, bytes: Uint8Array, sizeBytes: number, flags: number], number>('send', 'long', [
   'int',
   'void *',
   'size_t',
