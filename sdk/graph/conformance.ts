@@ -1,0 +1,494 @@
+import assert from 'node:assert/strict';
+import {
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  ftruncateSync,
+  openSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { getXattr, isErrno, mknod, setTimes, setXattr } from '../linux/index.ts';
+import type { Attachment, Ctx } from '../types/index.ts';
+import type { GraphDriver, Snapshot } from './contract.ts';
+
+/** An attachment that the kit's host mounted. */
+export interface MountedSnapshot extends AsyncDisposable {
+  readonly path: string;
+}
+/** A driver under test over an empty data folder, on a kernel that can mount. `restart` opens it again on the same folder. */
+export interface GraphUnderTest {
+  readonly driver: GraphDriver;
+  readonly ctx: Ctx;
+  readonly dataDir: string;
+  readonly restart: () => Promise<GraphDriver>;
+  readonly mount: (attachment: Attachment) => Promise<MountedSnapshot>;
+}
+export interface GraphCase {
+  readonly name: string;
+  /** Why the case makes no sense for this driver; undefined: run it. */
+  readonly skip: (subject: GraphUnderTest) => string | undefined;
+  readonly run: (subject: GraphUnderTest) => Promise<void>;
+}
+
+type Run = GraphCase['run'];
+/** Changes a tree; the path ends without a slash. */
+type Change = (root: string) => void;
+
+const requests: Readonly<Record<string, Run>> = {
+  'prepare.empty-base': async (subject) => {
+    await prepare(subject, 'base', []);
+    await using tree = await show(subject, { key: 'base', chain: [] });
+    assert.deepEqual(readdirSync(tree.path), []);
+  },
+  'prepare.child-sees-parent': async (subject) => {
+    await layer(subject, 'one', [], (root) => writeFileSync(join(root, 'file'), 'one'));
+    await prepare(subject, 'two', ['one']);
+    await using tree = await show(subject, { key: 'two', chain: ['one'] });
+    assert.equal(readFileSync(join(tree.path, 'file'), 'utf8'), 'one');
+  },
+  'prepare.idempotent': async (subject) => {
+    await layer(subject, 'one', []);
+    assert.deepEqual(await prepare(subject, 'two', ['one']), await prepare(subject, 'two', ['one']));
+  },
+  'prepare.conflict-other-chain': async (subject) => {
+    await layer(subject, 'one', []);
+    await prepare(subject, 'two', ['one']);
+    await refuses('already_exists', prepare(subject, 'two', []));
+  },
+  'prepare.missing-parent': async (subject) => {
+    await refuses('not_found', prepare(subject, 'two', ['nobody']));
+    assert.deepEqual(await list(subject.driver, subject.ctx), []);
+  },
+  'prepare.bad-key': async (subject) => {
+    for (const key of ['', '..', '.', 'a/b', 'A', 'a b', 'x'.repeat(65), 'a\0b'])
+      await refuses('invalid_argument', prepare(subject, key, []));
+    assert.deepEqual(await list(subject.driver, subject.ctx), []);
+  },
+  'attach.rw': async (subject) => {
+    await prepare(subject, 'one', []);
+    await change(subject, { key: 'one', chain: [] }, (root) => writeFileSync(join(root, 'file'), 'kept'));
+    await using again = await show(subject, { key: 'one', chain: [] });
+    assert.equal(readFileSync(join(again.path, 'file'), 'utf8'), 'kept');
+  },
+  'attach.ro-is-readonly': async (subject) => {
+    await layer(subject, 'one', []);
+    await layer(subject, 'two', ['one']);
+    for (const snapshot of [
+      { key: 'one', chain: [] },
+      { key: 'two', chain: ['one'] },
+    ]) {
+      await using tree = await show(subject, { ...snapshot, readOnly: true });
+      assert.throws(() => writeFileSync(join(tree.path, 'file'), 'x'), { code: 'EROFS' });
+    }
+  },
+  'attach.same-id-same-answer': async (subject) => {
+    await layer(subject, 'one', []);
+    await prepare(subject, 'two', ['one']);
+    const ask = () => attach(subject, { key: 'two', chain: ['one'] });
+    assert.deepEqual(await ask(), await ask());
+  },
+  'attach.ro-many': async (subject) => {
+    await layer(subject, 'one', [], (root) => writeFileSync(join(root, 'file'), 'one'));
+    await layer(subject, 'two', ['one']);
+    await using first = await show(subject, { key: 'two', chain: ['one'], readOnly: true });
+    await using second = await show(subject, { key: 'two', chain: ['one'], readOnly: true, attachmentId: 'second' });
+    assert.equal(readFileSync(join(first.path, 'file'), 'utf8'), readFileSync(join(second.path, 'file'), 'utf8'));
+  },
+  'attach.committed-is-never-writable': async (subject) => {
+    await layer(subject, 'one', []);
+    await refuses('conflict', attach(subject, { key: 'one', chain: [] }));
+  },
+  'attach.missing': async (subject) => refuses('not_found', attach(subject, { key: 'nobody', chain: [] })),
+  'attach.paths-inside-data': async (subject) => {
+    await layer(subject, 'one', []);
+    await prepare(subject, 'two', ['one']);
+    const { mounts } = await attach(subject, { key: 'two', chain: ['one'] });
+    const places = mounts.flatMap(({ source, overlay }) => [source, ...(overlay?.lower ?? []), overlay?.upper, overlay?.work]);
+    for (const place of places) assert.ok(place === undefined || !('host' in place), JSON.stringify(place));
+  },
+  'attach.after-restart': async (subject) => {
+    await layer(subject, 'one', [], (root) => writeFileSync(join(root, 'file'), 'one'));
+    await prepare(subject, 'two', ['one']);
+    const driver = await subject.restart();
+    await using tree = await show({ ...subject, driver }, { key: 'two', chain: ['one'] });
+    assert.equal(readFileSync(join(tree.path, 'file'), 'utf8'), 'one');
+  },
+  'detach.twice': async (subject) => {
+    await prepare(subject, 'one', []);
+    await attach(subject, { key: 'one', chain: [] });
+    for (let time = 0; time < 2; time++) await subject.driver.detach({ key: 'one', attachmentId: 'test' }, subject.ctx);
+  },
+  'detach.never-attached': async ({ driver, ctx }) => driver.detach({ key: 'nobody', attachmentId: 'nothing' }, ctx),
+  'commit.content': async (subject) => {
+    await layer(subject, 'one', [], (root) => writeFileSync(join(root, 'file'), 'one'));
+    await using tree = await show(subject, { key: 'one', chain: [], readOnly: true });
+    assert.equal(readFileSync(join(tree.path, 'file'), 'utf8'), 'one');
+  },
+  'commit.removes-key': async (subject) => {
+    await prepare(subject, 'work', []);
+    await subject.driver.commit({ key: 'work', name: 'done', chain: [] }, subject.ctx);
+    assert.deepEqual(await list(subject.driver, subject.ctx), [{ key: 'done', committed: true }]);
+  },
+  'commit.idempotent': async (subject) => {
+    await prepare(subject, 'work', []);
+    for (let time = 0; time < 2; time++) await subject.driver.commit({ key: 'work', name: 'done', chain: [] }, subject.ctx);
+    for (let time = 0; time < 2; time++) await subject.driver.commit({ key: 'done', name: 'done', chain: [] }, subject.ctx);
+  },
+  'commit.missing': async ({ driver, ctx }) => refuses('not_found', driver.commit({ key: 'nobody', name: 'done', chain: [] }, ctx)),
+  'commit.name-taken': async (subject) => {
+    await layer(subject, 'done', [], (root) => writeFileSync(join(root, 'file'), 'first'));
+    await prepare(subject, 'work', []);
+    await refuses('already_exists', subject.driver.commit({ key: 'work', name: 'done', chain: [] }, subject.ctx));
+  },
+  'remove.ok': async (subject) => {
+    await prepare(subject, 'work', []);
+    await layer(subject, 'done', []);
+    for (const key of ['work', 'done']) await subject.driver.remove({ key }, subject.ctx);
+    assert.deepEqual(await list(subject.driver, subject.ctx), []);
+    await refuses('not_found', attach(subject, { key: 'work', chain: [] }));
+  },
+  'remove.idempotent': async ({ driver, ctx }) => driver.remove({ key: 'nobody' }, ctx),
+  'remove.while-attached': async (subject) => {
+    await layer(subject, 'one', []);
+    await prepare(subject, 'two', ['one']);
+    await using _tree = await show(subject, { key: 'two', chain: ['one'] });
+    await refuses('conflict', subject.driver.remove({ key: 'two' }, subject.ctx));
+    // A driver that keeps changes shows the parent's folder too.
+    if (subject.driver.features.includes('changes')) await refuses('conflict', subject.driver.remove({ key: 'one' }, subject.ctx));
+  },
+  'list.exact-set': async (subject) => {
+    await layer(subject, 'one', []);
+    await prepare(subject, 'two', ['one']);
+    const expected = [
+      { key: 'one', committed: true },
+      { key: 'two', committed: false },
+    ];
+    assert.deepEqual(await list(subject.driver, subject.ctx), expected);
+    assert.deepEqual(await list(await subject.restart(), subject.ctx), expected);
+  },
+  'parallel.32-prepare-commit-remove': async (subject) => {
+    const keys = Array.from({ length: 32 }, (_, at) => `p${at}`);
+    await Promise.all(
+      keys.map(async (key) => {
+        await prepare(subject, key, []);
+        await subject.driver.commit({ key, name: key, chain: [] }, subject.ctx);
+        await subject.driver.remove({ key }, subject.ctx);
+      }),
+    );
+    assert.deepEqual(await list(subject.driver, subject.ctx), []);
+  },
+};
+
+/** What a second layer does to a first one, and what must be seen above both. */
+interface Scenario {
+  readonly below?: Change;
+  readonly above: Change;
+  readonly seen: Change;
+}
+
+const scenarios: Readonly<Record<string, Scenario>> = {
+  'file.create-modify-append-truncate': {
+    below: (root) => {
+      for (const name of ['modified', 'appended', 'truncated', 'untouched']) writeFileSync(join(root, name), '12345');
+    },
+    above: (root) => {
+      writeFileSync(join(root, 'created'), 'new');
+      writeFileSync(join(root, 'modified'), 'other');
+      appendFileSync(join(root, 'appended'), '678');
+      truncateSync(join(root, 'truncated'), 2);
+    },
+    seen: (root) => {
+      const expected = { created: 'new', modified: 'other', appended: '12345678', truncated: '12', untouched: '12345' };
+      for (const [name, text] of Object.entries(expected)) assert.equal(readFileSync(join(root, name), 'utf8'), text);
+    },
+  },
+  'file.delete-whiteout': {
+    below: (root) => writeFileSync(join(root, 'gone'), 'x'),
+    above: (root) => unlinkSync(join(root, 'gone')),
+    seen: (root) => assert.deepEqual(readdirSync(root), []),
+  },
+  'dir.delete-opaque': {
+    below: (root) => {
+      mkdirSync(join(root, 'dir'));
+      writeFileSync(join(root, 'dir', 'old'), 'x');
+    },
+    above: (root) => {
+      rmSync(join(root, 'dir'), { recursive: true });
+      mkdirSync(join(root, 'dir'));
+      writeFileSync(join(root, 'dir', 'new'), 'x');
+    },
+    seen: (root) => assert.deepEqual(readdirSync(join(root, 'dir')), ['new']),
+  },
+  'dir.replace-by-file-and-back': {
+    below: (root) => {
+      mkdirSync(join(root, 'dir'));
+      writeFileSync(join(root, 'dir', 'inside'), 'x');
+      writeFileSync(join(root, 'file'), 'x');
+    },
+    above: (root) => {
+      rmSync(join(root, 'dir'), { recursive: true });
+      writeFileSync(join(root, 'dir'), 'now a file');
+      unlinkSync(join(root, 'file'));
+      mkdirSync(join(root, 'file'));
+    },
+    seen: (root) => {
+      assert.equal(readFileSync(join(root, 'dir'), 'utf8'), 'now a file');
+      assert.deepEqual(readdirSync(join(root, 'file')), []);
+    },
+  },
+  'rename.file-across-layers': {
+    below: (root) => writeFileSync(join(root, 'before'), 'content'),
+    above: (root) => renameSync(join(root, 'before'), join(root, 'after')),
+    seen: (root) => {
+      assert.deepEqual(readdirSync(root), ['after']);
+      assert.equal(readFileSync(join(root, 'after'), 'utf8'), 'content');
+    },
+  },
+  'rename.dir': {
+    below: (root) => {
+      mkdirSync(join(root, 'before'));
+      writeFileSync(join(root, 'before', 'file'), 'content');
+    },
+    above: (root) => renameOrCopy(root),
+    seen: (root) => {
+      assert.deepEqual(readdirSync(root), ['after']);
+      assert.equal(readFileSync(join(root, 'after', 'file'), 'utf8'), 'content');
+    },
+  },
+  'hardlink.within-layer': {
+    above: (root) => {
+      writeFileSync(join(root, 'first'), 'same');
+      linkSync(join(root, 'first'), join(root, 'second'));
+    },
+    seen: (root) => assert.equal(statSync(join(root, 'first')).ino, statSync(join(root, 'second')).ino),
+  },
+  'symlink.absolute-and-dangling': {
+    below: (root) => {
+      symlinkSync('/etc/passwd', join(root, 'absolute'));
+      symlinkSync('nowhere', join(root, 'dangling'));
+    },
+    above: () => undefined,
+    seen: (root) => {
+      assert.equal(readlinkSync(join(root, 'absolute')), '/etc/passwd');
+      assert.equal(readlinkSync(join(root, 'dangling')), 'nowhere');
+    },
+  },
+  'perm.suid-sgid-sticky': {
+    below: (root) => {
+      writeFileSync(join(root, 'suid'), 'x');
+      chmodSync(join(root, 'suid'), 0o4755);
+      mkdirSync(join(root, 'sticky'));
+      chmodSync(join(root, 'sticky'), 0o3777);
+    },
+    above: (root) => chmodSync(join(root, 'suid'), 0o6755),
+    seen: (root) => {
+      assert.equal(statSync(join(root, 'suid')).mode & 0o7777, 0o6755);
+      assert.equal(statSync(join(root, 'sticky')).mode & 0o7777, 0o3777);
+    },
+  },
+  'chown.metadata-only-copy-up': {
+    below: (root) => writeFileSync(join(root, 'file'), 'content'),
+    above: (root) => chownSync(join(root, 'file'), 1234, 4321),
+    seen: (root) => {
+      const { uid, gid } = statSync(join(root, 'file'));
+      assert.deepEqual({ uid, gid, text: readFileSync(join(root, 'file'), 'utf8') }, { uid: 1234, gid: 4321, text: 'content' });
+    },
+  },
+  'xattr.security-capability-kept': {
+    below: (root) => {
+      writeFileSync(join(root, 'ping'), 'x');
+      setXattr(join(root, 'ping'), 'security.capability', capability);
+    },
+    above: (root) => utimesSync(join(root, 'ping'), 1, 1),
+    seen: (root) => assert.deepEqual(getXattr(join(root, 'ping'), 'security.capability'), capability),
+  },
+  'device-nodes': {
+    below: (root) => mknod(join(root, 'null'), 0o020666, { major: 1, minor: 3 }),
+    above: (root) => mknod(join(root, 'fifo'), 0o010644),
+    seen: (root) => {
+      assert.equal(lstatSync(join(root, 'null')).rdev, 0x103);
+      assert.ok(lstatSync(join(root, 'fifo')).isFIFO());
+    },
+  },
+  'sparse-file-stays-sparse': {
+    below: (root) => {
+      const file = openSync(join(root, 'sparse'), 'w');
+      ftruncateSync(file, 64 * 1024 * 1024);
+      closeSync(file);
+    },
+    above: () => undefined,
+    seen: (root) => assert.ok(statSync(join(root, 'sparse')).blocks < 2048),
+  },
+  'mtime.ns-kept': {
+    below: (root) => {
+      writeFileSync(join(root, 'file'), 'x');
+      setTimes(join(root, 'file'), { mtimeNs: 1_234_567_890_123_456_789n });
+    },
+    above: (root) => chmodSync(join(root, 'file'), 0o600),
+    seen: (root) => assert.equal(lstatSync(join(root, 'file'), { bigint: true }).mtimeNs, 1_234_567_890_123_456_789n),
+  },
+  'unicode-and-255-byte-names': {
+    below: (root) => {
+      for (const name of oddNames) writeFileSync(Buffer.concat([Buffer.from(`${root}/`), name]), 'x');
+    },
+    above: () => undefined,
+    seen: (root) => {
+      const seen = readdirSync(root, { encoding: 'latin1' }).toSorted();
+      assert.deepEqual(seen, oddNames.map((name) => name.toString('latin1')).toSorted());
+    },
+  },
+  'root-dir.mode-and-owner': {
+    below: (root) => {
+      chmodSync(root, 0o711);
+      chownSync(root, 5, 6);
+    },
+    above: (root) => writeFileSync(join(root, 'file'), 'x'),
+    seen: (root) => {
+      assert.ok([0o711, 0o755].includes(statSync(root).mode & 0o7777));
+    },
+  },
+  'open-before-copy-up': {
+    below: (root) => writeFileSync(join(root, 'file'), 'before'),
+    above: (root) => {
+      const reader = openSync(join(root, 'file'), 'r');
+      writeFileSync(join(root, 'file'), 'after!');
+      closeSync(reader);
+    },
+    seen: (root) => assert.equal(readFileSync(join(root, 'file'), 'utf8'), 'after!'),
+  },
+};
+
+/** cap_net_raw=ep, revision 2: see capabilities(7). */
+const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+const oddNames = [Buffer.from('ünï¢ødé'), Buffer.from('n'.repeat(255)), Buffer.from('caf\xe9', 'latin1'), Buffer.from('new\nline')];
+
+/** All of it must hold for every driver; what only some kernels or drivers can do is skipped by name. */
+export const graphCases: readonly GraphCase[] = [
+  ...cases(requests),
+  ...cases(Object.fromEntries(Object.entries(scenarios).map(([name, scenario]) => [name, (subject) => runScenario(subject, scenario)]))),
+  ...cases({ 'deep.2': (subject) => deep(subject, 2), 'deep.128': (subject) => deep(subject, 128) }),
+  {
+    name: 'deep.300',
+    skip: ({ driver }) => (driver.features.includes('changes') ? undefined : 'copies the whole tree 300 times'),
+    run: (subject) => deep(subject, 300),
+  },
+  {
+    name: 'changes.hold-only-what-was-added',
+    skip: ({ driver }) => (driver.features.includes('changes') ? undefined : 'no feature changes'),
+    run: async (subject) => {
+      await layer(subject, 'one', [], (root) => writeFileSync(join(root, 'below'), 'x'));
+      await layer(subject, 'two', ['one'], (root) => {
+        writeFileSync(join(root, 'added'), 'x');
+        unlinkSync(join(root, 'below'));
+      });
+      await using tree = await show(subject, { key: 'two', chain: ['one'], readOnly: true, view: 'changes' });
+      assert.deepEqual(readdirSync(tree.path).toSorted(), ['added', 'below']);
+      const whiteout = lstatSync(join(tree.path, 'below'));
+      assert.ok(whiteout.isCharacterDevice() && whiteout.rdev === 0);
+    },
+  },
+];
+
+function cases(runs: Readonly<Record<string, Run>>): readonly GraphCase[] {
+  return Object.entries(runs).map(([name, run]) => ({ name, skip: () => undefined, run }));
+}
+
+async function runScenario(subject: GraphUnderTest, { below = () => undefined, above, seen }: Scenario): Promise<void> {
+  await layer(subject, 'below', [], below);
+  await layer(subject, 'above', ['below'], above);
+  await prepare(subject, 'container', ['above', 'below']);
+  await using container = await show(subject, { key: 'container', chain: ['above', 'below'] });
+  seen(container.path);
+  await using committed = await show(subject, { key: 'above', chain: ['below'], readOnly: true });
+  seen(committed.path);
+}
+
+/** Every layer adds a file and replaces a common one. */
+async function deep(subject: GraphUnderTest, layers: number): Promise<void> {
+  let chain: readonly string[] = [];
+  for (let at = 0; at < layers; at++) {
+    const key = `layer-${at}`;
+    await layer(subject, key, chain, (root) => {
+      writeFileSync(join(root, `file-${at}`), String(at));
+      writeFileSync(join(root, 'last'), String(at));
+    });
+    chain = [key, ...chain];
+  }
+  await prepare(subject, 'container', chain);
+  await using tree = await show(subject, { key: 'container', chain });
+  assert.equal(readdirSync(tree.path).length, layers + 1);
+  assert.equal(readFileSync(join(tree.path, 'last'), 'utf8'), String(layers - 1));
+}
+
+interface Wanted {
+  readonly key: string;
+  readonly chain: readonly string[];
+  readonly readOnly?: boolean;
+  readonly view?: 'merged' | 'changes';
+  readonly attachmentId?: string;
+}
+
+function prepare({ driver, ctx }: GraphUnderTest, key: string, chain: readonly string[]): ReturnType<GraphDriver['prepare']> {
+  return driver.prepare({ key, chain }, ctx);
+}
+
+async function attach({ driver, ctx }: GraphUnderTest, wanted: Wanted): Promise<Attachment> {
+  const { key, chain, readOnly = false, view = 'merged', attachmentId = 'test' } = wanted;
+  return (await driver.attach({ key, chain, readOnly, view, attachmentId }, ctx)).attachment;
+}
+
+async function show(subject: GraphUnderTest, wanted: Wanted): Promise<MountedSnapshot> {
+  return subject.mount(await attach(subject, wanted));
+}
+
+async function change(subject: GraphUnderTest, wanted: Wanted, work: Change): Promise<void> {
+  await using tree = await show(subject, wanted);
+  work(tree.path);
+}
+
+/** A committed snapshot. */
+async function layer(subject: GraphUnderTest, key: string, chain: readonly string[], work?: Change): Promise<void> {
+  await prepare(subject, key, chain);
+  if (work !== undefined) await change(subject, { key, chain }, work);
+  await subject.driver.commit({ key, name: key, chain }, subject.ctx);
+}
+
+async function list(driver: GraphDriver, ctx: Ctx): Promise<readonly Snapshot[]> {
+  const found: Snapshot[] = [];
+  for await (const snapshot of driver.list({}, ctx)) found.push(snapshot);
+  return found.toSorted((left, right) => (left.key < right.key ? -1 : 1));
+}
+
+async function refuses(code: string, work: Promise<unknown>): Promise<void> {
+  await assert.rejects(work, { code });
+}
+
+/** overlayfs without redirects says EXDEV for a folder of a lower layer, and rename(1) copies then. */
+function renameOrCopy(root: string): void {
+  try {
+    renameSync(join(root, 'before'), join(root, 'after'));
+  } catch (error) {
+    if (!isErrno(error, 'EXDEV')) throw error;
+    mkdirSync(join(root, 'after'));
+    renameSync(join(root, 'before', 'file'), join(root, 'after', 'file'));
+    rmdirSync(join(root, 'before'));
+  }
+}
