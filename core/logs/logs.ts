@@ -46,7 +46,8 @@ export class Logs implements ContainerLogs, AsyncDisposable {
   }
 
   spool(containerId: string): { readonly dir: string; readonly maxBytes: number } {
-    this.#pumps.get(containerId)?.leaveSpool();
+    const last = this.#pumps.get(containerId);
+    if (last?.isFinishing === true) last.leaveSpool();
     const dir = this.#spoolDir(containerId);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     return { dir, maxBytes: this.#options.spoolMaxBytes ?? defaultSpoolMaxBytes };

@@ -46,7 +46,7 @@ export class Pump {
   #cursor: Cursor;
   #keepsSpool = false;
   /** Sent and not acknowledged, oldest first. */
-  #outstanding: Cursor[] = [];
+  #outstanding: { readonly cursor: Cursor; readonly droppedBefore: number }[] = [];
   #sentSeq = 0;
   #dropped = 0;
   #looks = 0;
@@ -202,16 +202,18 @@ export class Pump {
     this.#sentSeq += entries.length;
     this.#progress += entries.length;
     const position = this.#reader?.position ?? this.#cursor.position;
-    this.#outstanding.push({ epoch: this.#cursor.epoch, seq: this.#sentSeq, position });
     const droppedBefore = this.#dropped;
     this.#dropped = 0;
+    this.#outstanding.push({ cursor: { epoch: this.#cursor.epoch, seq: this.#sentSeq, position }, droppedBefore });
     return { kind: 'batch', firstSeq, entries, droppedBefore };
   }
 
   #onResponse({ ackedSeq, warning }: WriteResponse): void {
     if (warning !== undefined) this.#options.log.warn({ container: this.#options.container.info.id, warning }, 'log driver');
     let acknowledged: Cursor | undefined;
-    while (this.#outstanding[0] !== undefined && this.#outstanding[0].seq <= ackedSeq) acknowledged = this.#outstanding.shift();
+    while (this.#outstanding[0] !== undefined && this.#outstanding[0].cursor.seq <= ackedSeq) {
+      acknowledged = this.#outstanding.shift()?.cursor;
+    }
     if (acknowledged === undefined) return;
     this.#cursor = acknowledged;
     this.#options.cursors.set(this.#options.container.info.id, storeCursor(acknowledged));
@@ -294,6 +296,7 @@ export class Pump {
   }
 
   #rewind(): void {
+    for (const { droppedBefore } of this.#outstanding) this.#dropped += droppedBefore;
     this.#outstanding = [];
     this.#reader?.[Symbol.dispose]();
     this.#reader = new SpoolReader(this.#segments, this.#cursor.position);

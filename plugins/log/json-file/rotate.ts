@@ -8,10 +8,14 @@ const compressing = new Map<string, Promise<void>>();
 /** Moves `path` to `path.1`, what is there one further, and deletes what is more than `maxFiles`. Compresses in the background; the next rotation waits for that. */
 export async function rotate(path: string, { maxFiles, compress }: FileOptions): Promise<void> {
   await compressing.get(path);
-  for (const suffix of ['', '.gz']) rmSync(`${path}.${maxFiles - 1}${suffix}`, { force: true });
-  for (let number = maxFiles - 2; number >= 1; number -= 1) {
-    for (const suffix of ['', '.gz']) {
-      if (existsSync(`${path}.${number}${suffix}`)) renameSync(`${path}.${number}${suffix}`, `${path}.${number + 1}${suffix}`);
+  const suffixes = ['', '.gz'];
+  let oldest = 0;
+  while (suffixes.some((suffix) => existsSync(`${path}.${oldest + 1}${suffix}`))) oldest += 1;
+  for (let number = oldest; number >= 1; number -= 1) {
+    for (const suffix of suffixes) {
+      const from = `${path}.${number}${suffix}`;
+      if (number >= maxFiles - 1) rmSync(from, { force: true });
+      else if (existsSync(from)) renameSync(from, `${path}.${number + 1}${suffix}`);
     }
   }
   if (maxFiles === 1) rmSync(path, { force: true });

@@ -1,0 +1,16 @@
+/** A process that only pumps one container's output with the json-file driver, to be killed: `log-engine.ts ROOT ID`. */
+import { join } from 'node:path';
+import type { Drivers } from '../../core/drivers/index.ts';
+import { Logs } from '../../core/logs/index.ts';
+import { Database } from '../../core/metadata/index.ts';
+import { JsonFileDriver } from '../../plugins/log/json-file/driver.ts';
+import { loggedInfo } from './log-subject.ts';
+import { quietLog } from './quiet-log.ts';
+
+const [root = '', id = '', maxSize] = process.argv.slice(2);
+const driver = new JsonFileDriver();
+const drivers = { get: async () => driver } as unknown as Drivers;
+const logs = new Logs({ database: new Database(join(root, 'metadata.db')), drivers, dataRoot: root, log: quietLog });
+const options = maxSize === undefined ? {} : { 'max-size': maxSize, 'max-file': '1000' };
+logs.start({ info: loggedInfo(root, { id }), driver: 'json-file', options, tty: false });
+setInterval(() => {}, 1_000);
