@@ -35,6 +35,14 @@ export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
 }
 
+/** A name to give to an image: complete, and no digest. */
+export function parseTag(text: string): Reference {
+  const reference = withDefaultTag(parseReference(text));
+  if (reference.digest !== undefined) throw invalidArgument('refusing to create a tag with a digest reference');
+  if (familiarName(reference) === 'sha256') throw invalidArgument('refusing to create an ambiguous tag using digest algorithm as name');
+  return reference;
+}
+
 /** "docker.io/library/busybox": what all tags of a repository have in common. */
 export function repositoryOf({ domain, path }: Reference): string {
   return `${domain}/${path}`;

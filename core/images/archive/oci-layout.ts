@@ -1,0 +1,113 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { ImageConfig } from '@gantry/sdk/engine';
+import { digestOf } from '../../content/index.ts';
+import { parseImageConfig } from '../config/image-config.ts';
+import { asObject } from '../json/shape.ts';
+import { fits, type Platform, platformText } from '../platform.ts';
+import { parseReference, type Reference, withDefaultTag } from '../reference.ts';
+import { type Descriptor, describesImage, isConfigType, isIndexType, isLayerType, isManifestType } from './descriptor.ts';
+import type { FoundImage } from './found-image.ts';
+import type { Members } from './members.ts';
+import { parseIndex, parseManifest } from './oci-manifest.ts';
+
+/** An index in an index in an index. */
+const maxIndexDepth = 3;
+
+/**
+ * The images of a tar of an OCI image layout (image-spec, image-layout.md): each descriptor of index.json is one image; where it leads to an
+ * index of platforms, `platform` chooses. Everything that is read is checked against the digest and size that named it.
+ */
+export function readOciLayout(members: Members, platform: Platform): readonly FoundImage[] {
+  const layout = asObject(members.document('oci-layout'), 'oci-layout');
+  if (layout['imageLayoutVersion'] !== '1.0.0') throw invalidArgument('oci-layout.imageLayoutVersion is not "1.0.0"');
+  const descriptors = parseIndex(members.bytes('index.json', 'index.json'), 'index.json').filter(describesImage);
+  if (descriptors.length === 0) throw invalidArgument('index.json names no image');
+  const found = new Map<string, FoundImage>();
+  for (const descriptor of descriptors.filter(({ platform: offered }) => descriptors.length === 1 || isUsable(offered, platform))) {
+    const image = readImage(members, choose(members, descriptor, { platform, depth: 1 }));
+    const references = [...(found.get(image.id)?.references ?? []), ...namesOf(descriptor)];
+    found.set(image.id, { ...image, references });
+  }
+  if (found.size === 0) throw noMatch('index.json', platform);
+  return [...found.values()];
+}
+
+function isUsable(offered: Partial<Platform> | undefined, wanted: Platform): boolean {
+  return offered === undefined || fits(offered, wanted);
+}
+
+/** Follows indexes to the manifest for the platform. */
+function choose(
+  members: Members,
+  descriptor: Descriptor,
+  { platform, depth }: { readonly platform: Platform; readonly depth: number },
+): Descriptor {
+  if (isManifestType(descriptor.mediaType)) return descriptor;
+  if (!isIndexType(descriptor.mediaType))
+    throw invalidArgument(`${descriptor.where} has the unknown media type ${JSON.stringify(descriptor.mediaType.slice(0, 80))}`);
+  if (depth > maxIndexDepth) throw invalidArgument(`${descriptor.where}: indexes are nested more than ${maxIndexDepth} deep`);
+  const offers = parseIndex(blobOf(members, descriptor), `index ${descriptor.digest}`).filter(describesImage);
+  const chosen =
+    offers.find(({ platform: offered }) => offered !== undefined && fits(offered, platform)) ??
+    offers.find(({ platform: offered }) => offered === undefined);
+  if (chosen === undefined) throw noMatch(`index ${descriptor.digest}`, platform);
+  return choose(members, chosen, { platform, depth: depth + 1 });
+}
+
+function readImage(members: Members, descriptor: Descriptor): FoundImage {
+  const manifest = parseManifest(blobOf(members, descriptor), `manifest ${descriptor.digest}`);
+  if (!isConfigType(manifest.config.mediaType)) {
+    throw invalidArgument(
+      `manifest ${descriptor.digest} is no container image: its config is ${JSON.stringify(manifest.config.mediaType.slice(0, 80))}`,
+    );
+  }
+  const configBytes = blobOf(members, manifest.config);
+  const config = parseImageConfig(configBytes, `config ${manifest.config.digest}`);
+  checkLayers(members, { layers: manifest.layers, config, manifest: descriptor.digest });
+  return { id: manifest.config.digest, configBytes, config, layers: manifest.layers.map(({ digest }) => blobName(digest)), references: [] };
+}
+
+function checkLayers(
+  members: Members,
+  { layers, config, manifest }: { readonly layers: readonly Descriptor[]; readonly config: ImageConfig; readonly manifest: string },
+): void {
+  const expected = config.rootfs.diff_ids.length;
+  if (layers.length !== expected) throw invalidArgument(`manifest ${manifest} has ${layers.length} layers, its config has ${expected}`);
+  for (const layer of layers) {
+    if (!isLayerType(layer.mediaType))
+      throw invalidArgument(`${layer.where} has the unknown media type ${JSON.stringify(layer.mediaType.slice(0, 80))}`);
+    const member = members.regular(blobName(layer.digest), layer.where);
+    const sizeBytes = member.kind === 'file' ? member.sizeBytes : member.bytes.length;
+    checkBlob(layer, { sizeBytes, digest: member.kind === 'file' ? member.digest : digestOf(member.bytes) });
+  }
+}
+
+function blobOf(members: Members, descriptor: Descriptor): Buffer {
+  const bytes = members.bytes(blobName(descriptor.digest), descriptor.where);
+  checkBlob(descriptor, { sizeBytes: bytes.length, digest: digestOf(bytes) });
+  return bytes;
+}
+
+function checkBlob({ where, digest, size }: Descriptor, found: { readonly sizeBytes: number; readonly digest: string }): void {
+  if (found.digest !== digest) throw invalidArgument(`${where}: blob ${digest} has the digest ${found.digest}`);
+  if (found.sizeBytes !== size) throw invalidArgument(`${where}: blob ${digest} has ${found.sizeBytes} bytes, not ${size}`);
+}
+
+function blobName(digest: string): string {
+  return `blobs/${digest.replace(':', '/')}`;
+}
+
+/** A bare tag ("latest"), which the specification allows, says of which repository nothing. */
+function namesOf({ annotations, where }: Descriptor): readonly Reference[] {
+  const full = annotations['io.containerd.image.name'];
+  const short = annotations['org.opencontainers.image.ref.name'];
+  const name = full ?? (short !== undefined && /[/:]/.test(short) ? short : undefined);
+  if (name === undefined) return [];
+  const reference = withDefaultTag(parseReference(name));
+  if (reference.digest !== undefined) throw invalidArgument(`${where}: the name ${JSON.stringify(name)} is a digest, not a tag`);
+  return [reference];
+}
+
+function noMatch(where: string, platform: Platform): Error {
+  return invalidArgument(`${where}: no matching manifest for ${platformText(platform)}`);
+}

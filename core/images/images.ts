@@ -1,0 +1,127 @@
+import { type Abortable, notImplemented } from '@gantry/sdk';
+import type { Image, ImageConfig, Images } from '@gantry/sdk/engine';
+import type { Rootfs } from '../layers/index.ts';
+import { KeyedMutex } from '../support/index.ts';
+import { commitImage } from './commit.ts';
+import { importImage } from './import.ts';
+import { listImages } from './list.ts';
+import { loadImages } from './load.ts';
+import { pruneImages } from './prune.ts';
+import { parseReference } from './reference.ts';
+import { removeImage } from './remove.ts';
+import { saveImages } from './save.ts';
+import { ImageStore } from './store.ts';
+import { tagImage } from './tag.ts';
+import type { CommitImage, ImagesOptions, Parts } from './types.ts';
+import { historyOf, viewImage } from './view.ts';
+
+/** What a container is made from. */
+export interface ContainerImage {
+  readonly id: string;
+  readonly config: ImageConfig;
+  readonly chainIds: readonly string[];
+  readonly graphDriver: string;
+}
+
+/** Images: names, configs and the layers they stand on. One line per verb; each verb is a file. Making it costs one query. */
+export class ImagesRoom implements Images {
+  readonly #parts: Parts;
+
+  constructor({ database, ...options }: ImagesOptions) {
+    this.#parts = { ...options, store: new ImageStore({ database, ...options }), locks: new KeyedMutex() };
+  }
+
+  get count(): number {
+    return this.#parts.store.count;
+  }
+
+  /** By reference or id; `not_found` "No such image: x". */
+  resolve(image: string): ContainerImage {
+    const { row } = this.#parts.store.resolve(image);
+    const config = this.#parts.store.config(row.id);
+    const { id, chainIds, graphDriver } = viewImage(this.#parts, row);
+    return { id, config, chainIds, graphDriver };
+  }
+
+  /** Ids of this image and of all that were built on it; none when it is unknown. */
+  descendantsOf(image: string): ReadonlySet<string> {
+    const { store } = this.#parts;
+    const ids = new Set<string>();
+    try {
+      ids.add(store.resolve(image).row.id);
+    } catch {
+      return ids;
+    }
+    for (const id of ids) for (const child of store.childrenOf(id)) ids.add(child);
+    return ids;
+  }
+
+  /** The image's tree, read-only, until it is disposed. */
+  async mount(image: string, options: Abortable = {}): Promise<Rootfs> {
+    return this.#parts.layers.images.show(this.#parts.store.resolve(image).row.topChain ?? '', options);
+  }
+
+  async list(request: Parameters<Images['list']>[0]): ReturnType<Images['list']> {
+    return listImages(this.#parts, request);
+  }
+
+  inspect(image: string): Image {
+    return viewImage(this.#parts, this.#parts.store.resolve(image).row);
+  }
+
+  history(image: string): ReturnType<Images['history']> {
+    return historyOf(this.#parts, this.#parts.store.resolve(image).row);
+  }
+
+  async tag(image: string, reference: string): Promise<void> {
+    tagImage(this.#parts, image, reference);
+  }
+
+  remove(...[image, options]: Parameters<Images['remove']>): ReturnType<Images['remove']> {
+    return removeImage(this.#parts, image, options);
+  }
+
+  prune(request: Parameters<Images['prune']>[0]): ReturnType<Images['prune']> {
+    return pruneImages(this.#parts, request);
+  }
+
+  async save(images: readonly string[], options: Abortable = {}): Promise<AsyncIterable<Buffer>> {
+    return saveImages(this.#parts, images, options);
+  }
+
+  load(...[tar, options]: Parameters<Images['load']>): ReturnType<Images['load']> {
+    return loadImages(this.#parts, tar, options);
+  }
+
+  import(request: Parameters<Images['import']>[0]): ReturnType<Images['import']> {
+    return importImage(this.#parts, request);
+  }
+
+  commit(request: CommitImage): Promise<{ readonly id: string }> {
+    return commitImage(this.#parts, request);
+  }
+
+  async pull(reference: string): Promise<void> {
+    parseReference(reference);
+    throw withoutTransport(`cannot pull ${reference}`);
+  }
+
+  async push(reference: string): Promise<void> {
+    this.#parts.store.resolve(reference);
+    throw withoutTransport(`cannot push ${reference}`);
+  }
+
+  /** Removes blobs that crashes left: what no image and no layer names. For a quiet moment, and only while nothing is being loaded. */
+  async collect(): Promise<void> {
+    const { content, layers, store } = this.#parts;
+    for (const digest of content.list()) {
+      if (store.find(digest) === undefined && layers.images.isBlobFree(digest)) await content.remove(digest);
+    }
+  }
+}
+
+function withoutTransport(what: string): Error {
+  return notImplemented(`${what}: no transport plugin is loaded`, {
+    hint: 'on a machine that has the image: docker save IMAGE | docker --host <this engine> load',
+  });
+}

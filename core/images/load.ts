@@ -1,0 +1,79 @@
+import { type Abortable, invalidArgument } from '@gantry/sdk';
+import type { OnProgress } from '@gantry/sdk/engine';
+import type { LayerSource } from '../layers/index.ts';
+import { failpoint, shortId } from '../support/index.ts';
+import { announce } from './announce.ts';
+import { readDockerArchive } from './archive/docker-archive.ts';
+import type { FoundImage } from './archive/found-image.ts';
+import type { Members } from './archive/members.ts';
+import { readOciLayout } from './archive/oci-layout.ts';
+import { splitArchive } from './archive/split.ts';
+import { fits, hostPlatform } from './platform.ts';
+import { type NewImage, type PublishedImage, publishImages } from './publish.ts';
+import { familiarText } from './reference.ts';
+import type { Parts } from './types.ts';
+
+export interface LoadedImage {
+  readonly id: string;
+  readonly reference?: string;
+  /** The image that had the reference before. */
+  readonly replaced?: string;
+}
+
+/** All images of a Docker archive or OCI layout, or none of them: nothing gets a name before everything was checked and unpacked. */
+export async function loadImages(
+  parts: Parts,
+  tar: AsyncIterable<Buffer>,
+  { onProgress, signal }: { readonly onProgress?: OnProgress } & Abortable,
+): Promise<readonly LoadedImage[]> {
+  await using archive = await splitArchive(tar, { content: parts.content, signal });
+  failpoint('load.validate');
+  const found = findImages(archive.members);
+  for (const { id, config } of found) {
+    if (!fits(config, hostPlatform())) parts.log.warn({ image: id, architecture: config.architecture }, 'image is for another machine');
+  }
+  const images: NewImage[] = [];
+  for (const image of found) images.push(await withFiles(archive.members, image));
+  failpoint('load.layer');
+  const published = await publishImages(parts, images, { signal, ...progressOf(images, onProgress) });
+  for (const { id } of published) announce(parts, 'load', id);
+  return published.flatMap(resultsOf);
+}
+
+function findImages(members: Members): readonly FoundImage[] {
+  if (members.has('manifest.json')) return readDockerArchive(members);
+  if (members.has('index.json')) return readOciLayout(members, hostPlatform());
+  throw invalidArgument('invalid archive: does not contain a manifest.json', {
+    hint: members.has('repositories')
+      ? 'it was written by a Docker older than 1.10: load and save it with a newer one'
+      : 'an archive of images is what docker save writes; a plain file system is for docker import',
+  });
+}
+
+async function withFiles(members: Members, { configBytes, config, layers, references, parent }: FoundImage): Promise<NewImage> {
+  const sources: LayerSource[] = [];
+  for (const [at, diffId] of config.rootfs.diff_ids.entries()) {
+    sources.push({ diffId, blob: await members.file(layers[at] ?? '', `layer ${at}`) });
+  }
+  return { configBytes, layers: sources, references, ...(parent === undefined ? {} : { parent }) };
+}
+
+function progressOf(images: readonly NewImage[], onProgress: OnProgress | undefined) {
+  if (onProgress === undefined) return {};
+  const sizes = new Map(images.flatMap(({ layers }) => layers.map(({ diffId, blob }) => [diffId, blob.sizeBytes] as const)));
+  return {
+    onUnpacked: (diffId: string): void => {
+      const total = sizes.get(diffId) ?? 0;
+      onProgress({ status: 'Loading layer', id: shortId(diffId), progressDetail: { current: total, total } });
+    },
+  };
+}
+
+function resultsOf({ id, references }: PublishedImage): readonly LoadedImage[] {
+  if (references.length === 0) return [{ id }];
+  return references.map(({ reference, replaced }) => ({
+    id,
+    reference: familiarText(reference),
+    ...(replaced === undefined ? {} : { replaced }),
+  }));
+}

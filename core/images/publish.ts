@@ -1,0 +1,125 @@
+import { type Abortable, GantryError, invalidArgument } from '@gantry/sdk';
+import { digestOf } from '../content/index.ts';
+import type { LayerSource, StagedLayers } from '../layers/index.ts';
+import type { ImageRow } from '../metadata/index.ts';
+import { failpoint } from '../support/index.ts';
+import { canonicalText, type Reference } from './reference.ts';
+import type { Parts } from './types.ts';
+
+export interface NewImage {
+  readonly configBytes: Buffer;
+  /** The lowest first. */
+  readonly layers: readonly LayerSource[];
+  readonly references: readonly Reference[];
+  readonly parent?: string;
+  readonly isBuiltHere?: boolean;
+}
+export interface PublishedImage {
+  readonly id: string;
+  readonly references: readonly PublishedReference[];
+}
+export interface PublishedReference {
+  readonly reference: Reference;
+  /** The other image that had this name. */
+  readonly replaced?: string;
+}
+export interface PublishOptions extends Abortable {
+  readonly onUnpacked?: (diffId: string) => void;
+  /** The references are a user's wish, not an archive's word: RFC 3339. */
+  readonly taggedAt?: string;
+}
+
+/**
+ * Unpacks and verifies the layers of all these images and then names all of it in one transaction: all of them are there, durable, when it
+ * resolves, and none when it rejects or is aborted.
+ */
+export async function publishImages(
+  parts: Parts,
+  images: readonly NewImage[],
+  options: PublishOptions,
+): Promise<readonly PublishedImage[]> {
+  await using staged = await stage(parts, images, options);
+  using _names = await parts.locks.acquire('names', options.signal === undefined ? {} : { signal: options.signal });
+  try {
+    for (const { configBytes } of images) await parts.content.put(configBytes);
+    options.signal?.throwIfAborted();
+    return name(parts, images, { staged, taggedAt: options.taggedAt });
+  } catch (error) {
+    await removeNameless(parts, images);
+    throw error;
+  }
+}
+
+async function stage(
+  { layers, graphDriver }: Parts,
+  images: readonly NewImage[],
+  { onUnpacked, signal }: PublishOptions,
+): Promise<StagedLayers> {
+  const stacks = images.map((image) => image.layers);
+  const options = { graphDriver: await graphDriver(), signal, ...(onUnpacked === undefined ? {} : { onUnpacked }) };
+  try {
+    return await layers.images.stage(stacks, options);
+  } catch (error) {
+    // What is wrong with a tar is the fault of who sent it.
+    if (GantryError.is(error) || !(error instanceof Error) || error.name !== 'TarError') throw error;
+    throw invalidArgument(`unpack layer: ${error.message}`, { cause: error });
+  }
+}
+
+function name(
+  { store }: Parts,
+  images: readonly NewImage[],
+  { staged, taggedAt }: { readonly staged: StagedLayers; readonly taggedAt: string | undefined },
+): readonly PublishedImage[] {
+  const names = new Map<string, string>();
+  const claim = (reference: Reference, id: string): PublishedReference => {
+    const canonical = canonicalText(reference);
+    const before = names.get(canonical) ?? store.imageOf(canonical);
+    names.set(canonical, id);
+    return before === undefined || before === id ? { reference } : { reference, replaced: before };
+  };
+  const rows = new Map<string, ImageRow>();
+  const published = images.map((image, at) => {
+    const id = digestOf(image.configBytes);
+    rows.set(id, rowOf(image, { id, known: rows.get(id) ?? store.find(id), topChain: staged.chainIds[at]?.at(-1), taggedAt }));
+    return { id, references: image.references.map((reference) => claim(reference, id)) };
+  });
+  failpoint('load.image.txn');
+  store.change({
+    add: [...rows.values()],
+    name: names,
+    also: () => {
+      staged.record();
+      failpoint('load.tags.txn');
+    },
+  });
+  staged.keep();
+  return published;
+}
+
+/** An image that is there already stays as it is, but may turn out to be made here. */
+function rowOf(
+  { references, parent = '', isBuiltHere = false }: NewImage,
+  {
+    id,
+    known,
+    topChain,
+    taggedAt,
+  }: {
+    readonly id: string;
+    readonly known: ImageRow | undefined;
+    readonly topChain: string | undefined;
+    readonly taggedAt: string | undefined;
+  },
+): ImageRow {
+  const row = known ?? { id, parent, topChain, isBuiltHere, lastTagged: '', addedMs: Date.now() };
+  const lastTagged = taggedAt !== undefined && references.length > 0 ? taggedAt : row.lastTagged;
+  return isBuiltHere ? { ...row, parent, isBuiltHere, lastTagged } : { ...row, lastTagged };
+}
+
+async function removeNameless({ store, content, layers }: Parts, images: readonly NewImage[]): Promise<void> {
+  for (const { configBytes } of images) {
+    const id = digestOf(configBytes);
+    if (store.find(id) === undefined && layers.images.isBlobFree(id)) await content.remove(id);
+  }
+}
