@@ -19,6 +19,11 @@ export class HostLinks implements Disposable {
     return first !== undefined && this.kernel.linkGet(first.name)?.alias === aliasOf(network.id);
   }
 
+  /** Throws `conflict` when a name that the plan wants is somebody else's; makes nothing. */
+  checkFree(plan: NetworkPlan): void {
+    for (const link of plan.links) this.#usable(link, plan);
+  }
+
   /** Makes what is missing of a network's links and addresses; a second call changes nothing. A name that somebody else uses is a `conflict`. */
   make(plan: NetworkPlan): void {
     const alias = aliasOf(plan.network.id);
@@ -49,12 +54,7 @@ export class HostLinks implements Disposable {
   }
 
   #makeOne(link: Link, alias: string, plan: NetworkPlan): void {
-    const there = this.#unlessAbandoned(link.name, alias);
-    const mayUse = link.existing === true || link.kind === 'existing';
-    if (there !== undefined && there.alias !== alias && !mayUse) {
-      throw conflict(`cannot make network ${plan.network.name}: interface ${link.name} is already there and is not ours`);
-    }
-    if (there === undefined && link.kind === 'existing') throw conflict(`network interface ${link.name} is not there`);
+    const there = this.#usable(link, plan);
     const index = there?.index ?? this.kernel.linkAdd(link.name, this.#kindOf(link), propertiesOf(link, alias));
     if (there === undefined || !there.isUp) setSysctls(plan.sysctls ?? {}, link.name);
     const requests: NetlinkRequest[] = (link.addresses ?? []).map((address) =>
@@ -63,6 +63,17 @@ export class HostLinks implements Disposable {
     for (const error of this.kernel.tryAll([...requests, linkSetRequest(index, { up: true })])) {
       if (error !== undefined && error.code !== 'EEXIST') throw fromErrno(error, `make network ${plan.network.name}`);
     }
+  }
+
+  #usable(link: Link, plan: NetworkPlan): Found | undefined {
+    const alias = aliasOf(plan.network.id);
+    const there = this.#unlessAbandoned(link.name, alias);
+    const mayUse = link.existing === true || link.kind === 'existing';
+    if (there !== undefined && there.alias !== alias && !mayUse) {
+      throw conflict(`cannot make network ${plan.network.name}: interface ${link.name} is already there and is not ours`);
+    }
+    if (there === undefined && link.kind === 'existing') throw conflict(`network interface ${link.name} is not there`);
+    return there;
   }
 
   /** What has the name; a bridge that an engine with other books left, and that nobody uses, is removed first. */

@@ -26,15 +26,19 @@ export function checkCreateNetwork({ name, ipv4 = true, ipv6 = false, ipam }: Cr
   checkSubnets(ipam?.Config ?? [], { ipv4, ipv6 });
 }
 
-/** Makes a network whole: pools, plan, links and rules unless `isLazy`, record. A failure leaves none of it. */
+/**
+ * Makes a network: pools, plan, record. A failure leaves none of it. Its links and rules come with its first container, so that creating
+ * and removing one costs no wait in the kernel; a name that somebody else's interface has is refused now all the same.
+ */
 export async function createNetwork(
   tools: Tools,
   request: CreateNetwork,
-  { isPredefined = false, isLazy = false }: { readonly isPredefined?: boolean; readonly isLazy?: boolean } = {},
+  { isPredefined = false }: { readonly isPredefined?: boolean } = {},
 ): Promise<NetworkRecord> {
   if (tools.books.named(request.name) !== undefined) throw alreadyExists(`network with name ${request.name} already exists`);
   const driverName = request.driver || defaultDriver;
   const driver = await tools.drivers.get('network', driverName);
+  if (!isPredefined && driver.namespace !== 'own') throw forbidden(`only one instance of "${driverName}" network is allowed`);
   await using undo = new AsyncDisposableStack();
   const id = randomId();
   const ipamName = request.ipam?.Driver || defaultIpam;
@@ -58,10 +62,7 @@ export async function createNetwork(
     hasUserSubnets: (request.ipam?.Config ?? []).some(({ Subnet }) => Subnet !== undefined && Subnet !== ''),
   };
   const record = { id, name: request.name, document };
-  if (!isLazy) {
-    undo.defer(() => tools.executor.removeNetwork(plan));
-    tools.executor.makeNetwork(plan);
-  }
+  if (!isPredefined) tools.executor.links.checkFree(plan);
   tools.books.putNetwork(record);
   undo.move();
   return record;

@@ -181,7 +181,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   async #makePredefined(): Promise<void> {
     for (const { name, driver, options } of predefinedNetworks) {
       if (this.#tools.books.named(name) !== undefined) continue;
-      await createNetwork(this.#tools, { name, driver, options }, { isPredefined: true, isLazy: true });
+      await createNetwork(this.#tools, { name, driver, options }, { isPredefined: true });
     }
   }
 
