@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
 import { readMountinfo, run } from '../linux/index.ts';
 import type { CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
@@ -84,7 +84,7 @@ export class SnapshotFolders {
   remove(key: string): void {
     const path = this.path(key);
     if (!existsSync(path)) return;
-    if (isMounted(key)) throw conflict(`snapshot ${key} is mounted`);
+    if (isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
     const gone = join(this.#root, `#gone-${key}`);
     try {
       renameSync(path, gone);
@@ -124,8 +124,9 @@ function isKey(name: string): boolean {
   return /^[a-z0-9._-]{1,64}$/.test(name) && name !== '.' && name !== '..';
 }
 
-function isMounted(key: string): boolean {
-  const part = `/${key}/`;
+/** A bind mount tells the folder from its own disk's root on, an overlay tells the paths it was given: both end alike. */
+function isMounted(path: string): boolean {
+  const part = `/${basename(dirname(path))}/${basename(path)}/`;
   return readMountinfo().some(({ root, superOptions }) => root.includes(part) || superOptions.includes(part));
 }
 

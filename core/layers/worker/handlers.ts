@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { posix } from 'node:path';
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument, notFound } from '@gantry/sdk';
 import type { Change } from '@gantry/sdk/engine';
-import { syncfs } from '@gantry/sdk/linux';
+import { isErrno, syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
 import { TarReader } from '../tar/index.ts';
 import type { Channel } from './channel.ts';
@@ -15,7 +15,7 @@ import { Packer } from './packer.ts';
 import { pathStat, statAt } from './path-stat.ts';
 import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
 import { enter, enterBelow } from './root.ts';
-import { isWhiteout, namesIn, statOf } from './tree.ts';
+import { blame, isWhiteout, namesIn, statOf } from './tree.ts';
 import { Unpacker, type UnpackRules } from './unpacker.ts';
 import { walk } from './walk.ts';
 
@@ -32,9 +32,9 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
 
   async unpack({ root, path, rules }, channel) {
     enter(root);
-    const folder = posix.join('/', path, '/');
+    const folder = realFolder(path);
     if (!statAt(folder).isDirectory()) throw invalidArgument('extraction point is not a directory');
-    const below = Buffer.from(realpathSync(folder).slice(1)).toString('latin1');
+    const below = Buffer.from(folder.slice(1)).toString('latin1');
     await unpackAll(decompressed(channel.input()), { ...rules, below });
     return {};
   },
@@ -135,6 +135,16 @@ async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules
     return unpacker.totalBytes;
   } finally {
     unpacker.close();
+  }
+}
+
+/** Where the path leads inside this thread's root. */
+function realFolder(path: string): string {
+  try {
+    return realpathSync(posix.join('/', path));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw notFound(`Could not find the file ${path}`, { cause: error });
+    throw blame(error, path);
   }
 }
 
