@@ -57,7 +57,7 @@ async function* inflated(kind: 'gzip' | 'zstd', head: Buffer, chunks: Chunks): A
   const feed = async (): Promise<void> => {
     try {
       for await (const chunk of rest(head, chunks)) {
-        if (!inflate.write(chunk)) await new Promise((resolve) => inflate.once('drain', resolve).once('close', resolve));
+        if (!inflate.write(chunk)) await drained(inflate);
         if (inflate.destroyed) return;
       }
       inflate.end();
@@ -75,4 +75,15 @@ async function* inflated(kind: 'gzip' | 'zstd', head: Buffer, chunks: Chunks): A
   } finally {
     inflate.destroy();
   }
+}
+
+/** Until it takes more or is over. */
+function drained(stream: NodeJS.EventEmitter): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.once('drain', done).once('close', done);
+  });
 }
