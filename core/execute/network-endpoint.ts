@@ -124,7 +124,7 @@ function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed):
       if (failed === undefined) return;
       host.kernel.linkDelete(name);
       if (isErrno(failed, 'EXFULL')) throw exhausted(`bridge ${link.master} is full: it takes 1,023 containers`, { cause: failed });
-      throw failed;
+      throw fromErrno(failed, `join bridge ${link.master ?? ''}`);
     }
     case 'macvlan':
       host.kernel.linkAddInto(
