@@ -1,7 +1,7 @@
 import { Command, CommanderError, type Option } from 'commander';
 import { GantryError, invalidArgument } from '@gantry/sdk';
 
-/** Thrown for flags and arguments that cannot be understood: exit code 125. */
+/** Thrown for flags that cannot be understood: exit code 125. A wrong number of arguments is 1, as it is with docker. */
 export const usageReason = 'USAGE';
 /** Thrown after help or a version was printed: exit code 0. */
 export const shownReason = 'SHOWN';
@@ -97,12 +97,21 @@ function translate(error: unknown, command: Command): unknown {
   if (GantryError.is(error)) return usage(error.message, command, error.hint);
   if (!(error instanceof CommanderError)) return error;
   if (error.exitCode === 0) return invalidArgument('', { reason: shownReason });
-  return usage(plainWords(error.message), command);
+  return isArguments(error)
+    ? invalidArgument(plainWords(error.message), { hint: helpHint(command) })
+    : usage(plainWords(error.message), command);
+}
+
+function isArguments({ code }: CommanderError): boolean {
+  return code === 'commander.missingArgument' || code === 'commander.excessArguments';
 }
 
 function usage(message: string, command: Command, hint?: string): GantryError {
-  const help = `'${command.name()} --help' shows what it takes`;
-  return invalidArgument(message, { reason: usageReason, hint: hint ?? help });
+  return invalidArgument(message, { reason: usageReason, hint: hint ?? helpHint(command) });
+}
+
+function helpHint(command: Command): string {
+  return `'${command.name()} --help' shows what it takes`;
 }
 
 function plainWords(message: string): string {

@@ -167,7 +167,8 @@ export interface EventAnswer {
   readonly Action: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> | null };
   readonly time: number;
-  readonly timeNano: number;
+  /** Since 1970. */
+  readonly timeNano: bigint;
 }
 export interface VersionAnswer {
   readonly Version: string;

@@ -29,12 +29,16 @@ export class System {
     query: { readonly since?: string | undefined; readonly until?: string | undefined; readonly filters?: Filters } & Abortable,
   ): AsyncGenerator<EventAnswer> {
     const { since, until, filters, signal } = query;
-    yield* jsonLines<EventAnswer>(
-      await this.#http.stream('GET', '/events', { query: { since, until, filters: filtersParameter(filters) }, signal }),
-    );
+    const parameters = { since, until, filters: filtersParameter(filters) };
+    yield* jsonLines<EventAnswer>(await this.#http.stream('GET', '/events', { query: parameters, signal }), wholeNanoseconds);
   }
 
   async diskUsage(): Promise<DiskUsageAnswer> {
     return await this.#http.json('GET', '/system/df');
   }
+}
+
+/** Nanoseconds since 1970 are more digits than a number holds. */
+function wholeNanoseconds(this: unknown, key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return key === 'timeNano' && context?.source !== undefined ? BigInt(context.source) : value;
 }

@@ -3,9 +3,9 @@
 const decimalUnits = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 const binaryUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
-/** 1234567 → "1.23MB": three digits, powers of 1000. */
-export function humanSize(bytes: number): string {
-  return scaled(bytes, 1000, decimalUnits, 3);
+/** 1234567 → "1.23MB": powers of 1000, in lists three digits, in sums four. */
+export function humanSize(bytes: number, digits: number = 3): string {
+  return scaled(bytes, 1000, decimalUnits, digits);
 }
 
 /** 1572864 → "1.5MiB": four digits, powers of 1024. */

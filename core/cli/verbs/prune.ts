@@ -66,7 +66,7 @@ async function prune(
   const client = await context.client();
   let bytes = 0;
   for (const step of steps) bytes += await step(context, client, { all: flags.all === true, filters: toFilters(flags.filter) });
-  context.print(`Total reclaimed space: ${humanSize(bytes)}`);
+  context.print(`Total reclaimed space: ${humanSize(bytes, 4)}`);
   return 0;
 }
 

@@ -50,7 +50,7 @@ function columns(id: (row: ContainerSummary) => string, { trunc, size }: PsFlags
     {
       key: 'Size',
       heading: size === true ? 'SIZE' : undefined,
-      show: ({ SizeRw = 0, SizeRootFs = 0 }) => `${humanSize(SizeRw)} (virtual ${humanSize(SizeRootFs)})`,
+      show: sizes,
     },
     { key: 'CreatedAt', show: ({ Created }) => timestamp(Created) },
     { key: 'State', show: ({ State }) => State },
@@ -71,4 +71,8 @@ function names({ Names }: ContainerSummary): string {
   return Names.map((name) => name.replace(/^\//, ''))
     .filter((name) => !name.includes('/'))
     .join(',');
+}
+
+function sizes({ SizeRw = 0, SizeRootFs = 0 }: ContainerSummary): string {
+  return SizeRootFs > 0 ? `${humanSize(SizeRw)} (virtual ${humanSize(SizeRootFs)})` : humanSize(SizeRw);
 }

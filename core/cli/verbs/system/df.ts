@@ -16,7 +16,7 @@ const columns: readonly Column<Row>[] = [
   { key: 'Type', heading: 'TYPE', show: ({ type }) => type },
   { key: 'TotalCount', heading: 'TOTAL', show: ({ total }) => String(total) },
   { key: 'Active', heading: 'ACTIVE', show: ({ active }) => String(active) },
-  { key: 'Size', heading: 'SIZE', show: ({ bytes }) => humanSize(bytes) },
+  { key: 'Size', heading: 'SIZE', show: ({ bytes }) => humanSize(bytes, 4) },
   { key: 'Reclaimable', heading: 'RECLAIMABLE', show: reclaimable },
 ];
 
@@ -32,7 +32,7 @@ export const df = verb<{ readonly format?: Format }>({
 
 function reclaimable({ bytes, reclaimableBytes }: Row): string {
   const share = bytes > 0 ? ` (${Math.floor((reclaimableBytes / bytes) * 100)}%)` : '';
-  return `${humanSize(reclaimableBytes)}${share}`;
+  return `${humanSize(reclaimableBytes, 4)}${share}`;
 }
 
 /** Layers that images share count once. */

@@ -23,7 +23,7 @@ export const events = verb<EventsFlags>({
   async action(context, _given, { since, until, filter, format }) {
     const { system } = await context.client();
     for await (const event of system.events({ since, until, filters: toFilters(filter) })) {
-      context.print(format === 'json' ? JSON.stringify(event) : show(event));
+      context.print(format === 'json' ? toJson(event) : show(event));
     }
   },
 });
@@ -35,8 +35,12 @@ function show({ Type, Action, Actor, time, timeNano }: EventAnswer): string {
   return `${moment(time, timeNano)} ${Type} ${Action} ${Actor.ID}${facts}`;
 }
 
-/** Nanoseconds do not fit a number: the seconds come from the whole field, the fraction to the microsecond it still holds. */
-function moment(seconds: number, nanoseconds: number): string {
-  const fraction = String(Math.max(0, Math.min(999_999_999, nanoseconds - seconds * 1e9))).padStart(9, '0');
+function moment(seconds: number, nanoseconds: bigint): string {
+  const fraction = String(nanoseconds % 1_000_000_000n).padStart(9, '0');
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+}
+
+/** A bigint has no form in JSON.stringify; quoted and unquoted again it has all its digits. */
+function toJson(event: EventAnswer): string {
+  return JSON.stringify({ ...event, timeNano: String(event.timeNano) }).replace(/"timeNano":"(\d+)"/, '"timeNano":$1');
 }
