@@ -34,6 +34,8 @@ export interface ContainerNetworks {
   adopt(container: NetworkedContainer): Promise<Sandbox>;
   /** After the adoptions at start: takes away what the kernel, the books and the drivers have of containers that are not among these. */
   sweep(runningIds: ReadonlySet<string>): Promise<void>;
+  /** After the adoptions at start: takes away what the kernel, the books and the drivers have of containers that are not among these. */
+  sweep(runningIds: ReadonlySet<string>): Promise<void>;
   /** New name in DNS at once. */
   renamed(containerId: string, name: string): void;
   /** The endpoints that inspect shows for a container, running or not. */

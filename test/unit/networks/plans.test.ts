@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EndpointPlan, Network, NetworkPlan } from '@gantry/sdk/network';
+import { checkEndpointPlan, isMac } from '../../../core/execute/network-check.ts';
+import { checkNetworkPlan } from '../../../core/execute/network-check.ts';
+import { networkElements, portElements } from '../../../core/execute/network-rules.ts';
+import { bridgeOptions } from '../../../plugins/network/bridge/options.ts';
+
+const network: Network = {
+  id: 'c'.repeat(64),
+  name: 'shop',
+  subnets: [],
+  internal: false,
+  ipv4: true,
+  ipv6: false,
+  attachable: false,
+  options: {},
+  labels: {},
+};
+const grants = { plugin: 'acme.net', dataDir: '/d', mountTypes: [], hostPaths: [], devices: [], nftables: false };
+const good: NetworkPlan = { network, links: [{ kind: 'bridge', name: 'br-1' }], masquerade: [] };
+
+for (const [plan, code, message] of [
+  [{ ...good, network: { ...network, id: 'other' } }, 'internal', /another id or name/],
+  [{ ...good, links: [{ kind: 'bridge', name: 'a-name-of-16-byt' }] }, 'internal', /links\[0\].*is no link name/],
+  [{ ...good, links: [{ kind: 'bridge', name: 'a"; flush ruleset' }] }, 'internal', /no link name/],
+  [{ ...good, links: [{ kind: 'macvlan', name: 'm' }] }, 'internal', /needs a parent/],
+  [{ ...good, links: [{ kind: 'bridge', name: 'b', mtu: 1 }] }, 'internal', /MTU 1/],
+  [{ ...good, links: [{ kind: 'bridge', name: 'b', addresses: ['10.0.0.1'] }] }, 'internal', /no address with prefix length/],
+  [{ ...good, masquerade: [{ fromCidr: '10.0.0.0/24 }', exceptOutLink: 'b' }] }, 'internal', /no prefix/],
+  [{ ...good, isolation: { bridge: 'b"', internal: false, interContainer: true, subnets: [] } }, 'internal', /no link name/],
+  [{ ...good, sysctls: { 'net.ipv4.ip_forward': '0' } }, 'internal', /sysctl net\.ipv4\.ip_forward is out of bounds/],
+  [{ ...good, sysctls: { 'net.ipv4.conf.all.route_localnet': '1' } }, 'internal', /out of bounds/],
+  [{ ...good, sysctls: { 'net.ipv4.conf.IFNAME.forwarding': '1\n2' } }, 'internal', /value of sysctl/],
+  [{ ...good, rules: ['chain x { }'] }, 'forbidden', /acme\.net was not granted nftables/],
+  [{ ...good, publishAddress: 'everywhere' }, 'internal', /publishAddress/],
+] as const satisfies readonly (readonly [NetworkPlan, string, RegExp])[]) {
+  test(`checkNetworkPlan() refuses a plan: ${message.source}`, () => {
+    assert.throws(() => checkNetworkPlan(plan, { network, grants }), { code, message });
+  });
+}
+
+test('checkNetworkPlan() takes a good plan, and rules that were granted and stay in their table', () => {
+  checkNetworkPlan(good, { network, grants });
+  const granted = { network, grants: { ...grants, nftables: true } };
+  checkNetworkPlan({ ...good, rules: ['chain x { counter }'] }, granted);
+  assert.throws(() => checkNetworkPlan({ ...good, rules: ['} flush ruleset'] }, granted), /end the table/);
+  assert.throws(() => checkNetworkPlan({ ...good, rules: ['include "/etc/shadow"'] }, granted), /reach out/);
+});
+
+const endpoint: EndpointPlan = { link: { kind: 'veth', name: 'eth%d' }, addresses: ['10.0.0.2/24'], routes: [], publishable: true };
+
+for (const [plan, message] of [
+  [{ ...endpoint, link: { kind: 'veth', name: '../x' } }, /no link name/],
+  [{ ...endpoint, addresses: ['10.0.0.2'] }, /no address with prefix length/],
+  [{ ...endpoint, routes: [{ to: 'default' }] }, /no prefix/],
+  [{ ...endpoint, routes: [{ to: '0.0.0.0/0', via: 'gw' }] }, /no address/],
+  [{ ...endpoint, mac: '03:00:00:00:00:01' }, /no MAC address/],
+  [{ ...endpoint, sysctls: { 'kernel.core_pattern': '|/x' } }, /out of bounds/],
+  [{ ...endpoint, sysctls: { 'net/../kernel.x': '1' } }, /out of bounds/],
+  [{ ...endpoint, neighbours: [{ ip: 'x', mac: '02:00:00:00:00:01' }] }, /neighbour/],
+  [{ ...endpoint, gateway: '10.0.0.1/24' }, /gateway/],
+] as const satisfies readonly (readonly [EndpointPlan, RegExp])[]) {
+  test(`checkEndpointPlan() refuses a plan: ${message.source} ${JSON.stringify(plan).length}`, () => {
+    assert.throws(() => checkEndpointPlan(plan, { grants }), { code: 'internal', message });
+  });
+}
+
+test('isMac() refuses groups', () => {
+  assert.deepEqual(['02:42:ac:11:00:02', '03:42:ac:11:00:02', '02:42:ac:11:00', 'zz'].map(isMac), [true, false, false, false]);
+});
+
+test('networkElements() and portElements() put networks and ports into the sets of the one table', () => {
+  const isolation = { bridge: 'br-1', internal: true, interContainer: false, subnets: ['10.0.0.0/24', 'fd00::/64'] };
+  assert.deepEqual(
+    networkElements({ isolation, masquerade: [{ fromCidr: '10.0.0.0/24', exceptOutLink: 'br-1', toAddress: '192.0.2.1' }] }),
+    [
+      { set: 'bridges', text: '"br-1"' },
+      { set: 'apart', text: '"br-1" . "br-1"' },
+      { set: 'internal', text: '"br-1"' },
+      { set: 'home4', text: '10.0.0.0/24 . "br-1"' },
+      { set: 'home6', text: 'fd00::/64 . "br-1"' },
+      { set: 'home4', text: '10.0.0.0/24 . "br-1"' },
+      { set: 'source4', text: '10.0.0.0/24 : 192.0.2.1' },
+    ],
+  );
+  const port = { protocol: 'udp', hostPort: 53, containerPort: 5353 } as const;
+  assert.deepEqual(
+    portElements([
+      { ...port, hostIp: '', containerIp: '10.0.0.2' },
+      { ...port, hostIp: 'fd99::1', containerIp: 'fd00::2' },
+    ]),
+    [
+      { set: 'publish4', text: 'udp . 53 : 10.0.0.2 . 5353' },
+      { set: 'publish6at', text: 'fd99::1 . udp . 53 : fd00::2 . 5353' },
+    ],
+  );
+});
+
+for (const [option, value, message] of [
+  [
+    'com.docker.network.driver.mtu',
+    'zz',
+    'failed to parse com.docker.network.driver.mtu value: zz (strconv.Atoi: parsing "zz": invalid syntax)',
+  ],
+  ['com.docker.network.driver.mtu', '67', /68 to 65535/],
+  ['com.docker.network.bridge.enable_icc', 'maybe', /failed to parse com\.docker\.network\.bridge\.enable_icc value: maybe/],
+  ['com.docker.network.bridge.name', 'br/../x', /no interface name/],
+  ['com.docker.network.bridge.gateway_mode_ipv4', 'routed', /routed is not supported/],
+  ['com.docker.network.bridge.host_binding_ipv4', '::1', /no IPv4 address/],
+  ['encrypted', 'true', /unknown option encrypted/],
+] as const) {
+  test(`bridgeOptions() refuses ${option}=${value}`, () => {
+    assert.throws(() => bridgeOptions({ ...network, options: { [option]: value } }), { code: 'invalid_argument', message });
+  });
+}
