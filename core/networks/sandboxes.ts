@@ -31,6 +31,8 @@ export interface Wish {
 export class Sandboxes {
   readonly #tools: SandboxTools;
   readonly mutex = new KeyedMutex();
+  /** Containers that this process set up or took over: none of them is a remnant. */
+  readonly #live = new Set<string>();
 
   constructor(tools: SandboxTools) {
     this.#tools = tools;
@@ -41,6 +43,7 @@ export class Sandboxes {
     const mode = networkMode(container.hostConfig);
     if (mode.kind === 'container') return this.#share(mode.container);
     await this.#undo(container.id);
+    this.#live.add(container.id);
     try {
       return await this.#setup(container, signal);
     } catch (error) {
@@ -58,6 +61,7 @@ export class Sandboxes {
     using _held = await this.mutex.acquire(container.id);
     const mode = networkMode(container.hostConfig);
     if (mode.kind === 'container') return this.#share(mode.container);
+    this.#live.add(container.id);
     const { books, ports, log, executor } = this.#tools;
     const records = books.endpointsOf(container.id);
     for (const { networkId } of records) {
@@ -74,6 +78,10 @@ export class Sandboxes {
     executor.firewall.repair();
     await this.#serveNames(container, records);
     return this.#describe(container, records);
+  }
+
+  get live(): ReadonlySet<string> {
+    return this.#live;
   }
 
   /** Puts the default route where it belongs after a network came or went. */
@@ -176,6 +184,7 @@ export class Sandboxes {
 
   async #undo(containerId: string): Promise<void> {
     const { books, dns, ports, log } = this.#tools;
+    this.#live.delete(containerId);
     dns.close(containerId);
     unpublishPorts(this.#tools, containerId);
     ports.release(containerId);

@@ -6,14 +6,16 @@ import type { Sandboxes, SandboxTools } from './sandboxes.ts';
 
 /** Takes away what an earlier process left of containers that do not run: by the books, then by our own marks in the kernel. */
 export async function sweep(tools: SandboxTools, sandboxes: Sandboxes, runningIds: ReadonlySet<string>): Promise<void> {
-  const dead = new Set(tools.books.endpoints.map(({ containerId }) => containerId).filter((id) => !runningIds.has(id)));
-  for (const containerId of dead) await sandboxes.teardown(containerId);
-  removeStrayNamespaces(tools, runningIds);
+  const isRunning = (id: string): boolean => runningIds.has(id) || sandboxes.live.has(id);
+  for (const containerId of new Set(tools.books.endpoints.map((endpoint) => endpoint.containerId))) {
+    if (!isRunning(containerId)) await sandboxes.teardown(containerId);
+  }
+  removeStrayNamespaces(tools, [...runningIds, ...sandboxes.live]);
   removeStrayLinks(tools);
 }
 
-function removeStrayNamespaces({ execRoot, log }: SandboxTools, runningIds: ReadonlySet<string>): void {
-  const wanted = new Set([...runningIds].map(shortId));
+function removeStrayNamespaces({ execRoot, log }: SandboxTools, runningIds: readonly string[]): void {
+  const wanted = new Set(runningIds.map(shortId));
   for (const name of pinned(execRoot)) {
     if (wanted.has(name)) continue;
     log.warn({ netns: name }, 'removing a network namespace that no container has');

@@ -172,7 +172,9 @@ test('after a restart of the engine adopt() keeps connections, ports, names and 
   dead.running = false;
   machine.containers.delete(dead.id);
   assert.deepEqual(await machine.room.adopt(web), before);
+  const fresh = await machine.run('fresh');
   await machine.room.sweep(new Set([web.id]));
+  assert.equal(existsSync(fresh.netns), true, 'what was started meanwhile is no remnant');
   assert.equal(existsSync(deadNetns), false);
   assert.equal(await neighbour.reach('10.99.0.1', 8080), 'web to 10.99.0.2');
   assert.doesNotMatch(await run('', 'nft', 'list', 'map', 'inet', 'gantry', 'publish4'), /8081/);
