@@ -99,7 +99,7 @@ function numbered(dir: string): number[] {
       const [, digits] = /^ctr\.log\.(\d{1,15})$/.exec(name) ?? [];
       return digits === undefined ? [] : [Number(digits)];
     })
-    .sort((a, b) => a - b);
+    .toSorted((a, b) => a - b);
 }
 
 function inodeOf(path: string): number | undefined {

@@ -34,6 +34,8 @@ export interface Consumer {
 }
 
 const longestContext = 4_096;
+/** A container's end waits no longer for a driver to take note. */
+const detachMs = 5_000;
 
 /**
  * Which container uses which volume, and where it is mounted. A volume that is a plain folder of its driver's is used where it is; any
@@ -144,7 +146,7 @@ export class Attachments {
       if (driver !== undefined) {
         const detacher = await registry.driver(driver);
         const request = { name, attachmentId, last, ...(context === undefined ? {} : { context }) };
-        await detacher.detach(request, registry.context({ signal: undoSignal(30_000) }));
+        await detacher.detach(request, registry.context({ signal: undoSignal(detachMs) }));
       }
       rows.removeAttachment(containerId, name);
     } catch (error) {

@@ -39,7 +39,7 @@ export class VolumeRegistry {
 
   /** Known to the engine, by name. */
   get records(): readonly VolumeRecord[] {
-    return [...this.#records.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...this.#records.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   known(name: string): VolumeRecord | undefined {
@@ -119,7 +119,7 @@ export class VolumeRegistry {
         }
       }),
     );
-    return { answers: answers.sort(([a], [b]) => (a < b ? -1 : 1)), warnings: warnings.sort() };
+    return { answers: answers.toSorted(([a], [b]) => (a < b ? -1 : 1)), warnings: warnings.toSorted() };
   }
 
   driver(name: string): Promise<VolumeDriver> {

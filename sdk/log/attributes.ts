@@ -14,7 +14,7 @@ export function logAttributes(container: ContainerInfo, options: Options): Reado
     ...pick(env, options['env'], options['env-regex']),
     ...(options['tag'] === undefined || options['tag'] === '' ? {} : { tag: logTag(container, options['tag']) }),
   };
-  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(Object.entries(found).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Fills a tag such as `{{.ImageName}}/{{.Name}}/{{.ID}}`. Fails with `invalid_argument` on a field that does not exist. */

@@ -47,7 +47,7 @@ export class MemoryLogDriver implements LogDriver {
     for await (const request of requests) {
       if (request.kind === 'open') stored = this.#open(request.container.id, request.streamId);
       else if (stored === undefined) throw new GantryError('conflict', 'a batch before open');
-      else if (request.kind === 'close') return this.#close(stored);
+      else if (request.kind === 'close') this.#close(stored);
       else yield await this.#take(stored, request);
     }
   }

@@ -270,7 +270,7 @@ async function attachAndMount(subject: VolumeUnderTest, name: string, attachment
 }
 
 async function names({ driver, ctx }: VolumeUnderTest): Promise<readonly string[]> {
-  return (await Array.fromAsync(driver.list({}, ctx))).map(({ name }) => name).sort();
+  return (await Array.fromAsync(driver.list({}, ctx))).map(({ name }) => name).toSorted();
 }
 
 async function refuses(code: string, work: Promise<unknown>): Promise<void> {

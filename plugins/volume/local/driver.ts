@@ -7,6 +7,7 @@ import {
   conflict,
   type Ctx,
   invalidArgument,
+  messageOf,
   type Mount,
   notFound,
   notImplemented,
@@ -64,8 +65,8 @@ export class LocalDriver implements VolumeDriver {
   async *list(_: Record<string, never>, { signal }: Ctx): AsyncGenerator<Volume> {
     let looked = 0;
     for (const name of this.#store.names()) {
-      const stored = this.#store.get(name);
-      if (stored !== undefined) yield this.#volume(name, stored);
+      const volume = this.#seen(name);
+      if (volume !== undefined) yield volume;
       looked += 1;
       if (looked % volumesPerTurn === 0) await new Promise(setImmediate);
       signal.throwIfAborted();
@@ -102,6 +103,16 @@ export class LocalDriver implements VolumeDriver {
     const stored = this.#store.get(name);
     if (stored === undefined) throw notFound(`volume ${name} not found`, { reason: 'VOLUME_NOT_FOUND' });
     return stored;
+  }
+
+  /** A damaged volume must not hide the others. */
+  #seen(name: string): Volume | undefined {
+    try {
+      const stored = this.#store.get(name);
+      return stored === undefined ? undefined : this.#volume(name, stored);
+    } catch (error) {
+      return { name, scope: 'local', options: {}, status: { error: messageOf(error) }, dataPath: this.#store.dataPath(name) };
+    }
   }
 
   #volume(name: string, { created, options }: Stored): Volume {

@@ -1,8 +1,20 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, openSync, fsyncSync, closeSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  openSync,
+  fsyncSync,
+  closeSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { fromErrno } from '@gantry/sdk';
+import { dataLoss, fromErrno, messageOf } from '@gantry/sdk';
 
 export type Options = Readonly<Record<string, string>>;
 export interface Stored {
@@ -35,7 +47,7 @@ export class Store {
   names(): readonly string[] {
     return readdirSync(this.#root)
       .filter((name) => !name.startsWith('.'))
-      .sort();
+      .toSorted();
   }
 
   dataPath(name: string): string {
@@ -82,13 +94,16 @@ export class Store {
   }
 
   #options(name: string): Options {
+    const path = join(this.#root, name, 'opts.json');
+    // Most volumes have none, and an exception costs more than the look.
+    if (!existsSync(path)) return {};
     try {
-      const value: unknown = JSON.parse(readFileSync(join(this.#root, name, 'opts.json'), 'utf8'));
+      const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
       return typeof value === 'object' && value !== null
         ? Object.fromEntries(Object.entries(value).map(([key, text]) => [key, String(text)]))
         : {};
-    } catch {
-      return {};
+    } catch (error) {
+      throw dataLoss(`options of volume ${name} cannot be read: ${messageOf(error)}`, { cause: error });
     }
   }
 }

@@ -82,9 +82,9 @@ async function openMachine() {
   const byName = { memory, 'json-file': new JsonFileDriver() };
   const drivers = { get: async (_: string, name: keyof typeof byName) => byName[name] } as unknown as Drivers;
   const logs = new Logs({ database, drivers, dataRoot: folder, log: quietLog });
-  const until = async (test: () => boolean): Promise<void> => {
-    for (let tries = 0; !test(); tries += 1) {
-      assert.ok(tries < 1_000, `${test.toString()} did not come true`);
+  const until = async (isTrue: () => boolean): Promise<void> => {
+    for (let tries = 0; !isTrue(); tries += 1) {
+      assert.ok(tries < 1_000, `${isTrue.toString()} did not come true`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };

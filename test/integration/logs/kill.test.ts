@@ -61,7 +61,7 @@ function storedLines(root: string, id: string): readonly string[] {
   const dir = join(root, id);
   const names = readdirSync(dir).filter((name) => /\.log(\.\d+)?$/.test(name));
   return names
-    .sort((a, b) => number(b) - number(a))
+    .toSorted((a, b) => number(b) - number(a))
     .flatMap((name) => readFileSync(join(dir, name), 'utf8').trimEnd().split('\n'))
     .filter((line) => line !== '')
     .map((line) => (JSON.parse(line) as { log: string }).log);

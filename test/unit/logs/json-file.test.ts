@@ -117,8 +117,8 @@ for (const compress of ['false', 'true']) {
     await until(() => readdirSync(container.dir).every((file) => !file.endsWith('.tmp') && (compress === 'false' || !/\.\d$/.test(file))));
     const suffix = compress === 'true' ? '.gz' : '';
     assert.deepEqual(
-      readdirSync(container.dir).sort(),
-      [name, `${name}.1${suffix}`, `${name}.2${suffix}`, `${name}.3${suffix}`, `${name}.place`].sort(),
+      readdirSync(container.dir).toSorted(),
+      [name, `${name}.1${suffix}`, `${name}.2${suffix}`, `${name}.3${suffix}`, `${name}.place`].toSorted(),
     );
     assert.ok(readdirSync(container.dir).every((file) => statSync(join(container.dir, file)).size < 10_000 + 100));
     const left = await readTexts(driver, { container, options });
