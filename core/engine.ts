@@ -56,7 +56,7 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   const database = opened.use(new Database(join(options.dataRoot, 'metadata.db')));
   const { cradle } = wire(options, database);
   for (const room of ['drivers', 'layers', 'networks', 'logs', 'lifecycle'] as const) opened.use(cradle[room]);
-  cradle.networks.start();
+  await cradle.networks.start();
   const recovered = cradle.lifecycle.start();
   recovered.catch((error: unknown) => options.log.error({ error }, 'taking over earlier containers failed'));
   return facade(cradle, recovered, opened.move());

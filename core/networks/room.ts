@@ -57,10 +57,14 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     this.#remember();
   }
 
-  /** Makes the predefined networks that are missing, in the background: `ready` tells when. Only the first start of a data root has anything to do. */
-  start(): void {
+  /** Resolves when the predefined networks are there, which only the first start of a data root has to make; a failure is logged, and tried again later. */
+  async start(): Promise<void> {
     this.#watch.start();
-    this.ready.catch((error: unknown) => this.#tools.log.error({ reason: messageOf(error) }, 'could not make the predefined networks'));
+    try {
+      await this.ready;
+    } catch (error) {
+      this.#tools.log.error({ reason: messageOf(error) }, 'could not make the predefined networks');
+    }
   }
 
   /** The predefined networks are there; every asynchronous call waits for it. After a failure the next call tries again. */

@@ -35,8 +35,7 @@ export class Machine implements AsyncDisposable {
 
   static async start(): Promise<Machine> {
     const machine = new Machine();
-    machine.room.start();
-    await machine.room.ready;
+    await machine.room.start();
     return machine;
   }
 
@@ -46,7 +45,7 @@ export class Machine implements AsyncDisposable {
     this.#database[Symbol.dispose]();
     this.#database = new Database(join(this.folder, 'metadata.db'));
     this.room = this.#open();
-    this.room.start();
+    await this.room.start();
   }
 
   async run(name: string, wishes: ContainerWishes = {}): Promise<Container> {
