@@ -70,6 +70,15 @@ export function refuseLookalikes(value: Fields, keys: readonly string[], where: 
 }
 
 function wrong(value: unknown, where: string, wished: string): Error {
-  const seen = value === undefined ? 'missing' : value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+  const seen =
+    value === undefined
+      ? 'missing'
+      : value === null
+        ? 'null'
+        : Array.isArray(value)
+          ? 'a list'
+          : typeof value === 'object'
+            ? 'an object'
+            : `a ${typeof value}`;
   return invalidArgument(`${where} is ${seen}, not ${wished}`);
 }
