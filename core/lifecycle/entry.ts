@@ -46,7 +46,8 @@ export class Entry {
 
   /** As Docker counts: a container between two runs counts as running. */
   get isRunning(): boolean {
-    return this.state.phase.kind === 'running' || this.state.phase.kind === 'restarting';
+    const { phase } = this.state;
+    return phase.kind === 'running' || phase.kind === 'restarting' || (phase.kind === 'starting' && phase.from === 'restarting');
   }
 
   /** Wakes those who wait for any of these. */

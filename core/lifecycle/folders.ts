@@ -7,7 +7,8 @@ export class Folders {
 
   constructor({ dataRoot, execRoot }: { readonly dataRoot: string; readonly execRoot: string }) {
     this.#dataRoot = join(dataRoot, 'containers');
-    this.#execRoot = join(execRoot, 'containers');
+    // Not `containers`: mounts of layers lie there, and what is removed here is removed with all it holds.
+    this.#execRoot = join(execRoot, 'bundles');
   }
 
   get data(): string {

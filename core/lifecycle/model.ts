@@ -38,7 +38,7 @@ export interface Run {
 export type Phase =
   | { readonly kind: 'created' }
   /** The runtime may have been asked to make it: looked up after a crash. */
-  | { readonly kind: 'starting'; readonly from: 'created' | 'exited' }
+  | { readonly kind: 'starting'; readonly from: 'created' | 'exited' | 'restarting' }
   | { readonly kind: 'running'; readonly run: Run; readonly paused: boolean }
   /** Ended; the restart policy starts it again. */
   | { readonly kind: 'restarting' }

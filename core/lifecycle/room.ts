@@ -21,7 +21,7 @@ export class Room {
   readonly execs = new ExecTable();
   readonly #locks = new KeyedMutex();
   readonly #closing = new AbortController();
-  #following: Promise<void> | undefined;
+  #isFollowing = false;
 
   constructor(parts: LifecycleParts) {
     this.parts = parts;
@@ -37,7 +37,10 @@ export class Room {
 
   /** The exec driver, whose exits are followed from the first time it is asked for. */
   driver(): Promise<ExecDriver> {
-    this.#following ??= followExits(this, this.#closing.signal);
+    if (!this.#isFollowing) {
+      this.#isFollowing = true;
+      void followExits(this, this.#closing.signal);
+    }
     return this.plainDriver();
   }
 

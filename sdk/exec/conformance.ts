@@ -251,11 +251,16 @@ async function finish(subject: ExecUnderTest, id: string): Promise<ExitEvent> {
 }
 
 async function nextExit({ driver, ctx }: ExecUnderTest, id: string, execId?: string): Promise<ExitEvent> {
-  const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(5_000)]);
-  for await (const event of driver.watch({ after: 0 }, { ...ctx, signal })) {
-    if (event.id === id && event.execId === execId) return event;
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), 5_000);
+  try {
+    for await (const event of driver.watch({ after: 0 }, { ...ctx, signal: deadline.signal })) {
+      if (event.id === id && event.execId === execId) return event;
+    }
+    return assert.fail(`no exit of ${id} ${execId ?? ''} within 5 s`);
+  } finally {
+    clearTimeout(timer);
   }
-  return assert.fail(`no exit of ${id} ${execId ?? ''} within 5 s`);
 }
 
 async function collect(client: { packets(): AsyncIterable<Buffer> }): Promise<{ readonly stdout: string; readonly stderr: string }> {

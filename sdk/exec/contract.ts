@@ -10,7 +10,7 @@
  * - *exit record*: the file that the monitor writes when the process ended; it is there after any crash of the engine.
  *
  * Scenarios
- * - create: the container's init exists and waits; start lets it run the user's program. create again for the same id and bundle: the
+ * - create: the container's init exists and waits; start lets it run the user's program, whose output reaches all who attached before. create again for the same id and bundle: the
  *   same answer. A failure leaves nothing behind.
  * - exec: a further process in a running container, with streams and a monitor of its own; execStart lets it run once somebody listens.
  * - watch: exits as they happen; with `after` 0 first those that happened while nobody watched.

@@ -6,7 +6,7 @@ import { inNamespaces } from '../support/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'host' });
 before(async () => {
-  // What stays once for all: the parent cgroup, libuv's one inotify descriptor.
+  // What stays once for all: the parent cgroup, libuv's one inotify descriptor, the test runner's own timer.
   await using subject = await openOci({ defaultRuntime: 'runc' });
   await subject.driver.runtimes({}, subject.ctx);
 });

@@ -8,6 +8,7 @@ import type { Room } from '../room.ts';
 import { volumeNames } from '../start/mounts.ts';
 import { createProcess } from '../start/process.ts';
 import { endLocked, freeResources } from '../stop/exit.ts';
+import { scheduleRestart } from '../stop/restart.ts';
 
 /** Takes over a container that was running, or being started, when the engine ended. The lock is held. */
 export async function adopt(room: Room, entry: Entry): Promise<void> {
@@ -55,7 +56,9 @@ async function findRun(room: Room, entry: Entry): Promise<Run> {
 async function rollBack(room: Room, entry: Entry): Promise<void> {
   await room.parts.networks.teardown(entry.id);
   await freeResources(room, entry);
-  room.store.setState(entry, { phase: { kind: entry.phase.kind === 'starting' ? entry.phase.from : 'exited' } });
+  const kind = entry.phase.kind === 'starting' ? entry.phase.from : 'exited';
+  room.store.setState(entry, { phase: { kind } });
+  if (kind === 'restarting') scheduleRestart(room, entry, 0);
 }
 
 async function collectEnd(room: Room, entry: Entry, { exitCode = 255, exitedAt = new Date(), oomKilled = false }: State): Promise<void> {

@@ -25,7 +25,8 @@ export async function startContainer(room: Room, entry: Entry): Promise<void> {
 
 /** The same for who holds the lock: restarts after an end. */
 export async function startLocked(room: Room, entry: Entry): Promise<void> {
-  const from = entry.phase.kind === 'created' ? 'created' : 'exited';
+  const { kind } = entry.phase;
+  const from = kind === 'created' || kind === 'restarting' ? kind : 'exited';
   try {
     await using undo = new AsyncDisposableStack();
     const prepared = await prepare(room, entry, undo);

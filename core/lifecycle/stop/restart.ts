@@ -33,8 +33,7 @@ async function restartNow(room: Room, entry: Entry): Promise<void> {
     await startLocked(room, entry);
   } catch (error) {
     room.parts.log.warn({ container: entry.id, err: error }, `cannot restart container ${entry.id}: ${messageOf(error)}`);
-    if (!willRestart(entry, entry.state.exitCode)) return;
-    room.store.setState(entry, { phase: { kind: 'restarting' } });
-    scheduleRestart(room, entry, 0);
+    if (willRestart(entry, entry.state.exitCode)) scheduleRestart(room, entry, 0);
+    else cancelRestart(room, entry);
   }
 }

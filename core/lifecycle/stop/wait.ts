@@ -8,14 +8,18 @@ export function waitForEnd(entry: Entry, condition: WaitCondition, signal?: Abor
     const { exitCode, error } = entry.state;
     return { result: Promise.resolve({ exitCode, ...(error === '' ? {} : { error }) }) };
   }
+  // A program that awaits nothing else must not end before the container does.
+  const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
   const waiter: Waiter = {
     condition,
     resolve: (result) => {
+      clearInterval(keepAlive);
       signal?.removeEventListener('abort', onAbort);
       resolve(result);
     },
   };
   const onAbort = (): void => {
+    clearInterval(keepAlive);
     entry.waiters.delete(waiter);
     reject(signal?.reason as Error);
   };
@@ -24,11 +28,16 @@ export function waitForEnd(entry: Entry, condition: WaitCondition, signal?: Abor
   return { result: promise };
 }
 
-/** Whether the container's process ended within the time. */
+/** Whether the container's process ended within the time; -1 waits for ever. */
 export async function endsWithin(entry: Entry, timeoutMs: number): Promise<boolean> {
-  const signal = timeoutMs < 0 ? undefined : AbortSignal.timeout(timeoutMs);
-  return await waitForEnd(entry, 'not-running', signal).result.then(
-    () => true,
-    () => false,
-  );
+  const deadline = new AbortController();
+  const timer = timeoutMs < 0 ? undefined : setTimeout(() => deadline.abort(), timeoutMs);
+  try {
+    await waitForEnd(entry, 'not-running', deadline.signal).result;
+    return true;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
 }

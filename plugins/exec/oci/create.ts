@@ -31,8 +31,7 @@ export async function createContainer(
   rmSync(layout.containerExit(id), { force: true });
   using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false });
   const pid = await createdPid(monitor, request, signal).catch(async (error: unknown) => {
-    process.kill(monitor.pid, 'SIGKILL');
-    await monitor.ended;
+    await monitor.abandon();
     await destroyCgroup(cgroup, AbortSignal.timeout(10_000));
     rmSync(layout.runtimeState(id), { recursive: true, force: true });
     throw error;
@@ -53,7 +52,7 @@ export async function createContainer(
 }
 
 async function createdPid(monitor: Monitor, { id, bundle }: CreateRequest, signal: AbortSignal): Promise<number> {
-  const report = await monitor.sync.next(signal);
+  const report = await monitor.sync.next({ signal });
   if (report === undefined) throw unavailable(`create container ${id}: conmon gave no answer: ${monitor.complaint() || 'it ended'}`);
   if (report.data > 0) return report.data;
   throw startFailure(runtimeMessage(join(bundle, 'runtime.log'), report.message ?? ''), `create container ${id}`);

@@ -24,7 +24,7 @@ export async function deleteContainer(
     if (!force) throw conflict(`container ${record.id} is still running`);
     sendSignal(record, 9);
     thaw(record.cgroup);
-    await whenEnded(record, signal);
+    await whenEnded(record, { signal });
   }
   if (runtime.kind === 'other')
     await runRuntime(runtime, ['delete', '--force', record.id], { signal, doing: `delete container ${record.id}` });

@@ -14,13 +14,14 @@ import type {
   Streams,
 } from '@gantry/sdk/exec';
 import { isErrno, processStartTime } from '@gantry/sdk/linux';
+import { clientsAccepted } from './accepted.ts';
 import { isFrozen } from './cgroups/freezer.ts';
 import { cgroupVersion } from './cgroups/hierarchies.ts';
 import { cgroupPids } from './cgroups/pids.ts';
 import { readStats } from './cgroups/stats.ts';
 import { createContainer } from './create.ts';
 import { deleteContainer } from './delete.ts';
-import { abandon, execPid, prepareExec, removeExecBundle } from './exec.ts';
+import { execPid, prepareExec, removeExecBundle } from './exec.ts';
 import { Exits } from './exits.ts';
 import { Layout } from './layout.ts';
 import type { Monitor } from './monitor.ts';
@@ -48,7 +49,7 @@ export class OciDriver implements ExecDriver {
 
   async close(): Promise<void> {
     this.#exits.close();
-    for (const { monitor } of this.#waitingExecs.values()) await abandon(monitor);
+    for (const { monitor } of this.#waitingExecs.values()) await monitor.abandon();
   }
 
   async create(request: CreateRequest, { signal }: Ctx): Promise<CreateResponse> {
@@ -70,6 +71,7 @@ export class OciDriver implements ExecDriver {
 
   async start({ id }: { readonly id: string }, { signal }: Ctx): Promise<void> {
     const record = this.#records.get(id);
+    await clientsAccepted(signal);
     await release(await this.#runtime(record), this.#layout.runtimeState(id), id, { init: record, signal });
   }
 
@@ -111,9 +113,9 @@ export class OciDriver implements ExecDriver {
     const monitor = await prepareExec(request, { conmon: this.#runtimes.conmon(), runtime, layout: this.#layout, signal });
     this.#putExec(request, monitor, 0);
     this.#exits.forget(request.id, request.execId);
-    if (!request.detached) this.#waitingExecs.set(`${request.id} ${request.execId}`, { monitor, request });
-    const pid = request.detached ? await this.#run(monitor, request, signal) : 0;
-    return { pid, monitorPid: monitor.pid, streams: request.detached ? {} : streamsOf(request.bundle) };
+    if (request.detached) return { pid: await this.#run(monitor, request, signal), monitorPid: monitor.pid, streams: {} };
+    this.#waitingExecs.set(`${request.id} ${request.execId}`, { monitor, request });
+    return { pid: 0, monitorPid: monitor.pid, streams: streamsOf(request.bundle) };
   }
 
   async execStart({ id, execId = '' }: ProcessId, { signal }: Ctx): Promise<{ readonly pid: number }> {
@@ -127,7 +129,7 @@ export class OciDriver implements ExecDriver {
   async execDelete({ id, execId = '' }: ProcessId): Promise<void> {
     const waiting = this.#waitingExecs.get(`${id} ${execId}`);
     this.#waitingExecs.delete(`${id} ${execId}`);
-    if (waiting !== undefined) await abandon(waiting.monitor);
+    if (waiting !== undefined) await waiting.monitor.abandon();
     const record = this.#records.findExec(id, execId);
     if (record !== undefined) removeExecBundle(record.bundle);
     this.#records.removeExec(id, execId);
@@ -196,7 +198,7 @@ export class OciDriver implements ExecDriver {
   /** conmon reports an exec's exit code on the same pipe, before it ends. */
   #tellEnd(monitor: Monitor, { id, execId }: ExecRequest): void {
     void monitor.sync
-      .next()
+      .next({ keepAlive: false })
       .then((report) => this.#exits.tell({ id, execId, exitCode: report?.data ?? 255, exitedAt: new Date(), oomKilled: false }))
       .then(() => monitor[Symbol.dispose]());
   }

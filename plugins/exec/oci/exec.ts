@@ -36,11 +36,11 @@ export async function prepareExec(
   try {
     if (monitor.attach === undefined) return monitor;
     monitor.release();
-    const report = await monitor.attach.next(signal);
+    const report = await monitor.attach.next({ signal });
     if (report === undefined) throw unavailable(`exec ${execId}: conmon gave no answer: ${monitor.complaint() || 'it ended'}`);
     return monitor;
   } catch (error) {
-    await abandon(monitor);
+    await monitor.abandon();
     throw error;
   }
 }
@@ -51,17 +51,11 @@ export async function execPid(
   { execId, bundle }: Pick<ExecRequest, 'execId' | 'bundle'>,
   signal: AbortSignal,
 ): Promise<number> {
-  const report = await monitor.sync.next(signal);
+  const report = await monitor.sync.next({ signal });
   if (report !== undefined && report.data > 0) return report.data;
   const message = runtimeMessage(join(bundle, 'runtime.log'), report?.message ?? monitor.complaint());
-  await abandon(monitor);
+  await monitor.abandon();
   throw startFailure(message, `exec ${execId}`);
-}
-
-export async function abandon(monitor: Monitor): Promise<void> {
-  process.kill(monitor.pid, 'SIGKILL');
-  await monitor.ended;
-  monitor[Symbol.dispose]();
 }
 
 export function removeExecBundle(bundle: string): void {

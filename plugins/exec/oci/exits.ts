@@ -40,12 +40,12 @@ export class Exits {
   /** Sees to it that the container's end is told even when its monitor is killed: then when its init ends, with exit code 255. */
   follow(record: ContainerRecord, monitorEnded?: Promise<void>): void {
     const monitor = { pid: record.monitorPid, startTime: record.monitorStartTime };
-    (monitorEnded ?? whenEnded(monitor))
+    (monitorEnded ?? whenEnded(monitor, { keepAlive: false }))
       .then(async () => {
         const current = () => this.#records.find(record.id)?.pid === record.pid;
         if (this.read(record) !== undefined || !current()) return this.#containerFile(record.id);
         this.#log.warn({ container: record.id }, 'the monitor of a container was killed: its exit code will be unknown');
-        await whenEnded(record);
+        await whenEnded(record, { keepAlive: false });
         if (current()) this.tell({ id: record.id, exitCode: 255, exitedAt: new Date(), oomKilled: wasOomKilled(record.cgroup) });
       })
       .catch((error: unknown) => this.#log.warn({ container: record.id, err: error }, 'cannot watch the monitor of a container'));

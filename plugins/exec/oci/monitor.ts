@@ -23,6 +23,7 @@ export class Monitor implements Disposable {
   readonly #startWriter: number | undefined;
   readonly #stderr: number;
   #isDisposed = false;
+  #isReaped = false;
 
   constructor({ conmon, arguments: given, attach }: MonitorOptions) {
     const sync = pipe();
@@ -51,7 +52,9 @@ export class Monitor implements Disposable {
     } finally {
       for (const end of [sync.writer, start?.reader, attached?.writer]) if (end !== undefined) closeSync(end);
     }
-    this.ended = waitForExit(this.pid, { keepAlive: false }).then(() => undefined);
+    this.ended = waitForExit(this.pid, { keepAlive: false }).then(() => {
+      this.#isReaped = true;
+    });
   }
 
   /** Lets it pass its next stop: the first before anything, the second before the process is made. */
@@ -62,6 +65,15 @@ export class Monitor implements Disposable {
   /** What it complained about before it had a container to complain for. */
   complaint(): string {
     return readFileSync(`/proc/self/fd/${this.#stderr}`, 'utf8').trim();
+  }
+
+  /** Kills it, and with it a runtime that it waits for; resolves when it is reaped. */
+  async abandon(): Promise<void> {
+    const keepAlive = setInterval(() => {}, 1_000);
+    if (!this.#isReaped) process.kill(this.pid, 'SIGKILL');
+    await this.ended;
+    clearInterval(keepAlive);
+    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
 import { closeSync, readFileSync } from 'node:fs';
-import { isErrno, pidfdOpen, pidfdSendSignal, processStartTime, whenReadable } from '@gantry/sdk/linux';
+import { isErrno, pidfdOpen, pidfdSendSignal, processStartTime, whenReadable, type WaitOptions } from '@gantry/sdk/linux';
 
 /** A process by pid and start time: the pid alone may mean another one by now. */
 export interface ProcessRef {
@@ -18,9 +18,9 @@ export function sendSignal(process: ProcessRef, signal: number): boolean {
 }
 
 /** Resolves when the process has ended; at once when it has already. */
-export async function whenEnded(process: ProcessRef, signal?: AbortSignal): Promise<void> {
+export async function whenEnded(process: ProcessRef, { signal, keepAlive = true }: WaitOptions = {}): Promise<void> {
   using handle = open(process);
-  if (handle !== undefined) await whenReadable(handle.pidfd, { signal, keepAlive: false });
+  if (handle !== undefined) await whenReadable(handle.pidfd, { signal, keepAlive });
 }
 
 function open(process: ProcessRef): ({ readonly pidfd: number } & Disposable) | undefined {

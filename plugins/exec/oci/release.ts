@@ -36,7 +36,7 @@ function writeByte(fifo: string, id: string): void {
 async function readByte(fifo: string, id: string, init: ProcessRef, signal: AbortSignal): Promise<void> {
   const file = openFifo(fifo, constants.O_RDONLY, id);
   try {
-    await firstOf(signal, (stop) => [whenReadable(file, { signal: stop }), whenEnded(init, stop)]);
+    await firstOf(signal, (stop) => [whenReadable(file, { signal: stop }), whenEnded(init, { signal: stop })]);
     if (readSync(file, Buffer.alloc(1)) === 0) throw conflict(`container ${id} ended before it was started`);
     unlinkSync(fifo);
   } finally {

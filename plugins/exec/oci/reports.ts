@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { readSome, Watch } from '@gantry/sdk/linux';
+import { readSome, Watch, type WaitOptions } from '@gantry/sdk/linux';
 
 /** One line of conmon's sync pipe: a pid or an exit code, negative with a message when it failed. */
 export interface Report {
@@ -24,15 +24,12 @@ export class Reports implements Disposable {
   }
 
   /** The next report; undefined when the monitor closed its end. Rejects with the signal's reason when aborted. */
-  async next(signal?: AbortSignal): Promise<Report | undefined> {
-    for (;;) {
-      signal?.throwIfAborted();
-      const report = this.#reports.shift();
-      if (report !== undefined || this.#isAtEnd) return report;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting = resolve;
-      signal?.addEventListener('abort', () => resolve(), { once: true });
-      await promise;
+  async next({ signal, keepAlive = true }: WaitOptions = {}): Promise<Report | undefined> {
+    const timer = keepAlive ? setInterval(() => {}, 2 ** 31 - 1) : undefined;
+    try {
+      return await this.#next(signal);
+    } finally {
+      clearInterval(timer);
     }
   }
 
@@ -43,6 +40,18 @@ export class Reports implements Disposable {
     this.#watch[Symbol.dispose]();
     closeSync(this.#descriptor);
     this.#waiting?.();
+  }
+
+  async #next(signal?: AbortSignal): Promise<Report | undefined> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const report = this.#reports.shift();
+      if (report !== undefined || this.#isAtEnd) return report;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting = resolve;
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+      await promise;
+    }
   }
 
   #read(): void {
