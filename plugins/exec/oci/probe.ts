@@ -49,5 +49,5 @@ const probeSpec = (cgroupsPath: string) => ({
   root: { path: 'rootfs' },
   process: { user: { uid: 0, gid: 0 }, args: [program], cwd: '/', env: [] },
   mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
-  linux: { cgroupsPath, namespaces: ['pid', 'mount', 'ipc', 'uts'].map((type) => ({ type })), resources: { pids: { limit: 16 } } },
+  linux: { cgroupsPath, namespaces: ['pid', 'mount', 'ipc', 'uts'].map((type) => ({ type })) },
 });
