@@ -1,5 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { conflict, fromErrno } from '@gantry/sdk';
+import { conflict, fromErrno } from '@gantry/sdk/errors';
 import { type DaemonOptions, parseDaemon, report } from '../cli/daemon/index.ts';
 import { publishFileSync } from '../support/index.ts';
 

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { forbidden, unavailable } from '@gantry/sdk';
+import { forbidden, unavailable } from '@gantry/sdk/errors';
 import type { Context } from './context.ts';
 import { defaultSocket } from './host.ts';
 

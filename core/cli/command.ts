@@ -1,5 +1,5 @@
 import { Command, CommanderError, type Option } from 'commander';
-import { GantryError, invalidArgument } from '@gantry/sdk';
+import { GantryError, invalidArgument } from '@gantry/sdk/errors';
 
 /** Thrown for flags that cannot be understood: exit code 125. A wrong number of arguments is 1, as it is with docker. */
 export const usageReason = 'USAGE';
@@ -50,7 +50,8 @@ export class DockerCommand extends Command {
 
 /** Alphabetical, as help lists them. */
 export function byName(a: Option, b: Option): number {
-  return a.attributeName().localeCompare(b.attributeName());
+  // localeCompare would load the collation tables: 20 ms.
+  return a.attributeName() < b.attributeName() ? -1 : 1;
 }
 
 function describeOption({ description, defaultValue }: Option): string {

@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { catalogue, findCommand, groups, loadVerb } from './catalogue.ts';
 import { DockerCommand } from './command.ts';
 import { defaultSocket } from './host.ts';

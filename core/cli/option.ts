@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { invalidArgument, GantryError } from '@gantry/sdk';
+import { invalidArgument, GantryError } from '@gantry/sdk/errors';
 
 /** A flag without a value; `--flag=false` works too. */
 export function flag(flags: string, description: string): Option {

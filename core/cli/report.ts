@@ -1,4 +1,4 @@
-import { GantryError, messageOf } from '@gantry/sdk';
+import { GantryError, messageOf } from '@gantry/sdk/errors';
 import { shownReason, usageReason } from './command.ts';
 
 /** Says what went wrong in one line, and what to do about it in another, and gives the exit code. */

@@ -1,5 +1,5 @@
 import type { Option } from 'commander';
-import { notImplemented } from '@gantry/sdk';
+import { notImplemented } from '@gantry/sdk/errors';
 import { flag, list, oneOf, text, value } from '../option.ts';
 import { parseAddHost } from '../parse/add-host.ts';
 import { parseIp, parseMac } from '../parse/address.ts';

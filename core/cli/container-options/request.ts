@@ -1,5 +1,5 @@
 import type { ContainerConfig, EndpointConfig, Healthcheck, HostConfig, Resources } from '@gantry/sdk/engine';
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../command.ts';
 import { toRecord } from '../parse/key-value.ts';
 import type { ContainerFlags, ResourceFlags } from './flags.ts';

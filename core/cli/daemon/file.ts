@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { fromErrno, invalidArgument } from '@gantry/sdk';
-import { messageOf } from '@gantry/sdk';
+import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
+import { messageOf } from '@gantry/sdk/errors';
 import { type Directive, directives } from './directives.ts';
 
 export type Settings = ReadonlyMap<string, unknown>;

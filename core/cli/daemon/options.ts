@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import type { DaemonOptions } from '../daemon-options.ts';
 import { directives } from './directives.ts';
 

@@ -1,9 +1,9 @@
 import type { Option } from 'commander';
-import { invalidArgument } from '@gantry/sdk';
-import pkg from '../../../package.json' with { type: 'json' };
+import { invalidArgument } from '@gantry/sdk/errors';
 import { byName, DockerCommand } from '../command.ts';
 import type { DaemonOptions } from '../daemon-options.ts';
 import { flag, list, text, value } from '../option.ts';
+import { ownVersion } from '../own-version.ts';
 import { type Directive, directives } from './directives.ts';
 import { readConfigFile } from './file.ts';
 import { toDaemonOptions } from './options.ts';
@@ -22,7 +22,7 @@ export function parseDaemon(words: readonly string[]): DaemonCommand {
   command.read(words);
   const given: Readonly<Record<string, unknown>> = command.opts();
   if (given['help'] === true) return { kind: 'show', text: command.helpText() };
-  if (given['version'] === true) return { kind: 'show', text: `gantryd version ${pkg.version}\n` };
+  if (given['version'] === true) return { kind: 'show', text: `gantryd version ${ownVersion()}\n` };
   const isNamed = command.getOptionValueSource('configFile') === 'cli';
   const configFile = typeof given['configFile'] === 'string' ? given['configFile'] : defaultConfigFile;
   const file = readConfigFile(configFile, { isRequired: isNamed });

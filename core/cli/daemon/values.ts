@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { refuse } from '../parse/refuse.ts';
 
 /** Where the API may be served. A tcp port would give root to whoever reaches it, so it is refused. */

@@ -1,5 +1,5 @@
 import type { Option } from 'commander';
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { value } from '../option.ts';
 
 export type Format = 'table' | 'json';

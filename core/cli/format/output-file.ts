@@ -1,5 +1,5 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { fromErrno, invalidArgument } from '@gantry/sdk';
+import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../command.ts';
 import { writeAll } from '../session/session.ts';
 import { withBar } from './progress.ts';

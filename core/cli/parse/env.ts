@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { fromErrno } from '@gantry/sdk';
+import { fromErrno } from '@gantry/sdk/errors';
 import { parseKeyValue } from './key-value.ts';
 import { refuse } from './refuse.ts';
 

@@ -1,4 +1,4 @@
-import { type GantryError, invalidArgument } from '@gantry/sdk';
+import { type GantryError, invalidArgument } from '@gantry/sdk/errors';
 
 /** A value that cannot be read: shown quoted and cut, so that one line stays one line. */
 export function refuse(value: string, problem: string, hint?: string): GantryError {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { fromErrno } from '@gantry/sdk';
+import { fromErrno } from '@gantry/sdk/errors';
 import { refuse } from './refuse.ts';
 
 /** A seccomp profile named by a file becomes its content: the engine may not see the client's files. */

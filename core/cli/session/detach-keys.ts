@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 
 export const defaultDetachKeys = 'ctrl-p,ctrl-q';
 

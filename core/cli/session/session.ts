@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import type { Hijacked } from '@gantry/sdk/client';
 import { DetachDetector, defaultDetachKeys, parseDetachKeys } from './detach-keys.ts';
 

@@ -1,4 +1,4 @@
-import { GantryError, messageOf } from '@gantry/sdk';
+import { GantryError, messageOf } from '@gantry/sdk/errors';
 import type { WaitAnswer } from '@gantry/sdk/client';
 import { usageReason } from '../command.ts';
 

@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { catalogue, loadVerb } from '../catalogue.ts';
 import { usageReason } from '../command.ts';
 import { toCommand, verb } from '../verb.ts';

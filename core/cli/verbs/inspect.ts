@@ -1,4 +1,4 @@
-import { GantryError, invalidArgument, notFound } from '@gantry/sdk';
+import { GantryError, invalidArgument, notFound } from '@gantry/sdk/errors';
 import type { Client } from '@gantry/sdk/client';
 import { usageReason } from '../command.ts';
 import type { Context } from '../context.ts';

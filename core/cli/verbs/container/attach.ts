@@ -1,4 +1,4 @@
-import { conflict } from '@gantry/sdk';
+import { conflict } from '@gantry/sdk/errors';
 import { flag, text, value } from '../../option.ts';
 import { report } from '../../report.ts';
 import { checkTerminal, runSession } from '../../session/session.ts';

@@ -4,7 +4,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { internal, unavailable } from '@gantry/sdk';
+import { internal, unavailable } from '@gantry/sdk/errors';
 
 /** How the top entry of the tar is called, and how it shall be called here; "." puts what is in it into the folder itself. */
 export interface Rename {

@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { lstatSync, statSync } from 'node:fs';
-import { fromErrno, invalidArgument, notFound } from '@gantry/sdk';
+import { fromErrno, invalidArgument, notFound } from '@gantry/sdk/errors';
 import type { Client } from '@gantry/sdk/client';
 import type { PathStat } from '@gantry/sdk/engine';
 import { usageReason } from '../../command.ts';

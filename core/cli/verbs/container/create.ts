@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { GantryError, conflict, fromErrno } from '@gantry/sdk';
+import { GantryError, conflict, fromErrno } from '@gantry/sdk/errors';
 import type { Client } from '@gantry/sdk/client';
 import { type ContainerFlags, attachmentOf, containerOptions, toCreateBody } from '../../container-options/index.ts';
 import type { Context } from '../../context.ts';

@@ -1,4 +1,4 @@
-import { notFound } from '@gantry/sdk';
+import { notFound } from '@gantry/sdk/errors';
 import { verb } from '../../verb.ts';
 
 export const port = verb({

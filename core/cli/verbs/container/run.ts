@@ -1,4 +1,4 @@
-import { GantryError } from '@gantry/sdk';
+import { GantryError } from '@gantry/sdk/errors';
 import type { Client, Hijacked } from '@gantry/sdk/client';
 import { type ContainerFlags, attachmentOf, containerOptions } from '../../container-options/index.ts';
 import type { Context } from '../../context.ts';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import type { Client } from '@gantry/sdk/client';
 import { usageReason } from '../../command.ts';
 import { flag, text, value } from '../../option.ts';

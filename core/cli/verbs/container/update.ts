@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
 import { type ResourceFlags, resourceOptions, toResources } from '../../container-options/index.ts';
 import { forEachTarget } from '../../targets.ts';

@@ -1,4 +1,4 @@
-import { internal } from '@gantry/sdk';
+import { internal } from '@gantry/sdk/errors';
 import { forEachTarget } from '../../targets.ts';
 import { verb } from '../../verb.ts';
 

@@ -1,5 +1,5 @@
 import { createReadStream, statSync } from 'node:fs';
-import { fromErrno, invalidArgument } from '@gantry/sdk';
+import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
 import { printProgress, withBar } from '../../format/progress.ts';
 import { flag, text, value } from '../../option.ts';

@@ -1,5 +1,5 @@
 import type { IpamConfig, IpamSubnet } from '@gantry/sdk/engine';
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
 import { flag, list, text, value } from '../../option.ts';
 import { parseIp } from '../../parse/address.ts';

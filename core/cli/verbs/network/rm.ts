@@ -1,4 +1,4 @@
-import { GantryError } from '@gantry/sdk';
+import { GantryError } from '@gantry/sdk/errors';
 import { flag } from '../../option.ts';
 import { forEachTarget } from '../../targets.ts';
 import { verb } from '../../verb.ts';

@@ -1,19 +1,19 @@
-import { messageOf } from '@gantry/sdk';
+import { messageOf } from '@gantry/sdk/errors';
 import type { VersionAnswer } from '@gantry/sdk/client';
-import pkg from '../../../../package.json' with { type: 'json' };
 import type { Context } from '../../context.ts';
 import { type Format, formatOption } from '../../format/format-option.ts';
 import { flag } from '../../option.ts';
 import { report } from '../../report.ts';
 import { verb } from '../../verb.ts';
+import { ownVersion } from '../../own-version.ts';
 
-const client = { Version: pkg.version, Node: process.versions.node, Os: process.platform, Arch: process.arch };
+const client = { Version: ownVersion(), Node: process.versions.node, Os: process.platform, Arch: process.arch };
 
 export const version = verb<{ readonly format?: Format; readonly short?: boolean }>({
   arguments: '',
   options: [formatOption, flag('--short', "The client's version only")],
   async action(context, _given, { format, short = false }) {
-    if (short) return context.print(`gantry version ${pkg.version}`);
+    if (short) return context.print(`gantry version ${ownVersion()}`);
     const server = await ask(context);
     const failed = server instanceof Error ? server : undefined;
     if (format === 'json') context.print(JSON.stringify({ Client: client, Server: failed === undefined ? server : null }));
