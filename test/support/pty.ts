@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 
-const relay = join(import.meta.dirname, 'pty.py');
+const relay = join(import.meta.dirname, 'terminal.py');
 const patienceMs = 20_000;
 
 /** A command on a terminal of its own, typed at and read by a test. */

@@ -51,9 +51,6 @@ export async function serverFactory(options: ServerOptions): Promise<() => Serve
 
 /** Fastify routes and parses queries; bodies and answers are ours, since Docker's API streams most of them. */
 async function routerOf({ engine, log, stopping }: ServerOptions, versions: WeakMap<IncomingMessage, number>): Promise<FastifyInstance> {
-  const noCompiler = () => () => {
-    throw new TypeError('routes here have no schemas');
-  };
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -105,6 +102,10 @@ async function routerOf({ engine, log, stopping }: ServerOptions, versions: Weak
   await app.ready();
   return app;
 }
+
+const noCompiler = () => () => {
+  throw new TypeError('routes here have no schemas');
+};
 
 function enter(
   router: FastifyInstance,

@@ -43,7 +43,7 @@ export class MemoryExecs implements Execs {
     ]);
     if (failure !== undefined) {
       ended(127);
-      throw failure;
+      throw failure instanceof Error ? failure : new TypeError('a program failed without an error', { cause: failure });
     }
     void running.then(ended);
     return detach ? {} : { attached };

@@ -8,7 +8,7 @@ interface Io {
   readonly args: readonly string[];
   readonly stdin: AsyncIterable<Buffer>;
   readonly signal: AbortSignal;
-  print(text: string | Buffer, source?: OutputChunk['source']): void;
+  readonly print: (text: string | Buffer, source?: OutputChunk['source']) => void;
 }
 type Program = (io: Io) => Promise<number> | number;
 
@@ -25,6 +25,12 @@ const programs: Readonly<Record<string, Program>> = {
     return 0;
   },
   cat: async ({ stdin, print }) => {
+    for await (const chunk of stdin) print(chunk);
+    return 0;
+  },
+  /** Says that it listens, then gives back what it is told. */
+  shell: async ({ stdin, print }) => {
+    print('ready\n');
     for await (const chunk of stdin) print(chunk);
     return 0;
   },
@@ -96,6 +102,7 @@ export class MemoryProcess {
       tty: this.tty,
       output: attachment.chunks(),
       write: async (data) => {
+        if (this.tty && data.includes(defaultDetachKeys)) return attachment.finish();
         if (options.stdin && !this.#stdin.write(data)) await once(this.#stdin, 'drain');
       },
       end: async () => void this.#stdin.end(),
@@ -112,6 +119,9 @@ export class MemoryProcess {
     for (const attachment of this.#attachments) attachment.push(chunk);
   }
 }
+
+/** ctrl-p ctrl-q, as a terminal sends them when they are typed at once. */
+const defaultDetachKeys = '\u0010\u0011';
 
 class Attachment {
   readonly #queue: OutputChunk[] = [];

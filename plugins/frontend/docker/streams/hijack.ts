@@ -28,11 +28,11 @@ export interface HijackCall {
   readonly version: number;
   readonly signal: AbortSignal;
   /** A JSON body; `absent` when there is none. */
-  json<T>(shape: Shape<T>, absent: T): Promise<T>;
+  readonly json: <T>(shape: Shape<T>, absent: T) => Promise<T>;
   /** Switches the connection over; until then failures are ordinary error answers. */
-  accept(options: { readonly tty: boolean }): Peer;
+  readonly accept: (options: { readonly tty: boolean }) => Peer;
   /** An ordinary answer without a body. */
-  sendNothing(status: number): void;
+  readonly sendNothing: (status: number) => void;
 }
 
 /** Takes over the connections of requests that say `Connection: Upgrade` on a path that may be hijacked. */

@@ -24,13 +24,15 @@ export class Peer {
 
   /** Joins the client and a process until the process's output ends or the client goes. A closed stdin leaves the output going. */
   async join(attached: Attached, { stdin }: { readonly stdin: boolean }): Promise<void> {
-    if (stdin && this.#input !== undefined) void feed(this.#input, attached);
+    const joined = { ended: false };
+    if (stdin && this.#input !== undefined) void feed(this.#input, attached, joined);
     else this.#input?.resume();
     try {
       for await (const { source, data } of attached.output) await this.write(source, data);
     } catch (error) {
       if (codeOf(error) !== 'cancelled') this.#output.destroy();
     } finally {
+      joined.ended = true;
       this.close();
       await attached[Symbol.asyncDispose]();
     }
@@ -52,10 +54,14 @@ export class Peer {
   }
 }
 
-async function feed(input: Readable, attached: Attached): Promise<void> {
+/** After a detach the client closes its side too: that must not end the stdin of a process that goes on. */
+async function feed(input: Readable, attached: Attached, joined: { readonly ended: boolean }): Promise<void> {
   try {
-    for await (const chunk of input.iterator({ destroyOnReturn: false })) await attached.write(chunk as Buffer);
-    await attached.end();
+    for await (const chunk of input.iterator({ destroyOnReturn: false })) {
+      if (joined.ended) continue;
+      await attached.write(chunk as Buffer);
+    }
+    if (!joined.ended) await attached.end();
   } catch {
     // The process is gone or closed its stdin, or the client went: the output side ends the connection.
     input.resume();

@@ -64,7 +64,12 @@ async function kill(call: Call): Promise<void> {
     await call.engine.containers.kill(id, withoutAbsent({ signal: call.query.word('signal') }));
   } catch (error) {
     if (!GantryError.is(error) || error.message.startsWith('cannot kill container')) throw error;
-    throw new GantryError(error.code, `cannot kill container: ${id}: ${error.message}`, { ...error, cause: error });
+    throw new GantryError(error.code, `cannot kill container: ${id}: ${error.message}`, {
+      reason: error.reason,
+      hint: error.hint,
+      facts: error.facts,
+      cause: error,
+    });
   }
   call.sendNothing(204);
 }

@@ -1,4 +1,4 @@
-"""Runs a command on a terminal: pty.py ROWS COLUMNS COMMAND…; stdin and stdout are the terminal's far end, lines "ROWS COLUMNS" on fd 3 resize it."""
+"""Runs a command on a terminal: terminal.py ROWS COLUMNS COMMAND…; stdin and stdout are the terminal's far end, lines "ROWS COLUMNS" on fd 3 resize it."""
 import fcntl, os, pty, select, signal, struct, sys, termios
 
 def resize(fd, rows, columns):
