@@ -14,7 +14,7 @@ import type { LoggedContainer } from './types.ts';
 export interface PumpOptions {
   readonly container: LoggedContainer;
   readonly spoolDir: string;
-  /** The spool never takes more for long; what the driver has not taken by then is dropped, oldest first, and counted. */
+  /** What the spool may hold of a container while its driver does not move; eight times as much while it does. The rest is dropped, oldest first, and counted. */
   readonly maxBytes: number;
   readonly cursors: LogCursors;
   readonly driver: () => Promise<LogDriver>;
@@ -28,6 +28,11 @@ const windowBatches = 16;
 const flushDeadlineMs = 5_000;
 const retryFirstMs = 100;
 const retryLastMs = 30_000;
+/** A driver that acknowledges nothing for so long does not move. */
+const stalledMs = 5_000;
+/** A burst is no reason to lose anything while the driver works through it. */
+const burstFactor = 8;
+const turnMs = 5;
 const maxSegmentBytes = 8 * 1024 * 1024;
 
 /**
@@ -59,6 +64,8 @@ export class Pump {
   #askedToCut = 0;
   #progress = 0;
   #reported = 0;
+  #movedAt = performance.now();
+  #turnAt = 0;
   #session = new AbortController();
 
   constructor(options: PumpOptions) {
@@ -172,6 +179,7 @@ export class Pump {
   async #nextBatch(): Promise<WriteRequest | undefined> {
     const { signal } = this.#session;
     while (!signal.aborted) {
+      await this.#giveWay();
       if (this.#outstanding.length >= windowBatches) {
         await this.#awake();
         continue;
@@ -189,6 +197,13 @@ export class Pump {
       await this.#awake();
     }
     return undefined;
+  }
+
+  /** A driver in this process may do all its work without a pause: others want their turn. */
+  async #giveWay(): Promise<void> {
+    if (performance.now() - this.#turnAt < turnMs) return;
+    await new Promise(setImmediate);
+    this.#turnAt = performance.now();
   }
 
   #read(batch: Batch): boolean {
@@ -216,6 +231,7 @@ export class Pump {
     }
     if (acknowledged === undefined) return;
     this.#cursor = acknowledged;
+    this.#movedAt = performance.now();
     this.#options.cursors.set(this.#options.container.info.id, storeCursor(acknowledged));
     this.#trim();
     this.#settle();
@@ -268,8 +284,16 @@ export class Pump {
       this.#askedToCut = newest;
       reopenSpool(control);
     }
-    if (this.#segments.oldest === newest) return;
-    while (this.#segments.oldest !== this.#segments.newest && this.#segments.totalBytes > this.#options.maxBytes) this.#dropOldest();
+    for (let { oldest } = this.#segments; oldest !== undefined && oldest !== newest; oldest = this.#segments.oldest) {
+      if (this.#segments.totalBytes <= this.#limitFor(oldest)) return;
+      this.#dropOldest();
+    }
+  }
+
+  #limitFor(segment: number): number {
+    const isDelivered = segment < this.#cursor.position.segment;
+    const isMoving = performance.now() - this.#movedAt < stalledMs;
+    return this.#options.maxBytes * (!isDelivered && isMoving ? burstFactor : 1);
   }
 
   #dropOldest(): void {

@@ -74,12 +74,13 @@ export class VolumeRegistry {
   }
 
   /** Removes data and record; the caller holds the lock and has looked for users. A driver that does not know it any more is fine. */
-  async delete({ name, driver }: VolumeRecord, { force }: { readonly force: boolean }): Promise<void> {
+  async delete(record: VolumeRecord, { force }: { readonly force: boolean }): Promise<void> {
+    const { name, driver, ...document } = record;
     this.#options.rows.intend('volume.remove', name, driver);
     try {
       await this.#removeData(name, driver, force);
     } catch (error) {
-      this.#options.rows.put(this.#rowOf(name));
+      this.#options.rows.put({ name, driver, document });
       throw error;
     }
     failpoint('volume.rm.meta.txn');
@@ -171,11 +172,6 @@ export class VolumeRegistry {
     const { name, driver, ...document } = record;
     this.#options.rows.put({ name, driver, document });
     this.#records.set(name, record);
-  }
-
-  #rowOf(name: string) {
-    const { driver = '', name: _, ...document } = this.#records.get(name) ?? {};
-    return { name, driver, document: document as VolumeDocument };
   }
 
   async #removeData(name: string, driver: string, force: boolean): Promise<void> {

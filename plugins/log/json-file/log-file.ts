@@ -8,8 +8,11 @@ import { logPath, placePath } from './paths.ts';
 import { type Place, readPlace, writePlace } from './place.ts';
 import { rotate } from './rotate.ts';
 
-/** Up to here a write is cheaper than asking another thread for it. */
-const smallWriteBytes = 16 * 1024;
+/** A write into the page cache takes less time than asking another thread for it; one that took longer than this waited for the disk. */
+const slowWriteMs = 5;
+/** After a slow write others wait in another thread for so long, so that the event loop does not. */
+const slowForMs = 1_000;
+let slowUntil = 0;
 const writeAsync = promisify(write);
 
 /** One container's open log file. */
@@ -81,9 +84,11 @@ export class LogFile implements Disposable {
   async #write(bytes: Buffer): Promise<void> {
     try {
       for (let at = 0; at < bytes.length; ) {
-        const left = bytes.length - at;
-        if (left <= smallWriteBytes) at += writeSync(this.#file, bytes, at, left);
-        else at += (await writeAsync(this.#file, bytes, at, left, null)).bytesWritten;
+        const before = performance.now();
+        if (before >= slowUntil) at += writeSync(this.#file, bytes, at, bytes.length - at);
+        else at += (await writeAsync(this.#file, bytes, at, bytes.length - at, null)).bytesWritten;
+        const after = performance.now();
+        if (after - before > slowWriteMs) slowUntil = after + slowForMs;
       }
       this.#sizeBytes += bytes.length;
     } catch (error) {
