@@ -2,4 +2,5 @@ export * from './abort.ts';
 export * from './atomic-file.ts';
 export * from './failpoint.ts';
 export * from './ids.ts';
+export * from './keep-alive.ts';
 export * from './keyed-mutex.ts';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { GantryError, invalidArgument, messageOf } from '@gantry/sdk';
 import type { ContainerConfig, CreateContainer, EndpointConfig, HostConfig } from '@gantry/sdk/engine';
 import { hostLimits } from '../host.ts';
 import { mergeConfig } from '../merge-config.ts';
@@ -31,7 +31,8 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   const networks = request.networks ?? {};
   room.parts.networks.validate({ name: request.name ?? '', config, hostConfig, networks });
   const log = { driver: hostConfig.LogConfig?.Type ?? '', options: hostConfig.LogConfig?.Config ?? {} };
-  await Promise.all([room.parts.logs.validate(log.driver, log.options), checkRuntime(room, hostConfig.Runtime ?? '')]);
+  checkLinks(room, hostConfig);
+  await Promise.all([asBadRequest(room.parts.logs.validate(log.driver, log.options)), checkRuntime(room, hostConfig.Runtime ?? '')]);
   const platform = request.platform || image.config.os || 'linux';
   return { config, hostConfig, networks, platform, wanted, log, warnings: warningsOf(hostConfig) };
 }
@@ -45,6 +46,24 @@ export function storageQuota({ StorageOpt }: HostConfig): { readonly quotaBytes?
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?$/i.exec(size) ?? [];
   if (number === '') throw invalidArgument(`invalid size: '${size}'`);
   return { quotaBytes: Math.floor(Number(number) * 1024 ** ' kmgtp'.indexOf(unit.toLowerCase() || ' ')) };
+}
+
+/** A container that asks for what is not there is a bad request, not a missing container. */
+async function asBadRequest(checked: Promise<void>): Promise<void> {
+  await checked.catch((error: unknown) => {
+    throw GantryError.is(error) && error.code === 'not_found' ? invalidArgument(error.message, { hint: error.hint, cause: error }) : error;
+  });
+}
+
+function checkLinks(room: Room, { Links }: HostConfig): void {
+  for (const link of Links ?? []) {
+    const [name = ''] = link.split(':');
+    try {
+      room.store.find(name);
+    } catch (error) {
+      throw invalidArgument(`could not get container for ${name}: ${messageOf(error)}`, { cause: error });
+    }
+  }
 }
 
 async function checkRuntime(room: Room, name: string): Promise<void> {

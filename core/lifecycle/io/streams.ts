@@ -1,5 +1,6 @@
 import type { Attached, AttachOptions, OutputChunk } from '@gantry/sdk/engine';
 import { connectSeqpacket, type SeqpacketSocket } from '@gantry/sdk/linux';
+import { keepAlive } from '../../support/index.ts';
 import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 
 const stderrMark = 3;
@@ -61,6 +62,7 @@ export class ClientStream implements Attached {
         const source = packet[0] === stderrMark ? 'stderr' : 'stdout';
         if (source === 'stdout' ? stdout : stderr) yield { source, data: packet.subarray(1) };
       }
+      using _alive = keepAlive();
       if (!this.#closed.signal.aborted) await this.#settled;
     } finally {
       socket.close();

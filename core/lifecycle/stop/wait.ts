@@ -1,4 +1,5 @@
 import type { WaitCondition, Waiting } from '@gantry/sdk/engine';
+import { keepAlive } from '../../support/index.ts';
 import type { Entry, Waiter } from '../entry.ts';
 
 /** Registers at once, so that no end is missed. `not-running` of a container that does not run is answered at once. Abort rejects and forgets the waiter. */
@@ -9,17 +10,17 @@ export function waitForEnd(entry: Entry, condition: WaitCondition, signal?: Abor
     return { result: Promise.resolve({ exitCode, ...(error === '' ? {} : { error }) }) };
   }
   // A program that awaits nothing else must not end before the container does.
-  const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
+  const alive = keepAlive();
   const waiter: Waiter = {
     condition,
     resolve: (result) => {
-      clearInterval(keepAlive);
+      alive[Symbol.dispose]();
       signal?.removeEventListener('abort', onAbort);
       resolve(result);
     },
   };
   const onAbort = (): void => {
-    clearInterval(keepAlive);
+    alive[Symbol.dispose]();
     entry.waiters.delete(waiter);
     reject(signal?.reason as Error);
   };

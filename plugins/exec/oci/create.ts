@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromErrno, invalidArgument, unavailable } from '@gantry/sdk';
 import type { CreateRequest } from '@gantry/sdk/exec';
@@ -9,25 +9,27 @@ import type { Layout } from './layout.ts';
 import { Monitor } from './monitor.ts';
 import { type ContainerRecord, checkId } from './records.ts';
 import type { Runtime } from './runtimes.ts';
+import type { BundleSpec, SeccompCache } from './seccomp-cache.ts';
 
+interface CreateTools {
+  readonly conmon: string;
+  readonly runtime: Runtime;
+  readonly layout: Layout;
+  readonly seccomp: SeccompCache;
+  readonly signal: AbortSignal;
+}
 export interface Created {
   readonly record: ContainerRecord;
   readonly monitorEnded: Promise<void>;
 }
 
 /** Starts a monitor that has the runtime create the container, and waits for the init's pid. Abort kills the monitor, and with it the runtime. */
-export async function createContainer(
-  request: CreateRequest,
-  {
-    conmon,
-    runtime,
-    layout,
-    signal,
-  }: { readonly conmon: string; readonly runtime: Runtime; readonly layout: Layout; readonly signal: AbortSignal },
-): Promise<Created> {
+export async function createContainer(request: CreateRequest, { conmon, runtime, layout, seccomp, signal }: CreateTools): Promise<Created> {
   const { id, bundle } = request;
   checkId(id);
-  const cgroup = cgroupOf(bundle);
+  const spec = readSpec(bundle);
+  const cgroup = cgroupOf(spec, bundle);
+  annotate(bundle, spec, seccomp.annotations(runtime, spec));
   rmSync(layout.containerExit(id), { force: true });
   using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false });
   const pid = await createdPid(monitor, request, signal).catch(async (error: unknown) => {
@@ -36,6 +38,7 @@ export async function createContainer(
     rmSync(layout.runtimeState(id), { recursive: true, force: true });
     throw error;
   });
+  seccomp.learn(runtime, spec, layout.runtimeState(id));
   return {
     record: {
       id,
@@ -104,14 +107,22 @@ function createArguments(request: CreateRequest, runtime: Runtime, layout: Layou
   return [...commonArguments(request, runtime), ...options];
 }
 
-function cgroupOf(bundle: string): string {
-  let spec: { readonly linux?: { readonly cgroupsPath?: unknown } };
+function readSpec(bundle: string): BundleSpec {
   try {
-    spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as typeof spec;
+    return JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as BundleSpec;
   } catch (error) {
     throw fromErrno(error, `read bundle ${bundle}`);
   }
-  const path = spec.linux?.cgroupsPath;
+}
+
+function annotate(bundle: string, spec: BundleSpec, annotations: BundleSpec['annotations']): void {
+  if (annotations === undefined) return;
+  const annotated = { ...spec, annotations: { ...spec.annotations, ...annotations } };
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(annotated), { mode: 0o600 });
+}
+
+function cgroupOf({ linux }: BundleSpec, bundle: string): string {
+  const path = linux?.cgroupsPath;
   if (typeof path !== 'string' || !path.startsWith('/') || path.split('/').includes('..')) {
     throw invalidArgument(`bundle ${bundle}: linux.cgroupsPath must be an absolute path without ".."`);
   }

@@ -30,6 +30,7 @@ import { type ContainerRecord, type ExecRecord, Records } from './records.ts';
 import { release } from './release.ts';
 import { runRuntime } from './run-runtime.ts';
 import { type Runtime, Runtimes } from './runtimes.ts';
+import { SeccompCache } from './seccomp-cache.ts';
 
 /** Containers by conmon and an OCI runtime. Nothing of it needs this process once it runs. */
 export class OciDriver implements ExecDriver {
@@ -38,6 +39,7 @@ export class OciDriver implements ExecDriver {
   readonly #records: Records;
   readonly #exits: Exits;
   readonly #runtimes: Runtimes;
+  readonly #seccomp = new SeccompCache();
   readonly #waitingExecs = new Map<string, { readonly monitor: Monitor; readonly request: ExecRequest }>();
 
   constructor(host: HostContext) {
@@ -58,6 +60,7 @@ export class OciDriver implements ExecDriver {
     if (known !== undefined) await this.#delete(known, false, signal);
     const runtime = await this.#runtimes.get(request.runtime);
     const { record, monitorEnded } = await createContainer(request, {
+      seccomp: this.#seccomp,
       conmon: this.#runtimes.conmon(),
       runtime,
       layout: this.#layout,

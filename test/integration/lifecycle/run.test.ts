@@ -260,6 +260,21 @@ test('what Docker shows of a container’s own files, name and limits', async ()
   ]);
 });
 
+test('every container has the seccomp filter, also one whose filter was compiled before, and so have its execs', async () => {
+  const probe = 'grep "^Seccomp:" /proc/self/status; unshare -U true 2>/dev/null || echo denied';
+  assert.equal((await engine.run(probe)).stdout, 'Seccomp:\t2\ndenied\n');
+  const id = await engine.create('sleep 60');
+  await engine.containers.start(id);
+  const { id: exec } = await engine.execs.create(id, { cmd: ['sh', '-c', probe], attachStdout: true });
+  const { attached } = await engine.execs.start(exec, { detach: false });
+  assert.equal((await collect(attached?.output ?? assert.fail())).stdout, 'Seccomp:\t2\ndenied\n');
+  await engine.containers.remove(id, { force: true });
+  const free = await engine.run('grep "^Seccomp:" /proc/self/status', {
+    hostConfig: { NetworkMode: 'none', SecurityOpt: ['seccomp=unconfined'] },
+  });
+  assert.equal(free.stdout, 'Seccomp:\t0\n');
+});
+
 test('USER and WORKDIR of the image hold inside the container only', async () => {
   await engine.images.add('links', [
     header({ name: 'work', type: '2', link: '/../../../../tmp' }),
