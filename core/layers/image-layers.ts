@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { type Abortable, GantryError, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
 import type { Content, Ingested } from '../content/index.ts';
@@ -267,12 +267,9 @@ export class ImageLayers {
   /** Everything to the disk in one go, then the names: parents first. */
   async #settle(missing: readonly Missing[], sources: readonly LayerSource[]): Promise<void> {
     const { views, workers, content, dataRoot } = this.#parts;
-    const [first] = missing;
-    if (first !== undefined) {
-      failpoint('layer.syncfs');
-      await workers.run('sync', { path: views.dataDir(first.driver) });
-    }
-    await workers.run('sync', { path: dataRoot });
+    const places = [dataRoot, ...new Set(missing.map(({ driver }) => views.dataDir(driver)))];
+    failpoint('layer.syncfs');
+    for (const path of new Map(places.map((place) => [statSync(place).dev, place])).values()) await workers.run('sync', { path });
     failpoint('layer.commit');
     for (const { driver, key, chain } of missing) {
       await (await views.driver(driver)).commit({ key, name: key, chain }, views.context());

@@ -12,6 +12,8 @@
  *
  * Scenarios
  * - Unpacking a layer: prepare(key, chain), attach(key, chain, writable), the engine writes the files, detach, commit(key → name).
+ *   With the feature `changes` several layers of one image are unpacked at once: the parents named may then still be prepared, and are
+ *   committed first.
  * - Running a container: prepare(key, chain of the image), attach(key, chain, writable) at each start, detach at each stop, remove at the end.
  * - Looking into an image: attach(name, chain, readOnly).
  * - A crash between prepare and commit: the engine removes the key when it starts again.

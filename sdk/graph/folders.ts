@@ -73,7 +73,8 @@ export class SnapshotFolders {
     try {
       rmSync(join(from, 'prepared'), { force: true });
       await syncFolder(from);
-      if (from !== to) renameSync(from, to);
+      if (from === to) return; // its name is on the disk since the engine's syncfs
+      renameSync(from, to);
       await syncFolder(this.#root);
     } catch (error) {
       throw fromErrno(error, `commit snapshot ${key}`);

@@ -81,7 +81,7 @@ class TreeWorker {
   readonly #thread = new Worker(new URL('main.ts', import.meta.url), {
     name: 'layers',
     stdin: false,
-    resourceLimits: { maxOldGenerationSizeMb: 512 },
+    resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 8 },
   });
   #timer: NodeJS.Timeout | undefined;
   #onMessage: (message: FromWorker) => void = () => undefined;

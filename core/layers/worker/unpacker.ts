@@ -36,7 +36,8 @@ export class Unpacker implements TarHandler {
   readonly #rules: UnpackRules;
   readonly #unpacked = new Set<EntryPath>();
   readonly #folders = new Map<EntryPath, TarHeader>();
-  #lastParent: readonly [given: EntryPath, resolved: EntryPath] | undefined;
+  /** Where folders of entries really are; forgotten when something is removed. */
+  readonly #resolved = new Map<EntryPath, EntryPath>();
   #file: OpenFile | undefined;
   #totalBytes = 0;
   #entries = 0;
@@ -135,11 +136,12 @@ export class Unpacker implements TarHandler {
   /** The folder that holds the entry, symlinks followed, made when the archive forgot it. */
   #parent(path: EntryPath): EntryPath {
     const given = parentOf(path);
-    if (this.#lastParent?.[0] === given) return this.#lastParent[1];
+    const known = this.#resolved.get(given);
+    if (known !== undefined) return known;
     const below = this.#rules.below ?? '';
     const full = below === '' ? given : joined(below, given);
     const resolved = full === '' || this.#folders.has(full) ? full : this.#resolve(full);
-    this.#lastParent = [given, resolved];
+    this.#resolved.set(given, resolved);
     return resolved;
   }
 
@@ -156,6 +158,7 @@ export class Unpacker implements TarHandler {
 
   /** A folder in the place of what this layer hides: opaque, so that the lower one stays hidden. */
   #replaceWhiteout(path: EntryPath): void {
+    this.#resolved.clear();
     unlinkSync(kernelPath(path));
     mkdirSync(kernelPath(path), 0o755);
     setXattr(kernelPath(path), opaqueAttribute, yes);
@@ -163,7 +166,6 @@ export class Unpacker implements TarHandler {
   }
 
   #folder(path: EntryPath, header: TarHeader): void {
-    this.#lastParent = undefined;
     try {
       mkdirSync(kernelPath(path), 0o755);
     } catch (error) {
@@ -257,7 +259,7 @@ export class Unpacker implements TarHandler {
       throw invalidArgument(`${shown(path)}: a symlink in the place of a folder of the same layer that is not empty`);
     }
     if (isFolder) this.#forgetBelow(path);
-    this.#lastParent = undefined;
+    this.#resolved.clear();
     removeTree(path);
   }
 
@@ -279,7 +281,7 @@ export class Unpacker implements TarHandler {
   }
 
   #hide(path: EntryPath): void {
-    this.#lastParent = undefined;
+    this.#resolved.clear();
     const stat = statOf(path);
     const isOurs = this.#unpacked.has(path);
     if (this.#rules.whiteouts === 'plain') {
