@@ -21,7 +21,7 @@ async function run(options: DaemonOptions): Promise<void> {
   using _pidfile = options.pidfile === undefined ? undefined : writePidfile(options.pidfile);
   const stop = stopSignal();
   // Loaded only now: --help and a wrong flag need no engine.
-  const { serve } = await import('../serve.ts');
+  const { serve } = await import('./serve.ts');
   await using engine = await serve(options);
   await Promise.race([stop, engine.ended]);
 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { forbidden, unavailable } from '@gantry/sdk/errors';
 import type { Context } from './context.ts';
+import { nodeFlags } from './daemon/node-flags.ts';
 import { defaultSocket } from './host.ts';
 
 const idleExitSeconds = 300;
@@ -32,7 +33,7 @@ async function startEngine(): Promise<void> {
   const log = openSync(logFile, 'a', 0o600);
   const logStart = statSync(logFile).size;
   const daemon = join(import.meta.dirname, '../bin/gantryd.mjs');
-  const child = spawn(process.execPath, [daemon, '--idle-exit', String(idleExitSeconds)], {
+  const child = spawn(process.execPath, [...nodeFlags, daemon, '--idle-exit', String(idleExitSeconds)], {
     detached: true,
     stdio: ['ignore', log, log],
     cwd: '/',

@@ -15,6 +15,7 @@ export {
 } from './mount-api.ts';
 export { mount, mountFlags, setPropagation, umount2, unmountFlags } from './mount.ts';
 export type { MountFlag, MountOptions, Propagation, UnmountFlag } from './mount.ts';
+export { trimMemory } from './memory.ts';
 export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from './mountinfo.ts';
 export { mountOverlay, type Overlay } from './overlay.ts';
 export { type Path } from './path.ts';

@@ -51,7 +51,8 @@ function ruleOf(from: string): Room | undefined {
 
 function isDoor(to: string, target: string, isType: boolean): boolean {
   if (to === 'sdk' || to === 'core') return true; // the SDK's doors are the exports of its package.json; core/ is the engine itself
-  return target === `${to}/index.ts` || (isType && target === `${to}/types.ts`);
+  // gantryd's words have a door of their own, so that reading a flag does not load all the verbs.
+  return target === `${to}/index.ts` || target === 'core/cli/daemon/index.ts' || (isType && target === `${to}/types.ts`);
 }
 
 function listed({ rooms: allowed }: Room): string {

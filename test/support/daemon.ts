@@ -1,3 +1,4 @@
+import { nodeFlags } from '../../core/cli/daemon/index.ts';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -118,7 +119,7 @@ function gantryd({ dataRoot, execRoot, socketPath }: Places): readonly string[] 
     '--config-file',
     join(dirname(socketPath), 'daemon.json'),
   ];
-  return [process.execPath, '--disable-warning=ExperimentalWarning', program, ...flags];
+  return [process.execPath, ...nodeFlags, program, ...flags];
 }
 
 async function answers(api: Api, child: ChildProcess, timeoutMs: number): Promise<boolean> {

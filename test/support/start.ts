@@ -1,3 +1,4 @@
+import { nodeFlags } from '../../core/cli/daemon/index.ts';
 import { spawn } from 'node:child_process';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
@@ -25,7 +26,7 @@ const usage = `
 
 async function serve(): Promise<number> {
   const daemon = join(import.meta.dirname, '../../core/bin/gantryd.mjs');
-  const child = spawn(process.execPath, [daemon, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(process.execPath, [...nodeFlags, daemon, ...process.argv.slice(2)], { stdio: 'inherit' });
   const ended = new Promise<number>((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
   // Ctrl-C reaches gantryd by itself; we stay until it has stopped.
   process.on('SIGINT', () => undefined).on('SIGTERM', () => child.kill('SIGTERM'));

@@ -1,6 +1,7 @@
-import { type DestinationStream, pino } from 'pino';
-import { createEngine } from './engine.ts';
-import type { DaemonOptions } from './cli/daemon/index.ts';
+import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
+import { createEngine } from '../index.ts';
+import { restWhenIdle } from './rest.ts';
+import type { DaemonOptions } from '../cli/daemon/index.ts';
 
 /** An engine that serves its API. Disposing stops both, orderly; containers run on. */
 export interface Running extends AsyncDisposable {
@@ -12,7 +13,13 @@ export interface Running extends AsyncDisposable {
 /** An engine with its front ends, as gantryd runs it. Resolves when every address accepts connections. */
 export async function serve(options: DaemonOptions, destination?: DestinationStream): Promise<Running> {
   const log = pino(
-    { level: options.logLevel, base: null, redact: ['*.auth', '*.password', '*.env', '*.identityToken'] },
+    {
+      level: options.logLevel,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+      redact: ['*.auth', '*.password', '*.env', '*.identityToken'],
+    },
     destination ?? pino.destination({ fd: 2, sync: false }),
   );
   await using opened = new AsyncDisposableStack();
@@ -20,6 +27,7 @@ export async function serve(options: DaemonOptions, destination?: DestinationStr
   const serving = opened.use(await engine.serve({ hosts: options.hosts, socketGroup: options.group }));
   for (const note of options.notes) log.info(note);
   log.info({ addresses: serving.addresses, dataRoot: options.dataRoot }, 'API listening');
+  opened.use(restWhenIdle());
   const idle = Promise.withResolvers<void>();
   if (options.idleExitSeconds !== undefined) {
     const limitMs = options.idleExitSeconds * 1e3;
