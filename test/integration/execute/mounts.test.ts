@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Mount } from '@gantry/sdk';
+import { readMountinfo } from '@gantry/sdk/linux';
+import { dataPathOf, isMounted, makeMounts, unmount } from '../../../core/execute/index.ts';
+import { leakGuard } from '../../support/leak-guard.ts';
+import { inNamespaces } from '../../support/namespaces.ts';
+
+inNamespaces(import.meta.url);
+leakGuard();
+
+interface Place extends Disposable {
+  readonly dataDir: string;
+  readonly target: string;
+  readonly outside: string;
+}
+
+function place(): Place {
+  const root = mkdtempSync(join(tmpdir(), 'mounts-'));
+  const [dataDir, target, outside] = [join(root, 'data'), join(root, 'target'), join(root, 'outside')];
+  for (const path of [dataDir, target, outside, join(dataDir, 'tree'), join(dataDir, 'lower')]) mkdirSync(path);
+  writeFileSync(join(dataDir, 'tree', 'file'), 'x');
+  symlinkSync(outside, join(dataDir, 'link'));
+  return { dataDir, target, outside, [Symbol.dispose]: () => rmSync(root, { recursive: true }) };
+}
+const grantsOf = ({ dataDir, outside }: Place, hostPaths: readonly string[] = []) => ({
+  plugin: 'test',
+  dataDir,
+  mountTypes: ['ext4'],
+  hostPaths: hostPaths.map((path) => (path === 'outside' ? outside : path)),
+  devices: ['/dev/null'],
+  nftables: false,
+});
+
+const data = (path: string): Mount => ({ type: 'bind', source: { data: path } });
+const tmpfs = (...options: readonly string[]): Mount => ({ type: 'tmpfs', source: { opaque: 'tmpfs' }, options });
+const refused: Readonly<Record<string, readonly [mount: (at: Place) => Mount, code: string]>> = {
+  'a type that was not granted': [() => ({ type: 'nfs4', source: { opaque: 'server:/x' } }), 'forbidden'],
+  'a type that is no word': [() => ({ type: '../x', source: { opaque: 'x' } }), 'invalid_argument'],
+  'a data path that climbs': [() => data('../outside'), 'forbidden'],
+  'an absolute data path elsewhere': [() => data('/etc'), 'forbidden'],
+  'a data path through a symlink that leaves': [() => data('link'), 'not_found'],
+  'an overlay through a symlink': [
+    () => ({ type: 'overlay', source: { opaque: 'overlay' }, overlay: { lower: [{ data: 'tree' }, { data: 'link' }] } }),
+    'invalid_argument',
+  ],
+  'an overlay of host paths': [
+    () => ({ type: 'overlay', source: { opaque: 'overlay' }, overlay: { lower: [{ host: '/etc' }] } }),
+    'invalid_argument',
+  ],
+  'a host path that was not granted': [() => ({ type: 'bind', source: { host: '/etc' } }), 'forbidden'],
+  'a device that was not granted': [() => ({ type: 'ext4', source: { device: '/dev/zero' } }), 'forbidden'],
+  'an option that smuggles a path': [() => tmpfs('lowerdir=/etc'), 'forbidden'],
+  'two options in one': [() => tmpfs('size=1m,mode=777'), 'invalid_argument'],
+  'an option with a newline': [() => tmpfs('size=1m\nmode=7'), 'invalid_argument'],
+  'an option that the type lacks': [() => tmpfs('colour=red'), 'invalid_argument'],
+  'a later mount of the same list': [() => ({ type: 'bind', source: { mount: 3 } }), 'invalid_argument'],
+  'a helper process': [() => ({ type: 'tmpfs', source: { opaque: 'x' }, helper: { argv: ['x'] } }), 'not_implemented'],
+};
+
+for (const [what, [mount, code]] of Object.entries(refused)) {
+  test(`makeMounts() refuses ${what} and undoes what came before it`, async () => {
+    using at = place();
+    await assert.rejects(makeMounts({ target: at.target, mounts: [data('tree'), mount(at)], grants: grantsOf(at) }), { code });
+    assert.equal(isMounted(at.target), false);
+  });
+}
+
+test('makeMounts() binds data folders, granted host paths and earlier mounts; unmount() takes all of it away', async () => {
+  using at = place();
+  writeFileSync(join(at.outside, 'host-file'), 'x');
+  await makeMounts({ target: at.target, mounts: [data('tree')], grants: grantsOf(at) });
+  assert.deepEqual(readdirSync(at.target), ['file']);
+  await makeMounts({
+    target: at.target,
+    mounts: [{ type: 'bind', source: { host: at.outside }, readOnly: true }],
+    grants: grantsOf(at, ['outside']),
+  });
+  assert.deepEqual(readdirSync(at.target), ['host-file']);
+  assert.throws(() => writeFileSync(join(at.target, 'x'), ''), { code: 'EROFS' });
+  mkdirSync(join(at.dataDir, 'tree', 'sub'));
+  await makeMounts({
+    target: at.target,
+    mounts: [data('tree'), { type: 'bind', source: { mount: 0, subpath: 'sub' } }],
+    grants: grantsOf(at),
+  });
+  assert.deepEqual(readdirSync(at.target), []);
+  await unmount(at.target);
+  await unmount(at.target);
+  assert.equal(isMounted(at.target), false);
+});
+
+test('makeMounts() keeps set-uid programs and devices out of restricted mounts', async () => {
+  using at = place();
+  await makeMounts({ target: at.target, mounts: [tmpfs('size=1m')], grants: grantsOf(at), restricted: true });
+  const mounted = readMountinfo().find(({ mountPoint }) => mountPoint === at.target);
+  assert.deepEqual(
+    ['nosuid', 'nodev'].map((option) => mounted?.options.includes(option)),
+    [true, true],
+  );
+  await unmount(at.target);
+});
+
+test('dataPathOf() answers the folder of a plain bind and nothing else', () => {
+  using at = place();
+  const grants = grantsOf(at);
+  assert.equal(dataPathOf([data('tree')], grants), join(at.dataDir, 'tree'));
+  assert.equal(dataPathOf([tmpfs()], grants), undefined);
+  assert.equal(dataPathOf([data('tree'), data('lower')], grants), undefined);
+});
