@@ -1,4 +1,4 @@
-/** A process that only pumps one container's output with the json-file driver, to be killed: `log-engine.ts ROOT ID`. */
+/** A process that only pumps one container's output with the json-file driver, to be killed: `log-engine.ts ROOT ID [MAX-SIZE]`. Says when it has begun. */
 import { join } from 'node:path';
 import type { Drivers } from '../../core/drivers/index.ts';
 import { Logs } from '../../core/logs/index.ts';
@@ -13,4 +13,5 @@ const drivers = { get: async () => driver } as unknown as Drivers;
 const logs = new Logs({ database: new Database(join(root, 'metadata.db')), drivers, dataRoot: root, log: quietLog });
 const options = maxSize === undefined ? {} : { 'max-size': maxSize, 'max-file': '1000' };
 logs.start({ info: loggedInfo(root, { id }), driver: 'json-file', options, tty: false });
+process.stdout.write('ready');
 setInterval(() => {}, 1_000);

@@ -25,7 +25,9 @@ for (const maxSize of [undefined, '20k']) {
       for (let life = 0; life < 8; life += 1) {
         const child = spawn(process.execPath, [...process.execArgv, engine, root, id, ...(maxSize === undefined ? [] : [maxSize])]);
         const dead = once(child, 'exit');
-        const until = performance.now() + 500 + life * 43;
+        await once(child.stdout, 'data');
+        // Shorter and longer than it takes until the cursor is saved.
+        const until = performance.now() + 60 + life * 190;
         while (performance.now() < until) {
           write(1 + (written % 40));
           await sleep(2);
