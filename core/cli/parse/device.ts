@@ -1,4 +1,4 @@
-import { refuse } from './refuse.ts';
+import { refuse, show } from './refuse.ts';
 
 export interface Device {
   readonly PathOnHost: string;
@@ -16,7 +16,7 @@ export function parseDevice(text: string): Device {
     throw refuse(text, 'is not a device', 'write /dev/host[:/dev/container][:rwm]');
   }
   if (!/^[rwm]{1,3}$/.test(permissions) || new Set(permissions).size !== permissions.length) {
-    throw refuse(text, `has unknown permissions: ${permissions}`, 'any of r, w and m');
+    throw refuse(text, `has unknown permissions: ${show(permissions)}`, 'any of r, w and m');
   }
   return { PathOnHost: host, PathInContainer: inside, CgroupPermissions: permissions };
 }

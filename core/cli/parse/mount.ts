@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { MountSpec } from '@gantry/sdk/engine';
 import { parseCsv } from './csv.ts';
 import { parseAssignment, toRecord } from './key-value.ts';
-import { refuse } from './refuse.ts';
+import { refuse, show } from './refuse.ts';
 import { parseSize } from './size.ts';
 
 /** `type=bind|volume|tmpfs|image,src=…,dst=…,readonly,…`: the long form of a mount. */
@@ -11,7 +11,7 @@ export function parseMount(text: string): MountSpec {
   const one = (...names: readonly string[]): string | undefined => names.flatMap((name) => fields.get(name) ?? []).at(-1);
   const is = (...names: readonly string[]): boolean | undefined => readBoolean(text, names[0] ?? '', one(...names));
   const type = one('type') ?? 'volume';
-  if (!isType(type)) throw refuse(text, `has an unknown type: ${type}`, 'bind, volume, tmpfs or image');
+  if (!isType(type)) throw refuse(text, `has an unknown type: ${show(type)}`, 'bind, volume, tmpfs or image');
   checkFields(text, type, fields);
   const target = one('target', 'dst', 'destination') ?? '';
   const source = one('source', 'src') ?? '';
@@ -40,7 +40,7 @@ export function parseVolume(text: string): { readonly bind: string } | { readonl
   const [source = '', ...rest] = text.split(':');
   if (text === '' || rest.length > 2 || rest[0] === '') throw refuse(text, 'is not a volume', 'write [source:]/target[:ro]');
   const target = rest[0] ?? source;
-  if (!target.startsWith('/')) throw refuse(text, `mounts at ${JSON.stringify(target)}, which is not an absolute path`);
+  if (!target.startsWith('/')) throw refuse(text, `mounts at ${show(target)}, which is not an absolute path`);
   if (rest.length === 0) return { volume: text };
   if (source === '') throw refuse(text, 'has an empty source', 'leave out the colon for an anonymous volume');
   return { bind: [/^\.{1,2}(\/|$)/.test(source) ? resolve(source) : source, ...rest].join(':') };
@@ -71,8 +71,7 @@ function readFields(text: string): ReadonlyMap<string, readonly string[]> {
 function checkFields(text: string, type: MountSpec['Type'], fields: ReadonlyMap<string, unknown>): void {
   const known = [...everywhere, ...fieldsOf[type]];
   for (const name of fields.keys()) {
-    if (!known.includes(name))
-      throw refuse(text, `has a field that a ${type} mount has not: ${name || '(empty)'}`, `known: ${known.join(', ')}`);
+    if (!known.includes(name)) throw refuse(text, `has a field that a ${type} mount has not: ${show(name)}`, `known: ${known.join(', ')}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { parseCsv } from './csv.ts';
 import { parseAssignment, toRecord } from './key-value.ts';
-import { refuse } from './refuse.ts';
+import { refuse, show } from './refuse.ts';
 
 export interface NetworkChoice {
   readonly name: string;
@@ -18,7 +18,7 @@ export function parseNetwork(text: string): NetworkChoice {
   const values = (key: string): readonly string[] | undefined => fields.get(key)?.map(([, value]) => value);
   const one = (key: string): string | undefined => values(key)?.at(-1);
   for (const key of fields.keys())
-    if (!known.includes(key)) throw refuse(text, `has an unknown field: ${key}`, `known: ${known.join(', ')}`);
+    if (!known.includes(key)) throw refuse(text, `has an unknown field: ${show(key)}`, `known: ${known.join(', ')}`);
   const name = one('name');
   if (name === undefined || name === '') throw refuse(text, 'names no network', 'name=… is required');
   const priority = one('gw-priority');

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { PortBinding } from '@gantry/sdk/engine';
-import { refuse } from './refuse.ts';
+import { refuse, show } from './refuse.ts';
 
 export interface PublishedPort {
   /** "80/tcp" */
@@ -39,7 +39,7 @@ function split(text: string): { ip: string; host: string; container: string; pro
     throw refuse(text, 'is not a port', 'write [[ip:]hostPort:]containerPort[/udp], an IPv6 address in [brackets]');
   }
   const [container = '', host = '', ip = ''] = parts.toReversed();
-  if (ip !== '' && isIP(ip) === 0) throw refuse(text, `has no valid ip address: ${ip}`);
+  if (ip !== '' && isIP(ip) === 0) throw refuse(text, `has no valid ip address: ${show(ip)}`);
   return { ip, host, container, protocol };
 }
 

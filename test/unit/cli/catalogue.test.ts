@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { catalogue, findCommand, loadVerb } from '../../../core/cli/catalogue.ts';
+import { toCommand } from '../../../core/cli/verb.ts';
+
+const program = join(import.meta.dirname, '../../../core/bin/gantry.mjs');
+
+test('catalogue: every command loads, has help, and declares no flag twice', async () => {
+  for (const { names } of catalogue) {
+    for (const name of names) {
+      const help = toCommand(await loadVerb(name), name).helpText();
+      assert.match(help, new RegExp(`^Usage: gantry ${name}\\b`));
+    }
+  }
+});
+
+test('catalogue: no name is given to two commands', () => {
+  const names = catalogue.flatMap((entry) => entry.names);
+  assert.deepEqual(names.length, new Set(names).size);
+});
+
+test('findCommand() prefers two words, and leaves the rest', () => {
+  assert.deepEqual(findCommand(['container', 'ls', '-a']), { name: 'container ls', words: ['-a'] });
+  assert.deepEqual(findCommand(['run', 'container', 'ls']), { name: 'run', words: ['container', 'ls'] });
+  assert.equal(findCommand(['container']), undefined);
+});
+
+test('gantry completion writes scripts that the shell itself accepts', () => {
+  for (const shell of ['bash', 'zsh']) {
+    const script = execFileSync(process.execPath, [program, 'completion', shell], { encoding: 'utf8' });
+    execFileSync('bash', ['-n'], { input: script });
+    assert.match(script, /--detach-keys/);
+  }
+  assert.match(execFileSync(process.execPath, [program, 'completion', 'fish'], { encoding: 'utf8' }), /complete -c gantry .*-a 'run'/);
+});
+
+test('gantry completion bash completes commands, subcommands and flags', () => {
+  const complete = (...words: readonly string[]) =>
+    execFileSync(
+      'bash',
+      [
+        '-c',
+        `source <("$0" "$1" completion bash); COMP_WORDS=(gantry ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _gantry; echo "\${COMPREPLY[@]}"`,
+        process.execPath,
+        program,
+      ],
+      { encoding: 'utf8' },
+    ).trim();
+  assert.deepEqual(
+    [complete('volu'), complete('volume', 'ins'), complete('run', '--detach-k'), complete('volume', 'create', '--dri')],
+    ['volume', 'inspect', '--detach-keys', '--driver'],
+  );
+});
