@@ -38,16 +38,20 @@ export async function publishImages(
   images: readonly NewImage[],
   options: PublishOptions,
 ): Promise<readonly PublishedImage[]> {
-  await using staged = await stage(parts, images, options);
-  using _names = await parts.locks.acquire('names', options.signal === undefined ? {} : { signal: options.signal });
   try {
-    for (const { configBytes } of images) await parts.content.put(configBytes);
-    options.signal?.throwIfAborted();
-    return name(parts, images, { staged, taggedAt: options.taggedAt });
+    return await publishStaged(parts, images, options);
   } catch (error) {
-    await removeNameless(parts, images);
+    await removeStrays(parts, images);
     throw error;
   }
+}
+
+async function publishStaged(parts: Parts, images: readonly NewImage[], options: PublishOptions): Promise<readonly PublishedImage[]> {
+  await using staged = await stage(parts, images, options);
+  using _names = await parts.locks.acquire('names', options.signal === undefined ? {} : { signal: options.signal });
+  for (const { configBytes } of images) await parts.content.put(configBytes);
+  options.signal?.throwIfAborted();
+  return name(parts, images, { staged, taggedAt: options.taggedAt });
 }
 
 async function stage(
@@ -117,9 +121,11 @@ function rowOf(
   return isBuiltHere ? { ...row, parent, isBuiltHere, lastTagged } : { ...row, lastTagged };
 }
 
-async function removeNameless({ store, content, layers }: Parts, images: readonly NewImage[]): Promise<void> {
-  for (const { configBytes } of images) {
-    const id = digestOf(configBytes);
-    if (store.find(id) === undefined && layers.images.isBlobFree(id)) await content.remove(id);
+/** Blobs got their names before the rows that need them. */
+async function removeStrays({ store, content, layers, locks }: Parts, images: readonly NewImage[]): Promise<void> {
+  using _names = await locks.acquire('names');
+  const blobs = images.flatMap((image) => [digestOf(image.configBytes), ...image.layers.map(({ blob }) => blob.digest)]);
+  for (const digest of new Set(blobs)) {
+    if (store.find(digest) === undefined && layers.images.isBlobFree(digest)) await content.remove(digest);
   }
 }

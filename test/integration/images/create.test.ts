@@ -35,12 +35,12 @@ test('Images.import() makes an image of one layer out of any tar of files, with 
     WorkingDir: '/x',
   });
   assert.deepEqual(room.takeEvents(), [`import ${id}`]);
-  assert.deepEqual(room.left().ingest, []);
+  assert.deepEqual((await room.left()).ingest, []);
 });
 
 test('Images.import() refuses junk, bad names, bad changes and other systems, and leaves nothing', async () => {
   await using room = RoomUnderTest.open();
-  const before = room.left();
+  const before = await room.left();
   const good = { changes: [] };
   const refused: readonly (readonly [request: object, message: RegExp])[] = [
     [{ ...good, tar: pieces(Buffer.alloc(5_000, 'junk')) }, /tar/],
@@ -52,7 +52,7 @@ test('Images.import() refuses junk, bad names, bad changes and other systems, an
   for (const [request, message] of refused) {
     await assert.rejects(room.images.import(request as Parameters<typeof room.images.import>[0]), { code: 'invalid_argument', message });
   }
-  assert.deepEqual(room.left(), before);
+  assert.deepEqual(await room.left(), before);
 });
 
 async function withContainer(room: RoomUnderTest): Promise<{ readonly imageId: string }> {
@@ -115,17 +115,17 @@ test('Images.commit() of a container that changed nothing makes an image with no
   const { id } = await room.images.commit({ containerId, imageId, config: { Cmd: ['sh'] }, changes: [] });
   const { config, repoTags } = room.images.inspect(id);
   assert.deepEqual([config.rootfs.diff_ids.length, config.history?.at(-1)?.empty_layer, repoTags], [1, true, []]);
-  assert.deepEqual(room.left().ingest, []);
+  assert.deepEqual((await room.left()).ingest, []);
   await room.layers.containers.remove(containerId);
 });
 
 test('Images.commit() refuses a bad name or change before it reads the container', async () => {
   await using room = RoomUnderTest.open();
   const { imageId } = await withContainer(room);
-  const before = room.left();
+  const before = await room.left();
   const request = { containerId, imageId, config: {}, changes: [] };
   await assert.rejects(room.images.commit({ ...request, reference: 'A' }), { message: /\(library\/A\) must be lowercase/ });
   await assert.rejects(room.images.commit({ ...request, changes: ['RUN x'] }), { message: 'RUN is not a valid change command' });
-  assert.deepEqual(room.left(), before);
+  assert.deepEqual(await room.left(), before);
   await room.layers.containers.remove(containerId);
 });

@@ -24,7 +24,7 @@ for (const [what, squeeze] of Object.entries({ plain: (bytes: Buffer) => bytes, 
     await using tree = await room.images.mount('busybox');
     assert.deepEqual(readFileSync(join(tree.path, 'bin/busybox')), readFileSync('/bin/busybox'));
     assert.deepEqual(room.takeEvents(), [`load ${imageId}`]);
-    assert.deepEqual(room.left().ingest, []);
+    assert.deepEqual((await room.left()).ingest, []);
   });
 }
 
@@ -88,9 +88,9 @@ test('Images.load() twice changes nothing the second time; another image takes t
   await using room = RoomUnderTest.open();
   const first = busyboxImage();
   await room.load(first.archive);
-  const before = room.left();
+  const before = await room.left();
   assert.deepEqual(await room.load(first.archive), [{ id: first.imageId, reference: 'busybox:latest' }]);
-  assert.deepEqual(room.left(), before);
+  assert.deepEqual(await room.left(), before);
   const second = busyboxImage({ config: { Cmd: ['true'] } });
   assert.deepEqual(await room.load(second.archive), [{ id: second.imageId, reference: 'busybox:latest', replaced: first.imageId }]);
   assert.deepEqual(room.images.inspect(first.imageId).repoTags, []);
@@ -104,7 +104,7 @@ test('Images.load() of the same archive by two clients at once gives both the im
     loaded.map(([image]) => image?.id),
     [imageId, imageId],
   );
-  assert.deepEqual(room.left(), { blobs: 2, ingest: [], layers: 1, snapshots: 1 });
+  assert.deepEqual(await room.left(), { blobs: 2, ingest: [], layers: 1, snapshots: 1 });
 });
 
 test('Images.load() of an empty list loads nothing, and an image without layers is one', async () => {
@@ -140,7 +140,7 @@ test('Images.load() tells the progress of each layer', async () => {
 
 test('Images.load() that is aborted leaves nothing', async () => {
   await using room = RoomUnderTest.open();
-  const before = room.left();
+  const before = await room.left();
   const { archive } = busyboxImage();
   const controller = new AbortController();
   async function* slow() {
@@ -149,7 +149,7 @@ test('Images.load() that is aborted leaves nothing', async () => {
     yield archive.subarray(700_000);
   }
   await assert.rejects(room.images.load(slow(), { signal: controller.signal }), { message: 'gone' });
-  assert.deepEqual(room.left(), before);
+  assert.deepEqual(await room.left(), before);
 });
 
 test('Images.load() is durable: a new room over the same data root shows the same', async () => {

@@ -144,7 +144,7 @@ test('Images.remove() takes the last name and the image with it, and leaves what
     { deleted: chain[0] },
   ]);
   await room.images.prune({});
-  assert.deepEqual(room.left(), { blobs: 0, ingest: [], layers: 0, snapshots: 0 });
+  assert.deepEqual(await room.left(), { blobs: 0, ingest: [], layers: 0, snapshots: 0 });
 });
 
 const container = 'ae636e0e8f5e'.padEnd(64, '0');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EngineEvent, Progress } from '@gantry/sdk/engine';
 import { Content } from '../../../core/content/index.ts';
+import { driverContext } from '../../../core/drivers/index.ts';
 import { EventBus } from '../../../core/events/index.ts';
 import { ImagesRoom, type ImageUser } from '../../../core/images/index.ts';
 import { Layers } from '../../../core/layers/index.ts';
@@ -22,6 +23,8 @@ export class RoomUnderTest implements AsyncDisposable {
   /** Image id → its users. */
   readonly users = new Map<string, readonly ImageUser[]>();
   readonly events: EngineEvent[] = [];
+  readonly #drivers: PluginHost;
+  readonly #driver: string;
   readonly #opened: AsyncDisposableStack;
 
   private constructor(root: string, driver: string) {
@@ -42,6 +45,8 @@ export class RoomUnderTest implements AsyncDisposable {
     const users = { usersOf: (id: string) => this.users.get(id) ?? [] };
     const parts = { database, content: this.content, layers: this.layers, events, log: quietLog };
     this.images = new ImagesRoom({ ...parts, graphDriver: () => Promise.resolve(driver), users: () => users });
+    this.#drivers = drivers;
+    this.#driver = driver;
     this.#opened = opened;
   }
 
@@ -59,12 +64,19 @@ export class RoomUnderTest implements AsyncDisposable {
   }
 
   /** Everything that a failure must leave as it was. */
-  left(): { readonly blobs: number; readonly ingest: readonly string[]; readonly layers: number; readonly snapshots: number } {
+  async left(): Promise<{
+    readonly blobs: number;
+    readonly ingest: readonly string[];
+    readonly layers: number;
+    readonly snapshots: number;
+  }> {
+    let snapshots = 0;
+    for await (const _snapshot of (await this.#drivers.get('graph', this.#driver)).list({}, driverContext(quietLog))) snapshots += 1;
     return {
       blobs: this.content.list().length,
       ingest: readdirSync(join(this.dataRoot, 'content', 'ingest')),
       layers: this.layers.images.all().length,
-      snapshots: countSnapshots(this.dataRoot),
+      snapshots,
     };
   }
 
@@ -86,10 +98,4 @@ export async function collected(source: AsyncIterable<Buffer>): Promise<Buffer> 
   const chunks: Buffer[] = [];
   for await (const chunk of source) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
-}
-
-function countSnapshots(dataRoot: string): number {
-  return readdirSync(dataRoot, { recursive: true, withFileTypes: true }).filter(
-    (entry) => entry.isDirectory() && entry.name === 'diff' && entry.parentPath.includes('overlay2'),
-  ).length;
 }
