@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Engine } from '@gantry/sdk/engine';
 import type { Serving } from '@gantry/sdk/frontend';
 import { asFunction, asValue, type AwilixContainer, createContainer, InjectionMode } from 'awilix/browser';
+import { collectRemains } from './collect.ts';
 import { Content } from './content/index.ts';
 import { driverContext } from './drivers/index.ts';
 import { EventBus } from './events/index.ts';
@@ -52,14 +53,35 @@ const ownPlugins = fileURLToPath(new URL('../plugins', import.meta.url));
 export async function createEngine(given: EngineOptions = {}): Promise<LocalEngine> {
   const options = { ...defaultRoots, log: silentLog, ...given };
   await using opened = new AsyncDisposableStack();
-  opened.use(openRoots(options));
+  const { endedCleanly } = opened.use(openRoots(options));
   const database = opened.use(new Database(join(options.dataRoot, 'metadata.db')));
   const { cradle } = wire(options, database);
   for (const room of ['drivers', 'layers', 'networks', 'logs', 'lifecycle'] as const) opened.use(cradle[room]);
   await cradle.networks.start();
-  const recovered = cradle.lifecycle.start();
-  recovered.catch((error: unknown) => options.log.error({ error }, 'taking over earlier containers failed'));
+  if (!endedCleanly) await collect(cradle);
+  const recovered = recover(cradle);
+  opened.defer(() => recovered);
   return facade(cradle, recovered, opened.move());
+}
+
+/** What the last engine was making when it died goes first; a driver that cannot say what it has keeps no engine from starting. */
+async function collect(rooms: Rooms): Promise<void> {
+  const { content, layers, images, options } = rooms;
+  try {
+    await collectRemains({ content, layers, images, graphDriver: () => graphDriver(rooms) });
+  } catch (error) {
+    options.log.warn({ error }, 'could not remove what the last engine left half-made');
+  }
+}
+
+/** Containers first: a volume is let go of only when nobody has taken it over. */
+async function recover({ lifecycle, volumes, options }: Rooms): Promise<void> {
+  try {
+    await lifecycle.start();
+    await volumes.reconcile();
+  } catch (error) {
+    options.log.error({ error }, 'taking over earlier containers failed');
+  }
 }
 
 /** The only place that knows how rooms fit together. */

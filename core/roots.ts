@@ -18,6 +18,8 @@ import { flock, isMountPoint } from '@gantry/sdk/linux';
 export interface Roots extends Disposable {
   readonly dataRoot: string;
   readonly execRoot: string;
+  /** The last engine here disposed its roots, and the machine runs since: nothing half-made is about. */
+  readonly endedCleanly: boolean;
 }
 
 /**
@@ -27,14 +29,25 @@ export interface Roots extends Disposable {
 export function openRoots({ dataRoot, execRoot }: { readonly dataRoot: string; readonly execRoot: string }): Roots {
   for (const path of [dataRoot, execRoot]) makeFolder(path);
   refuseForeign(dataRoot);
-  const lock = lockFolder(dataRoot);
+  const { lock, earlier } = lockFolder(dataRoot);
   try {
-    forgetEarlierBoot(execRoot);
+    const sameBoot = !forgetEarlierBoot(execRoot);
+    return {
+      dataRoot,
+      execRoot,
+      endedCleanly: earlier === 'none' || (earlier === 'ended' && sameBoot),
+      [Symbol.dispose]: () => unlock(lock),
+    };
   } catch (error) {
     closeSync(lock);
     throw error;
   }
-  return { dataRoot, execRoot, [Symbol.dispose]: () => closeSync(lock) };
+}
+
+/** An empty lock file says that whoever had it has tidied up. */
+function unlock(lock: number): void {
+  ftruncateSync(lock);
+  closeSync(lock);
 }
 
 function makeFolder(path: string): void {
@@ -54,8 +67,9 @@ function refuseForeign(path: string): void {
   if ((mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-function lockFolder(dataRoot: string): number {
+function lockFolder(dataRoot: string): { readonly lock: number; readonly earlier: 'none' | 'ended' | 'died' } {
   const path = join(dataRoot, 'engine.lock');
+  const text = readText(path);
   const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
     if (!flock(file, 'exclusive')) {
@@ -65,17 +79,18 @@ function lockFolder(dataRoot: string): number {
     }
     ftruncateSync(file);
     writeSync(file, `${process.pid}\n`, 0);
-    return file;
+    return { lock: file, earlier: text === undefined ? 'none' : text === '' ? 'ended' : 'died' };
   } catch (error) {
     closeSync(file);
     throw error;
   }
 }
 
-function forgetEarlierBoot(execRoot: string): void {
+/** Whether there was one, or nothing at all. */
+function forgetEarlierBoot(execRoot: string): boolean {
   const mark = join(execRoot, 'boot-id');
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  if (readText(mark) === bootId) return;
+  if (readText(mark) === bootId) return false;
   for (const name of readdirSync(execRoot)) {
     const path = join(execRoot, name);
     if (isMountPoint(path)) throw conflict(`${path} is still mounted although the machine was restarted`, { hint: `umount ${path}` });
@@ -84,6 +99,7 @@ function forgetEarlierBoot(execRoot: string): void {
   const file = openSync(mark, 'w', 0o600);
   writeSync(file, bootId);
   closeSync(file);
+  return true;
 }
 
 function readText(path: string): string | undefined {

@@ -1,5 +1,5 @@
 import { rmdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Abortable, conflict, invalidArgument, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { Change, SizeInfo } from '@gantry/sdk/engine';
 import { isMounted, unmount } from '../execute/index.ts';
@@ -166,18 +166,14 @@ export class ContainerTrees implements ContainerLayers {
 
   async #unmountNow(containerId: string, state: MountState): Promise<void> {
     const target = this.#target(containerId);
-    if (!isMounted(target)) return;
+    if (!isMounted(target)) return removeFolder(target);
     const row = this.#rows.get(containerId);
     const ending = unmount(target).finally(() => {
       if (state.ending === ending) state.ending = undefined;
     });
     state.ending = ending;
     ending.catch((error: unknown) => this.#parts.log.warn({ container: containerId, error: messageOf(error) }, 'unmount failed'));
-    try {
-      rmdirSync(target);
-    } catch {
-      // Something else is in the folder: it stays.
-    }
+    removeFolder(target);
     if (row !== undefined) await this.#parts.views.detach(this.#snapshot(row), { attachmentId: attachmentOf(row) });
   }
 
@@ -266,6 +262,16 @@ export class ContainerTrees implements ContainerLayers {
   #target(containerId: string): string {
     if (!/^[a-zA-Z0-9][\w.-]*$/.test(containerId)) throw conflict(`container id ${JSON.stringify(containerId)} is no file name`);
     return join(this.#parts.execRoot, 'containers', containerId, 'rootfs');
+  }
+}
+
+/** The mount point and the container's folder around it. */
+function removeFolder(target: string): void {
+  try {
+    rmdirSync(target);
+    rmdirSync(dirname(target));
+  } catch {
+    // Gone already, or something else is in it: it stays.
   }
 }
 

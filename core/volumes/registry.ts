@@ -61,12 +61,15 @@ export class VolumeRegistry {
   /** There already with the same driver: that one. Another driver: `conflict`. */
   async create({ name, driver, options = {}, labels = {} }: CreateVolume): Promise<Made> {
     if (name === undefined || name === '') {
-      return this.#make({ name: randomId(), driver, options, labels: { ...labels, [anonymousLabel]: '' } });
+      const own = randomId();
+      using _lock = await this.lock(own);
+      return await this.#make({ name: own, driver, options, labels: { ...labels, [anonymousLabel]: '' } });
     }
     checkVolumeName(name);
     using _lock = await this.lock(name);
+    await this.#settle(name);
     const record = this.#records.get(name) ?? (await this.#adopt(name));
-    if (record === undefined) return this.#make({ name, driver, options, labels });
+    if (record === undefined) return await this.#make({ name, driver, options, labels });
     if (driver !== undefined && driver !== '' && driver !== record.driver) {
       throw conflict(`create ${name}: conflict: volume name must be unique: driver "${record.driver}" already has volume "${name}"`);
     }
@@ -93,10 +96,7 @@ export class VolumeRegistry {
     for (const { kind, name, driver } of this.#options.rows.intents()) {
       try {
         using _lock = await this.lock(name);
-        if (kind === 'volume.create' && this.#records.has(name)) continue;
-        await this.#removeData(name, driver, true);
-        this.#options.rows.remove(name);
-        this.#records.delete(name);
+        await this.#settle(name);
       } catch (error) {
         this.#options.log.warn({ volume: name, driver, error: messageOf(error) }, `${kind} stays unfinished`);
       }
@@ -129,6 +129,16 @@ export class VolumeRegistry {
 
   context({ signal }: Abortable = {}) {
     return driverContext(this.#options.log, signal);
+  }
+
+  /** Ends what a dead engine began with this name; the caller holds the lock. */
+  async #settle(name: string): Promise<void> {
+    for (const { kind, driver } of this.#options.rows.intents().filter((intent) => intent.name === name)) {
+      if (kind === 'volume.create' && this.#records.has(name)) continue;
+      await this.#removeData(name, driver, true);
+      this.#options.rows.remove(name);
+      this.#records.delete(name);
+    }
   }
 
   async #make({ name, driver: wanted, options, labels }: Wanted): Promise<Made> {

@@ -28,14 +28,15 @@ export function killAtEach(name: string, operation: Operation): void {
 const settleMs = 10_000;
 const deathMs = 10_000;
 
-/** One data root for all failpoints; each leaves it as it found it. */
+/** One data root for all failpoints, each of which leaves it as it found it. */
 class Bench {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'engine-'));
+  #folder = '';
   #engine: Daemon | undefined;
   #baseline: Census = [];
 
   /** The baseline is what is there after the operation was once done and cleaned away: plug-ins are started, folders made. */
   async open(operation: Operation): Promise<void> {
+    this.#folder = mkdtempSync(join(tmpdir(), 'engine-'));
     const { api } = await this.#start();
     await api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
     await operation.prepare(api);
@@ -46,8 +47,19 @@ class Bench {
     this.#baseline = this.#census();
   }
 
+  /** After a failure the next one begins on a data root of its own. */
   async kill(operation: Operation, failpoint: string): Promise<void> {
-    await operation.prepare((await this.#restart()).api);
+    try {
+      await this.#kill(operation, failpoint);
+    } catch (error) {
+      await this.close();
+      await this.open(operation);
+      throw error;
+    }
+  }
+
+  async #kill(operation: Operation, failpoint: string): Promise<void> {
+    await operation.prepare((this.#engine ?? (await this.#start())).api);
     const doomed = await this.#restart({ GANTRY_FAILPOINTS: `${failpoint}=1*kill` });
     const acknowledged = await operation.ask(doomed.api).then(
       () => true,
@@ -64,6 +76,7 @@ class Bench {
 
   async close(): Promise<void> {
     await this.#engine?.kill();
+    this.#engine = undefined;
   }
 
   async #death(doomed: Daemon, failpoint: string): Promise<void> {

@@ -17,10 +17,13 @@ import { adopt } from './adopt.ts';
  */
 export async function recover(room: Room): Promise<void> {
   const entries = room.store.all();
+  // Taken before the first await: what is being made or removed from now on is not ours to clean up.
+  const removals = room.rows.removals();
+  const orphans = findOrphans(room);
   const toStart = entries.filter((entry) => startsAtBoot(entry));
   await Promise.all(entries.map((entry) => attempt(room, entry.id, 'recover', () => recoverOne(room, entry))));
-  await attempt(room, '', 'finish removals', () => finishRemovals(room));
-  await attempt(room, '', 'remove what belongs to no container', () => removeOrphans(room));
+  await attempt(room, '', 'finish removals', () => finishRemovals(room, removals));
+  await attempt(room, '', 'remove what belongs to no container', () => removeOrphans(room, orphans));
   const running = new Set(entries.filter(({ run }) => run !== undefined).map(({ id }) => id));
   await attempt(room, '', 'sweep networks', () => room.parts.networks.sweep(running));
   await Promise.all(toStart.map((entry) => attempt(room, entry.id, 'start', () => startIfOver(room, entry))));
@@ -56,8 +59,8 @@ async function startIfOver(room: Room, entry: Entry): Promise<void> {
   if (entry.phase.kind === 'exited') await startContainer(room, entry);
 }
 
-async function finishRemovals(room: Room): Promise<void> {
-  for (const { id, document } of room.rows.removals()) {
+async function finishRemovals(room: Room, removals: ReturnType<Room['rows']['removals']>): Promise<void> {
+  for (const { id, document } of removals) {
     await attempt(room, id, 'finish the removal of', async () => {
       await freeResources(room, { id, document: document.document });
       await removeRemains(room, { id, name: document.name, document: document.document }, { withVolumes: document.withVolumes });
@@ -65,17 +68,27 @@ async function finishRemovals(room: Room): Promise<void> {
   }
 }
 
-async function removeOrphans(room: Room): Promise<void> {
-  for (const id of room.rows.orphans()) {
+interface Orphans {
+  readonly ids: readonly string[];
+  readonly folders: readonly string[];
+}
+
+/** What a crash in the middle of a create left: ids that other rooms know, and folders. */
+function findOrphans(room: Room): Orphans {
+  const folders = [room.folders.data, room.folders.exec].flatMap((folder) =>
+    (existsSync(folder) ? readdirSync(folder) : []).flatMap((id) => (room.store.has(id) ? [] : [join(folder, id)])),
+  );
+  return { ids: room.rows.orphans(), folders };
+}
+
+async function removeOrphans(room: Room, { ids, folders }: Orphans): Promise<void> {
+  for (const id of ids) {
     const names = room.rows.volumesOf(id);
     room.parts.volumes.unreference(id);
     await room.parts.volumes.removeAnonymous(names);
     await room.parts.layers.remove(id);
   }
-  for (const folder of [room.folders.data, room.folders.exec]) {
-    for (const id of existsSync(folder) ? readdirSync(folder) : [])
-      if (!room.store.has(id)) rmSync(join(folder, id), { recursive: true, force: true });
-  }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
 
 async function attempt(room: Room, id: string, doing: string, work: () => Promise<unknown>): Promise<void> {
