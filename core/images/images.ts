@@ -111,9 +111,10 @@ export class ImagesRoom implements Images {
     throw withoutTransport(`cannot push ${reference}`);
   }
 
-  /** Removes blobs that crashes left: what no image and no layer names. For a quiet moment, and only while nothing is being loaded. */
+  /** Removes blobs that crashes left: what no image, no layer and no running operation names. */
   async collect(): Promise<void> {
-    const { content, layers, store } = this.#parts;
+    const { content, layers, locks, store } = this.#parts;
+    using _names = await locks.acquire('names');
     for (const digest of content.list()) {
       if (store.find(digest) === undefined && layers.images.isBlobFree(digest)) await content.remove(digest);
     }

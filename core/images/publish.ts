@@ -49,9 +49,20 @@ export async function publishImages(
 async function publishStaged(parts: Parts, images: readonly NewImage[], options: PublishOptions): Promise<readonly PublishedImage[]> {
   await using staged = await stage(parts, images, options);
   using _names = await parts.locks.acquire('names', options.signal === undefined ? {} : { signal: options.signal });
-  for (const { configBytes } of images) await parts.content.put(configBytes);
+  for (const { configBytes } of images) await putWhole(parts, configBytes);
   options.signal?.throwIfAborted();
   return name(parts, images, { staged, taggedAt: options.taggedAt });
+}
+
+/** Also when the disk no longer holds what it should: loading again is how a damaged image is repaired. */
+async function putWhole({ content }: Parts, bytes: Buffer): Promise<void> {
+  const digest = digestOf(bytes);
+  try {
+    if (content.has(digest)) content.readSmall(digest);
+  } catch {
+    await content.remove(digest);
+  }
+  await content.put(bytes);
 }
 
 async function stage(

@@ -88,18 +88,18 @@ export class Removal {
   }
 
   #refusal(id: string, counts: { readonly stopped: boolean; readonly names: boolean }): Refusal | undefined {
-    if (this.#children(id).length > 0) return refusal(id, 'image has dependent child images', { isHard: true, isUsed: false });
+    if (this.#children(id).length > 0) return refuse(id, 'image has dependent child images', { isHard: true, isUsed: false });
     const users = this.#parts.users().usersOf(id);
     const running = users.find((user) => user.running);
     if (running !== undefined) {
-      return refusal(id, `image is being used by running container ${shortId(running.id)}`, { isHard: true, isUsed: true });
+      return refuse(id, `image is being used by running container ${shortId(running.id)}`, { isHard: true, isUsed: true });
     }
     if (counts.names && this.#names(id).length > 0) {
-      return refusal(id, 'image is referenced in multiple repositories', { isHard: false, isUsed: false });
+      return refuse(id, 'image is referenced in multiple repositories', { isHard: false, isUsed: false });
     }
     const [stopped] = counts.stopped ? users : [];
     if (stopped === undefined) return undefined;
-    return refusal(id, `image is being used by stopped container ${shortId(stopped.id)}`, { isHard: false, isUsed: true });
+    return refuse(id, `image is being used by stopped container ${shortId(stopped.id)}`, { isHard: false, isUsed: true });
   }
 
   #names(id: string): readonly string[] {
@@ -117,7 +117,7 @@ function isSingleName(references: readonly string[]): boolean {
   return references.filter((text) => !text.includes('@')).length <= 1 && repositories.size <= 1;
 }
 
-function refusal(id: string, why: string, { isHard, isUsed }: { readonly isHard: boolean; readonly isUsed: boolean }): Refusal {
+function refuse(id: string, why: string, { isHard, isUsed }: { readonly isHard: boolean; readonly isUsed: boolean }): Refusal {
   const force = isHard ? 'cannot be forced' : 'must be forced';
   return { error: conflict(`conflict: unable to delete ${shortId(id)} (${force}) - ${why}`), isUsed };
 }

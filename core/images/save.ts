@@ -18,7 +18,19 @@ export function saveImages(parts: Parts, names: readonly string[], options: Abor
   }
   const images = [...wanted].map(([id, tags]) => toSave(parts, id, sorted(tags)));
   for (const { id } of images) announce(parts, 'save', id);
-  return saveArchive(parts.content, images, options);
+  return holding(parts, images, options);
+}
+
+/** Whatever is removed meanwhile goes when the last byte has gone out. */
+async function* holding(parts: Parts, images: readonly ImageToSave[], options: Abortable): AsyncIterable<Buffer> {
+  const blobs = images.flatMap(({ layers }) => layers.map(({ blobDigest }) => blobDigest));
+  const held = parts.layers.images.holdBlobs(blobs);
+  try {
+    yield* saveArchive(parts.content, images, options);
+  } finally {
+    held[Symbol.dispose]();
+    for (const digest of new Set(blobs)) if (parts.layers.images.isBlobFree(digest)) await parts.content.remove(digest);
+  }
 }
 
 interface Meant {

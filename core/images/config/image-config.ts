@@ -13,11 +13,21 @@ import { anything, boolean, type Check, integer, list, map, object, optional, st
  */
 export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
   const document = parseDocument(bytes, what);
-  imageConfig(document, what);
-  const config = withoutNulls(document as ImageConfig);
+  const config = withoutNulls(checked(document, what));
   checkSystem(config, what);
   checkLayers(config, what);
   return config;
+}
+
+function checked(document: unknown, what: string): ImageConfig {
+  if (isImageConfig(document, what)) return document;
+  throw invalidArgument(`${what} is no image config`);
+}
+
+/** Throws where it is none. */
+function isImageConfig(document: unknown, what: string): document is ImageConfig {
+  imageConfig(document, what);
+  return true;
 }
 
 /** Go writes null for empty lists, and leaves out what says nothing. */

@@ -47,8 +47,12 @@ export const object =
 export const anything: Check = () => undefined;
 
 export function asObject(value: unknown, where: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(value, where, 'an object');
-  return value as Fields;
+  if (!isObject(value)) throw wrong(value, where, 'an object');
+  return value;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function asList(value: unknown, where: string): readonly unknown[] {

@@ -280,7 +280,7 @@ after(() => room[Symbol.asyncDispose]());
 
 for (const [what, [archive, message]] of Object.entries(rows)) {
   test(`Images.load() refuses ${what}, in one line, and leaves nothing`, async () => {
-    const before = await room.left();
+    const left = await room.left();
     await assert.rejects(room.load(archive), (error: Error & { code?: string }) => {
       assert.match(error.message, message);
       assert.equal(error.code, 'invalid_argument', error.message);
@@ -288,7 +288,7 @@ for (const [what, [archive, message]] of Object.entries(rows)) {
       assert.ok(error.message.length < 600, `${error.message.length} characters`);
       return true;
     });
-    assert.deepEqual(await room.left(), before);
+    assert.deepEqual(await room.left(), left);
     assert.deepEqual(await room.images.list({ all: true }), []);
   });
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -152,9 +153,27 @@ test('Images.load() that is aborted leaves nothing', async () => {
   assert.deepEqual(await room.left(), before);
 });
 
+test('Images.load() repairs an image whose config was damaged; until then it can be listed but not used', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'images-'));
+  await using removed = new AsyncDisposableStack();
+  removed.defer(() => rmSync(root, { recursive: true }));
+  const { archive, imageId } = busyboxImage();
+  {
+    await using room = RoomUnderTest.open({ root });
+    await room.load(archive);
+    writeFileSync(room.content.path(imageId), '{}');
+  }
+  await using again = RoomUnderTest.open({ root });
+  assert.deepEqual(
+    (await again.images.list({})).map(({ id, config }) => [id, config.config]),
+    [[imageId, {}]],
+  );
+  assert.throws(() => again.images.resolve('busybox'), { code: 'data_loss', message: `blob ${imageId} is damaged` });
+  await again.load(archive);
+  assert.deepEqual(again.images.resolve('busybox').config.config?.Cmd, ['sh']);
+});
+
 test('Images.load() is durable: a new room over the same data root shows the same', async () => {
-  const { mkdtempSync, rmSync } = await import('node:fs');
-  const { tmpdir } = await import('node:os');
   const root = mkdtempSync(join(tmpdir(), 'images-'));
   const { archive } = busyboxImage();
   let before;

@@ -38,8 +38,8 @@ export class RoomUnderTest implements AsyncDisposable {
     this.layers = opened.use(new Layers({ database, drivers, content: this.content, dataRoot, execRoot, log: quietLog }));
     const events = new EventBus();
     const publish = events.publish.bind(events);
-    events.publish = (type, action, id, attributes = {}) => {
-      this.events.push({ type, action, actor: { id, attributes }, scope: 'local', time: { seconds: 0, nanos: 0 } });
+    events.publish = (type, action, id, attributes) => {
+      this.events.push({ type, action, actor: { id, attributes: attributes ?? {} }, scope: 'local', time: { seconds: 0, nanos: 0 } });
       publish(type, action, id, attributes);
     };
     const users = { usersOf: (id: string) => this.users.get(id) ?? [] };

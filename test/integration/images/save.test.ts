@@ -82,6 +82,19 @@ test('Images.save() names what it does not find before the first byte', async ()
   await assert.rejects(room.images.save(['A']), { code: 'invalid_argument' });
 });
 
+test('Images.save() goes on when the image is removed meanwhile, and then its blobs go', async () => {
+  await using room = RoomUnderTest.open();
+  await room.load(busyboxImage().archive);
+  const whole = await collected(await room.images.save(['busybox']));
+  const chunks: Buffer[] = [];
+  for await (const chunk of await room.images.save(['busybox'])) {
+    if (chunks.length === 0) await room.images.remove('busybox', { force: false, prune: true });
+    chunks.push(chunk);
+  }
+  assert.ok(whole.equals(Buffer.concat(chunks)));
+  assert.equal((await room.left()).blobs, 0);
+});
+
 test('Images.save() that nobody reads to its end leaves nothing behind', async () => {
   await using room = RoomUnderTest.open();
   await room.load(busyboxImage().archive);

@@ -92,7 +92,7 @@ test('familiarName() is the repository alone', () => {
 });
 
 test('parseReference() reads its own canonical and familiar text again, and answers any text at once', () => {
-  const character = fc.constantFrom(...'aA0._-/:@[]\n ');
+  const character = fc.constantFrom(...Array.from('aA0._-/:@[]\n '));
   fc.assert(
     fc.property(fc.array(character, { maxLength: 300 }), (characters) => {
       const text = characters.join('');
