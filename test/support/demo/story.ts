@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import colors from 'picocolors';
 import { busyboxImage } from '../busybox.ts';
 import { DemoCensus } from './left-behind.ts';
-import { DemoEngine } from './engine.ts';
+import { Daemon } from '../daemon.ts';
 import { Shell } from './shell.ts';
 
 /** The demo as a table of contents. Every step checks what it shows; the first that is not as it should be ends the story with exit code 1. */
@@ -41,14 +41,20 @@ export class Story {
 
   async #withEngine(folder: string): Promise<void> {
     this.#say('An engine starts, on roots of its own.');
-    await using engine = new DemoEngine(folder);
-    show(colors.dim(`gantryd answers after ${Math.round(await engine.start())} ms`));
-    const shell = new Shell(engine.host);
+    await using engines = new AsyncDisposableStack();
+    const first = engines.use(await Daemon.start({ folder }));
+    show(colors.dim(`gantryd answers after ${Math.round(first.startedMs)} ms`));
+    const shell = new Shell(`unix://${first.places.socketPath}`);
     await this.#loadImage(shell, folder);
     await this.#runOnce(shell);
     await this.#serveWeb(shell);
     await this.#keepVolume(shell);
-    await this.#surviveKill(shell, engine);
+    this.#say('The engine is killed (kill -9). The server goes on.');
+    await first.kill('SIGKILL');
+    assert.match(await fetchPage(), /served by gantry/);
+    const second = engines.use(await Daemon.start({ folder }));
+    show(colors.dim(`the engine is back after ${Math.round(second.startedMs)} ms, and knows its container:`));
+    assert.match((await shell.gantry('ps')).stdout, /web/);
     this.#say('Everything that touched the world was a plugin:');
     await shell.gantry('plugin', 'ls');
     await this.#cleanUp(shell);
@@ -85,15 +91,6 @@ export class Story {
     await shell.gantry('run', '--rm', '-v', 'notes:/notes', 'busybox', 'sh', '-c', 'echo "kept" > /notes/today');
     const read = await shell.gantry('run', '--rm', '-v', 'notes:/notes:ro', 'busybox', 'cat', '/notes/today');
     assert.equal(read.stdout, 'kept\n');
-  }
-
-  async #surviveKill(shell: Shell, engine: DemoEngine): Promise<void> {
-    this.#say('The engine is killed (kill -9). The server goes on.');
-    await engine.kill();
-    assert.match(await fetchPage(), /served by gantry/);
-    show(colors.dim(`the engine is back after ${Math.round(await engine.start())} ms, and knows its container:`));
-    const { stdout } = await shell.gantry('ps');
-    assert.match(stdout, /web/);
   }
 
   async #cleanUp(shell: Shell): Promise<void> {
