@@ -23,6 +23,8 @@ export interface ContainerLogs {
    */
   stop(containerId: string): Promise<void>;
   query(container: LoggedContainer, query: LogQuery, running: () => boolean): Promise<LogStream>;
+  /** Ids of containers with output that may not be delivered yet: those that ended while nobody watched get `start` and `stop` once more. */
+  undelivered(): readonly string[];
   /** The file shown as LogPath; "" when the driver has none. Never changes: ask once, at create. */
   path(container: LoggedContainer): Promise<string>;
   /** Deletes spool, cursor and what the driver keeps. Twice is fine. */

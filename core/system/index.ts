@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Abortable, Logger } from '@gantry/sdk';
-import type { Containers, DiskUsage, Images, System, SystemInfo, Volumes } from '@gantry/sdk/engine';
+import type { Containers, DiskUsage, Images, System, SystemInfo, VolumeInfo } from '@gantry/sdk/engine';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import { hostFacts } from './host.ts';
@@ -19,7 +19,7 @@ export interface SystemOptions {
   readonly events: EventBus;
   readonly containers: Containers;
   readonly images: Images;
-  readonly volumes: Volumes;
+  readonly volumes: { usage(): Promise<readonly VolumeInfo[]> };
   readonly log: Logger;
 }
 
@@ -80,11 +80,11 @@ export class SystemRoom implements System {
     const { containers, images, volumes } = this.#options;
     const [imageList, volumeList, sizes] = await Promise.all([
       images.list({ sharedSize: true }),
-      volumes.list({}),
+      volumes.usage(),
       Promise.all(containers.list({ all: true }).map(async (container) => ({ container, size: await containers.size(container.id) }))),
     ]);
     options.signal?.throwIfAborted();
-    return { layersSizeBytes: layersSize(imageList), images: imageList, containers: sizes, volumes: volumeList.volumes };
+    return { layersSizeBytes: layersSize(imageList), images: imageList, containers: sizes, volumes: volumeList };
   }
 
   #containerCounts(): SystemInfo['containers'] {

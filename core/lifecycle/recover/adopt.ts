@@ -62,5 +62,7 @@ async function rollBack(room: Room, entry: Entry): Promise<void> {
 }
 
 async function collectEnd(room: Room, entry: Entry, { exitCode = 255, exitedAt = new Date(), oomKilled = false }: State): Promise<void> {
+  // What it wrote while nobody watched is delivered by the end's draining.
+  room.parts.logs.start(loggedContainer(room, entry));
   await endLocked(room, entry, { exitCode, exitedAt, oomKilled });
 }

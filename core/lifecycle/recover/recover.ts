@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '@gantry/sdk';
 import type { Entry } from '../entry.ts';
+import { loggedContainer } from '../logged.ts';
 import { removeRemains } from '../remove/remains.ts';
 import { wantsStartAtBoot } from '../restart-policy.ts';
 import type { Room } from '../room.ts';
@@ -21,7 +22,8 @@ export async function recover(room: Room): Promise<void> {
   const removals = room.rows.removals();
   const orphans = findOrphans(room);
   const toStart = entries.filter((entry) => startsAtBoot(entry));
-  await Promise.all(entries.map((entry) => attempt(room, entry.id, 'recover', () => recoverOne(room, entry))));
+  const undelivered = new Set(room.parts.logs.undelivered());
+  await Promise.all(entries.map((entry) => attempt(room, entry.id, 'recover', () => recoverOne(room, entry, undelivered.has(entry.id)))));
   await attempt(room, '', 'finish removals', () => finishRemovals(room, removals));
   await attempt(room, '', 'remove what belongs to no container', () => removeOrphans(room, orphans));
   const running = new Set(entries.filter(({ run }) => run !== undefined).map(({ id }) => id));
@@ -29,7 +31,7 @@ export async function recover(room: Room): Promise<void> {
   await Promise.all(toStart.map((entry) => attempt(room, entry.id, 'start', () => startIfOver(room, entry))));
 }
 
-async function recoverOne(room: Room, entry: Entry): Promise<void> {
+async function recoverOne(room: Room, entry: Entry, hasOutput: boolean): Promise<void> {
   using _held = await room.lock(entry);
   switch (entry.phase.kind) {
     case 'starting':
@@ -41,8 +43,10 @@ async function recoverOne(room: Room, entry: Entry): Promise<void> {
     case 'exited':
     case 'dead':
     case 'removing':
+      if (hasOutput) room.parts.logs.start(loggedContainer(room, entry));
       // Its process ended, but the engine did not live to free what it had.
       if (existsSync(room.folders.bundle(entry.id))) await freeResources(room, entry);
+      else if (hasOutput) await room.parts.logs.stop(entry.id);
       return;
     default:
       entry.phase satisfies never;
