@@ -8,8 +8,8 @@ import { pauseContainer, unpauseContainer } from './stop/pause.ts';
 export async function commitContainer(room: Room, entry: Entry, request: CommitContainer): Promise<{ readonly id: string }> {
   const { reference, author, comment, changes, config = entry.document.config } = request;
   const pauses = request.pause && entry.run !== undefined && !entry.isPaused;
-  if (pauses) await pauseContainer(room, entry);
   try {
+    if (pauses) await standStill(room, entry);
     failpoint('commit.pause');
     const image = await room.parts.images.commit({
       containerId: entry.id,
@@ -23,6 +23,17 @@ export async function commitContainer(room: Room, entry: Entry, request: CommitC
     room.announce(entry, 'commit', { comment: comment ?? '', imageID: image.id, imageRef: reference ?? '' });
     return image;
   } finally {
-    if (pauses && entry.isPaused) await unpauseContainer(room, entry);
+    if (pauses) await goOn(room, entry);
   }
+}
+
+/** Whose doing it is is written down first: an engine that takes over lets the container go on. */
+async function standStill(room: Room, entry: Entry): Promise<void> {
+  room.store.setState(entry, { isPausedForCommit: true });
+  await pauseContainer(room, entry);
+}
+
+async function goOn(room: Room, entry: Entry): Promise<void> {
+  if (entry.isPaused) await unpauseContainer(room, entry);
+  room.store.setState(entry, { isPausedForCommit: false });
 }

@@ -58,6 +58,8 @@ export interface StateDocument {
   /** Stopped or killed by a user since it was last started by one. */
   readonly stoppedByUser: boolean;
   readonly health?: Health;
+  /** It stands still, or is about to, only until a commit has read it. */
+  readonly isPausedForCommit?: boolean;
 }
 
 export const initialState: StateDocument = {

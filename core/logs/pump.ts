@@ -180,6 +180,8 @@ export class Pump {
     const { signal } = this.#session;
     while (!signal.aborted) {
       await this.#giveWay();
+      // Whoever aborted meanwhile has woken us before we slept.
+      if (signal.aborted) break;
       if (this.#outstanding.length >= windowBatches) {
         await this.#awake();
         continue;

@@ -22,17 +22,19 @@ const plugins = fileURLToPath(new URL('../../plugins', import.meta.url));
 export class LifecycleUnderTest implements AsyncDisposable {
   readonly lifecycle: Lifecycle;
   readonly images: TestImages;
+  readonly volumes: VolumesRoom;
   readonly events: EventBus;
   readonly database: Database;
   readonly recovered: Promise<void>;
   readonly #opened: AsyncDisposableStack;
 
   private constructor(
-    parts: Pick<LifecycleUnderTest, 'lifecycle' | 'images' | 'events' | 'database' | 'recovered'>,
+    parts: Pick<LifecycleUnderTest, 'lifecycle' | 'images' | 'volumes' | 'events' | 'database' | 'recovered'>,
     opened: AsyncDisposableStack,
   ) {
     this.lifecycle = parts.lifecycle;
     this.images = parts.images;
+    this.volumes = parts.volumes;
     this.events = parts.events;
     this.database = parts.database;
     this.recovered = parts.recovered;
@@ -64,7 +66,7 @@ export class LifecycleUnderTest implements AsyncDisposable {
     );
     await networks.start();
     const recovered = lifecycle.start();
-    return new LifecycleUnderTest({ lifecycle, images, events, database, recovered }, opened.move());
+    return new LifecycleUnderTest({ lifecycle, images, volumes, events, database, recovered }, opened.move());
   }
 
   get containers() {

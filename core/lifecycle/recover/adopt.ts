@@ -28,6 +28,7 @@ function isAnother({ run }: Entry, { pid }: State): boolean {
 
 async function takeOver(room: Room, entry: Entry, state: State): Promise<void> {
   const { id, name, document } = entry;
+  const paused = state.status === 'paused' && !(await resumedAfterCommit(room, entry));
   const run = entry.run ?? (await findRun(room, entry));
   const sandbox = await room.parts.networks.adopt({
     id,
@@ -39,11 +40,18 @@ async function takeOver(room: Room, entry: Entry, state: State): Promise<void> {
   await room.parts.volumes.adopt(id, volumeNames(document.mounts));
   const startedAt = entry.state.startedAt || timestamp();
   room.store.setState(entry, {
-    phase: { kind: 'running', run: { ...run, ports: sandbox.ports }, paused: state.status === 'paused' },
+    phase: { kind: 'running', run: { ...run, ports: sandbox.ports }, paused },
     startedAt,
+    isPausedForCommit: false,
   });
   room.parts.logs.start(loggedContainer(room, entry, run.streams.control));
   beginHealthchecks(room, entry);
+}
+
+async function resumedAfterCommit(room: Room, { id, state }: Entry): Promise<boolean> {
+  if (state.isPausedForCommit !== true) return false;
+  await (await room.driver()).pause({ id, resume: true }, room.context());
+  return true;
 }
 
 /** The start got as far as the program, but its record did not: the same create gives the same answer. */

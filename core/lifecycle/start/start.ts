@@ -5,6 +5,7 @@ import { beginHealthchecks } from '../health/begin.ts';
 import { connectPending } from '../io/pending.ts';
 import { loggedContainer } from '../logged.ts';
 import { type Run, timestamp } from '../model.ts';
+import { removeAfterExit } from '../remove/remove.ts';
 import type { Room } from '../room.ts';
 import { writeBundle } from './bundle.ts';
 import { attachMounts } from './mounts.ts';
@@ -14,13 +15,19 @@ import { createProcess, type CreatedProcess } from './process.ts';
 
 /**
  * Starts a container that does not run: `not_modified` when it does. A failure at any step takes everything back, the runtime's state
- * included, and is kept as the container's error. Resolves when the user's program runs.
+ * included, and is kept as the container's error; a container that is to go when it ends goes then too. Resolves when the user's
+ * program runs.
  */
 export async function startContainer(room: Room, entry: Entry): Promise<void> {
   using _held = await room.lock(entry);
   checkStartable(entry);
   forgetEarlierEnd(room, entry);
-  await startLocked(room, entry);
+  try {
+    await startLocked(room, entry);
+  } catch (error) {
+    if (entry.document.hostConfig.AutoRemove === true) await removeAfterExit(room, entry);
+    throw error;
+  }
 }
 
 /** The same for who holds the lock: restarts after an end. */

@@ -27,9 +27,10 @@ export interface Created {
 export async function createContainer(request: CreateRequest, { conmon, runtime, layout, seccomp, signal }: CreateTools): Promise<Created> {
   const { id, bundle } = request;
   checkId(id);
-  const spec = readSpec(bundle);
+  const config = readBundle(bundle);
+  const { spec } = config;
   const cgroup = cgroupOf(spec, bundle);
-  annotate(bundle, spec, seccomp.annotations(runtime, spec));
+  annotate(bundle, config, seccomp.annotations(runtime, spec));
   rmSync(layout.containerExit(id), { force: true });
   using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false });
   const pid = await createdPid(monitor, request, signal).catch(async (error: unknown) => {
@@ -107,18 +108,24 @@ function createArguments(request: CreateRequest, runtime: Runtime, layout: Layou
   return [...commonArguments(request, runtime), ...options];
 }
 
-function readSpec(bundle: string): BundleSpec {
+interface Bundle {
+  readonly text: string;
+  readonly spec: BundleSpec;
+}
+
+function readBundle(bundle: string): Bundle {
   try {
-    return JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as BundleSpec;
+    const text = readFileSync(join(bundle, 'config.json'), 'utf8').trimEnd();
+    return { text, spec: JSON.parse(text) as BundleSpec };
   } catch (error) {
     throw fromErrno(error, `read bundle ${bundle}`);
   }
 }
 
-function annotate(bundle: string, spec: BundleSpec, annotations: BundleSpec['annotations']): void {
-  if (annotations === undefined) return;
-  const annotated = { ...spec, annotations: { ...spec.annotations, ...annotations } };
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(annotated), { mode: 0o600 });
+/** Adds annotations to a bundle that has none. */
+function annotate(bundle: string, { text, spec }: Bundle, annotations: BundleSpec['annotations']): void {
+  if (annotations === undefined || spec.annotations !== undefined) return;
+  writeFileSync(join(bundle, 'config.json'), `${text.slice(0, -1)},"annotations":${JSON.stringify(annotations)}}`, { mode: 0o600 });
 }
 
 function cgroupOf({ linux }: BundleSpec, bundle: string): string {

@@ -187,6 +187,7 @@ export class OciDriver implements ExecDriver {
   async #delete(record: ContainerRecord, force: boolean, signal: AbortSignal): Promise<void> {
     const runtime = await this.#runtime(record);
     await deleteContainer(record, { runtime, stateFolder: this.#layout.runtimeState(record.id), force, signal });
+    for (const { execId } of this.#records.execsOf(record.id)) await this.execDelete({ id: record.id, execId });
     this.#records.remove(record.id);
     this.#exits.forget(record.id);
   }

@@ -53,6 +53,10 @@ export class Records {
     return [...this.#execs.values()];
   }
 
+  execsOf(id: string): readonly ExecRecord[] {
+    return this.execs().filter((exec) => exec.id === id);
+  }
+
   find(id: string): ContainerRecord | undefined {
     return this.#containers.get(id);
   }
