@@ -1,4 +1,4 @@
-import { conflict, invalidArgument } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk';
 import type { Abortable } from '@gantry/sdk';
 import type {
   Attached,
@@ -21,6 +21,7 @@ import { createContainer } from './create/create.ts';
 import type { Entry } from './entry.ts';
 import { ContainerFiles } from './files.ts';
 import { attach } from './io/attach.ts';
+import { resizeTerminal } from './io/resize.ts';
 import { listContainers } from './look/list.ts';
 import { readLogs } from './look/logs.ts';
 import { readStats } from './look/stats.ts';
@@ -117,10 +118,7 @@ export class LiveContainers implements Containers {
   }
 
   resize(container: string, { rows, columns }: { readonly rows: number; readonly columns: number }): Promise<void> {
-    return this.#with(container, async ({ id, run }) => {
-      if (run === undefined) throw conflict(`container ${id} is not running`);
-      await (await this.#room.driver()).resize({ id, rows, columns }, this.#room.context());
-    });
+    return this.#with(container, (entry) => resizeTerminal(this.#room, entry, { rows, columns }));
   }
 
   logs(container: string, query: LogQuery): Promise<LogStream> {

@@ -15,6 +15,7 @@ export async function topOf(room: Room, entry: Entry, psArguments = '-ef'): Prom
     driver.pids({ id }, room.context()),
     run({ file: 'ps', argv: ['ps', ...given], timeoutMs: 10_000 }),
   ]);
+  room.announce(entry, 'top');
   if (exitCode !== 0) throw internal(`ps: ${stderr.toString('utf8').trim() || `ended with ${exitCode}`}`);
   return selectProcesses(stdout.toString('utf8'), new Set(pids));
 }
