@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { fileURLToPath } from 'node:url';
+import { code } from './code.mjs';
 import { guard } from './guard.mjs';
 
 await guard('gantry', fileURLToPath(import.meta.url), async () => {
-  const { main } = await import('../cli/index.ts');
+  const { main } = await import(code('core/cli/index'));
   // A reader that went away (gantry logs | head) is no failure.
   process.stdout.on('error', () => process.exit(0));
   process.exitCode = await main(process.argv.slice(2));

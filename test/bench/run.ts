@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildWhenStale } from '../build/fresh.ts';
 import { withExt4 } from '../support/ext4.ts';
 import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
 import { ensureTools } from '../support/setup.ts';
@@ -28,7 +29,10 @@ if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Objec
 
 const missing = missingForNamespaces();
 if (missing !== undefined) fail(`npm run bench ${missing}`);
-if (process.env['GANTRY_TEST_INSIDE'] === undefined) ensureTools('test');
+if (process.env['GANTRY_TEST_INSIDE'] === undefined) {
+  ensureTools('test');
+  buildWhenStale();
+}
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
 const results: Result[] = [];

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { buildWhenStale } from '../build/fresh.ts';
 import { Story } from './demo/story.ts';
 import { inNamespaces, missingForNamespaces } from './namespaces.ts';
 import { ensureTools } from './setup.ts';
@@ -19,6 +20,7 @@ function prepare(): void {
     end(`the demo ${missing ?? 'needs cgroups'}${missing === 'needs root' ? ': sudo npm run demo' : ''}`);
   const lacking = ensureTools('run');
   if (lacking.length > 0) end(`the demo needs ${lacking.join(', ')}`);
+  buildWhenStale();
 }
 
 function end(message: string): never {

@@ -4,6 +4,7 @@ import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '@gantry/sdk/client';
+import { buildWhenStale } from '../build/fresh.ts';
 import { busyboxImage } from './busybox.ts';
 import { ensureTools } from './setup.ts';
 
@@ -16,6 +17,7 @@ async function main(): Promise<number> {
   if (await answers()) return say(`an engine serves ${socket} already\n${usage}`, 0);
   const lacking = ensureTools('run');
   if (lacking.length > 0) return say(`the engine needs ${lacking.join(', ')}`, 1);
+  buildWhenStale();
   return await serve();
 }
 

@@ -1,0 +1,2 @@
+export function code(path: string): string;
+export function isFresh(path: string): boolean;

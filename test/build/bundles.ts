@@ -1,0 +1,70 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type BuildOptions } from 'esbuild';
+import { keepPlaces, settlePlaces } from './places.ts';
+
+/** Contents by path in the package, and what was read for them, relative to the checkout, with what came from node_modules. */
+export interface Bundle {
+  readonly files: ReadonlyMap<string, string>;
+  readonly inputs: readonly string[];
+}
+
+/**
+ * All code as JavaScript, by program. Three kinds of entries never meet in one thread and share nothing, so that each has few and large
+ * chunks: the engine with its plugins (which share one SDK), the main files of its worker threads, and the command line.
+ */
+export async function makeBundles(top: string): Promise<Readonly<Record<'core/bin/gantryd' | 'core/cli/index', Bundle>>> {
+  const entries = ['core/bin/gantryd.ts', 'core/index.ts', ...globSync('plugins/*/*/main.ts', { cwd: top }).toSorted()];
+  const [commands, ...engine] = await Promise.all([
+    bundle(top, { entryPoints: ['core/cli/index.ts'], chunkNames: 'chunks/cli/[name]-[hash]' }),
+    bundle(top, { entryPoints: entries, chunkNames: 'chunks/engine/[name]-[hash]' }),
+    ...workers(top).map((worker) => bundle(top, { entryPoints: [worker], splitting: false })),
+  ]);
+  return { 'core/cli/index': commands, 'core/bin/gantryd': joined(engine) };
+}
+
+function joined(bundles: readonly Bundle[]): Bundle {
+  return {
+    files: new Map(bundles.flatMap(({ files }) => [...files])),
+    inputs: [...new Set(bundles.flatMap(({ inputs }) => inputs))].toSorted(),
+  };
+}
+
+// Packages from before ES modules ask for node's modules by require().
+const banner = `import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);\n`;
+
+async function bundle(top: string, options: BuildOptions): Promise<Bundle> {
+  const { outputFiles = [], metafile } = await build({
+    absWorkingDir: top,
+    outbase: '.',
+    outdir: '.',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    external: ['koffi'], // native
+    banner: { js: banner },
+    legalComments: 'none',
+    logLevel: 'error',
+    metafile: true,
+    write: false,
+    allowOverwrite: true,
+    plugins: [keepPlaces(top)],
+    ...options,
+  });
+  const files = outputFiles.map(({ path, text }) => {
+    const name = path.slice(top.length + 1);
+    return [name, settlePlaces(name, text)] as const;
+  });
+  return { files: new Map(files), inputs: Object.keys(metafile?.inputs ?? {}) };
+}
+
+/** Files that are started as `new Worker(new URL('<file>', import.meta.url))`. */
+function workers(top: string): string[] {
+  return globSync('{core,plugins,sdk}/**/*.ts', { cwd: top, exclude: (name) => name === 'node_modules' }).flatMap((file) =>
+    [...readFileSync(join(top, file), 'utf8').matchAll(/new Worker\(\s*new URL\('([^']+)'/g)].map(([, main = '']) =>
+      join(file, '..', main),
+    ),
+  );
+}
