@@ -127,9 +127,11 @@ export class Content {
   /** Names files whose bytes are on the disk already (syncfs): blobs when it resolves. One folder sync for all of them. */
   async adopt(files: readonly Ingested[]): Promise<void> {
     for (const { path, digest } of files) {
+      failpoint('blob.rename');
       if (this.has(digest)) await rm(path, { force: true });
       else await rename(path, this.path(digest));
     }
+    failpoint('blob.dirsync');
     if (files.length > 0) await syncFolder(this.#blobs);
   }
 

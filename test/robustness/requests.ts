@@ -48,6 +48,15 @@ export async function runToEnd(api: Api, name: string): Promise<number> {
   return (await api.json<{ readonly StatusCode: number }>('POST', `/containers/${name}/wait`)).StatusCode;
 }
 
+/** Runs it in a running container, its output read to the end, and answers its exit code. */
+export async function runExec(api: Api, name: string, command: readonly string[]): Promise<number> {
+  const request = { Cmd: command, AttachStdout: true, AttachStderr: true };
+  const { Id } = await api.json<{ readonly Id: string }>('POST', `/containers/${name}/exec`, { json: request });
+  const { status, body } = await api.call('POST', `/exec/${Id}/start`, { json: { Detach: false, Tty: false } });
+  if (status >= 400) throw new Error(`exec: ${status} ${body}`);
+  return (await api.json<{ readonly ExitCode: number }>('GET', `/exec/${Id}/json`)).ExitCode;
+}
+
 /** Processes of this pid namespace with exactly this command line: the proof of how many containers really run. */
 export function countProcesses(command: readonly string[]): number {
   return globSync('/proc/[0-9]*/cmdline').filter((file) => read(file) === `${command.join('\0')}\0`).length;

@@ -23,6 +23,7 @@ killAtEach('a start', {
     'start.bridge.attach',
     'start.port.listen',
     'start.fw.rules',
+    'volume.attach.described',
     'start.vol.mount',
     'start.bundle',
     'start.monitor.spawn',
