@@ -121,6 +121,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           logs: rooms.logs,
           dataRoot,
           execRoot,
+          graphDriver: () => graphDriver(rooms),
           defaultLog: { driver: options.logDriver ?? rooms.drivers.first('log'), options: options.logOptions ?? {} },
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
         }),

@@ -45,6 +45,8 @@ export interface LifecycleParts {
   /** Log driver and options of containers that name none. */
   readonly defaultLog?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
   readonly defaultRuntime?: string;
+  /** The driver of containers that are made from no image. */
+  readonly graphDriver: () => Promise<string>;
   /** Name of the exec driver; the first that is installed when absent. */
   readonly execDriver?: string;
 }

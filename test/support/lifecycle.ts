@@ -60,7 +60,19 @@ export class LifecycleUnderTest implements AsyncDisposable {
     const networks = opened.use(new NetworksRoom({ database, drivers, events, execRoot, log, users: () => lifecycle.networkUsers }));
     const volumes = new VolumesRoom({ database, drivers, events, execRoot, log, defaultDriver: 'local' });
     const logs = opened.use(new Logs({ database, drivers, dataRoot, log }));
-    const parts = { database, drivers, events, images, networks, volumes, logs, dataRoot, execRoot, log };
+    const parts = {
+      database,
+      drivers,
+      events,
+      images,
+      networks,
+      volumes,
+      logs,
+      dataRoot,
+      execRoot,
+      log,
+      graphDriver: async () => 'overlay2',
+    };
     const lifecycle: Lifecycle = opened.use(
       new Lifecycle({ ...parts, layers: layers.containers, archives: layers.archives, defaultLog: { driver: 'json-file', options: {} } }),
     );

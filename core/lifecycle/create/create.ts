@@ -6,6 +6,7 @@ import type { Room } from '../room.ts';
 import { checkContainerName } from '../validate/index.ts';
 import { composeDocument } from './document.ts';
 import { makeContainerFolder } from './folder.ts';
+import { noImage } from './no-image.ts';
 import { copyImageContent, planMounts } from './mounts.ts';
 import { checkRequest, storageQuota } from './request.ts';
 
@@ -18,7 +19,7 @@ export async function createContainer(
   request: CreateContainer,
 ): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
   const { layers, images } = room.parts;
-  const image = images.resolve(request.config.Image ?? '');
+  const image = request.config.Image ? images.resolve(request.config.Image) : await noImage(room);
   const checked = await checkRequest(room, request, image);
   const id = randomId();
   const name = request.name ? checkContainerName(request.name) : generateName(id, (taken) => room.store.isTaken(taken));

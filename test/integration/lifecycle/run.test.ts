@@ -343,6 +343,14 @@ test('Containers.list() filters and sorts, Containers.prune() takes what is over
   assert.deepEqual((await engine.containers.prune({ filters: { label: ['group=one'] } })).deleted.toSorted(), ids.toSorted());
 });
 
+test('Containers.create() without an image makes an empty container, which still needs a command', async () => {
+  const request = { hostConfig: { NetworkMode: 'none' } };
+  await assert.rejects(engine.containers.create({ ...request, config: {} }), { code: 'invalid_argument', message: 'no command specified' });
+  const { id } = await engine.containers.create({ ...request, config: { Cmd: ['/hello'] } });
+  await assert.rejects(engine.containers.start(id), /hello/);
+  await engine.containers.remove(id);
+});
+
 test('a failed create leaves neither name nor layer nor folder', async () => {
   await assert.rejects(
     engine.create('true', { name: 'half', hostConfig: { NetworkMode: 'none', LogConfig: { Type: 'json-file', Config: { zz: '1' } } } }),
