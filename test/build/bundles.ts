@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type BuildOptions } from 'esbuild';
+import { requireBuiltins } from './builtins.ts';
 import { keepPlaces, settlePlaces } from './places.ts';
 
 /** Contents by path in the package, and what was read for them, relative to the checkout, with what came from node_modules. */
@@ -30,9 +31,6 @@ function joined(bundles: readonly Bundle[]): Bundle {
   };
 }
 
-// Packages from before ES modules ask for node's modules by require().
-const banner = `import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);\n`;
-
 async function bundle(top: string, options: BuildOptions): Promise<Bundle> {
   const { outputFiles = [], metafile } = await build({
     absWorkingDir: top,
@@ -42,9 +40,8 @@ async function bundle(top: string, options: BuildOptions): Promise<Bundle> {
     splitting: true,
     format: 'esm',
     platform: 'node',
-    target: 'node24',
+    target: 'esnext', // Node 24 has it all, and esbuild does not know that of `using`
     external: ['koffi'], // native
-    banner: { js: banner },
     legalComments: 'none',
     logLevel: 'error',
     metafile: true,
@@ -55,7 +52,7 @@ async function bundle(top: string, options: BuildOptions): Promise<Bundle> {
   });
   const files = outputFiles.map(({ path, text }) => {
     const name = path.slice(top.length + 1);
-    return [name, settlePlaces(name, text)] as const;
+    return [name, requireBuiltins(settlePlaces(name, text))] as const;
   });
   return { files: new Map(files), inputs: Object.keys(metafile?.inputs ?? {}) };
 }
