@@ -20,6 +20,8 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+const cliTimeoutMs = 30_000;
+
 /** A Docker API socket and its clients: plain HTTP, raw bytes and the docker CLI. */
 export class DockerApi {
   readonly socketPath: string;
@@ -66,7 +68,7 @@ export class DockerApi {
 
   /** Runs the docker CLI; stdin is `input`. */
   async docker(args: readonly string[], { input = '' }: { readonly input?: string | Buffer } = {}): Promise<CliResult> {
-    const child = spawn('docker', args, { env: { ...process.env, ...this.environment } });
+    const child = spawn('docker', args, { env: { ...process.env, ...this.environment }, timeout: cliTimeoutMs, killSignal: 'SIGKILL' });
     const output = { stdout: '', stderr: '' };
     child.stdout.on('data', (data: Buffer) => (output.stdout += data.toString()));
     child.stderr.on('data', (data: Buffer) => (output.stderr += data.toString()));

@@ -32,3 +32,22 @@ export function textOf(error: unknown): string {
   const hint = GantryError.is(error) ? error.hint : undefined;
   return hint === undefined ? messageOf(error) : `${messageOf(error)}: ${hint}`;
 }
+
+/** The docker CLI tells 127 from 126 by these words in the text of a failed start. */
+const wordsOfCommandFailures: Readonly<Record<string, string>> = {
+  COMMAND_NOT_FOUND: 'executable file not found in $PATH',
+  COMMAND_NOT_EXECUTABLE: 'permission denied',
+};
+
+/** The same error with the words that the docker CLI looks for. */
+export function commandFailure(error: unknown): unknown {
+  if (!GantryError.is(error)) return error;
+  const words = wordsOfCommandFailures[error.reason ?? ''];
+  if (words === undefined || error.message.includes(words)) return error;
+  return new GantryError(error.code, `${error.message}: ${words}`, {
+    hint: error.hint,
+    reason: error.reason,
+    facts: error.facts,
+    cause: error,
+  });
+}

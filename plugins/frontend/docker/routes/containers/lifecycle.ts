@@ -1,4 +1,5 @@
 import { GantryError, invalidArgument } from '@gantry/sdk';
+import { commandFailure } from '../../status.ts';
 import { updateContainer } from '../../bodies/container.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
@@ -44,7 +45,11 @@ async function start(call: Call): Promise<void> {
   if (call.hasBody && (await isDocument(call))) {
     throw invalidArgument('starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24');
   }
-  await call.engine.containers.start(call.param('id'), withoutAbsent({ detachKeys: call.query.word('detachKeys') }));
+  try {
+    await call.engine.containers.start(call.param('id'), withoutAbsent({ detachKeys: call.query.word('detachKeys') }));
+  } catch (error) {
+    throw commandFailure(error);
+  }
   call.sendNothing(204);
 }
 
