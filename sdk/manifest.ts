@@ -42,9 +42,9 @@ export function checkManifest(value: unknown): Manifest {
   return value as Manifest;
 }
 
-const fail = (path: string, wanted: string): never => {
+function fail(path: string, wanted: string): never {
   throw invalidArgument(`${path} must be ${wanted}`);
-};
+}
 const text =
   (pattern: RegExp, wanted: string): Check =>
   (value, path) => {
@@ -59,13 +59,13 @@ const oneOf =
 const list =
   (item: Check, least = 0): Check =>
   (value, path) => {
-    if (!Array.isArray(value) || value.length < least) return fail(path, least > 0 ? 'a list that is not empty' : 'a list');
+    if (!Array.isArray(value) || value.length < least) fail(path, least > 0 ? 'a list that is not empty' : 'a list');
     for (const [index, element] of value.entries()) item(element, `${path}[${index}]`);
   };
 const object =
   (required: Readonly<Record<string, Check>>, optional: Readonly<Record<string, Check>> = {}): Check =>
   (value, path) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(path, 'an object');
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(path, 'an object');
     for (const key of Object.keys(value)) if (!(key in required) && !(key in optional)) fail(`${path}.${key}`, 'left out: no such field');
     for (const [key, check] of Object.entries(required)) check(Reflect.get(value, key), `${path}.${key}`);
     for (const [key, check] of Object.entries(optional)) {

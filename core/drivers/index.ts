@@ -1,3 +1,3 @@
-export { deadlines, driverContext, guard } from './guard.ts';
+export { driverContext, guard } from './guard.ts';
 export { methodsOf } from './methods.ts';
 export type { Drivers, Grants } from './types.ts';

@@ -1,2 +1,1 @@
 export { EventBus } from './bus.ts';
-export { eventMatcher } from './filter.ts';

@@ -4,5 +4,5 @@ export { Layers, type LayersOptions } from './layers.ts';
 export { endOfArchive, paddingBytes, TarError, tarHeader, type TarEntry, type TarHandler, type TarHeader, TarReader } from './tar/index.ts';
 export { plainStream } from './plain-stream.ts';
 export type { Archives, ContainerLayers, Rootfs } from './types.ts';
-export { decompressed, sniff } from './worker/decompress.ts';
+export { decompressed } from './worker/decompress.ts';
 export { TreeWorkers } from './worker/pool.ts';

@@ -34,7 +34,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   async get<Kind extends DriverKind>(kind: Kind, name: string): Promise<DriverKinds[Kind]> {
     const drivers = await this.#provider(kind, name).drivers();
-    const driver = drivers[kind]?.[name] as DriverKinds[Kind] | undefined;
+    const driver = drivers[kind]?.[name];
     if (driver === undefined) throw this.#unknown(kind, name);
     return driver;
   }

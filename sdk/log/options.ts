@@ -49,7 +49,7 @@ const common: Readonly<Record<string, LogOptionCheck>> = {
 
 function checkPattern(value: string, name: string): void {
   try {
-    new RegExp(value);
+    RegExp(value);
   } catch (error) {
     throw invalidArgument(`log opt ${name}=${value}: ${messageOf(error)}`, { cause: error });
   }

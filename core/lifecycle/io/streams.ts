@@ -55,7 +55,10 @@ export class ClientStream implements Attached {
   async *#read(): AsyncGenerator<OutputChunk> {
     const socket = await this.#socket;
     if (socket === undefined) return;
-    if (this.#closed.signal.aborted) return socket.close();
+    if (this.#closed.signal.aborted) {
+      socket.close();
+      return;
+    }
     const { stdout, stderr } = this.#options;
     try {
       for await (const packet of socket.packets()) {

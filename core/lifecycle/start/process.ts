@@ -22,7 +22,8 @@ export async function createProcess(room: Room, entry: Entry, undo: AsyncDisposa
       spoolMaxBytes: spool.maxBytes,
       tty: config.Tty === true,
       openStdin: config.OpenStdin === true,
-      stdinOnce: config.StdinOnce === true,
+      // A terminal is left and joined again: its input never ends with a client.
+      stdinOnce: config.StdinOnce === true && config.Tty !== true,
       ...(hostConfig.Runtime && { runtime: hostConfig.Runtime }),
     },
     room.context(),

@@ -2,6 +2,6 @@ export { checkConfig, checkUser, checkVariable, checkWorkingDirectory } from './
 export { checkHostConfig, checkRestartPolicy } from './host-config.ts';
 export { type WantedMount, wantedMounts } from './mounts.ts';
 export { checkContainerName } from './name.ts';
-export { checkResources, type HostLimits, ranges } from './resources.ts';
+export { checkResources, type HostLimits } from './resources.ts';
 export { readSecurityOptions, type SecurityOptions } from './security.ts';
 export { parseSignal } from './signal.ts';

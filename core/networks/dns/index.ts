@@ -1,2 +1,2 @@
 export { DnsServers, type ServeRequest } from './servers.ts';
-export { type Zone, NamesOfNetworks } from './zone.ts';
+export { type Zone } from './zone.ts';

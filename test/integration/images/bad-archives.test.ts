@@ -61,7 +61,7 @@ function index(...manifests: readonly Json[]): Buffer {
 const configBytes = json(goodConfig(diffId));
 const configDescriptor = descriptor(configBytes, { mediaType: 'application/vnd.oci.image.config.v1+json' });
 const layerDescriptor = descriptor(layer, { mediaType: 'application/vnd.oci.image.layer.v1.tar' });
-function manifest(fields: object = {}): object {
+function ociManifest(fields: object = {}): object {
   return { schemaVersion: 2, mediaType: manifestType, config: configDescriptor, layers: [layerDescriptor], ...fields };
 }
 /** An OCI layout whose one image has this manifest. */
@@ -70,8 +70,8 @@ function withManifest(value: Json, ...members: readonly Buffer[]): Buffer {
 }
 /** Indexes around a manifest, `depth` of them. */
 function nested(depth: number): Buffer {
-  const members = [blob(configBytes), blob(layer), blob(manifest())];
-  let inner = descriptor(manifest(), { platform: { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch } });
+  const members = [blob(configBytes), blob(layer), blob(ociManifest())];
+  let inner = descriptor(ociManifest(), { platform: { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch } });
   for (let at = 0; at < depth; at += 1) {
     const document = { schemaVersion: 2, mediaType: indexType, manifests: [inner] };
     members.push(blob(document));
@@ -211,65 +211,65 @@ const rows: Readonly<Record<string, readonly [archive: Buffer, message: RegExp]>
     oci(entry('index.json', json({ schemaVersion: 2, mediaType: manifestType, manifests: [] }))),
     /index\.json\.mediaType/,
   ],
-  'a descriptor with another size': [oci(blob(manifest()), index(descriptor(manifest(), { size: 3 }))), /bytes, not 3/],
-  'a descriptor of size -1': [oci(index(descriptor(manifest(), { size: -1 }))), /size is not a number of bytes/],
-  'a descriptor of size 2^53+1': [oci(index(descriptor(manifest(), { size: 2 ** 53 + 2 }))), /size is not a number of bytes/],
-  'a descriptor of a size in words': [oci(index(descriptor(manifest(), { size: '3' }))), /size is not a number of bytes/],
+  'a descriptor with another size': [oci(blob(ociManifest()), index(descriptor(ociManifest(), { size: 3 }))), /bytes, not 3/],
+  'a descriptor of size -1': [oci(index(descriptor(ociManifest(), { size: -1 }))), /size is not a number of bytes/],
+  'a descriptor of size 2^53+1': [oci(index(descriptor(ociManifest(), { size: 2 ** 53 + 2 }))), /size is not a number of bytes/],
+  'a descriptor of a size in words': [oci(index(descriptor(ociManifest(), { size: '3' }))), /size is not a number of bytes/],
   'a descriptor of a blob that lies': [
-    oci(entry(`blobs/${diffId.replace(':', '/')}`, json(manifest())), index(descriptor(manifest(), { digest: diffId }))),
+    oci(entry(`blobs/${diffId.replace(':', '/')}`, json(ociManifest())), index(descriptor(ociManifest(), { digest: diffId }))),
     /has the digest/,
   ],
-  'a blob that is missing': [oci(index(descriptor(manifest()))), /the archive has no/],
-  'a digest that climbs': [oci(index(descriptor(manifest(), { digest: 'sha256:../../../../x' }))), /invalid digest/],
-  'a digest that is empty': [oci(index(descriptor(manifest(), { digest: '' }))), /invalid digest/],
-  'a digest that is a list': [oci(index(descriptor(manifest(), { digest: [] }))), /invalid digest/],
-  'a digest that is too short': [oci(index(descriptor(manifest(), { digest: `sha256:${'0'.repeat(63)}` }))), /invalid digest/],
-  'a digest of md5': [oci(index(descriptor(manifest(), { digest: `md5:${'0'.repeat(32)}` }))), /invalid digest/],
-  'a media type that nobody knows': [oci(index(descriptor(manifest(), { mediaType: 'text/html' }))), /unknown media type/],
-  'data that is not the blob': [oci(blob(manifest()), index(descriptor(manifest(), { data: 'AAAA' }))), /data is not the blob/],
+  'a blob that is missing': [oci(index(descriptor(ociManifest()))), /the archive has no/],
+  'a digest that climbs': [oci(index(descriptor(ociManifest(), { digest: 'sha256:../../../../x' }))), /invalid digest/],
+  'a digest that is empty': [oci(index(descriptor(ociManifest(), { digest: '' }))), /invalid digest/],
+  'a digest that is a list': [oci(index(descriptor(ociManifest(), { digest: [] }))), /invalid digest/],
+  'a digest that is too short': [oci(index(descriptor(ociManifest(), { digest: `sha256:${'0'.repeat(63)}` }))), /invalid digest/],
+  'a digest of md5': [oci(index(descriptor(ociManifest(), { digest: `md5:${'0'.repeat(32)}` }))), /invalid digest/],
+  'a media type that nobody knows': [oci(index(descriptor(ociManifest(), { mediaType: 'text/html' }))), /unknown media type/],
+  'data that is not the blob': [oci(blob(ociManifest()), index(descriptor(ociManifest(), { data: 'AAAA' }))), /data is not the blob/],
   'only images for other machines': [
     oci(
       index(
-        descriptor(manifest(), { platform: { os: 'linux', architecture: 's390x' } }),
-        descriptor(manifest(), { platform: { os: 'windows', architecture: 'amd64' } }),
+        descriptor(ociManifest(), { platform: { os: 'linux', architecture: 's390x' } }),
+        descriptor(ociManifest(), { platform: { os: 'windows', architecture: 'amd64' } }),
       ),
     ),
     /no matching manifest for linux\//,
   ],
   'indexes too deep': [nested(4), /nested more than 3 deep/],
   'a blob that is a link out': [
-    oci(header({ name: blobPath(manifest()), type: '2', link: '/etc/passwd' }), index(descriptor(manifest()))),
+    oci(header({ name: blobPath(ociManifest()), type: '2', link: '/etc/passwd' }), index(descriptor(ociManifest()))),
     /out of the archive/,
   ],
-  'a blob that is a folder': [oci(header({ name: blobPath(manifest()), type: '5' }), index(descriptor(manifest()))), /a folder/],
-  'a blob that is a fifo': [oci(header({ name: blobPath(manifest()), type: '6' }), index(descriptor(manifest()))), /a fifo/],
-  'a manifest that is an index too': [withManifest(manifest({ manifests: [] })), /both a manifest and an index/],
-  'a manifest that says it is an index': [withManifest(manifest({ mediaType: indexType })), /mediaType is/],
+  'a blob that is a folder': [oci(header({ name: blobPath(ociManifest()), type: '5' }), index(descriptor(ociManifest()))), /a folder/],
+  'a blob that is a fifo': [oci(header({ name: blobPath(ociManifest()), type: '6' }), index(descriptor(ociManifest()))), /a fifo/],
+  'a manifest that is an index too': [withManifest(ociManifest({ manifests: [] })), /both a manifest and an index/],
+  'a manifest that says it is an index': [withManifest(ociManifest({ mediaType: indexType })), /mediaType is/],
   'an index that is a manifest too': [
-    oci(entry('index.json', json({ schemaVersion: 2, manifests: [descriptor(manifest())], layers: [] }))),
+    oci(entry('index.json', json({ schemaVersion: 2, manifests: [descriptor(ociManifest())], layers: [] }))),
     /both a manifest and an index/,
   ],
-  'a manifest with Layers for layers': [withManifest(manifest({ Layers: [] })), /"Layers" where "layers" is meant/],
-  'a manifest without layers': [withManifest(manifest({ layers: undefined })), /layers is missing/],
-  'a manifest with fewer layers than its config': [withManifest(manifest({ layers: [] })), /0 layers, its config has 1/],
+  'a manifest with Layers for layers': [withManifest(ociManifest({ Layers: [] })), /"Layers" where "layers" is meant/],
+  'a manifest without layers': [withManifest(ociManifest({ layers: undefined })), /layers is missing/],
+  'a manifest with fewer layers than its config': [withManifest(ociManifest({ layers: [] })), /0 layers, its config has 1/],
   'a manifest of a chart': [
-    withManifest(manifest({ config: { ...configDescriptor, mediaType: 'application/vnd.cncf.helm.config.v1+json' } })),
+    withManifest(ociManifest({ config: { ...configDescriptor, mediaType: 'application/vnd.cncf.helm.config.v1+json' } })),
     /is no container image/,
   ],
   'a layer of a media type that is none': [
-    withManifest(manifest({ layers: [{ ...layerDescriptor, mediaType: 'application/json' }] })),
+    withManifest(ociManifest({ layers: [{ ...layerDescriptor, mediaType: 'application/json' }] })),
     /unknown media type/,
   ],
   'a name that is none': [
     oci(
       blob(configBytes),
       blob(layer),
-      blob(manifest()),
-      index(descriptor(manifest(), { annotations: { 'io.containerd.image.name': 'A B' } })),
+      blob(ociManifest()),
+      index(descriptor(ociManifest(), { annotations: { 'io.containerd.image.name': 'A B' } })),
     ),
     /must be lowercase/,
   ],
-  'annotations that are a list': [oci(index(descriptor(manifest(), { annotations: [] }))), /annotations is a list/],
+  'annotations that are a list': [oci(index(descriptor(ociManifest(), { annotations: [] }))), /annotations is a list/],
 };
 
 let room: RoomUnderTest;
@@ -301,20 +301,20 @@ const accepted: Readonly<Record<string, Buffer>> = {
   'a tag without a tag': docker({ entry: { RepoTags: ['bad'] } }),
   'a parent of another archive': docker({ entry: { Parent: `sha256:${'1'.repeat(64)}` } }),
   'extra files': docker({ extra: [entry('README', 'hello'), header({ name: 'fifo', type: '6' })] }),
-  'the good OCI layout': withManifest(manifest()),
+  'the good OCI layout': withManifest(ociManifest()),
   'three indexes around a manifest': nested(3),
-  'a subject that is not there': withManifest(manifest({ subject: descriptor({ some: 'thing' }) })),
+  'a subject that is not there': withManifest(ociManifest({ subject: descriptor({ some: 'thing' }) })),
   'annotations of 1 MB': oci(
     blob(configBytes),
     blob(layer),
-    blob(manifest()),
-    index(descriptor(manifest(), { annotations: { a: 'x'.repeat(1_000_000) } })),
+    blob(ociManifest()),
+    index(descriptor(ociManifest(), { annotations: { a: 'x'.repeat(1_000_000) } })),
   ),
   'data that is the blob': oci(
     blob(configBytes),
     blob(layer),
-    blob(manifest()),
-    index(descriptor(manifest(), { data: json(manifest()).toString('base64') })),
+    blob(ociManifest()),
+    index(descriptor(ociManifest(), { data: json(ociManifest()).toString('base64') })),
   ),
 };
 

@@ -305,11 +305,11 @@ async function unpack(root: string, tar: readonly Buffer[], whiteouts: Mode): Pr
 /** Every entry below the root by path: kind, permissions, then content, target or device, and the owner unless root. */
 function listing(root: string, withRoot: boolean): Readonly<Record<string, string>> {
   const found: Record<string, string> = withRoot ? { '.': describe(root) } : {};
-  const visit = (folder: string): void => {
-    for (const name of readdirSync(Buffer.from(`${root}/${folder}`, 'latin1'), { encoding: 'latin1' }).toSorted()) {
-      const inside = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(folder + name, 'latin1')]);
-      found[folder + name] = describe(inside);
-      if (lstatSync(inside).isDirectory()) visit(`${folder}${name}/`);
+  const visit = (path: string): void => {
+    for (const name of readdirSync(Buffer.from(`${root}/${path}`, 'latin1'), { encoding: 'latin1' }).toSorted()) {
+      const inside = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path + name, 'latin1')]);
+      found[path + name] = describe(inside);
+      if (lstatSync(inside).isDirectory()) visit(`${path}${name}/`);
     }
   };
   visit('');

@@ -160,7 +160,7 @@ test('VolumesRoom.list filters by dangling, driver, label and name, and shows wh
   await using house = openHouse();
   await house.room.create({ name: 'one', labels: { team: 'a' } });
   await house.room.create({ name: 'two', driver: 'memory', labels: { team: 'b', x: '' } });
-  await house.memory.create({ name: 'foreign', options: {}, labels: {} }, { signal: new AbortController().signal } as never);
+  await house.memory.create({ name: 'foreign', options: {}, labels: {} }, { signal: new AbortController().signal } as never); // oxlint-disable-line typescript/no-unnecessary-type-assertion
   house.room.reference('c1', 'one');
   const listed = async (filters = {}) => (await house.room.list({ filters })).volumes.map(({ name }) => name);
   assert.deepEqual(await listed(), ['one', 'two', 'foreign']);

@@ -15,7 +15,11 @@ test('parseAddress() reads sockets and ports', () => {
     { kind: 'tcp', host: '::1', port: 2375 },
   ]);
   for (const text of ['', 'unix://x', 'unix://', 'ssh://h', 'npipe:////./x', 'tcp://h', 'h:0', 'h:99999', 'a b:1', `/${'x'.repeat(200)}`]) {
-    assert.throws(() => parseAddress(text), (error) => GantryError.is(error), text);
+    assert.throws(
+      () => parseAddress(text),
+      (error) => GantryError.is(error),
+      text,
+    );
   }
 });
 

@@ -1,0 +1,71 @@
+/** Images: names, configs, and their ways in and out. */
+import type { Abortable } from '../types/index.ts';
+import type { ImageConfig, ImageHistory } from './config.ts';
+import type { Filtered } from './filters.ts';
+export interface Image {
+  /** sha256:… of the config bytes. */
+  readonly id: string;
+  readonly parent: string;
+  /** Familiar references: "busybox:latest". */
+  readonly repoTags: readonly string[];
+  /** "busybox@sha256:…" */
+  readonly repoDigests: readonly string[];
+  readonly created: string;
+  readonly sizeBytes: number;
+  readonly config: ImageConfig;
+  readonly chainIds: readonly string[];
+  readonly graphDriver: string;
+  readonly graphData: Readonly<Record<string, string>>;
+  /** When a tag was last set; RFC 3339 or "". */
+  readonly lastTagged: string;
+  readonly comment: string;
+}
+export interface HistoryEntry extends ImageHistory {
+  readonly id: string;
+  readonly tags: readonly string[];
+  readonly sizeBytes: number;
+}
+/** Docker's progress messages (jsonmessage), one per line on the wire. */
+export interface Progress {
+  readonly status?: string;
+  readonly id?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  readonly stream?: string;
+  readonly aux?: unknown;
+}
+export type OnProgress = (progress: Progress) => void;
+export interface DeletedImage {
+  readonly untagged?: string;
+  readonly deleted?: string;
+}
+export interface ImportImage {
+  readonly tar: AsyncIterable<Buffer>;
+  readonly reference?: string;
+  readonly message?: string;
+  readonly changes: readonly string[];
+  readonly platform?: string;
+}
+export interface Images {
+  list(
+    request: Filtered & { readonly all?: boolean; readonly sharedSize?: boolean },
+  ): Promise<readonly (Image & { readonly sharedSizeBytes: number; readonly containers: number })[]>;
+  inspect(image: string): Image;
+  history(image: string): readonly HistoryEntry[];
+  tag(image: string, reference: string): Promise<void>;
+  remove(image: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly DeletedImage[]>;
+  prune(request: Filtered): Promise<{ readonly deleted: readonly DeletedImage[]; readonly spaceReclaimed: number }>;
+  /** A docker-archive and OCI layout in one deterministic tar: the same images give the same bytes. */
+  save(images: readonly string[], options?: Abortable): Promise<AsyncIterable<Buffer>>;
+  /** All the archive's images or none. */
+  load(
+    tar: AsyncIterable<Buffer>,
+    options: { readonly onProgress?: OnProgress } & Abortable,
+  ): Promise<readonly { readonly id: string; readonly reference?: string; readonly replaced?: string }[]>;
+  import(request: ImportImage & Abortable): Promise<{ readonly id: string }>;
+  /** Fails with `not_implemented` while no transport plugin is loaded. */
+  pull(
+    reference: string,
+    options: { readonly platform?: string; readonly auth?: unknown; readonly onProgress?: OnProgress } & Abortable,
+  ): Promise<void>;
+  push(reference: string, options: { readonly auth?: unknown; readonly onProgress?: OnProgress } & Abortable): Promise<void>;
+}
