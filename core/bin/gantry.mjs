@@ -7,5 +7,6 @@ await guard('gantry', fileURLToPath(import.meta.url), async () => {
   const { main } = await import(code('core/cli/index'));
   // A reader that went away (gantry logs | head) is no failure.
   process.stdout.on('error', () => process.exit(0));
-  process.exitCode = await main(process.argv.slice(2));
+  // Waits and streams that nobody needs any more would keep the process alive.
+  process.exit(await main(process.argv.slice(2)));
 });
