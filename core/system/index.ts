@@ -6,7 +6,6 @@ import type { EventBus } from '../events/index.ts';
 import { hostFacts } from './host.ts';
 import { engineVersion } from './version.ts';
 
-
 export interface SystemOptions {
   readonly engineId: string;
   readonly dataRoot: string;
