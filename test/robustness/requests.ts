@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api } from '../support/api.ts';
 
 /** Asks, and takes the named statuses for done. */
@@ -18,15 +19,16 @@ export interface ContainerOptions {
   readonly command?: readonly string[];
   readonly image?: string;
   readonly hostConfig?: Readonly<Record<string, unknown>>;
+  readonly openStdin?: boolean;
 }
 
 /** Creates it unless its name is taken. */
 export async function createContainer(
   api: Api,
   name: string,
-  { command = ['true'], image = 'busybox', hostConfig = {} }: ContainerOptions = {},
+  { command = ['true'], image = 'busybox', hostConfig = {}, openStdin = false }: ContainerOptions = {},
 ): Promise<void> {
-  const json = { Image: image, Cmd: command, HostConfig: { NetworkMode: 'none', ...hostConfig } };
+  const json = { Image: image, Cmd: command, OpenStdin: openStdin, HostConfig: { NetworkMode: 'none', ...hostConfig } };
   await expect(api, 'POST', `/containers/create?name=${name}`, { statuses: [201, 409], json });
 }
 
@@ -34,12 +36,33 @@ export async function removeContainer(api: Api, name: string): Promise<void> {
   await expect(api, 'DELETE', `/containers/${name}?force=1&v=1`, { statuses: [204, 404] });
 }
 
+export interface ContainerState {
+  readonly Status: string;
+  readonly ExitCode: number;
+  readonly Pid: number;
+}
+
 /** Its status, `absent` when the engine does not know it. */
 export async function statusOf(api: Api, name: string): Promise<string> {
   const { status, body } = await api.call('GET', `/containers/${name}/json`);
   if (status === 404) return 'absent';
   assert.equal(status, 200, body);
-  return (JSON.parse(body) as { readonly State: { readonly Status: string } }).State.Status;
+  return (JSON.parse(body) as { readonly State: ContainerState }).State.Status;
+}
+
+export async function containerState(api: Api, name: string): Promise<ContainerState> {
+  return (await api.json<{ readonly State: ContainerState }>('GET', `/containers/${name}/json`)).State;
+}
+
+const patienceMs = 10_000;
+
+/** Resolves when it is so; fails, with what was asked for, when it is not soon. */
+export async function until(claim: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (!(await claim())) {
+    assert.ok(performance.now() < deadline, `not within ${patienceMs} ms: ${claim.toString()}`);
+    await sleep(20);
+  }
 }
 
 /** Runs it to its end and answers its exit code. */
