@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type BuildOptions } from 'esbuild';
 import { requireBuiltins } from './builtins.ts';
+import { leaveOutUnused } from './left-out.ts';
 import { keepPlaces, settlePlaces } from './places.ts';
 
 /** Contents by path in the package, and what was read for them, relative to the checkout, with what came from node_modules. */
@@ -47,7 +48,7 @@ async function bundle(top: string, options: BuildOptions): Promise<Bundle> {
     metafile: true,
     write: false,
     allowOverwrite: true,
-    plugins: [keepPlaces(top)],
+    plugins: [keepPlaces(top), leaveOutUnused],
     ...options,
   });
   const files = outputFiles.map(({ path, text }) => {

@@ -10,7 +10,7 @@ type Source = readonly [path: string, mtimeMs: number, sizeBytes: number];
  */
 export function sourcesOf(top: string, inputs: readonly string[], beganMs: number): Source[] {
   const others = globSync(['core/bin/*.mjs', 'plugins', 'plugins/*', 'plugins/*/*/gantry-plugin.json', 'test/build/*.ts'], { cwd: top });
-  const own = inputs.filter((path) => !path.includes('node_modules/'));
+  const own = inputs.filter((path) => !path.includes('node_modules/') && !path.startsWith('left-out:'));
   return [...own, ...others, 'package.json', 'package-lock.json'].map((path) => {
     const { mtimeMs, size } = statSync(join(top, path));
     return [path, mtimeMs < beganMs ? mtimeMs : 0, size];
