@@ -16,10 +16,11 @@ export async function buildPackage(folder: string): Promise<void> {
   const programs = Object.entries(await makeBundles(top));
   const code = programs.flatMap(([, { files }]) => [...files]);
   const inputs = programs.flatMap(([, bundle]) => bundle.inputs);
-  const contents = new Map([...code, ...manifests(), ...starters(), ['package.json', packageJson()], ['LICENCES', licences(top, inputs)]]);
+  const contents = new Map([...code, ...manifests(), ...starters(), ['LICENCES', licences(top, inputs)]]);
+  contents.set('package.json', packageJson([...contents.keys()]));
   for (const [program] of programs) rmSync(join(folder, sourcesName(program)), { force: true });
   for (const [path, text] of contents) replace(join(folder, path), text);
-  removeOldChunks(folder, contents);
+  removeOthers(folder, contents);
   for (const [program, bundle] of programs)
     replace(join(folder, sourcesName(program)), JSON.stringify(sourcesOf(top, bundle.inputs, beganMs)));
 }
@@ -42,11 +43,10 @@ function starters(): [string, string][] {
   return globSync('core/bin/*.mjs', { cwd: top }).map((path) => [path, read(path)]);
 }
 
-/** Everything else is in the bundles; koffi brings a library of its own. */
-function packageJson(): string {
+/** Only `files` are published, not the chunks of earlier builds. All dependencies are bundled but koffi, which brings a library of its own. */
+function packageJson(files: readonly string[]): string {
   const { name, version, description, license, type, engines, bin } = JSON.parse(read('package.json')) as Record<string, unknown>;
   const { koffi } = (JSON.parse(read('sdk/package.json')) as { readonly dependencies: Readonly<Record<string, string>> }).dependencies;
-  const files = ['core', 'plugins', 'chunks', '!**/*.sources.json', 'LICENCES'];
   return json({
     name,
     version,
@@ -61,9 +61,12 @@ function packageJson(): string {
   });
 }
 
-function removeOldChunks(folder: string, kept: ReadonlyMap<string, string>): void {
-  for (const path of globSync('chunks/**/*.js', { cwd: folder })) {
-    if (!kept.has(path) && Date.now() - statSync(join(folder, path)).mtimeMs > keptChunksMs) rmSync(join(folder, path), { force: true });
+/** A plugin that is no more must not be found; the chunks of earlier builds may still be loaded. */
+function removeOthers(folder: string, kept: ReadonlyMap<string, string>): void {
+  for (const path of globSync('{core,plugins,chunks}/**/*.{js,mjs,json}', { cwd: folder })) {
+    const file = join(folder, path);
+    const isChunk = path.startsWith('chunks/') && Date.now() - statSync(file).mtimeMs < keptChunksMs;
+    if (!kept.has(path) && !isChunk) rmSync(file, { force: true });
   }
 }
 

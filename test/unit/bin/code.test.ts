@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import type { code as codeOfCheckout } from '../../../core/bin/code.mjs';
 
 const top = mkdtempSync(join(tmpdir(), 'code-'));
 after(() => rmSync(top, { recursive: true }));
 cpSync(new URL('../../../core/bin/code.mjs', import.meta.url), join(top, 'core/bin/code.mjs'));
-const { code } = (await import(join(top, 'core/bin/code.mjs'))) as typeof import('../../../core/bin/code.mjs');
+const { code } = (await import(join(top, 'core/bin/code.mjs'))) as { readonly code: typeof codeOfCheckout };
 const source = join(top, 'core/a.ts');
 const list = 'dist/core/main.sources.json';
 
