@@ -14,6 +14,7 @@ import { Pty } from '../support/pty.ts';
 inNamespaces(import.meta.url);
 
 const skip = spawnSync('docker', ['--version']).status === 0 ? false : 'needs the docker CLI';
+const options = { skip, timeout: 60_000 };
 const folder = mkdtempSync(join(tmpdir(), 'cli-'));
 let daemon: Daemon;
 let api: DockerApi;
@@ -38,7 +39,7 @@ async function refused(...args: readonly string[]): Promise<string> {
 }
 const statusOf = (container: string) => docker('inspect', '-f', '{{.State.Status}}', container);
 
-test('docker load, images, history, tag, save, rmi', { skip }, async () => {
+test('docker load, images, history, tag, save, rmi', options, async () => {
   assert.equal(await docker('load', '-i', join(folder, 'busybox.tar')), 'Loaded image: busybox:latest');
   assert.match(await docker('images', '--format', '{{.Repository}}:{{.Tag}}'), /^busybox:latest$/);
   assert.notEqual(await docker('history', '-q', 'busybox'), '');
@@ -49,7 +50,7 @@ test('docker load, images, history, tag, save, rmi', { skip }, async () => {
   assert.match(await refused('rmi', 'nope'), /No such image: nope/);
 });
 
-test('docker run: output, stdin, exit codes, removal', { skip }, async () => {
+test('docker run: output, stdin, exit codes, removal', options, async () => {
   const both = await api.docker(['run', '--rm', 'busybox', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
   assert.deepEqual(both, { code: 3, stdout: 'out\n', stderr: 'err\n' });
   const input = 'line of input\n'.repeat(100_000);
@@ -64,7 +65,7 @@ test('docker run: output, stdin, exit codes, removal', { skip }, async () => {
   assert.equal(await docker('ps', '-aq'), '');
 });
 
-test('docker create, start, ps, inspect, stop, start -a, wait, rm', { skip }, async () => {
+test('docker create, start, ps, inspect, stop, start -a, wait, rm', options, async () => {
   await docker('create', '--name', 'life', '--label', 'a=b', 'busybox', 'sh', '-c', 'echo begun; sleep 1000');
   assert.equal(await statusOf('life'), 'created');
   await docker('start', 'life');
@@ -82,7 +83,7 @@ test('docker create, start, ps, inspect, stop, start -a, wait, rm', { skip }, as
   assert.match(await refused('inspect', 'life'), /[Nn]o such object: life/);
 });
 
-test('docker logs: tail, since, timestamps, follow', { skip }, async () => {
+test('docker logs: tail, since, timestamps, follow', options, async () => {
   await docker('run', '--name', 'logged', 'busybox', 'sh', '-c', 'for i in 1 2 3 4; do echo line $i; done; echo bad >&2');
   assert.equal(await docker('logs', '--tail', '2', 'logged'), 'line 4');
   assert.match(await docker('logs', '-t', '--tail', '2', 'logged'), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z line 4$/);
@@ -93,7 +94,7 @@ test('docker logs: tail, since, timestamps, follow', { skip }, async () => {
   await docker('rm', 'logged', 'followed');
 });
 
-test('docker logs gives every one of 200,000 lines', { skip }, async () => {
+test('docker logs gives every one of 200,000 lines', options, async () => {
   await docker('run', '--name', 'long', '-d', 'busybox', 'seq', '200000');
   await docker('wait', 'long');
   const lines = (await docker('logs', 'long')).split('\n');
@@ -101,7 +102,7 @@ test('docker logs gives every one of 200,000 lines', { skip }, async () => {
   await docker('rm', 'long');
 });
 
-test('docker exec: output, stdin, exit codes, user, detached', { skip }, async () => {
+test('docker exec: output, stdin, exit codes, user, detached', options, async () => {
   await docker('run', '-d', '--name', 'target', 'busybox', 'sleep', '1000');
   assert.deepEqual(await api.docker(['exec', 'target', 'sh', '-c', 'echo o; echo e >&2; exit 9']), {
     code: 9,
@@ -119,7 +120,7 @@ test('docker exec: output, stdin, exit codes, user, detached', { skip }, async (
   assert.equal(await docker('exec', 'target', 'ls', '/made'), '/made');
 });
 
-test('docker top, stats, pause, unpause, update, diff, port', { skip }, async () => {
+test('docker top, stats, pause, unpause, update, diff, port', options, async () => {
   assert.match(await docker('top', 'target'), /sleep 1000/);
   assert.match(await docker('stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}} {{.MemUsage}}', 'target'), /^target 1 [1-9]/);
   await docker('pause', 'target');
@@ -132,7 +133,7 @@ test('docker top, stats, pause, unpause, update, diff, port', { skip }, async ()
   assert.equal(await docker('port', 'target'), '');
 });
 
-test('docker cp in and out, also of folders and through a pipe', { skip }, async () => {
+test('docker cp in and out, also of folders and through a pipe', options, async () => {
   mkdirSync(join(folder, 'tree/below'), { recursive: true });
   writeFileSync(join(folder, 'tree/below/file'), 'content');
   await docker('cp', join(folder, 'tree'), 'target:/opt');
@@ -143,7 +144,7 @@ test('docker cp in and out, also of folders and through a pipe', { skip }, async
   assert.match(await refused('cp', 'target:/nope', folder), /Could not find the file \/nope in container target/);
 });
 
-test('docker commit, export, import', { skip }, async () => {
+test('docker commit, export, import', options, async () => {
   assert.match(await docker('commit', '-c', 'CMD ["cat","/made"]', '-m', 'said', 'target', 'made:1'), /^sha256:/);
   assert.equal(await docker('run', '--rm', 'made:1'), '');
   await docker('export', '-o', join(folder, 'rootfs.tar'), 'target');
@@ -152,7 +153,7 @@ test('docker commit, export, import', { skip }, async () => {
   await docker('rmi', 'made:1', 'imported:1');
 });
 
-test('docker volume and a mount of it', { skip }, async () => {
+test('docker volume and a mount of it', options, async () => {
   assert.equal(await docker('volume', 'create', '--label', 'x=y', 'data'), 'data');
   await docker('run', '--rm', '-v', 'data:/data', 'busybox', 'sh', '-c', 'echo kept > /data/file');
   assert.equal(await docker('run', '--rm', '-v', 'data:/data:ro', 'busybox', 'cat', '/data/file'), 'kept');
@@ -162,7 +163,7 @@ test('docker volume and a mount of it', { skip }, async () => {
   assert.match(await refused('volume', 'inspect', 'data'), /no such volume/);
 });
 
-test('docker network: containers find each other by name', { skip }, async () => {
+test('docker network: containers find each other by name', options, async () => {
   await docker('network', 'create', '--subnet', '10.77.0.0/24', 'net');
   assert.equal(await docker('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Subnet}}', 'net'), '10.77.0.0/24');
   await docker(
@@ -186,14 +187,14 @@ test('docker network: containers find each other by name', { skip }, async () =>
   await docker('network', 'rm', 'net');
 });
 
-test('docker run -p shows the published port', { skip }, async () => {
+test('docker run -p shows the published port', options, async () => {
   await docker('run', '-d', '--name', 'published', '-p', '127.0.0.1:8099:80', 'busybox', 'httpd', '-f', '-p', '80');
   assert.equal(await docker('port', 'published'), '80/tcp -> 127.0.0.1:8099');
   assert.match(await docker('ps', '--filter', 'name=published', '--format', '{{.Ports}}'), /^127\.0\.0\.1:8099->80\/tcp$/);
   await docker('rm', '-f', 'published');
 });
 
-test('docker run -it: a terminal with its size, resizing, detaching and attaching again', { skip }, async () => {
+test('docker run -it: a terminal with its size, resizing, detaching and attaching again', options, async () => {
   await using terminal = new Pty(['docker', 'run', '-it', '--name', 'tty', 'busybox', 'sh'], {
     env: api.environment,
     rows: 33,
@@ -219,7 +220,7 @@ test('docker run -it: a terminal with its size, resizing, detaching and attachin
   await docker('rm', 'tty');
 });
 
-test('docker exec -it: a terminal, and its exit code', { skip }, async () => {
+test('docker exec -it: a terminal, and its exit code', options, async () => {
   await using terminal = new Pty(['docker', 'exec', '-it', 'target', 'sh'], { env: api.environment, rows: 30, columns: 90 });
   await terminal.expect(/# /);
   await sleep(200);
@@ -229,7 +230,7 @@ test('docker exec -it: a terminal, and its exit code', { skip }, async () => {
   assert.equal(await terminal.exit, 6);
 });
 
-test('docker run --detach-keys takes other keys', { skip }, async () => {
+test('docker run --detach-keys takes other keys', options, async () => {
   const args = ['run', '-it', '--detach-keys', 'ctrl-a,x', '--name', 'keys', 'busybox', 'sh'];
   await using terminal = new Pty(['docker', ...args], { env: api.environment });
   await terminal.expect(/# /);
@@ -241,7 +242,7 @@ test('docker run --detach-keys takes other keys', { skip }, async () => {
   await docker('rm', '-f', 'keys');
 });
 
-test('docker events tells the life of a container', { skip }, async () => {
+test('docker events tells the life of a container', options, async () => {
   const since = Math.floor(Date.now() / 1e3) - 1;
   await docker('run', '--rm', '--name', 'told', 'busybox', 'true');
   const until = Math.floor(Date.now() / 1e3) + 1;
@@ -259,7 +260,7 @@ test('docker events tells the life of a container', { skip }, async () => {
   assert.deepEqual(events.split('\n'), ['create', 'attach', 'start', 'die', 'destroy']);
 });
 
-test('docker version, info, system df and the prunes', { skip }, async () => {
+test('docker version, info, system df and the prunes', options, async () => {
   assert.match(await docker('version', '--format', '{{.Server.APIVersion}} {{.Server.Os}}'), /^1\.51 linux$/);
   assert.match(await docker('info', '--format', '{{.ServerVersion}} {{.Swarm.LocalNodeState}}'), /^\d+\.\d+\.\d+ inactive$/);
   assert.match(await docker('system', 'df'), /Containers\s+1\s+1/);

@@ -105,7 +105,10 @@ export class MemoryProcess {
         if (this.tty && data.includes(defaultDetachKeys)) return attachment.finish();
         if (options.stdin && !this.#stdin.write(data)) await once(this.#stdin, 'drain');
       },
-      end: async () => void this.#stdin.end(),
+      // A terminal stays open when one who looks at it goes.
+      end: async () => {
+        if (!this.tty) this.#stdin.end();
+      },
       [Symbol.asyncDispose]: async () => {
         attachment.finish();
         this.#attachments.delete(attachment);

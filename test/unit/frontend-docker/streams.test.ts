@@ -50,13 +50,13 @@ test('attach takes a JSON body off before the stream begins, whole or in pieces,
 });
 
 test('attach to a terminal sends bytes without frames', async () => {
-  const id = await container(['cat'], { tty: true });
-  await engine.containers.start(id);
+  const id = await container(['echo', 'shown'], { tty: true });
   const socket = await api.raw(attachTo(id));
-  socket.end('typed');
+  await once(socket, 'readable');
+  await engine.containers.start(id);
   const bytes = await readAll(socket);
   assert.match(headOf(bytes), /raw-stream/);
-  assert.equal(bodyOf(bytes).toString(), 'typed');
+  assert.equal(bodyOf(bytes).toString(), 'shown\n');
 });
 
 test('attach without an upgrade streams the output until the connection ends', async () => {
