@@ -29,3 +29,7 @@ export function wantsStartAtBoot(
   if (Name === 'unless-stopped') return hasRun && !stoppedByUser;
   return Name === 'on-failure' && wasRunning;
 }
+
+export function hasRestartPolicy({ Name = '' }: RestartPolicy): boolean {
+  return Name !== '' && Name !== 'no';
+}

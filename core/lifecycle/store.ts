@@ -3,6 +3,7 @@ import type { Container } from '@gantry/sdk/engine';
 import type { ContainerRows } from '../metadata/index.ts';
 import { Entry } from './entry.ts';
 import { type ContainerDocument, initialState, type StateDocument } from './model.ts';
+import { hasRestartPolicy } from './restart-policy.ts';
 
 /** What the end of a removal needs. */
 export interface Removal {
@@ -90,7 +91,7 @@ export class Store {
 
   setState(entry: Entry, changes: Partial<StateDocument>): void {
     const state = { ...entry.state, ...changes };
-    if (this.#entries.has(entry.id)) this.#rows.putState(entry.id, state);
+    if (this.#entries.has(entry.id)) this.#rows.putState(entry.id, state, { isDurable: decidesNextBoot(entry, state) });
     entry.state = state;
     this.touch(entry);
   }
@@ -132,6 +133,13 @@ export class Store {
     this.#sorted = undefined;
     this.#revision += 1;
   }
+}
+
+/** Whether a restart policy will ask, after a power cut too: that it was started, or stopped by a user. */
+function decidesNextBoot({ document, state: before }: Entry, after: StateDocument): boolean {
+  if (!hasRestartPolicy(document.hostConfig.RestartPolicy ?? {})) return false;
+  const wasAskedFor = before.phase.kind === 'starting' && before.phase.from !== 'restarting';
+  return before.stoppedByUser !== after.stoppedByUser || (wasAskedFor && after.phase.kind === 'running');
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));

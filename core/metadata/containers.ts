@@ -18,7 +18,7 @@ export interface RemovalRow<Document> {
 
 /**
  * Insert, decisions and removals are durable when the call returns. States are what the monitor's files and the kernel tell again, so a
- * power cut may take their last changes; a crash of the engine may not.
+ * power cut may take their last changes unless the caller wants them durable; a crash of the engine may not.
  */
 export class ContainerRows<Document, State, Removal> {
   readonly #database: Database;
@@ -54,8 +54,10 @@ export class ContainerRows<Document, State, Removal> {
     );
   }
 
-  putState(id: string, state: State): void {
-    this.#database.relaxed(() => this.#database.run('UPDATE containers SET state = ? WHERE id = ?', JSON.stringify(state), id));
+  putState(id: string, state: State, { isDurable = false }: { readonly isDurable?: boolean } = {}): void {
+    const put = () => this.#database.run('UPDATE containers SET state = ? WHERE id = ?', JSON.stringify(state), id);
+    if (isDurable) this.#database.transaction(put);
+    else this.#database.relaxed(put);
   }
 
   /** From here the container does not exist; what is left of it is to be taken away. */
