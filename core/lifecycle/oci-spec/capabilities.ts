@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { invalidArgument } from '@gantry/sdk';
 
 /** capabilities(7), in the kernel's order. */
@@ -21,19 +22,36 @@ export function normaliseCapability(name: string, field: 'CapAdd' | 'CapDrop'): 
   return full;
 }
 
-/** Docker's rules: dropping ALL starts from nothing, adding ALL from everything (that this kernel has); drops win over the default, adds over drops of ALL. */
+/**
+ * Docker's rules: dropping ALL starts from nothing, adding ALL from everything that this machine can give; drops win over the default, adds
+ * over drops of ALL.
+ */
 export function effectiveCapabilities(
   {
     privileged = false,
     add = [],
     drop = [],
   }: { readonly privileged?: boolean; readonly add?: readonly string[]; readonly drop?: readonly string[] },
-  known: readonly string[] = allCapabilities,
+  known: readonly string[] = heldCapabilities(),
 ): readonly string[] {
   if (privileged) return known;
   const added = add.map((name) => normaliseCapability(name, 'CapAdd'));
   const dropped = new Set(drop.map((name) => normaliseCapability(name, 'CapDrop')));
   if (added.includes('ALL')) return known.filter((name) => !dropped.has(name));
   const base = dropped.has('ALL') ? [] : defaultCapabilities.filter((name) => !dropped.has(name));
-  return known.filter((name) => base.includes(name) || added.includes(name));
+  return allCapabilities.filter((name) => base.includes(name) || added.includes(name));
+}
+
+/** What the engine itself may do: in a VM or container of its own that can be less than everything, and nobody can hand on what he has not. */
+function heldCapabilities(): readonly string[] {
+  held ??= parseHeld(readFileSync('/proc/self/status', 'latin1'));
+  return held;
+}
+
+let held: readonly string[] | undefined;
+
+/** The bounding set of proc_pid_status(5), a mask by the numbers of capabilities(7). */
+function parseHeld(status: string): readonly string[] {
+  const mask = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  return allCapabilities.filter((_, number) => ((mask >> BigInt(number)) & 1n) === 1n);
 }

@@ -5,6 +5,7 @@ import { isErrno, openInRoot } from '@gantry/sdk/linux';
 export interface ProcessUser {
   readonly uid: number;
   readonly gid: number;
+  /** The primary one among them: without it a process could give up a group that is denied something (CVE-2022-36109). */
   readonly additionalGids: readonly number[];
   /** From passwd; "/" when the user has no entry. */
   readonly home: string;
@@ -25,10 +26,11 @@ export function resolveUser(root: string, user: string, groupAdd: readonly strin
   const memberOf =
     group === undefined && login !== undefined ? groups.filter(([, , , members = '']) => members.split(',').includes(login)) : [];
   const added = groupAdd.map((wanted) => groupId(groups, wanted));
+  const gid = group === undefined || group === '' ? toId(entry?.[3] ?? '0', name) : groupId(groups, group);
   return {
     uid: entry === undefined ? Number(name) : toId(entry[2], name),
-    gid: group === undefined || group === '' ? toId(entry?.[3] ?? '0', name) : groupId(groups, group),
-    additionalGids: [...new Set([...memberOf.map(([, , gid]) => toId(gid, name)), ...added])],
+    gid,
+    additionalGids: [...new Set([gid, ...memberOf.map(([, , member]) => toId(member, name)), ...added])],
     home: entry?.[5] || '/',
   };
 }

@@ -1,5 +1,4 @@
 import { closeSync, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { fromErrno, invalidArgument } from '@gantry/sdk';
 import { openInRoot, openPath } from '@gantry/sdk/linux';
 import type { Entry } from '../entry.ts';
@@ -7,10 +6,17 @@ import type { PlannedMount } from '../model.ts';
 import type { SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
 
+export interface Attaching {
+  /** What is taken back when the start fails. */
+  readonly undo: AsyncDisposableStack;
+  /** What the sources of mounts need until the runtime has made them. */
+  readonly sources: DisposableStack;
+}
+
 /** Mounts the container's volumes and images, checks its binds, and answers what the runtime is to mount, parents first. */
-export async function attachMounts(room: Room, entry: Entry, undo: AsyncDisposableStack): Promise<readonly SpecMount[]> {
+export async function attachMounts(room: Room, entry: Entry, attaching: Attaching): Promise<readonly SpecMount[]> {
   const mounts: SpecMount[] = [];
-  for (const mount of entry.document.mounts) mounts.push(await specMount(room, entry, mount, undo));
+  for (const mount of entry.document.mounts) mounts.push(await specMount(room, entry, mount, attaching));
   return mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
 }
 
@@ -23,40 +29,39 @@ export function volumeNames(mounts: readonly PlannedMount[]): readonly string[] 
   return [...new Set(mounts.flatMap(({ volume }) => volume?.name ?? []))];
 }
 
-async function specMount(room: Room, entry: Entry, mount: PlannedMount, undo: AsyncDisposableStack): Promise<SpecMount> {
+async function specMount(room: Room, entry: Entry, mount: PlannedMount, attaching: Attaching): Promise<SpecMount> {
   switch (mount.type) {
     case 'tmpfs':
       return tmpfs(mount);
     case 'bind':
       return bind(mount, bindSource(mount));
     case 'volume':
-      return bind(mount, await attachVolume(room, entry, mount, undo));
+      return bind(mount, await attachVolume(room, entry, mount, attaching));
     case 'image':
-      return bind(mount, inside(undo.use(await room.parts.images.mount(mount.source)).path, mount.subpath));
+      return bind(mount, inside(attaching.undo.use(await room.parts.images.mount(mount.source)).path, mount.subpath, attaching));
     default:
       return mount.type satisfies never;
   }
 }
 
-async function attachVolume(
-  { parts: { volumes } }: Room,
-  { id, name }: Entry,
-  mount: PlannedMount,
-  undo: AsyncDisposableStack,
-): Promise<string> {
+async function attachVolume({ parts: { volumes } }: Room, { id, name }: Entry, mount: PlannedMount, attaching: Attaching): Promise<string> {
   const volume = mount.volume?.name ?? mount.source;
   const { readOnly, destination, propagation, subpath } = mount;
   const { path } = await volumes.attach(id, name, volume, { readOnly, destination, ...(propagation !== '' && { propagation }) });
-  undo.defer(() => volumes.detach(id, volume));
-  return inside(path, subpath);
+  attaching.undo.defer(() => volumes.detach(id, volume));
+  return inside(path, subpath, attaching);
 }
 
-/** A folder inside a volume or image, resolved without leaving it. */
-function inside(root: string, subpath: string): string {
+/**
+ * A path inside a volume or image, resolved without leaving it. The runtime is handed the open file, not its name: another container that
+ * shares the volume could put a symlink there meanwhile (CVE-2021-25741).
+ */
+function inside(root: string, subpath: string, { sources }: Attaching): string {
   if (subpath === '') return root;
   try {
-    closeSync(openInRoot(root, subpath, { flags: openPath }));
-    return join(root, subpath);
+    const opened = openInRoot(root, subpath, { flags: openPath });
+    sources.defer(() => closeSync(opened));
+    return `/proc/${process.pid}/fd/${opened}`;
   } catch (error) {
     throw fromErrno(error, `subpath ${subpath}`);
   }

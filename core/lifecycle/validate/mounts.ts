@@ -214,12 +214,21 @@ function checkDestination(path: string, type: string, where: string): string {
   if (!path.startsWith('/')) throw fail(`invalid mount path: '${path}' mount path must be absolute`);
   if (/[\0\n]/.test(path)) throw fail(`invalid mount path: ${JSON.stringify(path)}`);
   const clean = posix.normalize(path).replace(/(.)\/$/, '$1');
-  if (clean === '/') throw fail(`invalid specification: destination can't be '/'`);
-  // A mount over these would take away the masks and read-only paths (CVE-2019-16884); /sys/fs/cgroup is what init systems ask for.
-  if (kernelFolders.some((folder) => clean === folder || clean.startsWith(`${folder}/`)) && !clean.startsWith('/sys/fs/cgroup')) {
-    throw fail(`invalid specification: destination can't be in ${clean.slice(0, 5)}: '${clean}'`);
-  }
+  const wrong = wrongPlace(clean);
+  if (wrong !== undefined) throw fail(`invalid specification: destination can't be ${wrong}`);
   return clean;
+}
+
+/**
+ * Why nothing may be mounted at this clean path, in words. A mount over the kernel's folders would take away the masks and read-only paths
+ * (CVE-2019-16884); /sys/fs/cgroup is what init systems ask for.
+ */
+export function wrongPlace(path: string): string | undefined {
+  if (path === '/') return "'/'";
+  const isKernel = kernelFolders.some((folder) => path === folder || path.startsWith(`${folder}/`));
+  return isKernel && path !== '/sys/fs/cgroup' && !path.startsWith('/sys/fs/cgroup/')
+    ? `in ${path.split('/', 2).join('/')}: '${path}'`
+    : undefined;
 }
 
 function checkVolumeName(name: string): void {

@@ -19,12 +19,12 @@ const tables = {
 };
 
 const rows: readonly (readonly [string, readonly string[], object])[] = [
-  ['', [], { uid: 0, gid: 0, additionalGids: [4], home: '/root' }],
-  ['web', [], { uid: 33, gid: 34, additionalGids: [4, 5], home: '/var/www' }],
-  ['33', ['logs', '99'], { uid: 33, gid: 34, additionalGids: [4, 5, 99], home: '/var/www' }],
-  ['web:root', [], { uid: 33, gid: 0, additionalGids: [], home: '/var/www' }],
-  ['1000', [], { uid: 1000, gid: 0, additionalGids: [], home: '/' }],
-  ['1000:1001', [], { uid: 1000, gid: 1001, additionalGids: [], home: '/' }],
+  ['', [], { uid: 0, gid: 0, additionalGids: [0, 4], home: '/root' }],
+  ['web', [], { uid: 33, gid: 34, additionalGids: [34, 4, 5], home: '/var/www' }],
+  ['33', ['logs', '99'], { uid: 33, gid: 34, additionalGids: [34, 4, 5, 99], home: '/var/www' }],
+  ['web:root', [], { uid: 33, gid: 0, additionalGids: [0], home: '/var/www' }],
+  ['1000', [], { uid: 1000, gid: 0, additionalGids: [0], home: '/' }],
+  ['1000:1001', [], { uid: 1000, gid: 1001, additionalGids: [1001], home: '/' }],
 ];
 for (const [user, groupAdd, expected] of rows) {
   test(`resolveUser() finds ${JSON.stringify(user)} with ${groupAdd.length} added groups`, (t) => {
@@ -43,7 +43,7 @@ for (const [user, message] of [
 }
 
 test('resolveUser() takes numbers without any passwd file', (t) => {
-  assert.deepEqual(resolveUser(root(t, {}), '7'), { uid: 7, gid: 0, additionalGids: [], home: '/' });
+  assert.deepEqual(resolveUser(root(t, {}), '7'), { uid: 7, gid: 0, additionalGids: [0], home: '/' });
 });
 
 test('resolveUser() follows links only inside the root', (t) => {

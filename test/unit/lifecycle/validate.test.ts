@@ -140,7 +140,7 @@ const bad: readonly Row[] = [
     'VOLUME /sys',
     { Volumes: { '/sys/kernel': {} } },
     {},
-    `invalid volume specification: '/sys/kernel': invalid mount config for type "volume": invalid specification: destination can't be in /sys/: '/sys/kernel'`,
+    `invalid volume specification: '/sys/kernel': invalid mount config for type "volume": invalid specification: destination can't be in /sys: '/sys/kernel'`,
   ],
 ];
 for (const [name, config, hostConfig, message] of bad) {

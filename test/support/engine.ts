@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Container, ContainerConfig, CreateContainer, ExecConfig, HostConfig } from '@gantry/sdk/engine';
+import { createEngine, type LocalEngine } from '../../core/index.ts';
+import type { EngineOptions } from '../../core/index.ts';
+import { busyboxImage, busyboxLayer } from './busybox.ts';
+import { makeImage } from './image-archive.ts';
+import { collect } from './lifecycle.ts';
+import { endOfArchive } from './tar-builder.ts';
+
+export interface Ended {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+export interface ContainerWishes {
+  readonly config?: ContainerConfig;
+  readonly hostConfig?: HostConfig;
+  readonly name?: string;
+}
+
+/** A whole engine in this process over a folder of its own, with the busybox image, and the few calls that tests of it repeat. */
+export class EngineUnderTest implements AsyncDisposable {
+  readonly engine: LocalEngine;
+  /** Data and exec root are folders in here. */
+  readonly folder: string;
+
+  private constructor(engine: LocalEngine, folder: string) {
+    this.engine = engine;
+    this.folder = folder;
+  }
+
+  static async open(options: EngineOptions = {}): Promise<EngineUnderTest> {
+    const folder = mkdtempSync(join(tmpdir(), 'engine-'));
+    const engine = await createEngine({ dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec'), ...options });
+    const opened = new EngineUnderTest(engine, folder);
+    await opened.#load(busyboxImage().archive);
+    return opened;
+  }
+
+  /** An image of busybox and a layer of these tar entries. */
+  async image(name: string, entries: readonly Buffer[], config: ContainerConfig = {}): Promise<void> {
+    const layers = [busyboxLayer(), Buffer.concat([...entries, endOfArchive])];
+    await this.#load(makeImage({ reference: `${name}:latest`, layers, config: { Cmd: ['sh'], ...config } }).archive);
+  }
+
+  /** A container without a network that runs a shell script. */
+  async create(script: string, { config = {}, hostConfig = {}, name }: ContainerWishes = {}): Promise<string> {
+    const request: CreateContainer = {
+      config: { Image: 'busybox', Cmd: ['sh', '-c', script], ...config },
+      hostConfig: { NetworkMode: 'none', ...hostConfig },
+      ...(name !== undefined && { name }),
+    };
+    return (await this.engine.containers.create(request)).id;
+  }
+
+  /** Runs a script to its end; the container is gone afterwards. */
+  async run(script: string, wishes: ContainerWishes = {}): Promise<Ended> {
+    const { containers } = this.engine;
+    await using container = await this.#removed(await this.create(script, wishes));
+    const { output } = await containers.attach(container.id, { stdin: false, stdout: true, stderr: true, stream: true });
+    const collected = collect(output);
+    const { result } = containers.wait(container.id, 'next-exit');
+    await containers.start(container.id);
+    const { exitCode } = await result;
+    return { exitCode, ...(await collected) };
+  }
+
+  /** A container that sleeps, until disposed. */
+  async sleeping(wishes: ContainerWishes = {}): Promise<{ readonly id: string; readonly inspect: () => Container } & AsyncDisposable> {
+    const container = await this.#removed(await this.create('trap exit TERM; sleep 600 & wait', wishes));
+    try {
+      await this.engine.containers.start(container.id);
+    } catch (error) {
+      await container[Symbol.asyncDispose]();
+      throw error;
+    }
+    return { ...container, inspect: () => this.engine.containers.inspect(container.id) };
+  }
+
+  /** Made and not started, until disposed. */
+  async created(wishes: ContainerWishes = {}): Promise<{ readonly id: string } & AsyncDisposable> {
+    return this.#removed(await this.create('true', wishes));
+  }
+
+  async exec(container: string, cmd: readonly string[], config: Omit<ExecConfig, 'cmd'> = {}): Promise<Ended> {
+    const { execs } = this.engine;
+    const { id } = await execs.create(container, { attachStdout: true, attachStderr: true, ...config, cmd });
+    const { attached } = await execs.start(id, { detach: false });
+    const output = attached === undefined ? { stdout: '', stderr: '' } : await collect(attached.output);
+    return { exitCode: execs.inspect(id).exitCode ?? -1, ...output };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #load(archive: Buffer): Promise<void> {
+    await this.engine.images.load(once(archive), {});
+  }
+
+  #removed(id: string): { readonly id: string } & AsyncDisposable {
+    const remove = () => this.engine.containers.remove(id, { force: true, volumes: true });
+    return { id, [Symbol.asyncDispose]: remove };
+  }
+}
+
+/** Bytes as the stream that the engine takes. */
+export async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}
+
+/** All of a stream. */
+export async function bytesOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(stream));
+}
