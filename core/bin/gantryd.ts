@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { conflict, fromErrno } from '@gantry/sdk/errors';
-import { type DaemonOptions, parseDaemon, report } from '../cli/daemon/index.ts';
+import { codeOf, conflict, fromErrno } from '@gantry/sdk/errors';
+import { type DaemonOptions, parseDaemon, report, takenStatus } from '../cli/daemon/index.ts';
 import { publishFileSync } from '../support/index.ts';
 
 /** Runs gantryd with these words and resolves with the exit code. Never rejects. */
@@ -12,7 +12,8 @@ export async function main(words: readonly string[]): Promise<number> {
     else await run(command.options);
     return 0;
   } catch (error) {
-    return report(error, 'gantryd') === 0 ? 0 : 1;
+    if (report(error, 'gantryd') === 0) return 0;
+    return codeOf(error) === 'conflict' ? takenStatus : 1;
   }
 }
 

@@ -1,17 +1,18 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { forbidden, unavailable } from '@gantry/sdk/errors';
 import type { Context } from './context.ts';
 import { nodeFlags } from './daemon/node-flags.ts';
-import { defaultSocket } from './host.ts';
+import { defaultSocket, takenStatus } from './host.ts';
 
 const idleExitSeconds = 300;
 const startTimeoutMs = 30_000;
 const pollMs = 20;
-const logFile = join(dirname(defaultSocket), 'gantryd.log');
+// Not below the exec root, which an engine empties when it starts after a reboot.
+const logFile = '/var/log/gantryd.log';
 
 /**
  * Makes sure that an engine answers on the default socket: starts gantryd in the background when none does, and says so on stderr.
@@ -29,28 +30,29 @@ export async function ensureEngine(context: Context): Promise<void> {
 }
 
 async function startEngine(): Promise<void> {
-  mkdirSync(dirname(logFile), { recursive: true, mode: 0o755 });
+  mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a', 0o600);
   const logStart = statSync(logFile).size;
-  const daemon = join(import.meta.dirname, '../bin/gantryd.mjs');
-  const child = spawn(process.execPath, [...nodeFlags, daemon, '--idle-exit', String(idleExitSeconds)], {
-    detached: true,
-    stdio: ['ignore', log, log],
-    cwd: '/',
-  });
+  const words = [...nodeFlags, daemonProgram(), '--idle-exit', String(idleExitSeconds)];
+  const child = spawn(process.execPath, words, { detached: true, stdio: ['ignore', log, log], cwd: '/' });
   closeSync(log);
   child.unref();
-  let ended: string | undefined;
-  child.once('error', (error) => (ended = error.message));
-  child.once('exit', (code, signal) => (ended = `exit ${code ?? signal}`));
+  let failure: string | undefined;
+  child.once('error', (error) => (failure = error.message));
+  // Another one that has the data root is as good, once it answers.
+  child.once('exit', (code, signal) => (failure = code === takenStatus ? undefined : `exit ${code ?? signal}`));
   const deadline = performance.now() + startTimeoutMs;
   while (!(await accepts(defaultSocket))) {
     const hint = `look into ${logFile}`;
-    if (ended !== undefined && !(await accepts(defaultSocket)))
-      throw unavailable(`gantryd did not start: ${lastLine(logStart) || ended}`, { hint });
+    if (failure !== undefined) throw unavailable(`gantryd did not start: ${lastLine(logStart) || failure}`, { hint });
     if (performance.now() > deadline) throw unavailable(`gantryd does not answer after ${startTimeoutMs / 1000} s`, { hint });
     await delay(pollMs);
   }
+}
+
+/** Next to the program that runs, wherever this file was built to. */
+function daemonProgram(): string {
+  return join(dirname(realpathSync(process.argv[1] ?? '')), 'gantryd.mjs');
 }
 
 async function accepts(path: string): Promise<boolean> {

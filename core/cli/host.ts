@@ -12,3 +12,6 @@ export function chooseHost(flag: string | undefined, environment: Readonly<Recor
   const address = [flag, environment['GANTRY_HOST'], environment['DOCKER_HOST']].find((host) => host !== undefined && host !== '');
   return { address: address ?? `unix://${defaultSocket}`, isDefault: address === undefined };
 }
+
+/** gantryd's exit code when another one has its data root or pid file: EX_TEMPFAIL of sysexits.h. */
+export const takenStatus = 75;

@@ -124,6 +124,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   reference(containerId: string, name: string): void {
     if (this.#removing.has(name) || this.#registry.known(name) === undefined) throw notFound(`get ${name}: no such volume`);
     this.#rows.refer(containerId, name);
+    this.#settling.delete(name);
   }
 
   unreference(containerId: string, name?: string): void {

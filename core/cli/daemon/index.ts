@@ -2,3 +2,4 @@ export type { DaemonOptions } from '../daemon-options.ts';
 export { nodeFlags } from './node-flags.ts';
 export { report } from '../report.ts';
 export { type DaemonCommand, parseDaemon } from './parse.ts';
+export { takenStatus } from '../host.ts';
