@@ -23,6 +23,11 @@ export interface LogsOptions {
 }
 
 const defaultSpoolMaxBytes = 64 * 1024 * 1024;
+/**
+ * The monitor's own limit, which holds while no engine runs. Far above ours: conmon counts what it wrote since it began, whoever cut the file
+ * meanwhile, so its cut may come right after one of ours, and of two cuts between two looks the output in between would be lost.
+ */
+const monitorFactor = 64;
 const drainMs = 5_000;
 const longestTimerMs = 2 ** 31 - 1;
 /** How long a query waits for a slow driver to take what was written so far. */
@@ -40,6 +45,10 @@ export class Logs implements ContainerLogs, AsyncDisposable {
     this.#cursors = new LogCursors(options.database);
   }
 
+  get #maxBytes(): number {
+    return this.#options.spoolMaxBytes ?? defaultSpoolMaxBytes;
+  }
+
   async validate(name: string, options: Readonly<Record<string, string>>): Promise<void> {
     const driver = await this.#driver(name);
     await driver.validate({ options }, this.#context());
@@ -50,7 +59,7 @@ export class Logs implements ContainerLogs, AsyncDisposable {
     if (last?.isFinishing === true) last.leaveSpool();
     const dir = this.#spoolDir(containerId);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return { dir, maxBytes: this.#options.spoolMaxBytes ?? defaultSpoolMaxBytes };
+    return { dir, maxBytes: this.#maxBytes * monitorFactor };
   }
 
   /** Containers with output that may not be delivered yet: those that ended while nobody watched get `start` and `stop` once more. */
@@ -68,7 +77,8 @@ export class Logs implements ContainerLogs, AsyncDisposable {
     const running = this.#pumps.get(id);
     if (running !== undefined && !running.isFinishing) return;
     if (running !== undefined) return this.#startAfter(running, container);
-    const { dir, maxBytes } = this.spool(id);
+    const { dir } = this.spool(id);
+    const maxBytes = this.#maxBytes;
     const driver = () => this.#driver(container.driver);
     const pump = new Pump({ container, spoolDir: dir, maxBytes, cursors: this.#cursors, driver, log: this.#options.log });
     this.#pumps.set(id, pump);
