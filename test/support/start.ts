@@ -37,10 +37,7 @@ async function serve(): Promise<number> {
     await delay(20);
   }
   await ensureImage();
-  say(
-    `the engine serves ${socket}. In another terminal:\n${usage}\n\nCtrl-C stops it; containers that are still running are stopped with it.`,
-    0,
-  );
+  say(`the engine serves ${socket}. In another terminal:\n${usage}\n\nCtrl-C stops it. Containers run on; the next start knows them.`, 0);
   return await ended;
 }
 

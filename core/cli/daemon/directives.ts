@@ -15,10 +15,11 @@ export interface Directive {
   readonly kind: 'text' | 'boolean' | 'number' | 'list' | 'map';
   /** Checks one value (of a list or map: each) and gives its canonical form. */
   readonly parse?: (text: string) => unknown;
-  /** Accepted for dockerd's sake: why it has no effect. */
+  /** Accepted for dockerd's sake, not shown in help, noted at the start: why it has no effect. */
   readonly ignored?: string;
 }
 
+const notYet = 'the engine does not take it yet';
 const ownRules = 'Gantry keeps its rules in one nftables table of its own';
 
 /** dockerd's flags and daemon.json keys, and Gantry's own. */
@@ -67,6 +68,7 @@ export const directives: readonly Directive[] = [
     kind: 'number',
     parse: parseInteger(-1),
     description: 'How long stopping may take (default: 15)',
+    ignored: 'stopping waits for nothing: containers run on',
   },
   { key: 'plugin-dirs', flags: '--plugin-dir <path>', kind: 'list', description: 'Folder with more plugins; may be given many times' },
   { key: 'plugins', kind: 'map', description: 'Settings by plugin name' },
@@ -83,6 +85,7 @@ export const directives: readonly Directive[] = [
     kind: 'list',
     parse: checked(parseAssignment),
     description: 'Option of the graph driver',
+    ignored: notYet,
   },
   {
     key: 'log-driver',
@@ -103,23 +106,72 @@ export const directives: readonly Directive[] = [
     kind: 'text',
     description: 'OCI runtime (default: the first that works of crun, runc)',
   },
-  { key: 'runtimes', flags: '--add-runtime <name=path>', kind: 'map', parse: parseRuntime, description: 'Another OCI runtime' },
+  {
+    key: 'runtimes',
+    flags: '--add-runtime <name=path>',
+    kind: 'map',
+    parse: parseRuntime,
+    description: 'Another OCI runtime',
+    ignored: 'an OCI runtime is a setting of the exec plugin: see "plugins"',
+  },
   { key: 'labels', flags: '--label <key=value>', kind: 'list', parse: checked(parseAssignment), description: 'Label of the engine' },
-  { key: 'live-restore', flags: '--live-restore', kind: 'boolean', description: 'Leave containers running when gantryd stops' },
+  {
+    key: 'live-restore',
+    flags: '--live-restore',
+    kind: 'boolean',
+    description: 'Leave containers running when gantryd stops',
+    ignored: 'containers always run on when gantryd stops',
+  },
 
-  { key: 'bip', flags: '--bip <cidr>', kind: 'text', parse: parseCidr, description: "The default bridge's address: 192.168.9.1/24" },
-  { key: 'mtu', flags: '--mtu <bytes>', kind: 'number', parse: parseInteger(0, 65_535), description: 'MTU of the default bridge' },
-  { key: 'ip', flags: '--ip <address>', kind: 'text', parse: parseIp, description: 'Address to publish ports on (default: all)' },
-  { key: 'dns', flags: '--dns <address>', kind: 'list', parse: parseIp, description: 'DNS server for containers that name none' },
-  { key: 'dns-search', flags: '--dns-search <domain>', kind: 'list', description: 'DNS search domain for them' },
-  { key: 'dns-opts', flags: '--dns-opt <option>', kind: 'list', description: 'DNS option for them' },
+  {
+    key: 'bip',
+    flags: '--bip <cidr>',
+    kind: 'text',
+    parse: parseCidr,
+    description: "The default bridge's address: 192.168.9.1/24",
+    ignored: notYet,
+  },
+  {
+    key: 'mtu',
+    flags: '--mtu <bytes>',
+    kind: 'number',
+    parse: parseInteger(0, 65_535),
+    description: 'MTU of the default bridge',
+    ignored: notYet,
+  },
+  {
+    key: 'ip',
+    flags: '--ip <address>',
+    kind: 'text',
+    parse: parseIp,
+    description: 'Address to publish ports on (default: all)',
+    ignored: notYet,
+  },
+  {
+    key: 'dns',
+    flags: '--dns <address>',
+    kind: 'list',
+    parse: parseIp,
+    description: 'DNS server for containers that name none',
+    ignored: notYet,
+  },
+  { key: 'dns-search', flags: '--dns-search <domain>', kind: 'list', description: 'DNS search domain for them', ignored: notYet },
+  { key: 'dns-opts', flags: '--dns-opt <option>', kind: 'list', description: 'DNS option for them', ignored: notYet },
   {
     key: 'insecure-registries',
     flags: '--insecure-registry <registry>',
     kind: 'list',
     description: 'Registry that is spoken to without TLS',
+    ignored: notYet,
   },
-  { key: 'registry-mirrors', flags: '--registry-mirror <url>', kind: 'list', parse: parseUrl, description: 'Mirror to try first' },
+  {
+    key: 'registry-mirrors',
+    flags: '--registry-mirror <url>',
+    kind: 'list',
+    parse: parseUrl,
+    description: 'Mirror to try first',
+    ignored: notYet,
+  },
 
   { key: 'iptables', flags: '--iptables', kind: 'boolean', description: '', ignored: ownRules },
   { key: 'ip6tables', flags: '--ip6tables', kind: 'boolean', description: '', ignored: ownRules },

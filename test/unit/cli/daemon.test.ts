@@ -61,7 +61,7 @@ test('parseDaemon() reads flags, several times where that makes sense', () => {
       runtimes: { r: { path: '/r' } },
       idleExitSeconds: 60,
       pidfile: '/pid',
-      notes: 1,
+      notes: 5,
     },
   );
 });
@@ -85,7 +85,10 @@ test("parseDaemon() merges daemon.json under dockerd's names", () => {
       logOptions: { 'max-size': '1m' },
       runtimes: { kata: { path: '/kata', runtimeArgs: ['-x'] } },
       pluginSettings: { 'acme.nfs': { server: 'x' } },
-      notes: ["features has no effect: they are dockerd's own"],
+      notes: [
+        'runtimes has no effect: an OCI runtime is a setting of the exec plugin: see "plugins"',
+        "features has no effect: they are dockerd's own",
+      ],
     },
   );
 });
