@@ -58,7 +58,7 @@ export class EngineUnderTest implements AsyncDisposable {
   /** Runs a script to its end; the container is gone afterwards. */
   async run(script: string, wishes: ContainerWishes = {}): Promise<Ended> {
     const { containers } = this.engine;
-    await using container = await this.#removed(await this.create(script, wishes));
+    await using container = this.#removed(await this.create(script, wishes));
     const { output } = await containers.attach(container.id, { stdin: false, stdout: true, stderr: true, stream: true });
     const collected = collect(output);
     const { result } = containers.wait(container.id, 'next-exit');
@@ -69,7 +69,7 @@ export class EngineUnderTest implements AsyncDisposable {
 
   /** A container that sleeps, until disposed. */
   async sleeping(wishes: ContainerWishes = {}): Promise<{ readonly id: string; readonly inspect: () => Container } & AsyncDisposable> {
-    const container = await this.#removed(await this.create('trap exit TERM; sleep 600 & wait', wishes));
+    const container = this.#removed(await this.create('trap exit TERM; sleep 600 & wait', wishes));
     try {
       await this.engine.containers.start(container.id);
     } catch (error) {
@@ -80,8 +80,18 @@ export class EngineUnderTest implements AsyncDisposable {
   }
 
   /** Made and not started, until disposed. */
-  async created(wishes: ContainerWishes = {}): Promise<{ readonly id: string } & AsyncDisposable> {
-    return this.#removed(await this.create('true', wishes));
+  async created(script = 'true', wishes: ContainerWishes = {}): Promise<{ readonly id: string } & AsyncDisposable> {
+    return this.#removed(await this.create(script, wishes));
+  }
+
+  /** Puts tar entries into the container, as docker cp does. */
+  async put(container: string, path: string, tar: Buffer): Promise<void> {
+    await this.engine.containers.putArchive(container, path, once(tar), { noOverwriteDirNonDir: false, copyUidGid: false });
+  }
+
+  /** The tar that docker cp gets. */
+  async get(container: string, path: string): Promise<Buffer> {
+    return bytesOf((await this.engine.containers.getArchive(container, path)).tar);
   }
 
   async exec(container: string, cmd: readonly string[], config: Omit<ExecConfig, 'cmd'> = {}): Promise<Ended> {

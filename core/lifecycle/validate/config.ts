@@ -4,7 +4,8 @@ import { parseSignal } from './signal.ts';
 
 /** Checks what the image and the user together ask of the process; `invalid_argument` names the first bad field in Docker's words. */
 export function checkConfig(config: ContainerConfig): void {
-  checkHostname(config.Hostname ?? '');
+  checkName('hostname', config.Hostname ?? '', 63);
+  checkName('domainname', config.Domainname ?? '', 64);
   for (const variable of config.Env ?? []) checkVariable(variable);
   checkWorkingDirectory(config.WorkingDir ?? '');
   checkUser(config.User ?? '');
@@ -14,10 +15,11 @@ export function checkConfig(config: ContainerConfig): void {
   if (config.Healthcheck) checkHealthcheck(config.Healthcheck);
 }
 
-function checkHostname(hostname: string): void {
-  if (Buffer.byteLength(hostname) > 63)
-    throw invalidArgument(`hostname "${hostname}" is ${Buffer.byteLength(hostname)} bytes long; at most 63 are allowed`);
-  if (/[\0\n\r]/.test(hostname)) throw invalidArgument(`hostname ${JSON.stringify(hostname)} has a control character`);
+/** What is written into files of the container line by line, and told to the kernel, which takes 64 bytes; sethostname(2). */
+function checkName(what: 'hostname' | 'domainname', name: string, mostBytes: number): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes > mostBytes) throw invalidArgument(`${what} "${name}" is ${bytes} bytes long; at most ${mostBytes} are allowed`);
+  if (/[\0\n\r]/.test(name)) throw invalidArgument(`${what} ${JSON.stringify(name)} has a control character`);
 }
 
 /** An environment variable: NAME or NAME=value. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import type { HostConfig } from '@gantry/sdk/engine';
-import { EngineUnderTest } from '../../support/engine.ts';
+import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
+import { type Ended, EngineUnderTest } from '../../support/engine.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { entry, header } from '../../support/tar-builder.ts';
@@ -126,19 +126,17 @@ for (const { what, wishes, groups } of [
     await subject.image('members', [
       entry('etc/group', 'root:x:0:\ndaemon:x:1:\nusers:x:100:\na:x:7:guest\nb:x:8:other,guest\nc:x:9:other\n'),
     ]);
-    const config = { Image: 'busybox', ...wishes.config };
+    const config: ContainerConfig = { Image: 'busybox', ...wishes.config };
     const expected = groups.split(' ').toSorted();
     const probe = 'id -G; grep ^Groups /proc/self/status | cut -f2';
-    const seen = ({ stdout }: { readonly stdout: string }) =>
+    const seen = ({ stdout }: Ended) =>
       stdout
         .trim()
         .split('\n')
         .map((line) => line.trim().split(' ').toSorted());
-    const { User: _, ...rest } = { User: '', ...config };
-    await using container = await subject.sleeping({ ...wishes, config: { ...rest } });
     assert.deepEqual(seen(await subject.run(probe, { ...wishes, config })), [expected, expected]);
-    if ('User' in config)
-      assert.deepEqual(seen(await subject.exec(container.id, shell(probe), { user: String(config.User) })), [expected, expected]);
+    await using container = await subject.sleeping({ ...wishes, config: { ...config, User: '' } });
+    assert.deepEqual(seen(await subject.exec(container.id, shell(probe), { user: config.User ?? '' })), [expected, expected]);
   });
 }
 
