@@ -2,7 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { conflict, fromErrno } from '@gantry/sdk';
+import { isDiskFull, translated } from './disk-errors.ts';
+import { Reserve } from './reserve.ts';
 import { migrations } from './schema.ts';
+
+const fullForMs = 10_000;
 
 export type Row = Readonly<Record<string, string | number | null>>;
 
@@ -14,7 +18,9 @@ export type Row = Readonly<Record<string, string | number | null>>;
 export class Database implements Disposable {
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #reserve: Reserve;
   #depth = 0;
+  #fullSince: number | undefined;
 
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -26,6 +32,7 @@ export class Database implements Disposable {
     } catch (error) {
       throw fromErrno(error, `open metadata store ${path}`);
     }
+    this.#reserve = new Reserve(`${path}.reserve`);
     this.#migrate(path);
   }
 
@@ -59,6 +66,50 @@ export class Database implements Disposable {
 
   #transact<T>(work: () => T, durable: boolean): T {
     if (this.#depth > 0) return work();
+    try {
+      return this.#retryWithRoom(() => this.#transactOnce(work, durable));
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  /**
+   * On a full disk stops and removals must still be recorded: first the log is begun anew in the blocks that it has, then the reserve is
+   * given up. Taken again when there is room, at the earliest a while later, so that a disk that stays full costs no time.
+   */
+  #retryWithRoom<T>(work: () => T): T {
+    try {
+      const result = work();
+      if (this.#fullSince !== undefined && performance.now() - this.#fullSince > fullForMs) this.#recover();
+      return result;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+    this.#fullSince = performance.now();
+    this.#rewindLog();
+    try {
+      return work();
+    } catch (error) {
+      if (!isDiskFull(error) || !this.#reserve.giveUp()) throw error;
+    }
+    this.#rewindLog();
+    return work();
+  }
+
+  #recover(): void {
+    this.#fullSince = undefined;
+    this.#reserve.take();
+  }
+
+  #rewindLog(): void {
+    try {
+      this.#connection.exec('PRAGMA wal_checkpoint(RESTART)');
+    } catch {
+      // The database itself may have to grow, for which there is no room either.
+    }
+  }
+
+  #transactOnce<T>(work: () => T, durable: boolean): T {
     if (!durable) this.#connection.exec('PRAGMA synchronous=NORMAL');
     this.#connection.exec('BEGIN IMMEDIATE');
     this.#depth += 1;
@@ -67,7 +118,8 @@ export class Database implements Disposable {
       this.#connection.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#connection.exec('ROLLBACK');
+      // SQLite may have rolled back by itself, as on a full disk.
+      if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
       throw error;
     } finally {
       this.#depth -= 1;
