@@ -10,6 +10,11 @@ import { ensureTools } from './setup.ts';
 
 /** npm start: sets up what is missing, then serves the API until Ctrl-C. */
 const socket = '/run/gantry/gantry.sock';
+const usage = `
+  export DOCKER_HOST=unix://${socket}
+  docker run --rm busybox echo hello        with the docker CLI, compose, testcontainers, …
+  core/bin/gantry.mjs run --rm -it busybox sh`;
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -20,11 +25,6 @@ async function main(): Promise<number> {
   buildWhenStale();
   return await serve();
 }
-
-const usage = `
-  export DOCKER_HOST=unix://${socket}
-  docker run --rm busybox echo hello        with the docker CLI, compose, testcontainers, …
-  core/bin/gantry.mjs run --rm -it busybox sh`;
 
 async function serve(): Promise<number> {
   const daemon = join(import.meta.dirname, '../../core/bin/gantryd.mjs');
