@@ -16,7 +16,7 @@ export async function guard(program, script, start) {
     await start();
   } else if (!(await runPinned(script))) {
     process.stderr.write(
-      `${program}: needs Node.js ${neededMajor} or later, and this is ${process.versions.node}\nhint: install it from https://nodejs.org, or run npm ci in the checkout\n`,
+      `${program}: needs Node.js ${neededMajor} or later, and this is ${process.versions.node}\nhint: install it from https://nodejs.org, or run npm install in the checkout\n`,
     );
     process.exitCode = 1;
   }

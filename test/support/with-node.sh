@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 stamp=node_modules/.package-lock.json
 if [ ! -x node_modules/node/bin/node ] || [ package-lock.json -nt "$stamp" ]; then
-  echo "installing npm dependencies (npm ci)…" >&2
-  npm ci --no-audit --no-fund --loglevel=error >&2
+  echo "installing npm dependencies (npm install)…" >&2
+  npm install --no-save --no-audit --no-fund --loglevel=error >&2
   touch "$stamp"
 fi
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$PWD/node_modules/.cache/node}"
