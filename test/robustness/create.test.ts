@@ -1,29 +1,7 @@
-import assert from 'node:assert/strict';
 import { inNamespaces } from '../support/namespaces.ts';
 import { killAtEach } from './kill-at-each.ts';
-import { createContainer, removeContainer, runToEnd, statusOf } from './requests.ts';
+import { create } from './operations/create.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
-killAtEach('a create', {
-  failpoints: [
-    'create.name.reserve',
-    'create.id.dir',
-    'create.rw.layer',
-    'rw.layer',
-    'create.volumes.copyup',
-    'volume.create.plugin.call',
-    'volume.create.meta.txn',
-    'create.meta.txn',
-    'create.event',
-  ],
-  prepare: async () => undefined,
-  ask: (api) => createContainer(api, 'made', { hostConfig: { Mounts: [{ Type: 'volume', Target: '/etc' }] } }),
-  check: async (api, { acknowledged }) => {
-    const status = await statusOf(api, 'made');
-    assert.ok(acknowledged ? status !== 'absent' : ['absent', 'created'].includes(status), status);
-    // Listed means startable, and the volume has what the image had there.
-    if (status === 'created') assert.equal(await runToEnd(api, 'made'), 0);
-  },
-  clean: (api) => removeContainer(api, 'made'),
-});
+killAtEach('a create', create);

@@ -8,19 +8,24 @@ import { busyboxImage } from '../support/busybox.ts';
 import { census, describe, difference } from '../support/census.ts';
 import type { Census } from '../support/census.ts';
 import { Daemon } from '../support/daemon.ts';
+import { PowerCutDisk } from '../support/power-cut.ts';
 import type { Operation } from './operation.ts';
+import { cutPower, killOthers } from './reboot.ts';
 
 /**
  * One test per failpoint of the operation: the engine kills itself there with SIGKILL, starts again, and must then show the whole outcome or none,
- * do the same request when asked again, and have left nothing else in the kernel or on the disk. Call it inside `inNamespaces`.
+ * do the same request when asked again, and have left nothing else in the kernel or on the disk. With a power cut the disk loses, in the same
+ * moment, what was not flushed to it, and the machine starts anew. Call it inside `inNamespaces`, once in a file.
  */
-export function killAtEach(name: string, operation: Operation): void {
-  const bench = new Bench();
+export function killAtEach(name: string, operation: Operation, options: { readonly withPowerCut?: boolean } = {}): void {
+  const bench = new Bench(options);
   before(() => bench.open(operation));
   after(() => bench.close());
   for (const failpoint of operation.failpoints) {
-    test(`${name} interrupted at ${failpoint} is done or undone after the restart, and can be asked again`, { timeout: 60_000 }, () =>
-      bench.kill(operation, failpoint),
+    test(
+      `${name} interrupted ${options.withPowerCut === true ? 'by a power cut ' : ''}at ${failpoint} is done or undone after the restart, and can be asked again`,
+      { timeout: 60_000 },
+      () => bench.kill(operation, failpoint),
     );
   }
 }
@@ -30,13 +35,20 @@ const deathMs = 10_000;
 
 /** One data root for all failpoints, each of which leaves it as it found it. */
 class Bench {
+  readonly #withPowerCut: boolean;
   #folder = '';
+  #disk: PowerCutDisk | undefined;
   #engine: Daemon | undefined;
   #baseline: Census = [];
+
+  constructor({ withPowerCut = false }: { readonly withPowerCut?: boolean }) {
+    this.#withPowerCut = withPowerCut;
+  }
 
   /** The baseline is what is there after the operation was once done and cleaned away: plug-ins are started, folders made. */
   async open(operation: Operation): Promise<void> {
     this.#folder = mkdtempSync(join(tmpdir(), 'engine-'));
+    if (this.#withPowerCut) this.#disk = new PowerCutDisk({ path: join(this.#folder, 'data') });
     const { api } = await this.#start();
     await api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
     await operation.prepare(api);
@@ -66,6 +78,7 @@ class Bench {
       () => false,
     );
     await this.#death(doomed, failpoint);
+    if (this.#disk !== undefined) await cutPower(doomed, this.#disk);
     const { api } = await this.#start();
     await eventually(() => operation.check(api, { acknowledged }));
     await operation.ask(api);
@@ -77,6 +90,9 @@ class Bench {
   async close(): Promise<void> {
     await this.#engine?.kill();
     this.#engine = undefined;
+    await killOthers();
+    await this.#disk?.[Symbol.asyncDispose]();
+    this.#disk = undefined;
   }
 
   async #death(doomed: Daemon, failpoint: string): Promise<void> {
@@ -89,7 +105,9 @@ class Bench {
   async #nothingLeft(): Promise<void> {
     const deadline = performance.now() + settleMs;
     for (;;) {
-      const { added, removed } = difference(this.#baseline, this.#census());
+      const { added, removed: gone } = difference(this.#baseline, this.#census());
+      // A machine that was started anew has less in /run.
+      const removed = this.#withPowerCut ? [] : gone;
       if (added.length + removed.length === 0) return;
       assert.ok(performance.now() < deadline, `after recovery and cleaning, compared with before:\n${describe({ added, removed })}`);
       await sleep(100);

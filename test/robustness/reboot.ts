@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Daemon } from '../support/daemon.ts';
 import type { PowerCutDisk } from '../support/power-cut.ts';
@@ -9,11 +9,21 @@ export async function cutPower(engine: Daemon, disk: PowerCutDisk): Promise<void
   await engine.kill('SIGKILL');
   await killOthers();
   await disk.restore();
+  for (const cgroup of globSync('/sys/fs/cgroup/{*/,}gantry/*/')) removeCgroup(cgroup);
   rmSync(engine.places.execRoot, { recursive: true, force: true });
 }
 
+/** A cgroup goes by rmdir(2) alone; in place of the v2 tree of a hybrid layout is a tmpfs, where files are in the way. */
+function removeCgroup(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    rmSync(path, { recursive: true });
+  }
+}
+
 /** Everybody in this pid namespace but its first process and this one. */
-async function killOthers(): Promise<void> {
+export async function killOthers(): Promise<void> {
   const spared = new Set([1, process.pid]);
   for (let others = living(spared); others.length > 0; others = living(spared)) {
     for (const pid of others) kill(pid);

@@ -78,7 +78,7 @@ test('a load that is under way when SIGTERM comes leaves nothing', async () => {
 
 test('a second gantryd on the same data root refuses and names the process of the first', async () => {
   const { status, output } = await secondEngine();
-  assert.equal(status, 1);
+  assert.notEqual(status, 0);
   assert.match(output, new RegExp(`data root .* is in use by process ${engine.pid}`));
   await expect(engine.api, 'GET', '/_ping', { statuses: [200] });
 });
