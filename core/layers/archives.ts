@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { type Abortable, messageOf } from '@gantry/sdk';
 import type { PathStat } from '@gantry/sdk/engine';
 import { openUnnamed } from '@gantry/sdk/linux';
+import { plainStream } from './plain-stream.ts';
 import type { Archives } from './types.ts';
 import type { TreeWorkers } from './worker/pool.ts';
 
@@ -39,7 +40,11 @@ export class TreeArchives implements Archives {
 
   async unpack(root: string, path: string, tar: AsyncIterable<Buffer>, options: Parameters<Archives['unpack']>[3]): Promise<void> {
     const { noOverwriteDirNonDir, signal } = options;
-    await this.#workers.run('unpack', { root, path, rules: { whiteouts: 'none', noOverwriteDirNonDir } }, { input: tar, signal });
+    await this.#workers.run(
+      'unpack',
+      { root, path, rules: { whiteouts: 'none', noOverwriteDirNonDir } },
+      { input: plainStream(tar, { signal }), signal },
+    );
   }
 
   async stat(root: string, path: string): Promise<PathStat> {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Where this room keeps the files of a container: those that are mounted into it below the data root, those of one run below the exec root. */
 export class Folders {
@@ -31,6 +31,11 @@ export class Folders {
   /** The OCI bundle of the current run. */
   bundle(id: string): string {
     return join(this.#execRoot, id);
+  }
+
+  /** Where parts of volumes are shown to the runtime for the moment of a start. */
+  get subpaths(): string {
+    return join(dirname(this.#execRoot), 'subpaths');
   }
 
   execBundle(id: string, execId: string): string {

@@ -25,6 +25,7 @@ export class EngineUnderTest implements AsyncDisposable {
   readonly engine: LocalEngine;
   /** Data and exec root are folders in here. */
   readonly folder: string;
+  #warmer: Awaited<ReturnType<EngineUnderTest['sleeping']>> | undefined;
 
   private constructor(engine: LocalEngine, folder: string) {
     this.engine = engine;
@@ -84,6 +85,12 @@ export class EngineUnderTest implements AsyncDisposable {
     return this.#removed(await this.create(script, wishes));
   }
 
+  /** Has all threads that look into containers started, which come and go as they are needed: called before things are counted. */
+  async warm(): Promise<void> {
+    const { id } = (this.#warmer ??= await this.sleeping());
+    await Promise.all([this.get(id, '/bin'), this.get(id, '/bin'), this.get(id, '/bin')]);
+  }
+
   /** Puts tar entries into the container, as docker cp does. */
   async put(container: string, path: string, tar: Buffer): Promise<void> {
     await this.engine.containers.putArchive(container, path, once(tar), { noOverwriteDirNonDir: false, copyUidGid: false });
@@ -103,6 +110,7 @@ export class EngineUnderTest implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#warmer?.[Symbol.asyncDispose]();
     await this.engine[Symbol.asyncDispose]();
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,20 +1,30 @@
 import { openSync } from 'node:fs';
-import { chdir, chroot, openPath } from '@gantry/sdk/linux';
+import { chdir, chroot, openPath, setns } from '@gantry/sdk/linux';
+import { enterMountsOf } from './process-mounts.ts';
 
-/** Open while this thread lives: the way back. Nothing that runs here takes commands from a tree. */
-let realRoot: number | undefined;
+/** Open while this thread lives: the ways back. Nothing that runs here takes commands from a tree. */
+let real: { readonly root: number; readonly mounts: number } | undefined;
+let isAway = false;
 
-/** Makes a folder of the real tree this thread's root. Only after `unshare('fs')`. */
+/**
+ * Makes a folder of the real tree this thread's root. `/proc/PID/root` is what that process sees, without any proc file system: its magic
+ * links are the only ones that lead out of a root. Only after `unshare('fs')`.
+ */
 export function enter(folder: string): void {
   leave();
-  chroot(folder);
+  const pid = /^\/proc\/(\d+)\/root$/.exec(folder)?.[1];
+  isAway = pid !== undefined;
+  if (pid !== undefined) enterMountsOf(Number(pid));
+  else chroot(folder);
   chdir('/');
 }
 
 /** Back to the real root. */
 export function leave(): void {
-  realRoot ??= openSync('/', openPath);
-  chdir(realRoot);
+  real ??= { root: openSync('/', openPath), mounts: openSync('/proc/thread-self/ns/mnt', 'r') };
+  if (isAway) setns(real.mounts, 'mount');
+  isAway = false;
+  chdir(real.root);
   chroot('.');
 }
 

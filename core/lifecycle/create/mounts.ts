@@ -13,7 +13,7 @@ export async function planMounts(
   undo: AsyncDisposableStack,
 ): Promise<readonly PlannedMount[]> {
   const planned: PlannedMount[] = [];
-  for (const mount of wanted) planned.push(mount.type === 'volume' ? await planVolume(room, id, mount, undo) : planOther(mount));
+  for (const mount of wanted) planned.push(mount.type === 'volume' ? await planVolume(room, id, mount, undo) : planOther(room, mount));
   return planned;
 }
 
@@ -56,8 +56,10 @@ async function planVolume({ parts: { volumes } }: Room, id: string, mount: Wante
   return { ...mount, source: name, volume: { name, driver: actual, anonymous }, shownSource: await volumes.mountpoint(name) };
 }
 
-function planOther(mount: WantedMount): PlannedMount {
+function planOther({ parts: { images } }: Room, mount: WantedMount): PlannedMount {
   const { type, source, createSource } = mount;
+  // By id: the name may mean another image tomorrow, and an image that is in use is known by its id.
+  if (type === 'image') return { ...mount, source: images.resolve(source).id, shownSource: source };
   if (type === 'bind' && !createSource && statSync(source, { throwIfNoEntry: false }) === undefined) {
     throw invalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
   }

@@ -11,12 +11,17 @@ export async function endExec(room: Room, exec: ExecEntry, exitCode: number): Pr
   exec.phase = { kind: 'ended', exitCode };
   exec.ended.resolve(exitCode);
   setTimeout(() => room.execs.remove(exec.id), keptMs).unref();
-  if (!room.store.has(exec.containerId)) return;
-  const entry = room.store.find(exec.containerId);
-  entry.execIds.delete(exec.id);
-  room.store.touch(entry);
-  room.announce(entry, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
+  announceEnd(room, exec, exitCode);
+  // Also when its container is gone: its monitor may have been made after that.
   await forget(room, exec);
+}
+
+function announceEnd(room: Room, { id, containerId }: ExecEntry, exitCode: number): void {
+  if (!room.store.has(containerId)) return;
+  const entry = room.store.find(containerId);
+  entry.execIds.delete(id);
+  room.store.touch(entry);
+  room.announce(entry, 'exec_die', { execID: id, exitCode: String(exitCode) });
 }
 
 async function forget(room: Room, { id: execId, containerId: id }: ExecEntry): Promise<void> {

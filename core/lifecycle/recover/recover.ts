@@ -7,6 +7,7 @@ import { removeRemains } from '../remove/remains.ts';
 import { wantsStartAtBoot } from '../restart-policy.ts';
 import type { Room } from '../room.ts';
 import { startContainer } from '../start/start.ts';
+import { removeSubpaths } from '../start/subpaths.ts';
 import { freeResources } from '../stop/exit.ts';
 import { scheduleRestart } from '../stop/restart.ts';
 import { adopt } from './adopt.ts';
@@ -21,8 +22,10 @@ export async function recover(room: Room): Promise<void> {
   // Taken before the first await: what is being made or removed from now on is not ours to clean up.
   const removals = room.rows.removals();
   const orphans = findOrphans(room);
+  const tidied = attempt(room, '', 'remove subpaths', async () => removeSubpaths(room.folders.subpaths));
   const toStart = entries.filter((entry) => startsAtBoot(entry));
   const undelivered = new Set(room.parts.logs.undelivered());
+  await tidied;
   await Promise.all(entries.map((entry) => attempt(room, entry.id, 'recover', () => recoverOne(room, entry, undelivered.has(entry.id)))));
   await attempt(room, '', 'finish removals', () => finishRemovals(room, removals));
   await attempt(room, '', 'remove what belongs to no container', () => removeOrphans(room, orphans));

@@ -1,23 +1,29 @@
-import { closeSync, mkdirSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { fromErrno, invalidArgument } from '@gantry/sdk';
-import { openInRoot, openPath } from '@gantry/sdk/linux';
 import type { Entry } from '../entry.ts';
 import type { PlannedMount } from '../model.ts';
 import type { SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
+import { placedMounts } from './destinations.ts';
+import { showSubpath } from './subpaths.ts';
 
 export interface Attaching {
+  readonly room: Room;
+  readonly entry: Entry;
+  readonly rootfs: string;
   /** What is taken back when the start fails. */
   readonly undo: AsyncDisposableStack;
-  /** What the sources of mounts need until the runtime has made them. */
-  readonly sources: DisposableStack;
+  /** What the runtime needs until it has made its mounts. */
+  readonly sources: AsyncDisposableStack;
 }
 
 /** Mounts the container's volumes and images, checks its binds, and answers what the runtime is to mount, parents first. */
-export async function attachMounts(room: Room, entry: Entry, attaching: Attaching): Promise<readonly SpecMount[]> {
+export async function attachMounts(attaching: Attaching): Promise<readonly SpecMount[]> {
   const mounts: SpecMount[] = [];
-  for (const mount of entry.document.mounts) mounts.push(await specMount(room, entry, mount, attaching));
-  return mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
+  for (const mount of placedMounts(attaching.rootfs, attaching.entry.document.mounts)) mounts.push(await specMount(attaching, mount));
+  return mounts;
 }
 
 /** Lets go of the volumes after the process has ended. What fails is told to `onFailure` and does not keep the others. */
@@ -29,43 +35,45 @@ export function volumeNames(mounts: readonly PlannedMount[]): readonly string[] 
   return [...new Set(mounts.flatMap(({ volume }) => volume?.name ?? []))];
 }
 
-async function specMount(room: Room, entry: Entry, mount: PlannedMount, attaching: Attaching): Promise<SpecMount> {
+async function specMount(attaching: Attaching, mount: PlannedMount): Promise<SpecMount> {
   switch (mount.type) {
     case 'tmpfs':
       return tmpfs(mount);
     case 'bind':
       return bind(mount, bindSource(mount));
     case 'volume':
-      return bind(mount, await attachVolume(room, entry, mount, attaching));
+      return bind(mount, await attachVolume(attaching, mount));
     case 'image':
-      return bind(mount, inside(attaching.undo.use(await room.parts.images.mount(mount.source)).path, mount.subpath, attaching));
+      return bind(mount, await attachImage(attaching, mount));
     default:
       return mount.type satisfies never;
   }
 }
 
-async function attachVolume({ parts: { volumes } }: Room, { id, name }: Entry, mount: PlannedMount, attaching: Attaching): Promise<string> {
+async function attachVolume(attaching: Attaching, mount: PlannedMount): Promise<string> {
+  const { id, name } = attaching.entry;
+  const { volumes } = attaching.room.parts;
   const volume = mount.volume?.name ?? mount.source;
-  const { readOnly, destination, propagation, subpath } = mount;
+  const { readOnly, destination, propagation } = mount;
   const { path } = await volumes.attach(id, name, volume, { readOnly, destination, ...(propagation !== '' && { propagation }) });
   attaching.undo.defer(() => volumes.detach(id, volume));
-  return inside(path, subpath, attaching);
+  return inside(path, attaching, mount);
 }
 
-/**
- * A path inside a volume or image, resolved without leaving it. The runtime is handed the open file, not its name: another container that
- * shares the volume could put a symlink there meanwhile (CVE-2021-25741).
- */
-function inside(root: string, subpath: string, { sources }: Attaching): string {
-  if (subpath === '') return root;
-  try {
-    const opened = openInRoot(root, subpath, { flags: openPath });
-    sources.defer(() => closeSync(opened));
-    return `/proc/${process.pid}/fd/${opened}`;
-  } catch (error) {
-    throw fromErrno(error, `subpath ${subpath}`);
-  }
+async function attachImage(attaching: Attaching, mount: PlannedMount): Promise<string> {
+  const { path } = attaching.sources.use(await attaching.room.parts.images.mount(mount.source));
+  return inside(path, attaching, mount);
 }
+
+/** A path inside a volume or image. */
+function inside(root: string, { room, entry, sources }: Attaching, { subpath, destination }: PlannedMount): string {
+  if (subpath === '') return root;
+  const place = join(room.folders.subpaths, `${entry.id}-${hash(destination)}`);
+  sources.use(showSubpath(root, subpath, place));
+  return place;
+}
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
 function bindSource({ source, createSource }: PlannedMount): string {
   if (statSync(source, { throwIfNoEntry: false }) !== undefined) return source;
@@ -88,5 +96,3 @@ function tmpfs({ destination, tmpfs: given, readOnly }: PlannedMount): SpecMount
   const safe = ['nosuid', 'nodev', 'noexec'].filter((flag) => !has(flag.slice(2)) && !has(flag));
   return { destination, type: 'tmpfs', source: 'tmpfs', options: [...safe, ...given, ...(readOnly ? ['ro'] : [])] };
 }
-
-const depth = (path: string) => path.split('/').length;

@@ -8,7 +8,7 @@ import { type Run, timestamp } from '../model.ts';
 import { removeAfterExit } from '../remove/remove.ts';
 import type { Room } from '../room.ts';
 import { writeBundle } from './bundle.ts';
-import { attachMounts, type Attaching } from './mounts.ts';
+import { attachMounts } from './mounts.ts';
 import { checkRootfs } from './rootfs.ts';
 import { startExitCode } from './failure.ts';
 import { createProcess, type CreatedProcess } from './process.ts';
@@ -36,8 +36,8 @@ export async function startLocked(room: Room, entry: Entry): Promise<void> {
   const from = kind === 'created' || kind === 'restarting' ? kind : 'exited';
   try {
     await using undo = new AsyncDisposableStack();
-    using sources = new DisposableStack();
-    const prepared = await prepare(room, entry, { undo, sources });
+    await using sources = new AsyncDisposableStack();
+    const prepared = await prepare(room, entry, undo, sources);
     failpoint('start.intent');
     room.store.setState(entry, { phase: { kind: 'starting', from }, error: '' });
     const created = await createProcess(room, entry, undo);
@@ -72,18 +72,22 @@ function forgetEarlierEnd(room: Room, entry: Entry): void {
 }
 
 /** Everything that the process needs, each part with its undo. */
-async function prepare(room: Room, entry: Entry, attaching: Attaching): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'>> {
-  const { undo } = attaching;
+async function prepare(
+  room: Room,
+  entry: Entry,
+  undo: AsyncDisposableStack,
+  sources: AsyncDisposableStack,
+): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'>> {
   const { layers, networks } = room.parts;
   const { id, name, document } = entry;
   undo.defer(() => layers.unmount(id));
   const rootfs = await layers.mount(id);
-  checkRootfs(rootfs, document.mounts);
+  checkRootfs(rootfs);
   failpoint('start.rw.mount');
   undo.defer(() => networks.teardown(id));
   const sandbox = await networks.setup({ id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks });
   failpoint('start.netns');
-  const mounts = await attachMounts(room, entry, attaching);
+  const mounts = await attachMounts({ room, entry, rootfs, undo, sources });
   failpoint('start.vol.mount');
   writeBundle(room, entry, { rootfs, sandbox, mounts });
   failpoint('start.bundle');

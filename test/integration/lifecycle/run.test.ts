@@ -176,6 +176,17 @@ test('Execs run with output, input and exit code, once, and are told as events',
   await engine.containers.remove(id, { force: true });
 });
 
+test('an exec whose container is removed while it starts leaves nothing behind', async () => {
+  for (let delayMs = 0; delayMs < 20; delayMs += 2) {
+    const id = await engine.create('sleep 60');
+    await engine.containers.start(id);
+    const { id: exec } = await engine.execs.create(id, { cmd: ['sleep', '1'], attachStdout: true });
+    const started = engine.execs.start(exec, { detach: false }).then(({ attached }) => attached?.[Symbol.asyncDispose]());
+    await sleep(delayMs);
+    await Promise.allSettled([started, engine.containers.remove(id, { force: true })]);
+  }
+});
+
 test('Containers.pause() freezes, exec and a second pause are then conflicts, kill resumes', async () => {
   const id = await engine.create('sleep 60');
   await engine.containers.start(id);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
 import { type Ended, EngineUnderTest } from '../../support/engine.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
@@ -15,6 +15,7 @@ before(async () => {
   await subject.run('true');
 });
 after(() => subject[Symbol.asyncDispose]());
+beforeEach(() => subject.warm());
 leakGuard();
 
 const runtimes = ['crun', 'runc'];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, closeSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
 import { openPath } from '@gantry/sdk/linux';
 import { EngineUnderTest } from '../../support/engine.ts';
@@ -29,6 +29,7 @@ after(async () => {
   await subject[Symbol.asyncDispose]();
   rmSync(canary, { recursive: true });
 });
+beforeEach(() => subject.warm());
 leakGuard();
 
 const runtimes = ['crun', 'runc'];

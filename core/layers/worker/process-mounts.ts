@@ -1,0 +1,54 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { internal } from '@gantry/sdk';
+import { isErrno, openat2, openPath, parseMountinfo, setns, setPropagation, umount2, unmountFlags, unshare } from '@gantry/sdk/linux';
+
+/** The machine's own /proc: a container's does not know this thread. */
+let machine: number | undefined;
+/** Each round takes all that are seen; what is below others shows up in the next. */
+const mostRounds = 8;
+
+/**
+ * Moves this thread into a copy of the mounts that a process sees, and takes every proc file system out of the copy. Through one that knows
+ * the machine's processes (`--pid host`, `-v /proc:/x`) a container's symlink could lead to /proc/1/root, which is the machine.
+ */
+export function enterMountsOf(pid: number): void {
+  machine ??= openSync('/proc', openPath);
+  const mounts = openSync(`/proc/${pid}/ns/mnt`, 'r');
+  try {
+    setns(mounts, 'mount');
+  } finally {
+    closeSync(mounts);
+  }
+  unshare('mount');
+  // What is shared with the container would be unmounted there, too.
+  setPropagation('/', 'private', { recursive: true });
+  for (let round = 0; round < mostRounds; round += 1) {
+    const places = procMounts(machine);
+    if (places.length === 0) return;
+    for (const place of places) unmount(place);
+  }
+  throw internal(`the mounts of process ${pid} change all the time`);
+}
+
+/** The container may have renamed what is above it, or it went with what was above: the next round looks again. */
+function unmount(place: string): void {
+  try {
+    umount2(place, unmountFlags.detach);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'EINVAL', 'ENOTDIR')) throw error;
+  }
+}
+
+/** Those below others first. */
+function procMounts(proc: number): readonly string[] {
+  const file = openat2(proc, 'thread-self/mountinfo');
+  try {
+    const entries = parseMountinfo(readFileSync(file, 'utf8'));
+    return entries
+      .filter(({ type }) => type === 'proc')
+      .map(({ mountPoint }) => mountPoint)
+      .toReversed();
+  } finally {
+    closeSync(file);
+  }
+}
