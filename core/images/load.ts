@@ -26,7 +26,9 @@ export async function loadImages(
   tar: AsyncIterable<Buffer>,
   { onProgress, signal }: { readonly onProgress?: OnProgress } & Abortable,
 ): Promise<readonly LoadedImage[]> {
-  await using archive = await splitArchive(tar, { content: parts.content, signal });
+  // What looks like a layer is unpacked while the archive still arrives.
+  await using early = parts.layers.images.early({ graphDriver: parts.graphDriver, signal });
+  await using archive = await splitArchive(tar, { content: parts.content, onFile: (file) => early.begin(file), signal });
   failpoint('load.validate');
   const found = findImages(archive.members);
   for (const { id, config } of found) {
@@ -35,7 +37,7 @@ export async function loadImages(
   const images: NewImage[] = [];
   for (const image of found) images.push(await withFiles(archive.members, image));
   failpoint('load.layer');
-  const published = await publishImages(parts, images, { signal, ...progressOf(images, onProgress) });
+  const published = await publishImages(parts, images, { signal, early, ...progressOf(images, onProgress) });
   for (const { id } of published) announce(parts, 'load', id);
   return published.flatMap(resultsOf);
 }

@@ -1,6 +1,6 @@
 import { type Abortable, GantryError, invalidArgument } from '@gantry/sdk';
 import { digestOf } from '../content/index.ts';
-import type { LayerSource, StagedLayers } from '../layers/index.ts';
+import type { EarlyLayers, LayerSource, StagedLayers } from '../layers/index.ts';
 import type { ImageRow } from '../metadata/index.ts';
 import { failpoint } from '../support/index.ts';
 import { canonicalText, type Reference } from './reference.ts';
@@ -25,6 +25,7 @@ export interface PublishedReference {
 }
 export interface PublishOptions extends Abortable {
   readonly onUnpacked?: (diffId: string) => void;
+  readonly early?: EarlyLayers;
   /** The references are a user's wish, not an archive's word: RFC 3339. */
   readonly taggedAt?: string;
 }
@@ -68,10 +69,15 @@ async function putWhole({ content }: Parts, bytes: Buffer): Promise<void> {
 async function stage(
   { layers, graphDriver }: Parts,
   images: readonly NewImage[],
-  { onUnpacked, signal }: PublishOptions,
+  { onUnpacked, early, signal }: PublishOptions,
 ): Promise<StagedLayers> {
   const stacks = images.map((image) => image.layers);
-  const options = { graphDriver: await graphDriver(), signal, ...(onUnpacked === undefined ? {} : { onUnpacked }) };
+  const options = {
+    graphDriver: await graphDriver(),
+    signal,
+    ...(onUnpacked === undefined ? {} : { onUnpacked }),
+    ...(early === undefined ? {} : { early }),
+  };
   try {
     return await layers.images.stage(stacks, options);
   } catch (error) {

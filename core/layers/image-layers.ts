@@ -1,23 +1,15 @@
-import { createReadStream, statSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { type Abortable, GantryError, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
-import type { Content, Ingested } from '../content/index.ts';
+import type { Content } from '../content/index.ts';
 import type { LayerRow, LayerRows } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId, undoSignal } from '../support/index.ts';
 import { chainIdsOf, maxDepth } from './chain-id.ts';
-import { plainStream } from './plain-stream.ts';
+import { type EarlyLayer, EarlyLayers } from './early-layers.ts';
+import { type LayerSource, LayerUnpacking } from './layer-unpacking.ts';
 import type { Rootfs } from './types.ts';
 import type { Views } from './views.ts';
-import { sniff } from './worker/decompress.ts';
-import { needsLowerLayers } from './worker/unpacker.ts';
 import type { TreeWorkers } from './worker/pool.ts';
-
-/** A layer that somebody brings: what its tar must hash to, and the blob that holds it, compressed or not. */
-export interface LayerSource {
-  readonly diffId: string;
-  /** A file on its way to become a blob, or a blob. */
-  readonly blob: Ingested;
-}
+import { needsLowerLayers } from './worker/unpacker.ts';
 
 /** Unpacked and on the disk, and not yet known: `record` inside the transaction that makes the image, then `keep`. Disposed before: gone. */
 export interface StagedLayers extends AsyncDisposable {
@@ -31,6 +23,8 @@ export interface StagedLayers extends AsyncDisposable {
 export interface StageOptions extends Abortable {
   readonly graphDriver: string;
   readonly onUnpacked?: (diffId: string) => void;
+  /** What was begun before it was known what it is for. */
+  readonly early?: EarlyLayers;
 }
 
 interface Parts {
@@ -50,20 +44,23 @@ interface Missing {
   readonly key: string;
   readonly driver: string;
   readonly chain: readonly string[];
+  readonly early: EarlyLayer | undefined;
 }
 
 /** The layers of images: shared, referenced by images and containers, gone when nothing refers to them. */
 export class ImageLayers {
   readonly #parts: Parts;
+  readonly #unpacking: LayerUnpacking;
   readonly #layers: Map<string, LayerRow>;
   /** Chains that a running operation relies on, and how often. */
   readonly #held = new Map<string, number>();
   readonly #heldBlobs = new Map<string, number>();
   readonly #stagedKeys = new Set<string>();
-  readonly #unpacking = new KeyedMutex();
+  readonly #locks = new KeyedMutex();
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#unpacking = new LayerUnpacking(parts);
     this.#layers = new Map(parts.rows.layers().map((row) => [row.chainId, row]));
   }
 
@@ -116,6 +113,24 @@ export class ImageLayers {
   }
 
   /**
+   * For files that are probably layers, while it is not known yet of what: pass it to `stage`, which takes over what turns out to be
+   * needed. Disposing removes the rest.
+   */
+  early({ graphDriver, signal }: { readonly graphDriver: () => Promise<string> } & Abortable): EarlyLayers {
+    return new EarlyLayers({
+      unpacking: this.#unpacking,
+      driver: async () => {
+        const name = await graphDriver();
+        return (await this.#parts.views.driver(name)).features.includes('changes') ? name : undefined;
+      },
+      isKnown: (digest) => this.all().some((row) => row.blobDigest === digest || row.diffId === digest),
+      staged: (key) => void this.#stagedKeys.add(key),
+      discard: (driver, key) => this.#discardSnapshot(driver, key),
+      signal,
+    });
+  }
+
+  /**
    * Unpacks what is missing of these stacks and verifies every diff id. Two callers with the same layer: the second waits and finds
    * it done. Abort or failure leaves nothing.
    */
@@ -132,8 +147,9 @@ export class ImageLayers {
     count(this.#heldBlobs, blobs, 1);
     undo.defer(() => count(this.#heldBlobs, blobs, -1));
     // Sorted, so that two stackings with layers in common cannot wait for each other.
-    for (const chainId of held) if (!this.#layers.has(chainId)) undo.use(await this.#unpacking.acquire(chainId, options));
-    const missing = this.#missing(stacks, chainIds, options.graphDriver);
+    for (const chainId of held) if (!this.#layers.has(chainId)) undo.use(await this.#locks.acquire(chainId, options));
+    await options.early?.begun();
+    const missing = this.#missing(stacks, chainIds, options);
     undo.defer(() => this.#discard(missing));
     for (const { key } of missing) this.#stagedKeys.add(key);
     const sizes = await this.#unpackAll(missing, options);
@@ -183,16 +199,23 @@ export class ImageLayers {
     return this.#stagedKeys.has(key);
   }
 
-  #missing(stacks: readonly (readonly LayerSource[])[], chainIds: readonly (readonly string[])[], driver: string): readonly Missing[] {
+  #missing(
+    stacks: readonly (readonly LayerSource[])[],
+    chainIds: readonly (readonly string[])[],
+    { graphDriver: driver, early: earlyLayers }: StageOptions,
+  ): readonly Missing[] {
     const missing = new Map<string, Missing>();
     for (const [at, stack] of stacks.entries()) {
       let keys: readonly string[] = [];
       for (const [depth, source] of stack.entries()) {
         const chainId = chainIds[at]?.[depth] ?? '';
         const parent = depth === 0 ? undefined : chainIds[at]?.[depth - 1];
-        const key = this.#layers.get(chainId)?.key ?? missing.get(chainId)?.key ?? randomId();
-        if (!this.#layers.has(chainId) && !missing.has(chainId))
-          missing.set(chainId, { chainId, parent, source, key, driver, chain: keys });
+        let key = this.#layers.get(chainId)?.key ?? missing.get(chainId)?.key;
+        if (key === undefined) {
+          const early = earlyLayers?.take(driver, source.blob.digest);
+          key = early?.key ?? randomId();
+          missing.set(chainId, { chainId, parent, source, key, driver, chain: keys, early });
+        }
         keys = [key, ...keys];
       }
     }
@@ -208,13 +231,13 @@ export class ImageLayers {
     };
     if (!driver.features.includes('changes')) {
       for (const layer of missing) {
-        await this.#prepare(layer, options);
+        await this.#unpacking.prepare(layer, options);
         await unpack(layer, 'merged');
         await driver.commit({ key: layer.key, name: layer.key, chain: layer.chain }, this.#parts.views.context(options.signal));
       }
       return sizes;
     }
-    for (const layer of missing) await this.#prepare(layer, options);
+    for (const layer of missing) if (layer.early === undefined) await this.#unpacking.prepare(layer, options);
     // Each layer's own changes are a tree of their own: order does not matter, so all threads can work.
     const late = await settleAll(missing, (layer) => this.#unpackAlone(layer, unpack));
     for (const layer of late) await unpack(layer, 'merged');
@@ -232,36 +255,12 @@ export class ImageLayers {
     }
   }
 
-  async #prepare({ driver, key, chain }: Missing, { signal }: Abortable): Promise<void> {
-    failpoint('layer.stage');
-    await (await this.#parts.views.driver(driver)).prepare({ key, chain }, this.#parts.views.context(signal));
-  }
-
-  async #unpack({ driver, key, chain, source }: Missing, view: 'merged' | 'changes', { signal }: Abortable): Promise<number> {
-    const isDiffIdKnown = source.blob.digest === source.diffId;
-    const whiteouts = view === 'changes' ? 'overlay' : 'plain';
-    await using file = await this.#openPlain(source.blob.path, { signal });
-    await using shown = await this.#parts.views.show({ driver, key, chain }, { readOnly: false, view, signal });
-    const job = { root: shown.path, fd: file.fd, whiteouts, isDiffIdKnown } as const;
-    const { diffId, sizeBytes } = await this.#parts.workers.run('apply', job, { signal });
-    if (!isDiffIdKnown && diffId !== source.diffId) throw invalidArgument(`invalid diffID: expected "${source.diffId}", got "${diffId}"`);
+  async #unpack(layer: Missing, view: 'merged' | 'changes', { signal }: Abortable): Promise<number> {
+    const { source, early } = layer;
+    const isEarly = early !== undefined && view === 'changes';
+    const { diffId, sizeBytes } = isEarly ? await early.unpacked : await this.#unpacking.unpack(layer, source, { view, signal });
+    if (diffId !== source.diffId) throw invalidArgument(`invalid diffID: expected "${source.diffId}", got "${diffId}"`);
     return sizeBytes;
-  }
-
-  /** The layer's file, or what xz or bzip2 makes of it: those two are no libraries here. */
-  async #openPlain(path: string, { signal }: Abortable): Promise<{ readonly fd: number } & AsyncDisposable> {
-    const file = await open(path, 'r');
-    const head = Buffer.alloc(8);
-    await file.read(head, 0, 8, 0);
-    if (!['xz', 'bzip2'].includes(sniff(head))) return file;
-    await file.close();
-    const plain = this.#parts.content.newIngestPath();
-    try {
-      await this.#parts.workers.run('ingest', { path: plain }, { input: plainStream(createReadStream(path), { signal }), signal });
-      return await open(plain, 'r');
-    } finally {
-      await rm(plain, { force: true });
-    }
   }
 
   /** Everything to the disk in one go, then the names: parents first. */
@@ -313,10 +312,16 @@ export class ImageLayers {
 
   /** Undoes what was not kept. */
   async #discard(missing: readonly Missing[]): Promise<void> {
-    for (const { chainId, driver, key } of missing.toReversed()) {
-      this.#stagedKeys.delete(key);
-      if (this.#layers.get(chainId)?.key !== key) await this.#removeSnapshot(driver, key);
+    for (const { chainId, driver, key, early } of missing.toReversed()) {
+      await early?.stop();
+      if (this.#layers.get(chainId)?.key === key) this.#stagedKeys.delete(key);
+      else await this.#discardSnapshot(driver, key);
     }
+  }
+
+  async #discardSnapshot(driver: string, key: string): Promise<void> {
+    this.#stagedKeys.delete(key);
+    await this.#removeSnapshot(driver, key);
   }
 
   /** What cannot be deleted now is found by the next collection. */

@@ -1,5 +1,7 @@
 export { chainIdsOf, maxDepth } from './chain-id.ts';
-export type { ImageLayers, LayerSource, StagedLayers, StageOptions } from './image-layers.ts';
+export type { EarlyLayers } from './early-layers.ts';
+export type { ImageLayers, StagedLayers, StageOptions } from './image-layers.ts';
+export type { LayerSource } from './layer-unpacking.ts';
 export { Layers, type LayersOptions } from './layers.ts';
 export { endOfArchive, paddingBytes, TarError, tarHeader, type TarEntry, type TarHandler, type TarHeader, TarReader } from './tar/index.ts';
 export { plainStream } from './plain-stream.ts';

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { type Abortable, invalidArgument } from '@gantry/sdk';
-import type { Content } from '../../content/index.ts';
+import type { Content, Ingested } from '../../content/index.ts';
 import { decompressed, plainStream, TarError, type TarHandler, type TarHeader, TarReader } from '../../layers/index.ts';
 import { failpoint } from '../../support/index.ts';
 import { IngestWriter } from './ingest-writer.ts';
@@ -13,6 +13,12 @@ const maxMembers = 65_536;
 const maxNameBytes = 4_096;
 const pieceBytes = 1024 * 1024;
 
+interface SplitOptions extends Abortable {
+  readonly content: Content;
+  /** Told of each file when all of its bytes are in it. */
+  readonly onFile?: (file: Ingested) => void;
+}
+
 /** An archive that was taken apart; disposing removes the files that nobody made blobs of. */
 export interface SplitArchive extends AsyncDisposable {
   readonly members: Members;
@@ -22,10 +28,7 @@ export interface SplitArchive extends AsyncDisposable {
  * Reads a tar, compressed or not, once from its beginning to its end: big members become files of the ingest folder, hashed on the way.
  * `invalid_argument` for what is no tar. Abort and failure leave nothing.
  */
-export async function splitArchive(
-  tar: AsyncIterable<Buffer>,
-  { content, signal }: { readonly content: Content } & Abortable,
-): Promise<SplitArchive> {
+export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onFile, signal }: SplitOptions): Promise<SplitArchive> {
   await using undo = new AsyncDisposableStack();
   const paths: string[] = [];
   undo.defer(async () => {
@@ -38,7 +41,7 @@ export async function splitArchive(
   };
   const members = new Members(newPath);
   await using writer = new IngestWriter();
-  const sorter = new Sorter(members, { writer, newPath });
+  const sorter = new Sorter(members, { writer, newPath, onFile });
   const reader = new TarReader(sorter);
   try {
     for await (const chunk of decompressed(plainStream(tar, { signal }))) {
@@ -74,6 +77,7 @@ class Sorter implements TarHandler {
   readonly #members: Members;
   readonly #writer: IngestWriter;
   readonly #newPath: () => string;
+  readonly #onFile: SplitOptions['onFile'];
   #smallTotal = 0;
   #entries = 0;
   #name: string | undefined;
@@ -81,10 +85,14 @@ class Sorter implements TarHandler {
   #filled = 0;
   #isFile = false;
 
-  constructor(members: Members, { writer, newPath }: { readonly writer: IngestWriter; readonly newPath: () => string }) {
+  constructor(
+    members: Members,
+    { writer, newPath, onFile }: { readonly writer: IngestWriter; readonly newPath: () => string; readonly onFile: SplitOptions['onFile'] },
+  ) {
     this.#members = members;
     this.#writer = writer;
     this.#newPath = newPath;
+    this.#onFile = onFile;
   }
 
   entry(header: TarHeader): void {
@@ -115,10 +123,21 @@ class Sorter implements TarHandler {
     const name = this.#name;
     if (name === undefined) return;
     this.#name = undefined;
-    if (this.#isFile) this.#members.set(name, { kind: 'file', ...this.#writer.end() });
+    if (this.#isFile) this.#endFile(name);
     else if (this.#small !== undefined) this.#members.set(name, { kind: 'small', bytes: this.#small });
     this.#isFile = false;
     this.#small = undefined;
+  }
+
+  #endFile(name: string): void {
+    const file = this.#writer.end();
+    this.#members.set(name, { kind: 'file', ...file });
+    // A failure is told by the writer.
+    if (this.#onFile !== undefined)
+      void this.#writer
+        .settled()
+        .then(() => this.#onFile?.(file))
+        .catch(() => undefined);
   }
 
   #begin(name: string, sizeBytes: number): void {
