@@ -2,8 +2,6 @@
  * The whole store, one SQLite file in WAL mode below the data root:
  *
  *   metadata.db
- *   ├─ meta             schema version, engine id, boot id
- *   ├─ blobs            digest → size; the bytes are files in content/
  *   ├─ layers           chain id → parent chain id, diff id, blob, graph driver and its key, size
  *   ├─ images           image id (= digest of its config blob) → parent, times, whether built here
  *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
@@ -17,17 +15,16 @@
  *   │  └─ endpoints     container id ↔ network id → executed plan, addresses, ports
  *   ├─ log_cursors      container id → acknowledged sequence and spool position
  *   ├─ plugin_state     plugin, key → value, revision
- *   ├─ leases           what a running operation protects from collection, by owner process and boot
  *   └─ intents          calls to drivers whose outcome is not recorded yet
  *
+ * Blobs have no rows: their names are their digests (content/). What a running operation protects from collection is held in memory, since one
+ * engine owns the store: after a crash nothing is protected, and what was half-made is collected at the next start.
+ *
  * Documents are JSON text. Nothing is acknowledged before its transaction is in the log and the log is fsynced (synchronous=FULL).
- * A newer `schema_version` than this file knows is refused. Migrations run in order inside one transaction.
+ * A newer `user_version` than this file knows is refused. Migrations run in order inside one transaction.
  */
 export const migrations: readonly string[] = [
   `
-  CREATE TABLE blobs (
-    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL
-  ) WITHOUT ROWID;
   CREATE TABLE layers (
     chain_id TEXT PRIMARY KEY, parent TEXT REFERENCES layers(chain_id), diff_id TEXT NOT NULL,
     blob_digest TEXT NOT NULL, driver TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, created INTEGER NOT NULL
@@ -70,9 +67,6 @@ export const migrations: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE TABLE plugin_state (
     plugin TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (plugin, key)
-  ) WITHOUT ROWID;
-  CREATE TABLE leases (
-    id TEXT PRIMARY KEY, boot_id TEXT NOT NULL, owner_pid INTEGER NOT NULL, created INTEGER NOT NULL, resources TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE TABLE intents (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, document TEXT NOT NULL, created INTEGER NOT NULL
