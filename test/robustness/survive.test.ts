@@ -105,7 +105,7 @@ test('the restart policy of what ended while the engine was dead is applied, onc
   await until(() => countProcesses(secondRun) > 0);
   const { RestartCount } = await engine.api.json<{ readonly RestartCount: number }>('GET', '/containers/again/json');
   assert.deepEqual({ RestartCount, running: countProcesses(secondRun) }, { RestartCount: 1, running: 1 });
-  await until(async () => (await linesOf('again')).length === 2);
+  assert.deepEqual(await linesOf('again'), ['run', 'run']);
 });
 
 test('exec and attach reach a container that the engine did not start itself', async () => {
