@@ -23,12 +23,16 @@ export interface Roots extends Disposable {
 }
 
 /**
- * Makes and locks the data root (mode 0700, ours) and readies the exec root. One engine per data root: a second one fails with `conflict`
- * naming the first one's pid. After a reboot the exec root is emptied: nothing it describes lives any more.
+ * Makes and locks the data root (mode 0700, ours) and readies the exec root (0711: a socket may lie there, all else in it is closed by
+ * itself). Roots that others can write to are `forbidden`. One engine per data root: a second one fails with `conflict` naming the first
+ * one's pid. After a reboot the exec root is emptied: nothing it describes lives any more.
  */
 export function openRoots({ dataRoot, execRoot }: { readonly dataRoot: string; readonly execRoot: string }): Roots {
-  for (const path of [dataRoot, execRoot]) makeFolder(path);
-  refuseForeign(dataRoot);
+  makeFolder(dataRoot, 0o700);
+  makeFolder(execRoot, 0o711);
+  refuseForeign('data root', dataRoot);
+  refuseForeign('exec root', execRoot);
+  if ((statSync(dataRoot).mode & 0o077) !== 0) chmodSync(dataRoot, 0o700);
   const { lock, earlier } = lockFolder(dataRoot);
   try {
     const sameBoot = !forgetEarlierBoot(execRoot);
@@ -50,21 +54,20 @@ function unlock(lock: number): void {
   closeSync(lock);
 }
 
-function makeFolder(path: string): void {
+function makeFolder(path: string, mode: number): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    mkdirSync(path, { recursive: true, mode });
   } catch (error) {
     throw fromErrno(error, `make folder ${path}`);
   }
 }
 
-function refuseForeign(path: string): void {
+function refuseForeign(what: 'data root' | 'exec root', path: string): void {
   const { uid, mode } = statSync(path);
   if (uid !== process.geteuid?.())
-    throw forbidden(`data root ${path} belongs to user ${uid}`, { hint: 'choose another --data-root or change its owner' });
+    throw forbidden(`${what} ${path} belongs to user ${uid}`, { hint: `choose another --${what.replace(' ', '-')} or change its owner` });
   if ((mode & 0o022) !== 0)
-    throw forbidden(`data root ${path} can be written by others (mode ${(mode & 0o777).toString(8)})`, { hint: `chmod 700 ${path}` });
-  if ((mode & 0o077) !== 0) chmodSync(path, 0o700);
+    throw forbidden(`${what} ${path} can be written by others (mode ${(mode & 0o777).toString(8)})`, { hint: `chmod go-w ${path}` });
 }
 
 function lockFolder(dataRoot: string): { readonly lock: number; readonly earlier: 'none' | 'ended' | 'died' } {

@@ -1,5 +1,5 @@
 import { mkdirSync, rmdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Abortable, Attachment, Logger } from '@gantry/sdk';
 import type { GraphDriver } from '@gantry/sdk/graph';
 import { driverContext, type Drivers } from '../drivers/index.ts';
@@ -62,6 +62,8 @@ export class Views {
 
   /** Mounts an attachment at a folder, which is made. */
   async mountAt(target: string, { mounts }: Attachment, { driver, signal }: { readonly driver: string } & Abortable): Promise<void> {
+    // Programs with set-uid bits lie below: nobody else may come here (CVE-2021-41103).
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     mkdirSync(target, { recursive: true, mode: 0o711 });
     await makeMounts({ target, mounts, grants: this.#drivers.grants('graph', driver), signal });
   }

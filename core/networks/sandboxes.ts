@@ -135,7 +135,7 @@ export class Sandboxes {
 
   #makeNetns(containerId: string): string {
     const path = this.netnsPath(containerId);
-    mkdirSync(join(this.#tools.execRoot, 'netns'), { recursive: true, mode: 0o755 });
+    mkdirSync(join(this.#tools.execRoot, 'netns'), { recursive: true, mode: 0o700 });
     failpoint('start.netns');
     createNetns(path);
     return path;

@@ -34,10 +34,13 @@ function bind(server: Server, place: { readonly path: string } | { readonly fd: 
   return new Promise((resolve, reject) => {
     const onError = (error: Error) => reject(fromErrno(error, `listening on ${host}`));
     server.once('error', onError);
+    // The socket is made during this call: nobody else may connect before it has its owner and mode.
+    const umask = process.umask(0o177);
     server.listen(place, backlog, () => {
       server.off('error', onError);
       resolve();
     });
+    process.umask(umask);
   });
 }
 
