@@ -35,6 +35,13 @@ export class Entry {
     return this.state.phase;
   }
 
+  /** Restarts by the policy, with the one that is under way. */
+  get restartCount(): number {
+    const { phase, restartCount } = this.state;
+    const isRestart = phase.kind === 'restarting' || (phase.kind === 'starting' && phase.from === 'restarting');
+    return isRestart ? restartCount + 1 : restartCount;
+  }
+
   /** The process that lives now, paused or not. */
   get run(): Run | undefined {
     return this.state.phase.kind === 'running' ? this.state.phase.run : undefined;
@@ -50,13 +57,13 @@ export class Entry {
     return phase.kind === 'running' || phase.kind === 'restarting' || (phase.kind === 'starting' && phase.from === 'restarting');
   }
 
-  /** Wakes those who wait for any of these. */
+  /** Wakes those who wait for any of these. Why it did not start is no failure of its removal, which clients would report again. */
   wake(...conditions: readonly WaitCondition[]): void {
-    const result = { exitCode: this.state.exitCode, ...(this.state.error === '' ? {} : { error: this.state.error }) };
+    const { exitCode, error } = this.state;
     for (const waiter of this.waiters) {
       if (!conditions.includes(waiter.condition)) continue;
       this.waiters.delete(waiter);
-      waiter.resolve(result);
+      waiter.resolve({ exitCode, ...(error === '' || waiter.condition === 'removed' ? {} : { error }) });
     }
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from '@gantry/sdk/client';
 import type { Api } from '../support/api.ts';
 
 /** Asks, and takes the named statuses for done. */
@@ -78,6 +79,14 @@ export async function runExec(api: Api, name: string, command: readonly string[]
   const { status, body } = await api.call('POST', `/exec/${Id}/start`, { json: { Detach: false, Tty: false } });
   if (status >= 400) throw new Error(`exec: ${status} ${body}`);
   return (await api.json<{ readonly ExitCode: number }>('GET', `/exec/${Id}/json`)).ExitCode;
+}
+
+/** What docker logs shows. */
+export async function linesOf({ socketPath }: Api, name: string): Promise<readonly string[]> {
+  const { containers } = connect({ host: `unix://${socketPath}` });
+  let all = '';
+  for await (const { data } of await containers.logs(name, { tty: false, stdout: true, stderr: true })) all += data.toString();
+  return all.split('\n').slice(0, -1);
 }
 
 /** Processes of this pid namespace with exactly this command line: the proof of how many containers really run. */

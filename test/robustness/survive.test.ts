@@ -10,7 +10,7 @@ import { connect } from '@gantry/sdk/client';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { inNamespaces } from '../support/namespaces.ts';
-import { containerState, countProcesses, createContainer, expect, runExec, until } from './requests.ts';
+import { containerState, countProcesses, createContainer, expect, linesOf, runExec, until } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
@@ -46,7 +46,7 @@ before(async () => {
     await expect(engine.api, 'POST', `/containers/${name}/start`, { statuses: [204] });
   }
   pidsBefore = await pids();
-  await until(async () => (await linesOf('counter')).length > 20);
+  await until(async () => (await linesOf(engine.api, 'counter')).length > 20);
   await engine.kill('SIGKILL');
   await whileItIsDead();
   engine = await Daemon.start({ folder });
@@ -85,9 +85,9 @@ test('the log has every line once, whatever the engine was doing when it was wri
     await sleep(100);
     engine = await Daemon.start({ folder });
   }
-  const seen = (await linesOf('counter')).length;
-  await until(async () => (await linesOf('counter')).length > seen + 50);
-  const lines = await linesOf('counter');
+  const seen = (await linesOf(engine.api, 'counter')).length;
+  await until(async () => (await linesOf(engine.api, 'counter')).length > seen + 50);
+  const lines = await linesOf(engine.api, 'counter');
   assert.deepEqual(
     lines,
     lines.map((_, at) => `line ${at + 1}`),
@@ -98,14 +98,14 @@ test('what ended while the engine was dead has its exit code and its last words'
   await until(async () => (await containerState(engine.api, 'brief')).Status === 'exited');
   assert.equal((await containerState(engine.api, 'brief')).ExitCode, 7);
   assert.equal((await engine.api.json<{ StatusCode: number }>('POST', '/containers/brief/wait')).StatusCode, 7);
-  assert.deepEqual(await linesOf('brief'), ['last words before', 'last words']);
+  assert.deepEqual(await linesOf(engine.api, 'brief'), ['last words before', 'last words']);
 });
 
 test('the restart policy of what ended while the engine was dead is applied, once', async () => {
   await until(() => countProcesses(secondRun) > 0);
   const { RestartCount } = await engine.api.json<{ readonly RestartCount: number }>('GET', '/containers/again/json');
   assert.deepEqual({ RestartCount, running: countProcesses(secondRun) }, { RestartCount: 1, running: 1 });
-  assert.deepEqual(await linesOf('again'), ['run', 'run']);
+  assert.deepEqual(await linesOf(engine.api, 'again'), ['run', 'run']);
 });
 
 test('exec and attach reach a container that the engine did not start itself', async () => {
@@ -129,13 +129,6 @@ test('a container that the engine did not start itself can be stopped and remove
 async function pids(): Promise<Readonly<Record<string, number>>> {
   const states = await Promise.all(survivors.map(async (name) => [name, (await containerState(engine.api, name)).Pid] as const));
   return Object.fromEntries(states);
-}
-
-async function linesOf(name: string): Promise<readonly string[]> {
-  const client = connect({ host: `unix://${engine.places.socketPath}` });
-  let all = '';
-  for await (const { data } of await client.containers.logs(name, { tty: false, stdout: true, stderr: true })) all += data.toString();
-  return all.split('\n').slice(0, -1);
 }
 
 /** What the port answers, on the loopback address. The server takes one connection after the other, and may be between two. */

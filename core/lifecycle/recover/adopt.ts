@@ -38,10 +38,10 @@ async function takeOver(room: Room, entry: Entry, state: State): Promise<void> {
     networks: document.networks,
   });
   await room.parts.volumes.adopt(id, volumeNames(document.mounts));
-  const startedAt = entry.state.startedAt || timestamp();
+  const wasStarting = entry.phase.kind === 'starting';
   room.store.setState(entry, {
     phase: { kind: 'running', run: { ...run, ports: sandbox.ports }, paused },
-    startedAt,
+    ...(wasStarting && { startedAt: timestamp(), restartCount: entry.restartCount }),
     isPausedForCommit: false,
   });
   room.parts.logs.start(loggedContainer(room, entry, run.streams.control));
@@ -72,5 +72,6 @@ async function rollBack(room: Room, entry: Entry): Promise<void> {
 async function collectEnd(room: Room, entry: Entry, { exitCode = 255, exitedAt = new Date(), oomKilled = false }: State): Promise<void> {
   // What it wrote while nobody watched is delivered by the end's draining.
   room.parts.logs.start(loggedContainer(room, entry));
+  room.store.setState(entry, { restartCount: entry.restartCount });
   await endLocked(room, entry, { exitCode, exitedAt, oomKilled });
 }

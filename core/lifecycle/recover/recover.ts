@@ -41,19 +41,25 @@ async function recoverOne(room: Room, entry: Entry, hasOutput: boolean): Promise
     case 'running':
       return await adopt(room, entry);
     case 'restarting':
+      // First of all the run that ended: its exit would be taken for the next one's.
+      await freeLeftovers(room, entry, hasOutput);
       return scheduleRestart(room, entry, 0);
     case 'created':
     case 'exited':
     case 'dead':
     case 'removing':
-      if (hasOutput) room.parts.logs.start(loggedContainer(room, entry));
-      // Its process ended, but the engine did not live to free what it had.
-      if (existsSync(room.folders.bundle(entry.id))) await freeResources(room, entry);
-      else if (hasOutput) await room.parts.logs.stop(entry.id);
+      await freeLeftovers(room, entry, hasOutput);
       return;
     default:
       entry.phase satisfies never;
   }
+}
+
+/** Its process ended, but the engine did not live to free what it had. */
+async function freeLeftovers(room: Room, entry: Entry, hasOutput: boolean): Promise<void> {
+  if (hasOutput) room.parts.logs.start(loggedContainer(room, entry));
+  if (existsSync(room.folders.bundle(entry.id))) await freeResources(room, entry);
+  else if (hasOutput) await room.parts.logs.stop(entry.id);
 }
 
 function startsAtBoot({ phase, state, document, isRunning }: Entry): boolean {

@@ -46,7 +46,8 @@ export async function startLocked(room: Room, entry: Entry): Promise<void> {
     undo.move();
     becomeRunning(room, entry, { ...prepared, ...created });
   } catch (error) {
-    room.store.setState(entry, { phase: { kind: from }, exitCode: startExitCode(error), error: messageOf(error) });
+    const { restartCount } = entry;
+    room.store.setState(entry, { phase: { kind: from }, restartCount, exitCode: startExitCode(error), error: messageOf(error) });
     // Whoever waits for the end of what never ran learns that it ended.
     entry.wake('not-running', 'next-exit');
     throw error;
@@ -106,6 +107,7 @@ function becomeRunning(room: Room, entry: Entry, run: Run): void {
   room.store.setState(entry, {
     phase: { kind: 'running', run, paused: false },
     startedAt: timestamp(),
+    restartCount: entry.restartCount,
     exitCode: 0,
     error: '',
     oomKilled: false,

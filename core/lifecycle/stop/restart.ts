@@ -29,7 +29,6 @@ async function restartNow(room: Room, entry: Entry): Promise<void> {
   using _held = await room.lock(entry);
   if (entry.phase.kind !== 'restarting') return;
   try {
-    room.store.setState(entry, { restartCount: entry.state.restartCount + 1 });
     await startLocked(room, entry);
   } catch (error) {
     room.parts.log.warn({ container: entry.id, err: error }, `cannot restart container ${entry.id}: ${messageOf(error)}`);
