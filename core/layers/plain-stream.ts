@@ -12,7 +12,7 @@ const tools = {
 
 /**
  * The stream as it is, or the output of xz(1) or bzip2(1) when it is compressed so; gzip and zstd are taken off where the stream is read.
- * Damaged: `invalid_argument`. Ending or aborting the reading ends the tool.
+ * Damaged: `invalid_argument`. Ending or aborting the reading ends the tool. A chunk is used up when the next one is asked for.
  */
 export async function* plainStream(source: AsyncIterable<Buffer>, { signal }: Abortable = {}): AsyncIterable<Buffer> {
   const chunks = source[Symbol.asyncIterator]();
@@ -37,6 +37,11 @@ async function* restOf(first: Buffer, chunks: AsyncIterator<Buffer>): AsyncItera
   }
 }
 
+/** The pipe to the tool keeps several. */
+async function* copies(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  for await (const chunk of source) yield Buffer.from(chunk);
+}
+
 async function* through(kind: keyof typeof tools, source: AsyncIterable<Buffer>, signal: AbortSignal | undefined): AsyncIterable<Buffer> {
   const file = tools[kind].find((path) => existsSync(path));
   if (file === undefined) throw invalidArgument(`unsupported compression ${kind}: the ${kind} tool is not installed`);
@@ -46,7 +51,7 @@ async function* through(kind: keyof typeof tools, source: AsyncIterable<Buffer>,
   signal?.addEventListener('abort', stop, { once: true });
   const said: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => void (said.length < 10 && said.push(chunk)));
-  const feeding = pipeline(source, child.stdin).catch((error: unknown) => error);
+  const feeding = pipeline(copies(source), child.stdin).catch((error: unknown) => error);
   try {
     for await (const chunk of child.stdout) yield Buffer.from(chunk as Uint8Array);
     const code = await ended;

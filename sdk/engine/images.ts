@@ -56,11 +56,12 @@ export interface Images {
   prune(request: Filtered): Promise<{ readonly deleted: readonly DeletedImage[]; readonly spaceReclaimed: number }>;
   /** A docker-archive and OCI layout in one deterministic tar: the same images give the same bytes. */
   save(images: readonly string[], options?: Abortable): Promise<AsyncIterable<Buffer>>;
-  /** All the archive's images or none. */
+  /** All the archive's images or none. Is done with a chunk when it asks for the next, so that its memory may be used again. */
   load(
     tar: AsyncIterable<Buffer>,
     options: { readonly onProgress?: OnProgress } & Abortable,
   ): Promise<readonly { readonly id: string; readonly reference?: string; readonly replaced?: string }[]>;
+  /** Is done with a chunk when it asks for the next. */
   import(request: ImportImage & Abortable): Promise<{ readonly id: string }>;
   /** Fails with `not_implemented` while no transport plugin is loaded. */
   pull(

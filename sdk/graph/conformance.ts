@@ -195,6 +195,21 @@ export const graphCases: readonly GraphCase[] = [
       assert.ok(whiteout.isCharacterDevice() && whiteout.rdev === 0);
     },
   },
+  {
+    name: 'changes.parents-may-be-named-at-commit',
+    skip: ({ driver }) => (driver.features.includes('changes') ? undefined : 'no feature changes'),
+    run: async (subject) => {
+      await prepare(subject, 'two', []);
+      {
+        await using early = await show(subject, { key: 'two', chain: [], view: 'changes' });
+        writeFileSync(join(early.path, 'added'), 'x');
+      }
+      await layer(subject, 'one', [], (root) => writeFileSync(join(root, 'below'), 'x'));
+      await subject.driver.commit({ key: 'two', name: 'two', chain: ['one'] }, subject.ctx);
+      await using tree = await show(subject, { key: 'two', chain: ['one'], readOnly: true });
+      assert.deepEqual(readdirSync(tree.path).toSorted(), ['added', 'below']);
+    },
+  },
 ];
 
 function cases(runs: Readonly<Record<string, Run>>): readonly GraphCase[] {

@@ -13,7 +13,8 @@
  * Scenarios
  * - Unpacking a layer: prepare(key, chain), attach(key, chain, writable), the engine writes the files, detach, commit(key → name).
  *   With the feature `changes` several layers of one image are unpacked at once: the parents named may then still be prepared, and are
- *   committed first.
+ *   committed first. A layer may even be unpacked before its parents are known: prepared with an empty chain, and committed with the
+ *   chain that counts from then on.
  * - Running a container: prepare(key, chain of the image), attach(key, chain, writable) at each start, detach at each stop, remove at the end.
  * - Looking into an image: attach(name, chain, readOnly).
  * - A crash between prepare and commit: the engine removes the key when it starts again.

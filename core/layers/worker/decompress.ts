@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress, constants } from 'node:zlib';
 import { invalidArgument, messageOf } from '@gantry/sdk';
 
@@ -17,7 +18,7 @@ export function sniff(head: Uint8Array): Compression {
 /**
  * The plain bytes of a stream whose compression is told by its beginning. gzip and zstd (window up to 128 MiB) only: xz and bzip2 are
  * the work of `externalDecompressor`. Damaged, cut or followed by garbage: `invalid_argument`. zlib works in other threads and
- * touches no files, so this is safe in a thread with a foreign root.
+ * touches no files, so this is safe in a thread with a foreign root. A chunk is used up when the next one is asked for.
  */
 export async function* decompressed(source: Iterable<Buffer> | AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const chunks = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
@@ -57,7 +58,7 @@ async function* inflated(kind: 'gzip' | 'zstd', head: Buffer, chunks: Chunks): A
   const feed = async (): Promise<void> => {
     try {
       for await (const chunk of rest(head, chunks)) {
-        if (!inflate.write(chunk)) await drained(inflate);
+        await written(inflate, chunk);
         if (inflate.destroyed) return;
       }
       inflate.end();
@@ -77,13 +78,14 @@ async function* inflated(kind: 'gzip' | 'zstd', head: Buffer, chunks: Chunks): A
   }
 }
 
-/** Until it takes more or is over. */
-function drained(stream: NodeJS.EventEmitter): Promise<void> {
+/** Until it needs the chunk no more. */
+function written(stream: Writable, chunk: Buffer): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      stream.off('drain', done).off('close', done);
+      stream.off('close', done);
       resolve();
     };
-    stream.once('drain', done).once('close', done);
+    stream.once('close', done);
+    stream.write(chunk, done);
   });
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { busyboxImage, busyboxLayer } from '../../support/busybox.ts';
 import { digestOf, makeImage } from '../../support/image-archive.ts';
@@ -28,6 +30,41 @@ for (const [what, squeeze] of Object.entries({ plain: (bytes: Buffer) => bytes, 
     assert.deepEqual((await room.left()).ingest, []);
   });
 }
+
+for (const [what, squeeze] of Object.entries({
+  plain: (bytes: Buffer) => bytes,
+  gzip: gzipSync,
+  zstd: zstdCompressSync,
+  xz: (bytes: Buffer) => execFileSync('xz', ['-1c'], { input: bytes, maxBuffer: 2 ** 27 }),
+})) {
+  test(`Images.load() is done with a chunk (${what}) when it asks for the next`, async () => {
+    await using room = RoomUnderTest.open();
+    const { archive, imageId } = busyboxImage();
+    const squeezed = squeeze(archive);
+    async function* reused() {
+      const memory = Buffer.alloc(10_000);
+      for (let at = 0; at < squeezed.length; at += memory.length) {
+        const length = squeezed.copy(memory, 0, at);
+        yield memory.subarray(0, length);
+        memory.fill(0xff);
+      }
+    }
+    assert.deepEqual(await room.images.load(reused(), {}), [{ id: imageId, reference: 'busybox:latest' }]);
+  });
+}
+
+test('Images.load() unpacks a layer while the rest of the archive is still to come, and takes it away when the rest is bad', async () => {
+  await using room = RoomUnderTest.open();
+  const layer = layerOf('hello', 'world'.repeat(30_000));
+  const before = await room.left();
+  async function* archive() {
+    yield Buffer.concat([entry('layer.tar', layer), entry('other', 'x')]);
+    while ((await room.left()).snapshots === before.snapshots) await setTimeout(5);
+    yield Buffer.concat([entry('manifest.json', 'rubbish'), endOfArchive]);
+  }
+  await assert.rejects(room.images.load(archive(), {}), /manifest\.json/);
+  assert.deepEqual(await room.left(), before);
+});
 
 test('Images.load() loads an OCI layout, whatever small pieces it comes in, and takes the name from the annotation', async () => {
   await using room = RoomUnderTest.open();

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { cancelled } from '@gantry/sdk';
+import { release } from './memory.ts';
 
 /** A client that reads at its own pace. */
 export class Outgoing {
@@ -19,9 +20,13 @@ export class Outgoing {
     if (!more) await drained(this.#writable);
   }
 
-  /** Sends everything of `source` and ends the answer. */
+  /** Sends everything of `source`, which gives its chunks away, and ends the answer. */
   async pipe(source: AsyncIterable<Buffer | string>): Promise<void> {
-    for await (const chunk of source) await this.write(chunk);
+    for await (const chunk of source) {
+      await this.write(chunk);
+      // With nothing left to send, this was sent.
+      if (this.#writable.writableLength === 0) release(chunk);
+    }
     this.end();
   }
 

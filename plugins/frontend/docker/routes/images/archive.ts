@@ -1,5 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { Call } from '../../http/call.ts';
+import { releasing } from '../../streams/memory.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { get, post, type Route } from '../route.ts';
 
@@ -23,7 +24,10 @@ async function save(call: Call, names: readonly string[]): Promise<void> {
 async function load(call: Call): Promise<void> {
   const isQuiet = call.query.flag('quiet', true);
   await withProgress(call, async (report) => {
-    const loaded = await call.engine.images.load(call.body(), { ...(isQuiet ? {} : { onProgress: report }), signal: call.signal });
+    const loaded = await call.engine.images.load(releasing(call.body()), {
+      ...(isQuiet ? {} : { onProgress: report }),
+      signal: call.signal,
+    });
     for (const { id, reference, replaced } of loaded) {
       if (reference !== undefined && replaced !== undefined) {
         report({ stream: `The image ${reference} already exists, renaming the old one with ID ${replaced} to empty string\n` });

@@ -3,6 +3,7 @@ import { registryAuth } from '../../bodies/objects.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
 import { readShape } from '../../http/shape.ts';
+import { releasing } from '../../streams/memory.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { post, type Route } from '../route.ts';
 
@@ -35,7 +36,7 @@ async function importTar(call: Call): Promise<void> {
   await withProgress(call, async (report) => {
     const { id } = await call.engine.images.import(
       withoutAbsent({
-        tar: call.body(),
+        tar: releasing(call.body()),
         reference: repository === undefined ? undefined : withTag(repository, query.word('tag')),
         message: query.word('message'),
         changes: query.all('changes').flatMap((change) => change.split('\n')),
