@@ -1,18 +1,16 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { internal } from '@gantry/sdk';
-import { isErrno, openat2, openPath, parseMountinfo, setns, setPropagation, umount2, unmountFlags, unshare } from '@gantry/sdk/linux';
+import { isErrno, openat2, parseMountinfo, setns, setPropagation, umount2, unmountFlags, unshare } from '@gantry/sdk/linux';
 
-/** The machine's own /proc: a container's does not know this thread. */
-let machine: number | undefined;
 /** Each round takes all that are seen; what is below others shows up in the next. */
 const mostRounds = 8;
 
 /**
  * Moves this thread into a copy of the mounts that a process sees, and takes every proc file system out of the copy. Through one that knows
  * the machine's processes (`--pid host`, `-v /proc:/x`) a container's symlink could lead to /proc/1/root, which is the machine.
+ * `proc` is the machine's own /proc, opened: a container's does not know this thread.
  */
-export function enterMountsOf(pid: number): void {
-  machine ??= openSync('/proc', openPath);
+export function enterMountsOf(pid: number, proc: number): void {
   const mounts = openSync(`/proc/${pid}/ns/mnt`, 'r');
   try {
     setns(mounts, 'mount');
@@ -23,7 +21,7 @@ export function enterMountsOf(pid: number): void {
   // What is shared with the container would be unmounted there, too.
   setPropagation('/', 'private', { recursive: true });
   for (let round = 0; round < mostRounds; round += 1) {
-    const places = procMounts(machine);
+    const places = procMounts(proc);
     if (places.length === 0) return;
     for (const place of places) unmount(place);
   }

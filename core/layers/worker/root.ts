@@ -2,8 +2,8 @@ import { openSync } from 'node:fs';
 import { chdir, chroot, openPath, setns } from '@gantry/sdk/linux';
 import { enterMountsOf } from './process-mounts.ts';
 
-/** Open while this thread lives: the ways back. Nothing that runs here takes commands from a tree. */
-let real: { readonly root: number; readonly mounts: number } | undefined;
+/** Open while this thread lives: the ways back, and the machine's own /proc. Nothing that runs here takes commands from a tree. */
+let real: { readonly root: number; readonly mounts: number; readonly proc: number } | undefined;
 let isAway = false;
 
 /**
@@ -11,21 +11,22 @@ let isAway = false;
  * links are the only ones that lead out of a root. Only after `unshare('fs')`.
  */
 export function enter(folder: string): void {
-  leave();
+  const { proc } = leave();
   const pid = /^\/proc\/(\d+)\/root$/.exec(folder)?.[1];
   isAway = pid !== undefined;
-  if (pid !== undefined) enterMountsOf(Number(pid));
+  if (pid !== undefined) enterMountsOf(Number(pid), proc);
   else chroot(folder);
   chdir('/');
 }
 
 /** Back to the real root. */
-export function leave(): void {
-  real ??= { root: openSync('/', openPath), mounts: openSync('/proc/thread-self/ns/mnt', 'r') };
+export function leave(): NonNullable<typeof real> {
+  real ??= { root: openSync('/', openPath), mounts: openSync('/proc/thread-self/ns/mnt', 'r'), proc: openSync('/proc', openPath) };
   if (isAway) setns(real.mounts, 'mount');
   isAway = false;
   chdir(real.root);
   chroot('.');
+  return real;
 }
 
 /** Makes a folder of the present root this thread's root; symlinks on the way stay inside. */

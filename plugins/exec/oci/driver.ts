@@ -125,7 +125,7 @@ export class OciDriver implements ExecDriver {
     const waiting = this.#waitingExecs.get(`${id} ${execId}`);
     if (waiting === undefined) throw conflict(`exec ${execId} of container ${id} is not waiting to be started`);
     this.#waitingExecs.delete(`${id} ${execId}`);
-    waiting.monitor.release();
+    await releaseMonitor(waiting);
     return { pid: await this.#run(waiting.monitor, waiting.request, signal) };
   }
 
@@ -204,7 +204,7 @@ export class OciDriver implements ExecDriver {
     void monitor.sync
       .next({ keepAlive: false })
       .then((report) => this.#exits.tell({ id, execId, exitCode: report?.data ?? 255, exitedAt: new Date(), oomKilled: false }))
-      .then(() => monitor[Symbol.dispose]());
+      .finally(() => monitor[Symbol.dispose]());
   }
 
   #putExec({ id, execId, bundle }: ExecRequest, monitor: Monitor, pid: number): void {
@@ -218,6 +218,22 @@ export class OciDriver implements ExecDriver {
       startTime: pid === 0 ? 0 : (processStartTime(pid) ?? 0),
     };
     this.#records.putExec(record);
+  }
+}
+
+/** It may have ended while it waited: when its container went, and its folder. */
+async function releaseMonitor({
+  monitor,
+  request: { execId },
+}: {
+  readonly monitor: Monitor;
+  readonly request: ExecRequest;
+}): Promise<void> {
+  try {
+    monitor.release();
+  } catch (error) {
+    await monitor.abandon();
+    throw conflict(`exec ${execId}: its monitor has ended`, { cause: error });
   }
 }
 
