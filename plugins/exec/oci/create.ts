@@ -33,7 +33,8 @@ export async function createContainer(request: CreateRequest, { conmon, runtime,
   annotate(bundle, config, seccomp.annotations(runtime, spec));
   rmSync(layout.containerExit(id), { force: true });
   using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false });
-  const pid = await createdPid(monitor, request, signal).catch(async (error: unknown) => {
+  const program = spec.process?.args?.[0] ?? '';
+  const pid = await createdPid(monitor, { ...request, program }, signal).catch(async (error: unknown) => {
     await monitor.abandon();
     await destroyCgroup(cgroup, AbortSignal.timeout(10_000));
     rmSync(layout.runtimeState(id), { recursive: true, force: true });
@@ -55,19 +56,23 @@ export async function createContainer(request: CreateRequest, { conmon, runtime,
   };
 }
 
-async function createdPid(monitor: Monitor, { id, bundle }: CreateRequest, signal: AbortSignal): Promise<number> {
+async function createdPid(
+  monitor: Monitor,
+  { id, bundle, program }: CreateRequest & { readonly program: string },
+  signal: AbortSignal,
+): Promise<number> {
   const report = await monitor.sync.next({ signal });
   if (report === undefined) throw unavailable(`create container ${id}: conmon gave no answer: ${monitor.complaint() || 'it ended'}`);
   if (report.data > 0) return report.data;
-  throw startFailure(runtimeMessage(join(bundle, 'runtime.log'), report.message ?? ''), `create container ${id}`);
+  throw startFailure(runtimeMessage(join(bundle, 'runtime.log'), report.message ?? ''), { verb: 'create', program });
 }
 
 /** Options of conmon(8) that containers and execs have in common. */
 export function commonArguments(
   { id, bundle, tty, openStdin }: { readonly id: string; readonly bundle: string; readonly tty: boolean; readonly openStdin: boolean },
-  { path, root }: Runtime,
+  { path, root, options: given }: Runtime,
 ): string[] {
-  const runtimeArguments = ['--root', root, '--log', join(bundle, 'runtime.log'), '--log-format=json'];
+  const runtimeArguments = [...given, '--root', root, '--log', join(bundle, 'runtime.log'), '--log-format=json'];
   const options = flags({
     'api-version': '1',
     sync: true,

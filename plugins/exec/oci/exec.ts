@@ -48,14 +48,15 @@ export async function prepareExec(
 /** The pid of the process that the monitor was released to make. */
 export async function execPid(
   monitor: Monitor,
-  { execId, bundle }: Pick<ExecRequest, 'execId' | 'bundle'>,
+  { bundle, process }: Pick<ExecRequest, 'bundle' | 'process'>,
   signal: AbortSignal,
 ): Promise<number> {
   const report = await monitor.sync.next({ signal });
   if (report !== undefined && report.data > 0) return report.data;
   const message = runtimeMessage(join(bundle, 'runtime.log'), report?.message ?? monitor.complaint());
   await monitor.abandon();
-  throw startFailure(message, `exec ${execId}`);
+  const { args = [] } = process as { readonly args?: readonly string[] };
+  throw startFailure(message, { verb: 'exec', program: args[0] ?? '' });
 }
 
 export function removeExecBundle(bundle: string): void {

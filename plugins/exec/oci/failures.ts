@@ -15,14 +15,25 @@ export function runtimeMessage(logPath: string, fallback: string): string {
   return message || fallback.trim() || 'the runtime gave no reason';
 }
 
-/** A process that could not be made. Why, in the words that Docker's clients look for, is the message; which kind of why is the reason. */
-export function startFailure(message: string, doing: string): GantryError {
+/**
+ * A process that could not be made. A program that is not there or cannot be run is told in the words of Go's os/exec, which Docker's
+ * clients look for, whatever the runtime called it; which of the two is the reason.
+ */
+export function startFailure(
+  message: string,
+  { verb, program }: { readonly verb: 'create' | 'exec'; readonly program: string },
+): GantryError {
+  const doing = `OCI runtime ${verb} failed`;
   const reason = reasonOf(message);
   if (reason === undefined) return internal(`${doing}: ${message}`, { facts: { runtimeMessage: message } });
-  return new GantryError('invalid_argument', `${doing}: ${message}`, { reason, facts: { runtimeMessage: message } });
+  const why = reason === 'COMMAND_NOT_FOUND' ? whyNotFound(program) : whyNotExecutable(message);
+  const text = `${doing}: unable to start container process: exec: ${JSON.stringify(program)}: ${why}`;
+  return new GantryError('invalid_argument', text, { reason, facts: { runtimeMessage: message } });
 }
 
 function reasonOf(message: string): 'COMMAND_NOT_FOUND' | 'COMMAND_NOT_EXECUTABLE' | undefined {
+  // The working directory is not there, which says nothing about the program.
+  if (/\bchdir\b/.test(message)) return undefined;
   if (/executable file.*not found|exec:?.*(no such file or directory|not a directory)|open executable.*no such file/i.test(message))
     return 'COMMAND_NOT_FOUND';
   if (
@@ -33,6 +44,15 @@ function reasonOf(message: string): 'COMMAND_NOT_FOUND' | 'COMMAND_NOT_EXECUTABL
     return 'COMMAND_NOT_EXECUTABLE';
   }
   return undefined;
+}
+
+function whyNotFound(program: string): string {
+  return program.includes('/') ? `stat ${program}: no such file or directory` : 'executable file not found in $PATH';
+}
+
+/** A directory is "permission denied" as well: EACCES of execve(2). */
+function whyNotExecutable(message: string): string {
+  return /exec format error/i.test(message) ? 'exec format error' : 'permission denied';
 }
 
 function readText(path: string): string {

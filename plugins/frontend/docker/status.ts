@@ -34,17 +34,17 @@ export function textOf(error: unknown): string {
 }
 
 /** The docker CLI tells 127 from 126 by these words in the text of a failed start. */
-const wordsOfCommandFailures: Readonly<Record<string, string>> = {
-  COMMAND_NOT_FOUND: 'executable file not found in $PATH',
-  COMMAND_NOT_EXECUTABLE: 'permission denied',
+const wordsOfCommandFailures: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  COMMAND_NOT_FOUND: ['executable file not found in $PATH', 'no such file or directory'],
+  COMMAND_NOT_EXECUTABLE: ['permission denied'],
 };
 
 /** The same error with the words that the docker CLI looks for. */
 export function commandFailure(error: unknown): unknown {
   if (!GantryError.is(error)) return error;
   const words = wordsOfCommandFailures[error.reason ?? ''];
-  if (words === undefined || error.message.includes(words)) return error;
-  return new GantryError(error.code, `${error.message}: ${words}`, {
+  if (words === undefined || words.some((word) => error.message.includes(word))) return error;
+  return new GantryError(error.code, `${error.message}: ${words[0]}`, {
     hint: error.hint,
     reason: error.reason,
     facts: error.facts,

@@ -32,19 +32,26 @@ test('Containers.start() runs a program to its end, with its output and its exit
   assert.deepEqual({ status, running, pid, error }, { status: 'exited', running: false, pid: 0, error: '' });
 });
 
-for (const { args, code, match } of [
-  { args: ['nosuchprogram'], code: 127, match: /nosuchprogram.*(not found|no such file)/i },
-  { args: ['/etc/passwd'], code: 126, match: /permission denied/i },
-]) {
-  test(`Containers.start() of ${args[0]} fails, leaves the container created and says ${code}`, async () => {
-    const { id } = await engine.containers.create({ config: { Image: 'busybox', Cmd: args }, hostConfig: { NetworkMode: 'none' } });
+for (const { args, code, end, Runtime } of [
+  { args: ['nosuchprogram'], code: 127, end: 'exec: "nosuchprogram": executable file not found in $PATH' },
+  { args: ['/nosuch'], code: 127, end: 'exec: "/nosuch": stat /nosuch: no such file or directory' },
+  { args: ['/etc/passwd'], code: 126, end: 'exec: "/etc/passwd": permission denied' },
+  { args: ['/etc'], code: 126, end: 'exec: "/etc": permission denied' },
+].flatMap((row) => ['crun', 'runc'].map((name) => ({ ...row, Runtime: name })))) {
+  test(`Containers.start() of ${args[0]} fails with ${Runtime}, leaves the container created and says ${code}`, async () => {
+    const { id } = await engine.containers.create({
+      config: { Image: 'busybox', Cmd: args },
+      hostConfig: { NetworkMode: 'none', Runtime },
+    });
+    const removed = engine.containers.wait(id, 'removed').result;
     const { result } = engine.containers.wait(id, 'next-exit');
-    await assert.rejects(engine.containers.start(id), match);
-    assert.equal((await result).exitCode, code);
+    const message = `OCI runtime create failed: unable to start container process: ${end}`;
+    await assert.rejects(engine.containers.start(id), { message });
+    assert.deepEqual(await result, { exitCode: code, error: message });
     const { status, exitCode, error } = engine.containers.inspect(id).state;
-    assert.deepEqual([status, exitCode], ['created', code]);
-    assert.match(error, match);
+    assert.deepEqual([status, exitCode, error], ['created', code, message]);
     await engine.containers.remove(id);
+    assert.deepEqual(await removed, { exitCode: code }, 'its removal did not fail');
   });
 }
 
