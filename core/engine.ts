@@ -12,7 +12,7 @@ import { Layers } from './layers/index.ts';
 import { Lifecycle } from './lifecycle/index.ts';
 import { Logs } from './logs/index.ts';
 import { Database, pluginState } from './metadata/index.ts';
-import { NetworksRoom } from './networks/index.ts';
+import { type NetworkDefaults, NetworksRoom } from './networks/index.ts';
 import { defaultRoots, type EngineOptions, silentLog } from './options.ts';
 import { PluginHost } from './plugin-host/index.ts';
 import { openRoots } from './roots.ts';
@@ -93,7 +93,15 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
     options: asValue(options),
     database: asValue(database),
     events: room(() => new EventBus()),
-    drivers: room(() => new PluginHost({ ...options, database, pluginDirs: [ownPlugins, ...(options.pluginDirs ?? [])] })),
+    drivers: room(
+      () =>
+        new PluginHost({
+          ...options,
+          database,
+          pluginDirs: [ownPlugins, ...(options.pluginDirs ?? [])],
+          kindSettings: kindSettings(options),
+        }),
+    ),
     content: room(() => new Content(dataRoot)),
     layers: room(({ drivers, content }) => new Layers({ database, drivers, content, dataRoot, execRoot, log })),
     images: room(
@@ -106,7 +114,10 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           users: () => rooms.lifecycle.imageUsers,
         }),
     ),
-    networks: room((rooms) => new NetworksRoom({ ...pick(rooms), execRoot, users: () => rooms.lifecycle.networkUsers })),
+    networks: room(
+      (rooms) =>
+        new NetworksRoom({ ...pick(rooms), execRoot, users: () => rooms.lifecycle.networkUsers, defaults: networkDefaults(options) }),
+    ),
     volumes: room((rooms) => new VolumesRoom({ ...pick(rooms), execRoot, defaultDriver: rooms.drivers.first('volume') })),
     logs: room(({ drivers }) => new Logs({ database, drivers, dataRoot, log })),
     lifecycle: room(
@@ -134,6 +145,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           execRoot,
           engineId: engineId(database),
           labels: options.labels ?? [],
+          ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
           defaultLogDriver: options.logDriver ?? rooms.drivers.first('log'),
           graphDriver: () => graphDriver(rooms),
           containers: rooms.lifecycle.containers,
@@ -143,6 +155,22 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
     ),
   });
   return container;
+}
+
+/** What the engine is told that only drivers of one kind can use. */
+function kindSettings({ runtimes, defaultRuntime }: EngineOptions) {
+  return { exec: { ...(runtimes && { runtimes }), ...(defaultRuntime !== undefined && { defaultRuntime }) } };
+}
+
+function networkDefaults({ dns, dnsSearch, dnsOptions, publishAddress, bridgeCidr, mtu }: EngineOptions): NetworkDefaults {
+  return {
+    ...(dns && { dns }),
+    ...(dnsSearch && { dnsSearch }),
+    ...(dnsOptions && { dnsOptions }),
+    ...(publishAddress !== undefined && { publishAddress }),
+    ...(bridgeCidr !== undefined && { bridgeCidr }),
+    ...(mtu !== undefined && { mtu }),
+  };
 }
 
 /** What nearly every room needs. */

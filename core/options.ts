@@ -15,7 +15,10 @@ export interface EngineOptions {
   /** Log driver and options for containers that name none. */
   readonly logDriver?: string;
   readonly logOptions?: Readonly<Record<string, string>>;
+  /** OCI runtime of containers that name none; default: the first that works. */
   readonly defaultRuntime?: string;
+  /** Further OCI runtimes by name. */
+  readonly runtimes?: Readonly<Record<string, { readonly path: string; readonly runtimeArgs?: readonly string[] }>>;
   /** Labels of the engine, "key=value". */
   readonly labels?: readonly string[];
   /** DNS servers, search domains and options for containers that name none. */
@@ -24,8 +27,9 @@ export interface EngineOptions {
   readonly dnsOptions?: readonly string[];
   /** Address to publish ports on when the container names none; default 0.0.0.0 and ::. */
   readonly publishAddress?: string;
-  /** CIDR of the default bridge network; default: the first free pool. */
+  /** The default bridge's address with prefix length, "192.168.9.1/24"; default: the first free pool. */
   readonly bridgeCidr?: string;
+  /** Of bridges that name none, in bytes. */
   readonly mtu?: number;
   readonly log?: Logger;
 }

@@ -10,7 +10,16 @@ export function networkUsers(room: Room): NetworkUsers {
       const entry = room.store.find(reference);
       const { id, name, document, isRunning, run } = entry;
       const { config, hostConfig, networks } = document;
-      return { id, name, config, hostConfig, networks, running: isRunning, ...(run && { pid: run.pid }) };
+      return {
+        id,
+        name,
+        config,
+        hostConfig,
+        networks,
+        running: isRunning,
+        resolvConfPath: room.folders.files(id).resolvConf,
+        ...(run && { pid: run.pid }),
+      };
     },
     setNetworks: (id, networks) => Promise.try(() => room.store.setDocument(room.store.find(id), { networks })),
     usersOf: (networkId, networkName) =>

@@ -1,6 +1,7 @@
 import { conflict, forbidden, GantryError, invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { attach, checkStatic, detach } from './attachments.ts';
+import { refreshResolvConf } from './container-files.ts';
 import type { NetworkRecord } from './documents.ts';
 import { mappingsOf } from './publish.ts';
 import type { Sandboxes, SandboxTools } from './sandboxes.ts';
@@ -58,6 +59,7 @@ export async function disconnect(
   }
   if (container !== undefined) {
     await sandboxes.serveNamesOf(container);
+    if (endpoint !== undefined) refreshResolvConf(tools, container);
     const { [named ?? network.name]: _gone, ...others } = withMode(container);
     await tools.users().setNetworks(container.id, others);
   }
@@ -76,6 +78,7 @@ async function connectRunning(
   try {
     sandboxes.reroute(container.id);
     await sandboxes.serveNamesOf(container);
+    refreshResolvConf(tools, container);
   } catch (error) {
     await detach(tools, record, { netnsGone: false });
     throw error;

@@ -1,8 +1,10 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { messageOf } from '@gantry/sdk';
 import type { EndpointRecord } from './documents.ts';
 import { extraHostLines, ownLines } from './hosts-file.ts';
 import { linkLines, type LinkTarget } from './links.ts';
 import { defaultNetwork } from './predefined.ts';
-import { copiedResolvConf, embeddedResolvConf, formatResolvConf, hostResolvConf, withWishes } from './resolv-conf.ts';
+import { copiedResolvConf, embeddedResolvConf, formatResolvConf, isUntouched, wishedResolvConf } from './resolv-conf.ts';
 import type { Tools } from './tools.ts';
 import type { NetworkedContainer, Sandbox } from './types.ts';
 import { networkMode } from './wishes.ts';
@@ -29,14 +31,27 @@ export function containerFiles(
   };
 }
 
-function resolvConf({ books }: Tools, { hostConfig }: NetworkedContainer, records: readonly EndpointRecord[]): string {
+const mostBytes = 65_536;
+
+/** After a running container came to or left a network: its name servers change with it, unless the container has put its own in their place. */
+export function refreshResolvConf(tools: Tools, container: NetworkedContainer): void {
+  const { resolvConfPath: path } = tools.users().find(container.id);
+  try {
+    if (statSync(path).size > mostBytes || !isUntouched(readFileSync(path, 'utf8'))) return;
+    // In place: the file is mounted into the container.
+    writeFileSync(path, resolvConf(tools, container, tools.books.endpointsOf(container.id)));
+  } catch (error) {
+    tools.log.warn({ container: container.id, reason: messageOf(error) }, 'could not renew the resolv.conf of a running container');
+  }
+}
+
+function resolvConf({ books, defaults }: Tools, { hostConfig }: NetworkedContainer, records: readonly EndpointRecord[]): string {
   const isShared = networkMode(hostConfig).kind === 'host';
-  const conf = withWishes(hostResolvConf({ behindStub: !isShared }), hostConfig);
+  const conf = wishedResolvConf(hostConfig, { defaults, behindStub: !isShared });
   if (isShared) return formatResolvConf(conf);
   const hasNames = records.some(({ networkId }) => books.byId(networkId)?.document.isPredefined === false);
-  return formatResolvConf(
-    hasNames ? embeddedResolvConf(conf) : copiedResolvConf(conf, { isOverridden: (hostConfig.Dns ?? []).length > 0 }),
-  );
+  const isOverridden = [...(hostConfig.Dns ?? []), ...(defaults.dns ?? [])].length > 0;
+  return formatResolvConf(hasNames ? embeddedResolvConf(conf) : copiedResolvConf(conf, { isOverridden }));
 }
 
 function linkTarget({ users, books }: Tools, name: string): LinkTarget {

@@ -4,7 +4,7 @@ import type { Network } from '@gantry/sdk/network';
 import { driverContext } from '../drivers/index.ts';
 import { randomId, undoSignal } from '../support/index.ts';
 import type { NetworkDocument, NetworkRecord } from './documents.ts';
-import { isPredefinedName } from './predefined.ts';
+import { isPredefinedName, mtuOption } from './predefined.ts';
 import { releasePools, requestPools, shownIpam } from './pools.ts';
 import { checkSubnets } from './subnets.ts';
 import type { Tools } from './tools.ts';
@@ -32,9 +32,10 @@ export function checkCreateNetwork({ name, ipv4 = true, ipv6 = false, ipam }: Cr
  */
 export async function createNetwork(
   tools: Tools,
-  request: CreateNetwork,
+  given: CreateNetwork,
   { isPredefined = false }: { readonly isPredefined?: boolean } = {},
 ): Promise<NetworkRecord> {
+  const request = withDefaults(tools, given);
   if (tools.books.named(request.name) !== undefined) throw alreadyExists(`network with name ${request.name} already exists`);
   const driverName = request.driver || defaultDriver;
   const driver = await tools.drivers.get('network', driverName);
@@ -66,6 +67,11 @@ export async function createNetwork(
   tools.books.putNetwork(record);
   undo.move();
   return record;
+}
+
+function withDefaults({ defaults: { mtu } }: Tools, request: CreateNetwork): CreateNetwork {
+  if (!mtu || (request.driver || defaultDriver) !== defaultDriver) return request;
+  return { ...request, options: { [mtuOption]: String(mtu), ...request.options } };
 }
 
 async function takePools(

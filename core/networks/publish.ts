@@ -17,7 +17,7 @@ export function publishPorts(tools: PublishTools, container: NetworkedContainer,
   const carrier = gatewayOrder(records, tools.books).find(({ document }) => document.plan?.publishable === true);
   if (wishes.length === 0 || carrier === undefined) return;
   failpoint('start.port.listen');
-  const standard = tools.books.byId(carrier.networkId)?.document.plan.publishAddress ?? '';
+  const standard = tools.books.byId(carrier.networkId)?.document.plan.publishAddress ?? tools.defaults.publishAddress ?? '';
   const ports = wishes.flatMap((wish) => tools.ports.take(container.id, wish, hostIpsOf(wish, standard)));
   tools.books.putEndpoints([{ ...carrier, document: { ...carrier.document, ports } }]);
   failpoint('start.fw.rules');

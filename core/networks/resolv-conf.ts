@@ -1,12 +1,16 @@
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { HostConfig } from '@gantry/sdk/engine';
+import type { NetworkDefaults } from './defaults.ts';
 
 export interface ResolvConf {
   readonly nameservers: readonly string[];
   readonly search: readonly string[];
   readonly options: readonly string[];
 }
+type ResolverWishes = Pick<HostConfig, 'Dns' | 'DnsSearch' | 'DnsOptions'>;
+
 /** Where the embedded server is reached inside a container. */
 export const embeddedServer = '127.0.0.11';
 /** Docker's stand-in when nothing of the machine's servers can be reached from a container. */
@@ -37,8 +41,20 @@ export function parseResolvConf(text: string): ResolvConf {
   };
 }
 
-/** The container's own wishes in the place of the machine's. */
-export function withWishes(host: ResolvConf, { Dns, DnsSearch, DnsOptions }: HostConfig): ResolvConf {
+/** The container's own wishes, or the engine's defaults, in the place of what the machine uses. */
+export function wishedResolvConf(
+  hostConfig: HostConfig,
+  { defaults: { dns, dnsSearch, dnsOptions }, behindStub }: { readonly defaults: NetworkDefaults; readonly behindStub: boolean },
+): ResolvConf {
+  const byDefault = withWishes(hostResolvConf({ behindStub }), {
+    Dns: dns ?? null,
+    DnsSearch: dnsSearch ?? null,
+    DnsOptions: dnsOptions ?? null,
+  });
+  return withWishes(byDefault, hostConfig);
+}
+
+function withWishes(host: ResolvConf, { Dns, DnsSearch, DnsOptions }: ResolverWishes): ResolvConf {
   // A search list of "." means none.
   const search = unlessEmpty(DnsSearch, host.search).filter((domain) => domain !== '.');
   return { nameservers: unlessEmpty(Dns, host.nameservers), search, options: unlessEmpty(DnsOptions, host.options) };
@@ -56,14 +72,25 @@ export function embeddedResolvConf(conf: ResolvConf): ResolvConf {
   return { ...conf, nameservers: [embeddedServer], options: hasNdots ? conf.options : [...conf.options, 'ndots:0'] };
 }
 
+/** With the sum of its lines in its first one, so that it shows whether a container changed it. */
 export function formatResolvConf({ nameservers, search, options }: ResolvConf): string {
-  return [
-    '# Made by Gantry at container start; changes made in the container stay until it is started again.',
+  const lines = [
     ...nameservers.map((server) => `nameserver ${server}`),
     ...(search.length > 0 ? [`search ${search.join(' ')}`] : []),
     ...(options.length > 0 ? [`options ${options.join(' ')}`] : []),
     '',
   ].join('\n');
+  return `${headline(lines)}\n${lines}`;
+}
+
+/** Whether a file is as formatResolvConf() wrote it. */
+export function isUntouched(text: string): boolean {
+  const end = text.indexOf('\n');
+  return text.slice(0, end) === headline(text.slice(end + 1));
+}
+
+function headline(lines: string): string {
+  return `# Made by Gantry. Follows the container's networks while nothing in it is changed (${hash('sha256', lines).slice(0, 12)}).`;
 }
 
 function unlessEmpty(wished: readonly string[] | null | undefined, otherwise: readonly string[]): readonly string[] {

@@ -11,13 +11,14 @@ import { namesOf } from './attachments.ts';
 import { NetworkBooks } from './books.ts';
 import { connect, disconnect } from './connect.ts';
 import { checkCreateNetwork, createNetwork } from './create-network.ts';
+import { checkDefaults, type NetworkDefaults } from './defaults.ts';
 import { DnsServers } from './dns/index.ts';
 import type { NetworkRecord } from './documents.ts';
 import { endpointInfo, idleEndpointInfo } from './endpoint-info.ts';
 import { networkInfo, networkMatcher, pruneMatcher } from './network-info.ts';
 import { releasePools } from './pools.ts';
 import { PortBooks } from './port-books.ts';
-import { predefinedNetworks } from './predefined.ts';
+import { isAsWished, predefinedNetworks } from './predefined.ts';
 import { mappingsOf } from './publish.ts';
 import { Sandboxes, type SandboxTools } from './sandboxes.ts';
 import { readStatistics } from './statistics.ts';
@@ -34,6 +35,7 @@ export interface NetworksRoomOptions {
   readonly execRoot: string;
   readonly log: Logger;
   readonly users: () => NetworkUsers;
+  readonly defaults?: NetworkDefaults;
 }
 
 /**
@@ -47,11 +49,12 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   readonly #mutex = new KeyedMutex();
   #ready: Promise<void> | undefined;
 
-  constructor({ database, drivers, events, execRoot, log, users }: NetworksRoomOptions) {
+  constructor({ database, drivers, events, execRoot, log, users, defaults = {} }: NetworksRoomOptions) {
+    checkDefaults(defaults);
     const books = new NetworkBooks(database);
-    const shared = { books, drivers, events, execRoot, log, users };
+    const shared = { books, drivers, events, execRoot, log, users, defaults };
     const executor = new NetworkExecutor(log);
-    this.#tools = { ...shared, executor, now, ports: new PortBooks(), dns: new DnsServers({ books, log }) };
+    this.#tools = { ...shared, executor, now, ports: new PortBooks(), dns: new DnsServers({ books, log, defaults }) };
     this.#sandboxes = new Sandboxes(this.#tools);
     this.#watch = new Watch(this.#tools);
     this.#remember();
@@ -183,10 +186,26 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   }
 
   async #makePredefined(): Promise<void> {
-    for (const { name, driver, options } of predefinedNetworks) {
-      if (this.#tools.books.named(name) !== undefined) continue;
-      await createNetwork(this.#tools, { name, driver, options }, { isPredefined: true });
+    const { books, defaults } = this.#tools;
+    for (const wanted of predefinedNetworks(defaults)) {
+      const existing = books.named(wanted.name);
+      if (existing !== undefined && (isAsWished(existing, wanted) || !(await this.#makeWay(existing)))) continue;
+      await createNetwork(this.#tools, wanted, { isPredefined: true });
     }
+  }
+
+  /** Takes away a predefined network that was made with other settings; containers on it keep it until they are gone. */
+  async #makeWay(existing: NetworkRecord): Promise<boolean> {
+    const { books, log } = this.#tools;
+    if (books.endpointsOn(existing.id).length > 0) {
+      log.warn(
+        { network: existing.name },
+        'its settings were changed, but containers run on it: they count from the next start without any',
+      );
+      return false;
+    }
+    await this.#remove(existing);
+    return true;
   }
 
   async #remove(network: NetworkRecord): Promise<void> {

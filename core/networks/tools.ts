@@ -3,6 +3,7 @@ import type { Drivers } from '../drivers/types.ts';
 import type { EventBus } from '../events/index.ts';
 import type { NetworkExecutor } from '../execute/index.ts';
 import type { NetworkBooks } from './books.ts';
+import type { NetworkDefaults } from './defaults.ts';
 import type { NetworkUsers } from './types.ts';
 
 /** What the steps of this room share. */
@@ -12,6 +13,7 @@ export interface Tools {
   readonly executor: NetworkExecutor;
   readonly events: EventBus;
   readonly log: Logger;
+  readonly defaults: NetworkDefaults;
   /** Below it, `netns/` has one pinned network namespace per running container. */
   readonly execRoot: string;
   readonly users: () => NetworkUsers;

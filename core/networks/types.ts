@@ -63,6 +63,8 @@ export interface NetworkUsers {
     readonly running: boolean;
     /** Of the first process, when it runs: whoever joins a namespace that the runtime made finds it by this. */
     readonly pid?: number;
+    /** On this machine; there while the container runs. */
+    readonly resolvConfPath: string;
   };
   /** Records changed wishes; the running container's endpoints are this room's. */
   setNetworks(containerId: string, networks: Readonly<Record<string, EndpointConfig>>): Promise<void>;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type DriverKind, type DriverKinds, type Logger, notFound, unavailable } from '@gantry/sdk';
+import { type DriverKind, type DriverKinds, type Logger, type Manifest, notFound, unavailable } from '@gantry/sdk';
 import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
 import { driverContext, type Drivers, type Grants } from '../drivers/index.ts';
 import { type Database, pluginState } from '../metadata/index.ts';
@@ -14,6 +14,8 @@ export interface PluginHostOptions {
   readonly pluginDirs: readonly string[];
   /** Settings by plugin name. */
   readonly pluginSettings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Settings for every plugin that provides a driver of this kind; those by the plugin's name win. */
+  readonly kindSettings?: { readonly [Kind in DriverKind]?: Readonly<Record<string, unknown>> };
 }
 
 /** Finds plugins, starts each when first needed, hands out their drivers, stops them in reverse order. */
@@ -101,10 +103,10 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   #install(discovered: Discovered): void {
     const { manifest } = discovered;
-    const { database, log, dataRoot, execRoot, pluginSettings = {} } = this.#options;
+    const { database, log, dataRoot, execRoot } = this.#options;
     const plugin = new Plugin(discovered, (signal) => ({
       name: manifest.name,
-      config: pluginSettings[manifest.name] ?? {},
+      config: this.#settings(manifest),
       dataDir: this.#folder(dataRoot, manifest.name),
       runDir: this.#folder(execRoot, manifest.name),
       state: pluginState(database, manifest.name),
@@ -124,6 +126,13 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
         else this.#providers.set(key, plugin);
       }
     }
+  }
+
+  #settings({ name, provides }: Manifest): Readonly<Record<string, unknown>> {
+    const { pluginSettings = {}, kindSettings = {} } = this.#options;
+    return Object.assign({}, ...provides.map(({ contract }) => kindSettings[contract]), pluginSettings[name]) as Readonly<
+      Record<string, unknown>
+    >;
   }
 
   #folder(root: string, name: string): string {

@@ -12,6 +12,7 @@ export interface SystemOptions {
   readonly execRoot: string;
   readonly labels: readonly string[];
   readonly defaultLogDriver: string;
+  readonly defaultRuntime?: string;
   readonly graphDriver: () => Promise<string>;
   readonly drivers: Drivers;
   readonly events: EventBus;
@@ -101,12 +102,12 @@ export class SystemRoom implements System {
   }
 
   async #exec(): Promise<Pick<SystemInfo, 'runtimes' | 'defaultRuntime' | 'cgroupVersion' | 'cgroupDriver' | 'warnings'>> {
-    const { drivers, log } = this.#options;
+    const { drivers, log, defaultRuntime } = this.#options;
     const driver = await drivers.get('exec', await drivers.preferred('exec'));
     const { usable, unusable, cgroupVersion, cgroupDriver } = await driver.runtimes({}, driverContext(log));
     return {
       runtimes: usable,
-      defaultRuntime: usable[0]?.name ?? '',
+      defaultRuntime: defaultRuntime ?? usable[0]?.name ?? '',
       cgroupVersion,
       cgroupDriver,
       warnings: [

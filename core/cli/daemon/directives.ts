@@ -112,7 +112,6 @@ export const directives: readonly Directive[] = [
     kind: 'map',
     parse: parseRuntime,
     description: 'Another OCI runtime',
-    ignored: 'an OCI runtime is a setting of the exec plugin: see "plugins"',
   },
   { key: 'labels', flags: '--label <key=value>', kind: 'list', parse: checked(parseAssignment), description: 'Label of the engine' },
   {
@@ -129,15 +128,13 @@ export const directives: readonly Directive[] = [
     kind: 'text',
     parse: parseCidr,
     description: "The default bridge's address: 192.168.9.1/24",
-    ignored: notYet,
   },
   {
     key: 'mtu',
     flags: '--mtu <bytes>',
     kind: 'number',
     parse: parseInteger(0, 65_535),
-    description: 'MTU of the default bridge',
-    ignored: notYet,
+    description: 'MTU of bridges that name none',
   },
   {
     key: 'ip',
@@ -145,7 +142,6 @@ export const directives: readonly Directive[] = [
     kind: 'text',
     parse: parseIp,
     description: 'Address to publish ports on (default: all)',
-    ignored: notYet,
   },
   {
     key: 'dns',
@@ -153,10 +149,9 @@ export const directives: readonly Directive[] = [
     kind: 'list',
     parse: parseIp,
     description: 'DNS server for containers that name none',
-    ignored: notYet,
   },
-  { key: 'dns-search', flags: '--dns-search <domain>', kind: 'list', description: 'DNS search domain for them', ignored: notYet },
-  { key: 'dns-opts', flags: '--dns-opt <option>', kind: 'list', description: 'DNS option for them', ignored: notYet },
+  { key: 'dns-search', flags: '--dns-search <domain>', kind: 'list', description: 'DNS search domain for them' },
+  { key: 'dns-opts', flags: '--dns-opt <option>', kind: 'list', description: 'DNS option for them' },
   {
     key: 'insecure-registries',
     flags: '--insecure-registry <registry>',
@@ -240,8 +235,7 @@ function parseLevel(given: string): string {
 
 function parseCidr(given: string): string {
   const [address = '', bits = ''] = given.split('/');
-  const most = isIP(address) === 6 ? 128 : 32;
-  if (isIP(address) === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > most)
+  if (isIP(address) !== 4 || !/^\d{1,2}$/.test(bits) || Number(bits) > 32)
     throw refuse(given, 'is not an address with a prefix', '192.168.9.1/24');
   return given;
 }

@@ -24,15 +24,16 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   checkPlatform(request.platform ?? '');
   const config = mergeConfig(request.config, image.config.config ?? {});
   checkConfig(config);
-  const hostConfig = withDefaults(request.hostConfig, room.parts);
-  checkHostConfig(hostConfig, request.config, hostLimits());
-  const wanted = [...wantedMounts(config, hostConfig)];
-  wanted.push(...inheritedMounts(room, hostConfig, wanted));
+  const asked = withDefaults(request.hostConfig, room.parts);
+  checkHostConfig(asked, request.config, hostLimits());
+  const wanted = [...wantedMounts(config, asked)];
+  wanted.push(...inheritedMounts(room, asked, wanted));
   const networks = request.networks ?? {};
-  room.parts.networks.validate({ name: request.name ?? '', config, hostConfig, networks });
-  const log = { driver: hostConfig.LogConfig?.Type ?? '', options: hostConfig.LogConfig?.Config ?? {} };
-  checkLinks(room, hostConfig);
-  await Promise.all([asBadRequest(room.parts.logs.validate(log.driver, log.options)), checkRuntime(room, hostConfig.Runtime ?? '')]);
+  room.parts.networks.validate({ name: request.name ?? '', config, hostConfig: asked, networks });
+  const log = { driver: asked.LogConfig?.Type ?? '', options: asked.LogConfig?.Config ?? {} };
+  checkLinks(room, asked);
+  const [Runtime] = await Promise.all([runtimeName(room, asked), asBadRequest(room.parts.logs.validate(log.driver, log.options))]);
+  const hostConfig = { ...asked, Runtime };
   const platform = request.platform || image.config.os || 'linux';
   return { config, hostConfig, networks, platform, wanted, log, warnings: warningsOf(hostConfig) };
 }
@@ -66,11 +67,13 @@ function checkLinks(room: Room, { Links }: HostConfig): void {
   }
 }
 
-async function checkRuntime(room: Room, name: string): Promise<void> {
-  if (name === '') return;
+/** The wished runtime, else the default one; empty when there is none to be had, which the start will tell. */
+async function runtimeName(room: Room, { Runtime: name = '' }: HostConfig): Promise<string> {
   const driver = await room.driver();
   const { usable } = await driver.runtimes({}, room.context());
+  if (name === '') return usable[0]?.name ?? '';
   if (!usable.some((runtime) => runtime.name === name)) throw invalidArgument(`unknown or invalid runtime name: ${name}`);
+  return name;
 }
 
 function checkPlatform(platform: string): void {

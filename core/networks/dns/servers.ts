@@ -4,7 +4,8 @@ import { createServer, type Server as TcpServer, type Socket } from 'node:net';
 import { type Logger, messageOf } from '@gantry/sdk';
 import { boundSocketIn, nft, openNetns } from '@gantry/sdk/linux';
 import type { NetworkBooks } from '../books.ts';
-import { embeddedServer, hostResolvConf, withWishes } from '../resolv-conf.ts';
+import type { NetworkDefaults } from '../defaults.ts';
+import { embeddedServer, wishedResolvConf } from '../resolv-conf.ts';
 import type { NetworkedContainer } from '../types.ts';
 import { answerFromZone, type Asked, fitUdp, readQuestion, refusal } from './answer.ts';
 import { Forwarder, framed, type Transport } from './forwarder.ts';
@@ -36,12 +37,14 @@ export class DnsServers {
   readonly #books: NetworkBooks;
   readonly #names: NamesOfNetworks;
   readonly #log: Logger;
+  readonly #defaults: NetworkDefaults;
   readonly #served = new Map<string, Served>();
   readonly #forwarder = new Forwarder();
 
-  constructor({ books, log }: { readonly books: NetworkBooks; readonly log: Logger }) {
+  constructor({ books, log, defaults }: { readonly books: NetworkBooks; readonly log: Logger; readonly defaults: NetworkDefaults }) {
     this.#books = books;
     this.#log = log;
+    this.#defaults = defaults;
     this.#names = new NamesOfNetworks(books);
   }
 
@@ -136,7 +139,8 @@ export class DnsServers {
   }
 
   #upstream({ hostConfig }: NetworkedContainer): readonly string[] {
-    return withWishes(hostResolvConf(), hostConfig).nameservers.filter((server) => server !== embeddedServer);
+    const { nameservers } = wishedResolvConf(hostConfig, { defaults: this.#defaults, behindStub: false });
+    return nameservers.filter((server) => server !== embeddedServer);
   }
 }
 

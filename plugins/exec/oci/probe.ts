@@ -12,42 +12,43 @@ import type { Runtime } from './runtimes.ts';
  * program has passed everything else, cgroups included. Answers a reason when it did not get so far.
  */
 export async function probeRuntime(
-  path: string,
+  program: Pick<Runtime, 'path' | 'options'>,
   runDir: string,
 ): Promise<{ readonly version: string; readonly kind: Runtime['kind']; readonly reason?: string }> {
+  const { path } = program;
   const { stdout } = await run({ file: path, argv: [path, '--version'], env: { PATH: searchPath }, timeoutMs: 5_000 });
-  const [, program = '', version = ''] = /^(\S+) version (\S+)/.exec(stdout.toString('utf8')) ?? [];
-  const kind = program === 'crun' || program === 'runc' ? program : 'other';
-  const reason = await createReason(path, runDir);
+  const [, name = '', version = ''] = /^(\S+) version (\S+)/.exec(stdout.toString('utf8')) ?? [];
+  const kind = name === 'crun' || name === 'runc' ? name : 'other';
+  const reason = await createReason(program, runDir);
   return reason === undefined ? { version, kind } : { version, kind, reason };
 }
 
-async function createReason(path: string, runDir: string): Promise<string | undefined> {
+async function createReason({ path, options }: Pick<Runtime, 'path' | 'options'>, runDir: string): Promise<string | undefined> {
   const bundle = mkdtempSync(join(runDir, 'probe-'));
   const id = basename(bundle);
   const cgroup = `/gantry/${id}`;
   try {
     for (const folder of ['', 'proc', 'dev', 'sys']) mkdirSync(join(bundle, 'rootfs', folder), { recursive: true });
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(probeSpec(cgroup)));
-    const runtime = { path, root: join(bundle, 'root') };
+    const runtime = { path, options, root: join(bundle, 'root') };
     await runRuntime(runtime, ['create', '--bundle', bundle, id], { doing: 'create' });
     await runRuntime(runtime, ['delete', '--force', id], { doing: 'delete' });
     return undefined;
   } catch (error) {
     const message = messageOf(error).replace(/^create: /, '');
-    return message.includes(program) ? undefined : message;
+    return message.includes(missing) ? undefined : message;
   } finally {
     removeCgroup(cgroup);
     rmSync(bundle, { recursive: true, force: true });
   }
 }
 
-const program = '/gantry-probe';
+const missing = '/gantry-probe';
 
 const probeSpec = (cgroupsPath: string) => ({
   ociVersion: '1.0.0',
   root: { path: 'rootfs' },
-  process: { user: { uid: 0, gid: 0 }, args: [program], cwd: '/', env: [] },
+  process: { user: { uid: 0, gid: 0 }, args: [missing], cwd: '/', env: [] },
   mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
   linux: { cgroupsPath, namespaces: ['pid', 'mount', 'ipc', 'uts'].map((type) => ({ type })) },
 });

@@ -5,13 +5,13 @@ import type { Runtime } from './runtimes.ts';
 
 /** Runs one command of the runtime to its end; its complaint becomes the error. */
 export async function runRuntime(
-  { path, root }: Pick<Runtime, 'path' | 'root'>,
+  { path, root, options }: Pick<Runtime, 'path' | 'root' | 'options'>,
   given: readonly string[],
   { signal, doing, stdin }: { readonly signal?: AbortSignal; readonly doing: string; readonly stdin?: string },
 ): Promise<string> {
   const result = await run({
     file: path,
-    argv: [path, '--root', root, ...given],
+    argv: [path, ...options, '--root', root, ...given],
     env: { PATH: searchPath },
     cwd: '/',
     timeoutMs: 30_000,

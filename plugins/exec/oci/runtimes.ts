@@ -15,6 +15,8 @@ export interface Runtime {
   readonly kind: 'crun' | 'runc' | 'other';
   /** Its --root. */
   readonly root: string;
+  /** Global options that come before everything else. */
+  readonly options: readonly string[];
   readonly warning?: string | undefined;
 }
 interface Verdict {
@@ -77,29 +79,52 @@ export class Runtimes {
   }
 
   async #find(): Promise<RuntimesFound> {
-    const settings = this.#host.config['runtimes'];
-    const wanted = { crun: 'crun', runc: 'runc', ...(typeof settings === 'object' ? (settings as Record<string, string>) : {}) };
+    const wanted = new Map([
+      ['crun', { program: 'crun', options: [] }],
+      ['runc', { program: 'runc', options: [] }],
+      ...furtherRuntimes(this.#host),
+    ]);
     const usable: Runtime[] = [];
     const unusable: { name: string; reason: string }[] = [];
-    for (const [name, program] of Object.entries(wanted)) {
+    for (const [name, { program, options }] of wanted) {
       const path = findProgram(program);
-      const { version = '', kind = 'other', reason } = path === undefined ? { reason: 'is not installed' } : await this.#verdict(path);
+      const {
+        version = '',
+        kind = 'other',
+        reason,
+      } = path === undefined ? { reason: 'is not installed' } : await this.#verdict({ path, options });
       if (path === undefined || reason !== undefined) unusable.push({ name, reason: reason ?? '' });
-      else usable.push({ name, path, version, kind, root: this.#layout.runtimeRoot, warning: knownVulnerability(kind, version) });
+      else usable.push({ name, path, version, kind, root: this.#layout.runtimeRoot, options, warning: knownVulnerability(kind, version) });
     }
     return { usable, unusable };
   }
 
-  async #verdict(path: string): Promise<Verdict> {
+  async #verdict({ path, options }: Pick<Runtime, 'path' | 'options'>): Promise<Verdict> {
     const { size, mtimeMs } = statSync(path);
-    const key = `runtime ${path}`.slice(0, 256);
+    const key = ['runtime', path, ...options].join(' ').slice(0, 256);
     const facts = `${size} ${mtimeMs} ${cgroupLayout()}`;
     const known = parseVerdict(this.#host.state.get(key)?.value);
     if (known?.facts === facts) return known.verdict;
-    const verdict = await probeRuntime(path, this.#layout.runDir).catch((error: unknown) => ({ reason: messageOf(error) }));
+    const verdict = await probeRuntime({ path, options }, this.#layout.runDir).catch((error: unknown) => ({ reason: messageOf(error) }));
     this.#host.state.put([{ key, value: JSON.stringify({ facts, verdict }) }]);
     return verdict;
   }
+}
+
+interface Wanted {
+  readonly program: string;
+  readonly options: readonly string[];
+}
+
+/** By name a path, or one with options in dockerd's words: `{ path, runtimeArgs }`. */
+function furtherRuntimes({ config: { runtimes = {} } }: HostContext): [string, Wanted][] {
+  if (typeof runtimes !== 'object' || runtimes === null) throw invalidArgument('setting "runtimes" must be an object');
+  return Object.entries(runtimes).map(([name, given]: [string, unknown]) => {
+    const { path, runtimeArgs = [] } = (typeof given === 'string' ? { path: given } : (given ?? {})) as Record<string, unknown>;
+    if (typeof path !== 'string' || path === '') throw invalidArgument(`runtime ${name} needs a path`);
+    if (!Array.isArray(runtimeArgs)) throw invalidArgument(`runtimeArgs of runtime ${name} must be a list`);
+    return [name, { program: path, options: runtimeArgs.map(String) }];
+  });
 }
 
 function findProgram(program: string, further: readonly string[] = []): string | undefined {

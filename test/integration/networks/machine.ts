@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createServer as createTcpServer, type Server } from 'node:net';
-import { closeSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import type { Drivers } from '../../../core/drivers/index.ts';
 import { guard, methodsOf } from '../../../core/drivers/index.ts';
 import { EventBus } from '../../../core/events/index.ts';
 import { Database, pluginState } from '../../../core/metadata/index.ts';
-import { NetworksRoom, type NetworkedContainer, type NetworkUsers } from '../../../core/networks/index.ts';
+import { type NetworkDefaults, NetworksRoom, type NetworkedContainer, type NetworkUsers } from '../../../core/networks/index.ts';
 import { randomId } from '../../../core/support/index.ts';
 import bridge from '../../../plugins/network/bridge/main.ts';
 import host from '../../../plugins/network/host/main.ts';
@@ -27,20 +27,23 @@ export class Machine implements AsyncDisposable {
   readonly events = new EventBus();
   readonly containers = new Map<string, Container>();
   #database = new Database(join(this.folder, 'metadata.db'));
+  #defaults: NetworkDefaults;
   room: NetworksRoom;
 
-  constructor() {
+  constructor(defaults: NetworkDefaults = {}) {
+    this.#defaults = defaults;
     this.room = this.#open();
   }
 
-  static async start(): Promise<Machine> {
-    const machine = new Machine();
+  static async start(defaults: NetworkDefaults = {}): Promise<Machine> {
+    const machine = new Machine(defaults);
     await machine.room.start();
     return machine;
   }
 
   /** The engine dies and another one opens the same books; the kernel keeps what it has. */
-  async restart(): Promise<void> {
+  async restart(defaults: NetworkDefaults = this.#defaults): Promise<void> {
+    this.#defaults = defaults;
     await this.room[Symbol.asyncDispose]();
     this.#database[Symbol.dispose]();
     this.#database = new Database(join(this.folder, 'metadata.db'));
@@ -79,6 +82,7 @@ export class Machine implements AsyncDisposable {
       execRoot: this.execRoot,
       log,
       users: () => this.#users(),
+      defaults: this.#defaults,
     });
   }
 
@@ -123,12 +127,14 @@ export class Container implements NetworkedContainer {
   networks: Readonly<Record<string, EndpointConfig>>;
   name: string;
   running = false;
+  readonly resolvConfPath: string;
   sandbox: Awaited<ReturnType<NetworksRoom['setup']>> | undefined;
   readonly #machine: Machine;
   readonly #servers: (Server | UdpSocket)[] = [];
 
   constructor(machine: Machine, name: string, { hostConfig = {}, config = {}, networks = {} }: ContainerWishes) {
     this.#machine = machine;
+    this.resolvConfPath = join(machine.folder, `${this.id}.resolv.conf`);
     this.name = name;
     this.config = config;
     this.hostConfig = hostConfig;
@@ -145,6 +151,7 @@ export class Container implements NetworkedContainer {
 
   async start(): Promise<void> {
     this.sandbox = await this.#machine.room.setup(this);
+    writeFileSync(this.resolvConfPath, this.sandbox.resolvConf);
     this.running = true;
   }
 

@@ -5,11 +5,15 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { codeOf, GantryError, type Logger } from '@gantry/sdk';
 import { Database } from '../../../core/metadata/index.ts';
-import { PluginHost } from '../../../core/plugin-host/index.ts';
+import { PluginHost, type PluginHostOptions } from '../../../core/plugin-host/index.ts';
 
 const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 
-function hostWith(t: TestContext, plugins: Readonly<Record<string, { readonly manifest: object; readonly main: string }>>): PluginHost {
+function hostWith(
+  t: TestContext,
+  plugins: Readonly<Record<string, { readonly manifest: object; readonly main: string }>>,
+  options: Pick<PluginHostOptions, 'pluginSettings' | 'kindSettings'> = {},
+): PluginHost {
   const root = mkdtempSync(join(tmpdir(), 'gantry-plugins-'));
   for (const [path, { manifest, main }] of Object.entries(plugins)) {
     mkdirSync(join(root, 'plugins', path), { recursive: true });
@@ -23,6 +27,7 @@ function hostWith(t: TestContext, plugins: Readonly<Record<string, { readonly ma
     dataRoot: join(root, 'data'),
     execRoot: join(root, 'run'),
     pluginDirs: [join(root, 'plugins')],
+    ...options,
   });
   t.after(async () => {
     await host[Symbol.asyncDispose]();
@@ -50,6 +55,24 @@ test('PluginHost.get() starts a plugin when its driver is first needed, not befo
     volume: { name: 'a' },
   });
   assert.equal(host.list()[0]?.state, 'ready');
+});
+
+test('PluginHost gives a plugin the settings of its kinds, and over them those by its name', async (t) => {
+  const main = `export default { async activate({ config }) {
+    return { drivers: { volume: { a: { async stat() { return { volume: config }; } } } } };
+  } };`;
+  const host = hostWith(
+    t,
+    { 'volume/a': { manifest: volume('acme.a', ['a']), main } },
+    {
+      kindSettings: { volume: { of: 'kind', size: 1 }, exec: { of: 'another kind' } },
+      pluginSettings: { 'acme.a': { size: 2 }, 'acme.b': { of: 'another plugin' } },
+    },
+  );
+  const driver = await host.get('volume', 'a');
+  assert.deepEqual(await driver.stat({ name: 'x' }, { signal: AbortSignal.timeout(1_000), log, operationId: 'x' }), {
+    volume: { of: 'kind', size: 2 },
+  });
 });
 
 test('PluginHost.get() answers an unknown driver at once and names what is installed', async (t) => {
