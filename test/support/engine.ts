@@ -88,7 +88,7 @@ export class EngineUnderTest implements AsyncDisposable {
   /** Has all threads that look into containers started, which come and go as they are needed: called before things are counted. */
   async warm(): Promise<void> {
     const { id } = (this.#warmer ??= await this.sleeping());
-    await Promise.all([this.get(id, '/bin'), this.get(id, '/bin'), this.get(id, '/bin')]);
+    await Promise.all([this.get(id, '/etc/hostname'), this.get(id, '/etc/hostname')]);
   }
 
   /** Puts tar entries into the container, as docker cp does. */
