@@ -31,7 +31,7 @@ function matchesObject(event: EngineEvent, type: (typeof objectTypes)[number], w
   const { id, attributes } = event.actor;
   if (type === 'image') {
     const name = event.type === 'image' ? (attributes['name'] ?? id) : (attributes['image'] ?? '');
-    return [id, name, withoutTag(name)].includes(wanted) || withoutTag(name) === withoutTag(wanted);
+    return [id, name, withoutTag(name)].includes(wanted) || wanted === `${name}:latest`;
   }
   if (type !== event.type) return attributes[type] === wanted;
   return id.startsWith(wanted) || (attributes['name'] ?? '').startsWith(wanted);

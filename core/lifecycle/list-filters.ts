@@ -1,5 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { Container, Filters } from '@gantry/sdk/engine';
+import { matchesPattern } from '../support/index.ts';
 
 const states = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 const healths = ['starting', 'healthy', 'unhealthy', 'none'];
@@ -44,7 +45,7 @@ const makers: Readonly<Record<string, Make>> = {
   id:
     (values) =>
     ({ id }) =>
-      values.some((value) => id.startsWith(value) || matches(value, id)),
+      values.some((value) => id.startsWith(value) || matchesPattern(value, id)),
   'is-task': (values) => {
     for (const value of values) checkOne('is-task', value, ['true', 'false', '1', '0']);
     return () => values.every((value) => value === 'false' || value === '0');
@@ -64,7 +65,7 @@ const makers: Readonly<Record<string, Make>> = {
   name:
     (values) =>
     ({ name }) =>
-      values.some((value) => matches(value, `/${name}`) || matches(value, name)),
+      values.some((value) => matchesPattern(value, `/${name}`) || matchesPattern(value, name)),
   network:
     (values) =>
     ({ networks }) =>
@@ -125,12 +126,6 @@ function expandPort(value: string): string[] {
   const [, first = '', last = first, protocol = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(value) ?? [];
   if (first === '' || Number(last) < Number(first) || Number(last) > 65_535) throw invalidArgument(`invalid port '${value}'`);
   return Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => `${Number(first) + index}/${protocol}`);
-}
-
-/** Docker takes regular expressions here; one that cannot be read, or is long enough to hurt, is taken literally. */
-function matches(pattern: string, text: string): boolean {
-  if (/^[\w./^$-]*$/.test(pattern) && pattern.length < 256) return new RegExp(pattern).test(text);
-  return text.includes(pattern);
 }
 
 function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {

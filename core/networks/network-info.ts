@@ -1,6 +1,7 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { Filters, NetworkInfo } from '@gantry/sdk/engine';
 import { parseCidr } from '@gantry/sdk/network';
+import { matchesPattern } from '../support/index.ts';
 import type { NetworkBooks } from './books.ts';
 import type { EndpointRecord, NetworkRecord } from './documents.ts';
 
@@ -37,8 +38,8 @@ export function networkMatcher(filters: Filters, isUsed: (network: NetworkRecord
     const any = (key: string, test: (wanted: string) => boolean) => (filters[key] ?? []).length === 0 || (filters[key] ?? []).some(test);
     return (
       any('driver', (wanted) => document.driver === wanted) &&
-      any('id', (wanted) => matchesText(id, wanted)) &&
-      any('name', (wanted) => matchesText(name, wanted)) &&
+      any('id', (wanted) => matchesPattern(wanted, id)) &&
+      any('name', (wanted) => matchesPattern(wanted, name)) &&
       any('scope', (wanted) => wanted === 'local') &&
       any('type', (wanted) => (wanted === 'builtin') === document.isPredefined) &&
       hasLabels(document.plan.network.labels, filters['label'] ?? []) &&
@@ -67,14 +68,6 @@ function containerOn({ document }: EndpointRecord): NetworkInfo['containers'][st
 
 function checkKeys(filters: Filters, known: ReadonlySet<string>): void {
   for (const key of Object.keys(filters)) if (!known.has(key)) throw invalidArgument(`invalid filter '${key}'`);
-}
-
-/** Docker matches a part, or an anchored whole: `^web$`. */
-function matchesText(text: string, wanted: string): boolean {
-  const [, start, middle = '', end] = /^(\^?)(.*?)(\$?)$/s.exec(wanted) ?? [];
-  if (start !== '' && end !== '') return text === middle;
-  if (start !== '') return text.startsWith(middle);
-  return end === '' ? text.includes(middle) : text.endsWith(middle);
 }
 
 function hasLabels(labels: Readonly<Record<string, string>>, wanted: readonly string[]): boolean {

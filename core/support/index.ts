@@ -4,3 +4,4 @@ export * from './failpoint.ts';
 export * from './ids.ts';
 export * from './keep-alive.ts';
 export * from './keyed-mutex.ts';
+export * from './text-pattern.ts';

@@ -357,6 +357,11 @@ test('Containers.list() filters and sorts, Containers.prune() takes what is over
     ids.toReversed(),
   );
   assert.deepEqual(engine.containers.list({ filters: { label: ['group=one'] } }), []);
+  for (const wanted of [ids[0]?.slice(0, 12), `^${ids[0]}$`])
+    assert.deepEqual(
+      engine.containers.list({ all: true, filters: { id: [wanted ?? ''] } }).map(({ id }) => id),
+      ids.slice(0, 1),
+    );
   await assert.rejects(engine.containers.prune({ filters: { zz: ['1'] } }), { message: "invalid filter 'zz'" });
   assert.deepEqual((await engine.containers.prune({ filters: { label: ['group=one'] } })).deleted.toSorted(), ids.toSorted());
 });

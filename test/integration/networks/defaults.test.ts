@@ -140,6 +140,30 @@ test('resolv.conf that a container has changed stays as it is', async () => {
   assert.deepEqual(linesIn(container), [...hostsServer, 'nameserver 192.0.2.7']);
 });
 
+for (const [filters, names] of [
+  [{ name: ['^n'] }, ['n1', 'none']],
+  [{ name: ['^(n1|host)$'] }, ['host', 'n1']],
+  [{ name: ['n1'], type: ['builtin'] }, []],
+  [{ driver: ['bridge'], label: ['k=v'] }, ['n1']],
+] as const) {
+  test(`NetworksRoom.list() finds by ${JSON.stringify(filters)}`, async () => {
+    await using machine = await Machine.start();
+    await machine.room.create({ name: 'n1', labels: { k: 'v' } });
+    assert.deepEqual(
+      machine.room
+        .list({ filters })
+        .map(({ name }) => name)
+        .toSorted(),
+      names,
+    );
+    const { id } = machine.room.inspect('n1');
+    assert.deepEqual(
+      machine.room.list({ filters: { id: [id.slice(0, 12)] } }).map(({ name }) => name),
+      ['n1'],
+    );
+  });
+}
+
 function linesOf(text = ''): readonly string[] {
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 }

@@ -170,6 +170,7 @@ test('VolumesRoom.list filters by dangling, driver, label and name, and shows wh
   assert.deepEqual(await listed({ label: ['team'] }), ['one', 'two']);
   assert.deepEqual(await listed({ label: ['team=b', 'x'] }), ['two']);
   assert.deepEqual(await listed({ name: ['wo', 'nope'] }), ['two']);
+  assert.deepEqual(await listed({ name: ['^on', '^wo'] }), ['one']);
   await assert.rejects(house.room.list({ filters: { nope: ['1'] } }), { code: 'invalid_argument', message: "invalid filter 'nope'" });
   await assert.rejects(house.room.list({ filters: { dangling: ['maybe'] } }), { code: 'invalid_argument' });
   assert.equal((await house.room.inspect('foreign')).driver, 'memory');

@@ -36,6 +36,8 @@ const rows: readonly (readonly [string, Record<string, string[]>, string[]])[] =
     ['container create', 'container health_status: healthy', 'network connect'],
   ],
   ['an image without its tag', { image: ['busybox'] }, ['container create', 'container health_status: healthy', 'image tag']],
+  ['an image with its tag', { image: ['busybox:latest'] }, ['container create', 'container health_status: healthy']],
+  ['an image with another tag', { image: ['busybox:1'] }, []],
   ['a label with its value', { label: ['tier=front'] }, ['container create', 'container health_status: healthy']],
   ['a label with another value', { label: ['tier=back'] }, []],
   ['two keys are both required', { type: ['container'], event: ['create'] }, ['container create']],
