@@ -56,7 +56,8 @@ function unlock(lock: number): void {
 
 function makeFolder(path: string, mode: number): void {
   try {
-    mkdirSync(path, { recursive: true, mode });
+    // The umask may take away what the mode gives.
+    if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
   } catch (error) {
     throw fromErrno(error, `make folder ${path}`);
   }

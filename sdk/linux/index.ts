@@ -22,7 +22,17 @@ export { type Path } from './path.ts';
 export { statxMount } from './statx.ts';
 export { copyFileRange, fallocate, fallocateModes, ficlone, fileSystemMagic, flock, seekTo, syncfs } from './file-data.ts';
 export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './nodes.ts';
-export { memfdCreate, openat2, openInRoot, openPath, openUnnamed, publishFile, resolveFlags, type OpenOptions } from './open.ts';
+export {
+  closeOpened,
+  memfdCreate,
+  openat2,
+  openInRoot,
+  openPath,
+  openUnnamed,
+  publishFile,
+  resolveFlags,
+  type OpenOptions,
+} from './open.ts';
 export { chdir, chroot, cloneFlags, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
 export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
 export { exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';

@@ -65,6 +65,11 @@ export function publishFile(file: number, path: Path): void {
   if (callLinkat(atFdcwd, `/proc/self/fd/${file}`, atFdcwd, terminated, atSymlinkFollow) !== 0) throw errnoError('linkat', path);
 }
 
+/** close(2) of what `openat2` gave: in a worker Node warns of descriptors that it closes and did not open. */
+export function closeOpened(file: number): void {
+  if (callClose(file) !== 0) throw errnoError('close');
+}
+
 /** A file in memory: memfd_create(2), close-on-exec. `name` is for humans, in /proc/PID/fd. */
 export function memfdCreate(name: string): number {
   const result = callMemfdCreate(cPath(name), 1);
@@ -93,4 +98,5 @@ const callLinkat = declare<(from: number, fromPath: Pointer, to: number, toPath:
   'str',
   'int',
 ]);
+const callClose = declare<(file: number) => number>('close', 'int', ['int']);
 const callMemfdCreate = declare<(name: Pointer, flags: number) => number>('memfd_create', 'int', ['str', 'uint']);

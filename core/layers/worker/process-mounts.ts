@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { internal } from '@gantry/sdk';
-import { isErrno, openat2, parseMountinfo, setns, setPropagation, umount2, unmountFlags, unshare } from '@gantry/sdk/linux';
+import { closeOpened, isErrno, openat2, parseMountinfo, setns, setPropagation, umount2, unmountFlags, unshare } from '@gantry/sdk/linux';
 
 /** Each round takes all that are seen; what is below others shows up in the next. */
 const mostRounds = 8;
@@ -47,6 +47,6 @@ function procMounts(proc: number): readonly string[] {
       .map(({ mountPoint }) => mountPoint)
       .toReversed();
   } finally {
-    closeSync(file);
+    closeOpened(file);
   }
 }

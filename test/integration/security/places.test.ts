@@ -93,6 +93,17 @@ test('SEC-60 the socket is for its owner and group', () => {
   assert.equal(lstatSync(socket()).mode & 0o777, 0o660);
 });
 
+test('SEC-60 createEngine() makes an exec root that a group can pass to reach the socket, whatever the umask', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'umask-'));
+  const umask = process.umask(0o077);
+  await using _engine = await createEngine({ dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec') });
+  process.umask(umask);
+  assert.deepEqual(
+    ['data', 'exec'].map((name) => (lstatSync(join(folder, name)).mode & 0o777).toString(8)),
+    ['700', '711'],
+  );
+});
+
 for (const root of ['dataRoot', 'execRoot'] as const) {
   test(`SEC-60 createEngine() refuses a ${root} that others can write to`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'loose-'));
