@@ -1,16 +1,4 @@
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, forbidden, fromErrno } from '@gantry/sdk';
 import { flock, isMountPoint } from '@gantry/sdk/linux';
@@ -48,10 +36,15 @@ export function openRoots({ dataRoot, execRoot }: { readonly dataRoot: string; r
   }
 }
 
-/** An empty lock file says that whoever had it has tidied up. */
+/** A lock file without an owner says that whoever had it has tidied up. */
 function unlock(lock: number): void {
-  ftruncateSync(lock);
+  writeOwner(lock, '');
   closeSync(lock);
+}
+
+/** Always as long, over what is there: on a full disk nothing longer could be written, nor what was cut off be written again. */
+function writeOwner(lock: number, owner: string): void {
+  writeSync(lock, `${owner.padEnd(15)}\n`, 0);
 }
 
 function makeFolder(path: string, mode: number): void {
@@ -81,8 +74,7 @@ function lockFolder(dataRoot: string): { readonly lock: number; readonly earlier
         hint: 'stop that engine, or use another --data-root',
       });
     }
-    ftruncateSync(file);
-    writeSync(file, `${process.pid}\n`, 0);
+    writeOwner(file, String(process.pid));
     return { lock: file, earlier: text === undefined ? 'none' : text === '' ? 'ended' : 'died' };
   } catch (error) {
     closeSync(file);

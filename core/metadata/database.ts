@@ -6,8 +6,6 @@ import { isDiskFull, translated } from './disk-errors.ts';
 import { Reserve } from './reserve.ts';
 import { migrations } from './schema.ts';
 
-const fullForMs = 10_000;
-
 export type Row = Readonly<Record<string, string | number | null>>;
 
 /**
@@ -20,10 +18,12 @@ export class Database implements Disposable {
   readonly #statements = new Map<string, StatementSync>();
   readonly #reserve: Reserve;
   #depth = 0;
-  #fullSince: number | undefined;
 
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    this.#reserve = new Reserve(`${path}.reserve`);
+    // Opening alone needs room for the log's index: without it SQLite fails, or dies of SIGBUS.
+    if (this.#reserve.isScarce) this.#reserve.giveUp();
     try {
       this.#connection = new DatabaseSync(path);
       this.#connection.exec(
@@ -32,8 +32,8 @@ export class Database implements Disposable {
     } catch (error) {
       throw fromErrno(error, `open metadata store ${path}`);
     }
-    this.#reserve = new Reserve(`${path}.reserve`);
     this.#migrate(path);
+    this.#reserve.take();
   }
 
   /** Changes rows; the number changed. */
@@ -75,17 +75,16 @@ export class Database implements Disposable {
 
   /**
    * On a full disk stops and removals must still be recorded: first the log is begun anew in the blocks that it has, then the reserve is
-   * given up. Taken again when there is room, at the earliest a while later, so that a disk that stays full costs no time.
+   * given up. It is taken again when there is plenty of room.
    */
   #retryWithRoom<T>(work: () => T): T {
     try {
       const result = work();
-      if (this.#fullSince !== undefined && performance.now() - this.#fullSince > fullForMs) this.#recover();
+      this.#reserve.take();
       return result;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
     }
-    this.#fullSince = performance.now();
     this.#rewindLog();
     try {
       return work();
@@ -94,11 +93,6 @@ export class Database implements Disposable {
     }
     this.#rewindLog();
     return work();
-  }
-
-  #recover(): void {
-    this.#fullSince = undefined;
-    this.#reserve.take();
   }
 
   #rewindLog(): void {
