@@ -49,16 +49,20 @@ export class EventBus implements Events {
 
   async *#follow(subscriber: Subscriber, { until, signal }: { readonly until?: LogTime } & Abortable): AsyncIterable<EngineEvent> {
     const wake = () => subscriber.wake();
-    const remainingMs = until === undefined ? undefined : Math.max(0, until.seconds * 1e3 + until.nanos / 1e6 - Date.now());
-    const timer = remainingMs === undefined ? undefined : setTimeout(wake, Math.min(remainingMs, 2 ** 31 - 1));
-    const deadline = remainingMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + remainingMs;
+    // The timer says when it is over, not a clock: timers may fire a fraction of a millisecond early, and nobody would wake us again.
+    let isOver = until !== undefined && !this.#subscribers.has(subscriber);
+    const end = () => {
+      isOver = true;
+      wake();
+    };
+    const timer = until === undefined || isOver ? undefined : setTimeout(end, Math.min(millisecondsUntil(until), longestTimerMs));
     signal?.addEventListener('abort', wake);
     try {
       while (signal?.aborted !== true) {
         const event = subscriber.queue.shift();
         if (event !== undefined) yield event;
         else if (subscriber.overflowed) throw exhausted(`events reader fell ${subscriberBacklog} events behind`);
-        else if (performance.now() >= deadline || !this.#subscribers.has(subscriber)) return;
+        else if (isOver) return;
         else await new Promise<void>((resolve) => (subscriber.wake = resolve));
       }
     } finally {
@@ -69,10 +73,16 @@ export class EventBus implements Events {
   }
 }
 
+const longestTimerMs = 2 ** 31 - 1;
+
+function millisecondsUntil({ seconds, nanos }: LogTime): number {
+  return Math.max(0, Math.ceil(seconds * 1e3 + nanos / 1e6 - Date.now()));
+}
+
+/** The wall clock, which clients compare with their own; its nanoseconds only tell events of one millisecond apart. */
 function now(): LogTime {
-  const milliseconds = performance.timeOrigin + performance.now();
-  const seconds = Math.floor(milliseconds / 1e3);
-  return { seconds, nanos: Math.floor((milliseconds - seconds * 1e3) * 1e6) };
+  const milliseconds = Date.now();
+  return { seconds: Math.floor(milliseconds / 1e3), nanos: (milliseconds % 1e3) * 1e6 + (process.hrtime()[1] % 1e6) };
 }
 
 const compare = (a: LogTime, b: LogTime) => a.seconds - b.seconds || a.nanos - b.nanos;

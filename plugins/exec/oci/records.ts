@@ -94,7 +94,8 @@ export class Records {
 
   removeExec(id: string, execId: string): void {
     this.#execs.delete(key({ id, execId }));
-    rmSync(this.#layout.execFolder(id, execId), { recursive: true, force: true });
+    // A monitor on its way out may still drop a file here.
+    rmSync(this.#layout.execFolder(id, execId), { recursive: true, force: true, maxRetries: 5, retryDelay: 2 });
   }
 
   #load(path: string, keep: (record: ContainerRecord & ExecRecord) => void): void {

@@ -81,3 +81,15 @@ test('EventBus cuts off a reader that falls behind, and tells it', async () => {
     for (;;) await events.next();
   }, /fell 4096 events behind/);
 });
+
+test('EventBus.subscribe() ends at `until`, every time, although timers may fire early', async () => {
+  const bus = new EventBus();
+  const keepAlive = setTimeout(() => {}, 5_000);
+  for (let round = 0; round < 40; round += 1) {
+    const untilMs = Date.now() + 3;
+    const until = { seconds: Math.floor(untilMs / 1e3), nanos: (untilMs % 1e3) * 1e6 + 250_000 };
+    for await (const event of bus.subscribe({ until })) assert.fail(event.action);
+  }
+  clearTimeout(keepAlive);
+  assert.equal(bus.listeners, 0);
+});
