@@ -1,6 +1,6 @@
 /** What the life cycle asks of this room. */
 import type { Abortable } from '@gantry/sdk';
-import type { ContainerConfig, EndpointConfig, EndpointInfo, HostConfig, PublishedPorts } from '@gantry/sdk/engine';
+import type { ContainerConfig, EndpointConfig, EndpointInfo, HostConfig, LinkStatistics, PublishedPorts } from '@gantry/sdk/engine';
 
 export interface NetworkedContainer {
   readonly id: string;
@@ -34,27 +34,11 @@ export interface ContainerNetworks {
   adopt(container: NetworkedContainer): Promise<Sandbox>;
   /** After the adoptions at start: takes away what the kernel, the books and the drivers have of containers that are not among these. */
   sweep(runningIds: ReadonlySet<string>): Promise<void>;
-  /** After the adoptions at start: takes away what the kernel, the books and the drivers have of containers that are not among these. */
-  sweep(runningIds: ReadonlySet<string>): Promise<void>;
   /** New name in DNS at once. */
   renamed(containerId: string, name: string): void;
   /** The endpoints that inspect shows for a container, running or not. */
   endpoints(container: Pick<NetworkedContainer, 'id' | 'hostConfig' | 'networks'>): readonly EndpointInfo[];
-  statistics(containerId: string): Readonly<
-    Record<
-      string,
-      {
-        readonly rxBytes: number;
-        readonly rxPackets: number;
-        readonly rxErrors: number;
-        readonly rxDropped: number;
-        readonly txBytes: number;
-        readonly txPackets: number;
-        readonly txErrors: number;
-        readonly txDropped: number;
-      }
-    >
-  >;
+  statistics(containerId: string): Readonly<Record<string, LinkStatistics>>;
 }
 /** What this room asks of the life cycle, for connect and disconnect. */
 export interface NetworkUsers {

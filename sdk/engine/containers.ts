@@ -184,6 +184,17 @@ export interface PruneResult {
   readonly deleted: readonly string[];
   readonly spaceReclaimed: number;
 }
+/** What went through one link since it was made, as the container sees it. */
+export interface LinkStatistics {
+  readonly rxBytes: number;
+  readonly rxPackets: number;
+  readonly rxErrors: number;
+  readonly rxDropped: number;
+  readonly txBytes: number;
+  readonly txPackets: number;
+  readonly txErrors: number;
+  readonly txDropped: number;
+}
 export interface StatsReading extends Stats {
   readonly id: string;
   readonly name: string;
@@ -191,21 +202,8 @@ export interface StatsReading extends Stats {
   readonly systemCpuNs: number;
   readonly previousSystemCpuNs: number;
   readonly onlineCpus: number;
-  readonly networks: Readonly<
-    Record<
-      string,
-      {
-        readonly rxBytes: number;
-        readonly rxPackets: number;
-        readonly rxErrors: number;
-        readonly rxDropped: number;
-        readonly txBytes: number;
-        readonly txPackets: number;
-        readonly txErrors: number;
-        readonly txDropped: number;
-      }
-    >
-  >;
+  /** By the link's name in the container. */
+  readonly networks: Readonly<Record<string, LinkStatistics>>;
 }
 export interface Containers {
   create(request: CreateContainer): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;

@@ -99,7 +99,7 @@ export class DefaultIpam implements IpamDriver {
     return chosen;
   }
 
-  /** fdXX:XXXX:XXXX::/48 with 40 random bits that are drawn once per machine (RFC 4193), cut into /64. */
+  /** fd00::/8 networks of /48 with 40 random bits that are drawn once per machine (RFC 4193), cut into /64. */
   #uniqueLocal(): Block {
     let bits = this.#state.get('unique-local')?.value;
     if (bits === undefined) {

@@ -295,10 +295,10 @@ test('every container has the seccomp filter, also one whose filter was compiled
 
 test('USER and WORKDIR of the image hold inside the container only', async () => {
   await engine.images.add('links', [
-    header({ name: 'work', type: '2', link: '/../../../../tmp' }),
+    header({ name: 'desk', type: '2', link: '/../../../../tmp' }),
     file('etc/passwd', 'ghost:x:4294967296:0::/:\n'),
   ]);
-  const { stdout } = await engine.run('pwd', { config: { Image: 'links', Cmd: ['pwd'], WorkingDir: '/work/inside' } });
+  const { stdout } = await engine.run('pwd', { config: { Image: 'links', Cmd: ['pwd'], WorkingDir: '/desk/inside' } });
   assert.equal(stdout, '/tmp/inside\n');
   assert.throws(() => statSync('/tmp/inside'));
   await assert.rejects(engine.run('id', { config: { Image: 'links', User: 'ghost' } }), { code: 'invalid_argument' });
