@@ -22,9 +22,11 @@ for (const { name, fileTimeoutMs } of suites) {
 }
 finish(sumOf(results));
 
-function finish({ passed, failed, skipped, failures }: Totals): void {
+function finish({ passed, failed, skipped, failures, unsteady }: Totals): void {
   if (failures.length > 0) console.log('\nfailures');
   for (const failure of failures) console.log(`\n${failure}`);
+  if (unsteady.length > 0) console.log('\nunsteady: failed beside other tests, passed alone');
+  for (const failure of unsteady) console.log(`\n${failure}`);
   if (skipped.length > 0) console.log('\nskipped');
   for (const { name, file, reason } of skipped) console.log(`  ${reason}: ${name} (${file})`);
   console.log(`\n${((performance.now() - began) / minute).toFixed(1)} minutes`);

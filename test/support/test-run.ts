@@ -22,26 +22,36 @@ export interface Totals {
   readonly skipped: readonly Skipped[];
   /** Name, place and error of each failed test, and what its file printed. */
   readonly failures: readonly string[];
+  /** What failed beside others and passed alone: named at the end, for somebody to look at. */
+  readonly unsteady: readonly string[];
 }
 
-export const noTests: Totals = { passed: 0, failed: 0, skipped: [], failures: [] };
+export const noTests: Totals = { passed: 0, failed: 0, skipped: [], failures: [], unsteady: [] };
 
-/** Runs test files (globs from the top of the repository), each in a process of its own; reports one line per file. */
+/** Runs test files (globs from the top of the repository), each in a process of its own; reports one line per file. One that fails is run once more, alone. */
 export async function runTests(
   globs: readonly string[],
   { concurrency, fileTimeoutMs, report = () => undefined }: TestRunOptions,
 ): Promise<Totals> {
   const waiting = globSync(globs, { cwd: top }).toSorted();
   const results: Totals[] = [];
+  const suspects: { readonly file: string; readonly first: Totals }[] = [];
   const lane = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const began = performance.now();
       const totals = await runFile(resolve(top, file), fileTimeoutMs);
       report(lineOf(file, totals, performance.now() - began));
-      results.push(totals);
+      if (totals.failed === 0) results.push(totals);
+      else suspects.push({ file, first: totals });
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
+  for (const { file, first } of suspects) {
+    const began = performance.now();
+    const totals = await runFile(resolve(top, file), fileTimeoutMs);
+    report(`again, alone: ${lineOf(file, totals, performance.now() - began)}`);
+    results.push(totals.failed === 0 ? { ...totals, unsteady: first.failures } : totals);
+  }
   return sumOf(results);
 }
 
@@ -51,6 +61,7 @@ export function sumOf(all: readonly Totals[]): Totals {
     failed: all.reduce((sum, { failed }) => sum + failed, 0),
     skipped: all.flatMap(({ skipped }) => skipped),
     failures: all.flatMap(({ failures }) => failures),
+    unsteady: all.flatMap(({ unsteady }) => unsteady),
   };
 }
 
@@ -104,7 +115,7 @@ class Collected {
       seen.add(file);
       return printed === '' ? text : `${text}\n  the file printed:\n${indented(printed)}`;
     });
-    return { passed: this.#passed, failed: failures.length, skipped: this.#skipped, failures };
+    return { unsteady: [], passed: this.#passed, failed: failures.length, skipped: this.#skipped, failures };
   }
 }
 
