@@ -14,11 +14,25 @@ export interface Provided {
   readonly priority?: number;
 }
 export interface Privileges {
+  /** Types beyond bind, tmpfs and overlay of its own data that its mounts may have. */
   readonly mountTypes?: readonly string[];
   readonly hostPaths?: readonly string[];
   readonly devices?: readonly string[];
+  /** "CAP_NET_ADMIN", …; "ALL". None by default. */
   readonly capabilities?: readonly string[];
   readonly nftables?: boolean;
+  /** It enters containers' network namespaces itself. */
+  readonly netns?: boolean;
+  /** `host`: the machine's network; default `none`. */
+  readonly network?: 'none' | 'host';
+  /** `root`: user 0, still with no more capabilities than granted; default: a user of its own. */
+  readonly user?: 'own' | 'root';
+  /** No sandbox at all: for exec drivers, whose containers outlive them. */
+  readonly unconfined?: boolean;
+  /** Its answers may name directories that it mounted itself ("driver-mounted"). */
+  readonly driverMounted?: boolean;
+  /** What it may ask the engine: "lookup:container", "lookup:container.labels", "subscribe:container". State and log need no grant. */
+  readonly host?: readonly string[];
 }
 export interface Manifest {
   readonly manifestVersion: 1;
@@ -26,12 +40,33 @@ export interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly description?: string;
+  readonly documentation?: string;
+  /** Semver ranges of the engine, e.g. { "gantry": ">=0.1 <2" }. */
+  readonly engines?: Readonly<Record<string, string>>;
   readonly provides: readonly Provided[];
+  readonly requires?: readonly { readonly plugin: string; readonly version?: string; readonly optional?: boolean }[];
+  /** `node`: a module that default-exports definePlugin(…), run by the engine's Node; `exec`: a program that serves the contract itself. */
   readonly entry: { readonly node?: string; readonly exec?: readonly string[] };
+  /** Where it may run, the preferred place first. Third parties' default: `process`. */
   readonly placement?: readonly ('in-process' | 'worker' | 'process')[];
-  /** JSON Schema of the settings. */
+  /** When it is started: "onDriver" (default, at the first use) or "onStart". */
+  readonly activation?: 'onDriver' | 'onStart';
+  /** Stopped after so long without a call, e.g. "10m"; absent: never. */
+  readonly idleStop?: string;
+  /** From spawn to ready, default "10s", at most "120s". */
+  readonly startTimeout?: string;
+  /** Calls under way at once, default 16. */
+  readonly concurrency?: number;
+  /** Deadlines per method, e.g. { "volume.attach": "60s" }, at most ten times the class's. */
+  readonly timeouts?: Readonly<Record<string, string>>;
+  /** JSON Schema of the settings; "x-secret" hides a value, "x-restart" wants a new generation when it changes. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** JSON Schemas of the options users give (`-o`), by contract; values are texts, converted by the schema's types. */
+  readonly options?: { readonly [Kind in DriverKind]?: Readonly<Record<string, unknown>> };
   readonly privileges?: Privileges;
+  readonly resources?: { readonly memory?: string; readonly pids?: number; readonly cpu?: string };
+  /** Format of the stored state: a new version's upgrade snapshots it first. `exclusive`: two generations may not run at once. */
+  readonly state?: { readonly version?: number; readonly upgrade?: 'parallel' | 'exclusive' };
 }
 
 type Check = (value: unknown, path: string) => void;
@@ -82,6 +117,15 @@ const free: Check = (value, path) => {
   if (typeof value !== 'object' || value === null) fail(path, 'an object');
 };
 
+const boolean = oneOf(true, false);
+const duration = text(/^\d+(ms|s|m|h)$/, 'a duration like 500ms, 10s, 5m or 1h');
+const record =
+  (item: Check): Check =>
+  (value, path) => {
+    free(value, path);
+    for (const [key, element] of Object.entries(value as object)) item(element, `${path}.${key}`);
+  };
+
 const manifest = object(
   {
     manifestVersion: oneOf(1),
@@ -92,7 +136,7 @@ const manifest = object(
         {
           contract: oneOf(...driverKinds),
           versions: list(anyText, 1),
-          drivers: list(text(/^[a-z0-9][a-z0-9_.-]{0,126}$/, 'a driver name of a-z, 0-9, dot, dash and underscore'), 1),
+          drivers: list(text(/^(\*|[a-z0-9][a-z0-9_.-]{0,126})$/, 'a driver name of a-z, 0-9, dot, dash and underscore, or *'), 1),
         },
         { features: list(anyText), priority: integer(1, 1000) },
       ),
@@ -102,17 +146,49 @@ const manifest = object(
   },
   {
     description: anyText,
+    documentation: anyText,
+    engines: record(anyText),
+    requires: list(object({ plugin: anyText }, { version: anyText, optional: boolean })),
     placement: list(oneOf('in-process', 'worker', 'process'), 1),
+    activation: oneOf('onDriver', 'onStart'),
+    idleStop: duration,
+    startTimeout: duration,
+    concurrency: integer(1, 1000),
+    timeouts: record(duration),
     settings: free,
+    options: object({}, Object.fromEntries(driverKinds.map((kind) => [kind, free]))),
     privileges: object(
       {},
       {
         mountTypes: list(anyText),
-        hostPaths: list(anyText),
-        devices: list(anyText),
-        capabilities: list(anyText),
-        nftables: oneOf(true, false),
+        hostPaths: list(text(/^\//, 'an absolute path')),
+        devices: list(text(/^\/dev(\/|$)/, 'a path below /dev')),
+        capabilities: list(text(/^(ALL|CAP_[A-Z_]+)$/, 'a capability like CAP_NET_ADMIN, or ALL')),
+        nftables: boolean,
+        netns: boolean,
+        network: oneOf('none', 'host'),
+        user: oneOf('own', 'root'),
+        unconfined: boolean,
+        driverMounted: boolean,
+        host: list(text(/^(lookup|subscribe):[a-z]+(\.[a-z]+)?$/, 'lookup:KIND, lookup:KIND.FIELD or subscribe:TOPIC')),
       },
     ),
+    resources: object(
+      {},
+      {
+        memory: text(/^\d+([kmg]i?)?b?$/i, 'a size like 128MiB'),
+        pids: integer(1, 100_000),
+        cpu: text(/^\d+(\.\d+)?$/, 'a number of CPUs like 0.5'),
+      },
+    ),
+    state: object({}, { version: integer(1, 1_000_000), upgrade: oneOf('parallel', 'exclusive') }),
   },
 );
+
+const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** Milliseconds of a manifest's duration. */
+export function durationMs(duration: string): number {
+  const [, amount = '', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(duration) ?? [];
+  return Number(amount) * units[unit as keyof typeof units];
+}

@@ -5,6 +5,7 @@ import type { Frontend } from './frontend/index.ts';
 import type { GraphDriver } from './graph/index.ts';
 import type { IpamDriver } from './ipam/index.ts';
 import type { LogDriver } from './log/index.ts';
+import type { Manifest } from './manifest.ts';
 import type { NetworkDriver } from './network/index.ts';
 import type { TransportDriver } from './transport/index.ts';
 import type { Logger } from './types/index.ts';
@@ -37,9 +38,14 @@ export const driverKinds = [
 
 export type Drivers = { readonly [Kind in DriverKind]?: Readonly<Record<string, DriverKinds[Kind]>> };
 
+export interface StateEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly revision: number;
+}
 /** Durable state of one plugin: small values, compare-and-set, fsynced by the engine before `put` resolves. Keys at most 256 bytes, values 64 KiB. */
 export interface StateStore {
-  get(key: string): { readonly value: string; readonly revision: number } | undefined;
+  get(key: string): Promise<StateEntry | undefined>;
   /** Fails with `conflict` when `expectedRevision` is given and is not the current one (0: must not exist). Several writes in one call are one transaction. */
   put(
     writes: readonly { readonly key: string; readonly value: string | undefined; readonly expectedRevision?: number }[],
@@ -47,32 +53,88 @@ export interface StateStore {
       /** Not synced: a power cut may lose it, a crash of the engine does not. For what a power cut makes meaningless anyway, as addresses of running containers. */
       readonly relaxed?: boolean;
     },
-  ): void;
-  list(prefix: string): readonly { readonly key: string; readonly value: string; readonly revision: number }[];
+  ): Promise<void>;
+  list(prefix: string): Promise<readonly StateEntry[]>;
 }
 
+/** What the plugin tells of itself, shown by `plugin inspect` and the metrics. */
+export interface Report {
+  readonly metrics?: Readonly<Record<string, number>>;
+  /** Of a long call under way, by its `operationId`: 0 to 1. Keeps its deadline from passing. */
+  readonly operationId?: string;
+  readonly progress?: number;
+  /** Why it works less well than it should; empty: it works well again. */
+  readonly degraded?: readonly string[];
+}
+
+/** What a running plugin may ask of the engine. Everything is answered from what is recorded, without waiting for any operation. */
 export interface HostContext {
   readonly name: string;
+  /** Checked against the manifest's `settings`, defaults filled in. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Persistent, mode 0700, only this plugin's. */
+  /** Settings that the manifest marks `x-secret`. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Persistent, mode 0700, only this plugin's; the same absolute path for the plugin and the engine. */
   readonly dataDir: string;
   /** Emptied at boot, mode 0700, only this plugin's. */
   readonly runDir: string;
   readonly state: StateStore;
   readonly log: Logger;
+  /** Facts of a container, image, network or volume, by id or name: what the manifest's privileges `host` name, e.g. "lookup:container.labels". */
+  lookup(kind: 'container' | 'image' | 'network' | 'volume', id: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** Engine events of these types from now on ("container", …), as granted by "subscribe:container". */
+  subscribe(topics: readonly string[], options: { readonly signal: AbortSignal }): AsyncIterable<Readonly<Record<string, unknown>>>;
+  report(report: Report): Promise<void>;
   /** Aborted when the plugin is to stop. */
   readonly signal: AbortSignal;
 }
 
+/** Something wrong with settings, as a place in them and what it should be. */
+export interface Problem {
+  readonly path: string;
+  readonly message: string;
+  readonly fatal: boolean;
+}
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly message: string;
+  readonly hint: string;
+}
+/** An object that the engine believes a driver has. */
+export interface Ref {
+  readonly contract: string;
+  readonly driver: string;
+  readonly kind: 'snapshot' | 'volume' | 'network' | 'pool' | 'attachment' | 'container';
+  readonly id: string;
+}
+export interface RefState {
+  readonly ref: Ref;
+  readonly state: 'ok' | 'missing' | 'changed' | 'orphan';
+  readonly detail: string;
+}
+
 export interface Activation {
   readonly drivers: Drivers;
+  /** For a manifest that leaves driver names open ("*"): the driver of that name, if this plugin can have it. Asked at each first use; must answer at once. */
+  find?(kind: DriverKind, name: string): Promise<object | undefined>;
+  /** The names that `find` would answer now. */
+  names?(kind: DriverKind): Promise<readonly string[]>;
+  /** Takes new settings while it runs; a fatal problem refuses them. Without it, new settings mean a new generation. */
+  configure?(config: HostContext['config'], secrets: HostContext['secrets']): Promise<readonly Problem[]>;
+  /** Whether it works, in named checks; `deep` may take seconds and touch the back end. */
+  selfTest?(options: { readonly deep: boolean }): Promise<readonly Check[]>;
+  /** Compares what the engine believes with what is there, at each start of a generation; orphans come after the last ref. */
+  reconcile?(refs: AsyncIterable<Ref>): AsyncIterable<RefState>;
   deactivate?(): Promise<void>;
 }
 export interface PluginModule {
+  /** Written in code instead of gantry-plugin.json; when both are there they must agree. */
+  readonly manifest?: Manifest;
   activate(host: HostContext): Promise<Activation>;
 }
 
-/** Declares a plugin; a module's default export. Called once per start of the plugin; a failure leaves the plugin `failed` with the error. */
+/** Declares a plugin; a module's default export. Called once per generation; a failure leaves the plugin without one, with the error. */
 export function definePlugin(module: PluginModule): PluginModule {
   return module;
 }

@@ -10,6 +10,7 @@ import type { Execs } from './execs.ts';
 import type { Filtered } from './filters.ts';
 import type { Image, Images } from './images.ts';
 import type { Networks } from './networks.ts';
+import type { Plugins } from './plugins.ts';
 import type { VolumeInfo, Volumes } from './volumes.ts';
 
 export type EventType = 'container' | 'image' | 'volume' | 'network' | 'plugin' | 'daemon' | 'builder';
@@ -24,19 +25,6 @@ export interface EngineEvent {
 export interface Events {
   /** The past (since), then what happens, until `until` or abort. A reader that falls 4,096 events behind is cut off with `exhausted`. */
   subscribe(query: { readonly since?: LogTime; readonly until?: LogTime } & Filtered & Abortable): AsyncIterable<EngineEvent>;
-}
-export interface PluginInfo {
-  readonly name: string;
-  readonly version: string;
-  readonly description: string;
-  readonly placement: 'in-process' | 'worker' | 'process' | 'external';
-  readonly state: 'discovered' | 'ready' | 'failed' | 'disabled';
-  readonly provides: readonly { readonly contract: string; readonly drivers: readonly string[]; readonly features: readonly string[] }[];
-  readonly error?: string;
-  readonly startedInMs?: number;
-}
-export interface Plugins {
-  list(): readonly PluginInfo[];
 }
 export interface SystemInfo {
   readonly id: string;

@@ -5,4 +5,5 @@ export * from './execs.ts';
 export * from './filters.ts';
 export * from './images.ts';
 export * from './networks.ts';
+export * from './plugins.ts';
 export * from './volumes.ts';
