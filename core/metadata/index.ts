@@ -4,5 +4,5 @@ export { ImageRows, type ImageRow, type NamedImageRow } from './images.ts';
 export { LayerRows, type InitLayerRow, type LayerRow, type RwLayerRow } from './layers.ts';
 export { type LogCursorDocument, LogCursors } from './log-cursors.ts';
 export { type EndpointRow, NetworkRows, type NetworkRow } from './networks.ts';
-export { pluginState } from './plugin-state.ts';
+export { pluginState, type PluginState, stateStore } from './plugin-state.ts';
 export { type VolumeAttachmentRow, VolumeRows, type VolumeRow } from './volumes.ts';

@@ -1,8 +1,20 @@
-import { conflict, invalidArgument, type StateStore } from '@gantry/sdk';
+import { conflict, invalidArgument, type StateEntry, type StateStore } from '@gantry/sdk';
 import type { Database } from './database.ts';
 
-/** One plugin's small durable values. */
-export function pluginState(database: Database, plugin: string): StateStore {
+/** One plugin's small durable values, as the plugin sees them. */
+export function stateStore(database: Database, plugin: string): StateStore {
+  const { get, put, list } = pluginState(database, plugin);
+  return { get: async (key) => get(key), put: async (writes, options) => put(writes, options), list: async (prefix) => list(prefix) };
+}
+
+/** What `stateStore` offers, at once: for the engine itself. */
+export interface PluginState {
+  get(key: string): StateEntry | undefined;
+  put(...given: Parameters<StateStore['put']>): void;
+  list(prefix: string): readonly StateEntry[];
+}
+
+export function pluginState(database: Database, plugin: string): PluginState {
   const entry = (row: Readonly<Record<string, unknown>>) => ({
     key: String(row['key']),
     value: String(row['value']),

@@ -98,7 +98,7 @@ export class SystemRoom implements System {
     const graphDriver = await this.#options.graphDriver();
     const driver = await drivers.get('graph', graphDriver);
     const { status } = (await driver.status?.({}, driverContext(log))) ?? { status: [] };
-    return { graphDriver, graphStatus: status };
+    return { graphDriver, graphStatus: status.map(({ label, value }) => [label, value]) };
   }
 
   async #exec(): Promise<Pick<SystemInfo, 'runtimes' | 'defaultRuntime' | 'cgroupVersion' | 'cgroupDriver' | 'warnings'>> {
@@ -108,7 +108,7 @@ export class SystemRoom implements System {
     return {
       runtimes: usable,
       defaultRuntime: defaultRuntime ?? usable[0]?.name ?? '',
-      cgroupVersion,
+      cgroupVersion: cgroupVersion === 2 ? 2 : 1,
       cgroupDriver,
       warnings: [
         ...(usable.length === 0 ? ['WARNING: no OCI runtime works on this host: install crun or runc'] : []),

@@ -1,2 +1,2 @@
 export * from './call.ts';
-export * from './mount.ts';
+export * from './generated.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Ctx, HostContext, Logger } from '@gantry/sdk';
 import type { IpamDriver } from '@gantry/sdk/ipam';
-import { Database, pluginState } from '../../core/metadata/index.ts';
+import { Database } from '../../core/metadata/index.ts';
 import plugin from '../../plugins/ipam/default/main.ts';
 import { ipamCases } from '../../sdk/ipam/conformance.ts';
 
@@ -51,15 +51,7 @@ const ctx: Ctx = { signal: new AbortController().signal, log, operationId: 'test
 async function openBooks(config: HostContext['config'] = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'gantry-ipam-'));
   const database = new Database(join(folder, 'metadata.db'));
-  const host: HostContext = {
-    name: 'gantry.ipam.default',
-    config,
-    dataDir: folder,
-    runDir: folder,
-    state: pluginState(database, 'gantry.ipam.default'),
-    log,
-    signal: ctx.signal,
-  };
+  const host = hostContext({ name: 'gantry.ipam.default', config, dataDir: folder, database, log });
   return {
     open: async (): Promise<IpamDriver> => (await plugin.activate(host)).drivers.ipam?.['default'] ?? assert.fail('no driver'),
     [Symbol.asyncDispose]: async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { test } from 'node:test';
-import type { Ctx, HostContext, PluginModule } from '@gantry/sdk';
+import type { Ctx, PluginModule } from '@gantry/sdk';
 import { createNetns, removeNetns, Rtnetlink } from '@gantry/sdk/linux';
 import type { NetworkDriver } from '@gantry/sdk/network';
 import { NetworkExecutor } from '../../core/execute/index.ts';
@@ -11,6 +11,7 @@ import host from '../../plugins/network/host/main.ts';
 import none from '../../plugins/network/none/main.ts';
 import { networkCases, type PlanHost, type PlannedEndpoint } from '../../sdk/network/conformance.ts';
 import { run } from '../integration/networks/machine.ts';
+import { hostContext } from '../support/host-context.ts';
 import { leakGuard } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { quietLog } from '../support/quiet-log.ts';
@@ -81,14 +82,5 @@ for (const [name, module] of Object.entries({ bridge, host, null: none })) {
 }
 
 async function open(name: string, module: PluginModule): Promise<NetworkDriver> {
-  const hostContext: HostContext = {
-    name,
-    config: {},
-    dataDir: '/nowhere',
-    runDir: '/nowhere',
-    state: { get: () => undefined, put: () => undefined, list: () => [] },
-    log: quietLog,
-    signal: ctx.signal,
-  };
-  return (await module.activate(hostContext)).drivers.network?.[name] ?? assert.fail(`no driver ${name}`);
+  return (await module.activate(hostContext({ name, dataDir: '/nowhere' }))).drivers.network?.[name] ?? assert.fail(`no driver ${name}`);
 }

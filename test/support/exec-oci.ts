@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ctx, HostContext } from '@gantry/sdk';
 import type { CreateRequest, ExecDriver } from '@gantry/sdk/exec';
-import { Database, pluginState } from '../../core/metadata/index.ts';
+import { Database } from '../../core/metadata/index.ts';
 import plugin from '../../plugins/exec/oci/main.ts';
 import type { ContainerOptions, ExecUnderTest } from '../../sdk/exec/conformance.ts';
 import { busyboxRootfs } from './busybox.ts';
+import { hostContext } from './host-context.ts';
 import { quietLog } from './quiet-log.ts';
 
 /** The OCI exec driver over real runtimes, with bundles that share one busybox tree. */
@@ -16,15 +17,7 @@ export async function openOci(config: HostContext['config'] = {}): Promise<ExecU
   const rootfs = join(folder, 'rootfs');
   busyboxRootfs(rootfs);
   const database = new Database(join(folder, 'metadata.db'));
-  const host: HostContext = {
-    name: 'exec-oci',
-    config,
-    dataDir: folder,
-    runDir: join(folder, 'run'),
-    state: pluginState(database, 'exec-oci'),
-    log: quietLog,
-    signal: new AbortController().signal,
-  };
+  const host = hostContext({ name: 'exec-oci', config, dataDir: folder, runDir: join(folder, 'run'), database });
   let activation = await plugin.activate(host);
   const driver = (): ExecDriver => activation.drivers.exec?.['oci'] ?? assert.fail('no driver');
   const restart = async () => {

@@ -103,10 +103,10 @@ export class Runtimes {
     const { size, mtimeMs } = statSync(path);
     const key = ['runtime', path, ...options].join(' ').slice(0, 256);
     const facts = `${size} ${mtimeMs} ${cgroupLayout()}`;
-    const known = parseVerdict(this.#host.state.get(key)?.value);
+    const known = parseVerdict((await this.#host.state.get(key))?.value);
     if (known?.facts === facts) return known.verdict;
     const verdict = await probeRuntime({ path, options }, this.#layout.runDir).catch((error: unknown) => ({ reason: messageOf(error) }));
-    this.#host.state.put([{ key, value: JSON.stringify({ facts, verdict }) }]);
+    await this.#host.state.put([{ key, value: JSON.stringify({ facts, verdict }) }]);
     return verdict;
   }
 }

@@ -7,6 +7,7 @@ import {
   type GraphDriver,
   type PrepareRequest,
   type Snapshot,
+  type StatusResponse,
   SnapshotFolders,
 } from '@gantry/sdk/graph';
 import { probeOverlay } from './probe.ts';
@@ -56,14 +57,14 @@ export class Overlay2 implements GraphDriver {
     yield* this.#folders.list();
   }
 
-  async status(): Promise<{ readonly status: readonly (readonly [string, string])[] }> {
+  async status(): Promise<StatusResponse> {
     return {
       status: [
-        ['Backing Filesystem', fileSystemName(statfsSync(this.#root).type)],
-        ['Supports d_type', 'true'],
-        ['Using metacopy', 'false'],
-        ['Native Overlay Diff', 'true'],
-        ['userxattr', 'false'],
+        { label: 'Backing Filesystem', value: fileSystemName(statfsSync(this.#root).type) },
+        { label: 'Supports d_type', value: 'true' },
+        { label: 'Using metacopy', value: 'false' },
+        { label: 'Native Overlay Diff', value: 'true' },
+        { label: 'userxattr', value: 'false' },
       ],
     };
   }

@@ -7,6 +7,7 @@ import {
   type GraphDriver,
   type PrepareRequest,
   type Snapshot,
+  type StatusResponse,
   SnapshotFolders,
 } from '@gantry/sdk/graph';
 import { run } from '@gantry/sdk/linux';
@@ -52,7 +53,7 @@ export class Vfs implements GraphDriver {
     yield* this.#folders.list();
   }
 
-  async status(): Promise<{ readonly status: readonly (readonly [string, string])[] }> {
+  async status(): Promise<StatusResponse> {
     return { status: [] };
   }
 

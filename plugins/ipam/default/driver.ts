@@ -7,17 +7,22 @@ import { AddressPool } from './pool.ts';
 
 /**
  * Lowest free address first. A pool is one durable value, an address one small value that a power cut may take: it belongs to a running
- * container, which the power cut takes too. Everything is answered from memory; each call is one synchronous stretch, so none interleave.
+ * container, which the power cut takes too. Everything is answered from memory; a choice and its entry in memory are one synchronous stretch, so none collide.
  */
 export class DefaultIpam implements IpamDriver {
   readonly #state: StateStore;
   readonly #blocks: readonly Block[];
   readonly #pools = new Map<string, AddressPool>();
 
-  constructor({ state, blocks }: { readonly state: StateStore; readonly blocks: readonly Block[] }) {
+  private constructor({ state, blocks }: { readonly state: StateStore; readonly blocks: readonly Block[] }) {
     this.#state = state;
     this.#blocks = blocks;
-    for (const { key, value } of state.list('pool/')) this.#restore(key.slice('pool/'.length), value);
+  }
+
+  static async open(given: { readonly state: StateStore; readonly blocks: readonly Block[] }): Promise<DefaultIpam> {
+    const ipam = new DefaultIpam(given);
+    for (const { key, value } of await given.state.list('pool/')) await ipam.#restore(key.slice('pool/'.length), value);
+    return ipam;
   }
 
   async requestPool(request: PoolRequest): Promise<Pool> {
@@ -27,7 +32,8 @@ export class DefaultIpam implements IpamDriver {
     if (held !== undefined) return sameAs(held, wished, range);
     const family = request.ipv6 ? 6 : 4;
     if (wished !== undefined && wished.family !== family) throw invalidArgument(`subnet ${request.cidr} is not IPv${family}`);
-    const subnet = wished ?? this.#choose(request.exclude, family);
+    const blocks = wished !== undefined || family === 4 ? this.#blocks : [...this.#blocks, await this.#uniqueLocal()];
+    const subnet = wished ?? this.#choose(blocks, request.exclude, family);
     if (range !== undefined && !contains(subnet, range)) {
       throw invalidArgument(`range ${request.range} is not in subnet ${formatCidr(subnet)}`);
     }
@@ -35,14 +41,15 @@ export class DefaultIpam implements IpamDriver {
     const pool = new AddressPool({ requestId: request.requestId, subnet, range });
     const poolId = formatCidr(subnet);
     const value = JSON.stringify({ requestId: request.requestId, range: range === undefined ? '' : formatCidr(range) });
-    this.#state.put([{ key: `pool/${poolId}`, value }]);
     this.#pools.set(poolId, pool);
+    await this.#unlessStored(() => this.#pools.delete(poolId), [{ key: `pool/${poolId}`, value }]);
     return { poolId, cidr: poolId };
   }
 
   async releasePool({ poolId }: { readonly poolId: string }): Promise<void> {
-    const keys = [`pool/${poolId}`, ...this.#state.list(`address/${poolId}/`).map(({ key }) => key)];
-    if (this.#pools.has(poolId)) this.#state.put(keys.map((key) => ({ key, value: undefined })));
+    if (!this.#pools.has(poolId)) return;
+    const addresses = await this.#state.list(`address/${poolId}/`);
+    await this.#state.put([`pool/${poolId}`, ...addresses.map(({ key }) => key)].map((key) => ({ key, value: undefined })));
     this.#pools.delete(poolId);
   }
 
@@ -53,27 +60,30 @@ export class DefaultIpam implements IpamDriver {
     if (preferred !== '' && wished === undefined) throw invalidArgument(`${preferred} is no IP address`);
     const { address, isNew } = pool.take(owner, wished, gateway);
     const text = formatAddress(address);
-    if (isNew) {
-      try {
-        this.#state.put([{ key: `address/${poolId}/${owner}`, value: text }], { relaxed: true });
-      } catch (error) {
-        pool.release(owner);
-        throw error;
-      }
-    }
+    if (isNew) await this.#unlessStored(() => pool.release(owner), [{ key: `address/${poolId}/${owner}`, value: text }], { relaxed: true });
     return { address: `${text}/${pool.subnet.length}` };
   }
 
   async releaseAddress({ poolId, owner }: { readonly poolId: string; readonly owner: string }): Promise<void> {
     if (!this.#pools.get(poolId)?.release(owner)) return;
-    this.#state.put([{ key: `address/${poolId}/${owner}`, value: undefined }], { relaxed: true });
+    await this.#state.put([{ key: `address/${poolId}/${owner}`, value: undefined }], { relaxed: true });
   }
 
-  #restore(poolId: string, document: string): void {
+  /** What was taken in memory is given back when it could not be stored. */
+  async #unlessStored(undo: () => void, ...given: Parameters<StateStore['put']>): Promise<void> {
+    try {
+      await this.#state.put(...given);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  }
+
+  async #restore(poolId: string, document: string): Promise<void> {
     const { requestId, range }: { readonly requestId: string; readonly range: string } = JSON.parse(document);
     const pool = new AddressPool({ requestId, subnet: prefix('subnet', poolId), range: range === '' ? undefined : prefix('range', range) });
     const addresses = `address/${poolId}/`;
-    for (const { key, value } of this.#state.list(addresses)) {
+    for (const { key, value } of await this.#state.list(addresses)) {
       const address = parseAddress(value);
       if (address !== undefined) pool.restore(key.slice(addresses.length), address.value);
     }
@@ -88,9 +98,9 @@ export class DefaultIpam implements IpamDriver {
     return [...this.#pools.values()].some((pool) => overlaps(pool.subnet, subnet));
   }
 
-  #choose(exclude: readonly string[], family: 4 | 6): Cidr {
+  #choose(blocks: readonly Block[], exclude: readonly string[], family: 4 | 6): Cidr {
     const taken = [...exclude.map((text) => prefix('excluded prefix', text)), ...[...this.#pools.values()].map(({ subnet }) => subnet)];
-    const chosen = firstFree(family === 4 ? this.#blocks : [...this.#blocks, this.#uniqueLocal()], taken, family);
+    const chosen = firstFree(blocks, taken, family);
     if (chosen === undefined) {
       throw exhausted('all predefined address pools have been fully subnetted', {
         hint: 'give a subnet, or remove networks that nobody uses',
@@ -100,11 +110,11 @@ export class DefaultIpam implements IpamDriver {
   }
 
   /** fd00::/8 networks of /48 with 40 random bits that are drawn once per machine (RFC 4193), cut into /64. */
-  #uniqueLocal(): Block {
-    let bits = this.#state.get('unique-local')?.value;
+  async #uniqueLocal(): Promise<Block> {
+    let bits = (await this.#state.get('unique-local'))?.value;
     if (bits === undefined) {
       bits = randomBytes(5).toString('hex');
-      this.#state.put([{ key: 'unique-local', value: bits }]);
+      await this.#state.put([{ key: 'unique-local', value: bits }]);
     }
     return { base: { family: 6, value: BigInt(`0xfd${bits}`) << 80n, length: 48 }, size: 64 };
   }

@@ -6,6 +6,6 @@ export default definePlugin({
   activate: async ({ config, state }) => {
     const wished = config['defaultAddressPools'];
     const blocks = wished === undefined ? defaultBlocks : parseBlocks(wished);
-    return { drivers: { ipam: { default: new DefaultIpam({ state, blocks }) } } };
+    return { drivers: { ipam: { default: await DefaultIpam.open({ state, blocks }) } } };
   },
 });

@@ -5,13 +5,13 @@ import { closeSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { notFound, type HostContext, type Logger } from '@gantry/sdk';
+import { notFound, type Logger } from '@gantry/sdk';
 import { boundSocketIn, createNetns, openNetns, removeNetns, Rtnetlink } from '@gantry/sdk/linux';
 import type { EndpointConfig, HostConfig } from '@gantry/sdk/engine';
 import type { Drivers } from '../../../core/drivers/index.ts';
 import { guard, methodsOf } from '../../../core/drivers/index.ts';
 import { EventBus } from '../../../core/events/index.ts';
-import { Database, pluginState } from '../../../core/metadata/index.ts';
+import { Database } from '../../../core/metadata/index.ts';
 import { type NetworkDefaults, NetworksRoom, type NetworkedContainer, type NetworkUsers } from '../../../core/networks/index.ts';
 import { randomId } from '../../../core/support/index.ts';
 import bridge from '../../../plugins/network/bridge/main.ts';
@@ -275,16 +275,7 @@ function realDrivers(database: Database, folder: string, log: Logger): Drivers {
       const module = Object.entries(modules).find(([known]) => known === key)?.[1];
       if (module === undefined) throw notFound(`no ${kind} driver ${name}`);
       if (!started.has(key)) {
-        const hostContext: HostContext = {
-          name: key,
-          config: {},
-          dataDir: folder,
-          runDir: folder,
-          state: pluginState(database, key),
-          log,
-          signal: new AbortController().signal,
-        };
-        const { drivers: given } = await module.activate(hostContext);
+        const { drivers: given } = await module.activate(hostContext({ name: key, dataDir: folder, database, log }));
         const naive = given[kind]?.[name];
         assert.ok(naive, `${key} is not what the plugin provides`);
         started.set(key, guard(naive, methodsOf[kind], key));

@@ -1,24 +1,22 @@
-/**
- * Shapes that several contracts share. A driver returns these as data; the engine checks them against what the plugin was granted,
- * executes them, records them and undoes them.
- */
+// Made by `npm run generate` of proto/gantry/types/v1: change it there.
 
 /**
  * A place, always relative to a named root, never to "the plugin's own file system".
- * - `data`: below the plugin's data folder (the same absolute path for the plugin and the engine);
- * - `host`: an absolute host path, covered by a granted privilege;
- * - `device`: a path below /dev, covered by a granted privilege;
- * - `opaque`: not a path: "server:/export", a zfs dataset, "tmpfs";
- * - `mount`: the result of an earlier entry of the same list, by index.
  * `subpath` is resolved with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS (openat2(2)).
  */
-export type Path = (
-  | { readonly data: string }
-  | { readonly host: string }
-  | { readonly device: string }
-  | { readonly opaque: string }
-  | { readonly mount: number }
-) & { readonly subpath?: string };
+export type Path =
+  /** Below the plugin's data folder (the same absolute path for the plugin and the engine). */
+  (
+    | { readonly data: string }
+    /** An absolute host path, covered by a granted privilege. */
+    | { readonly host: string }
+    /** A path below /dev, covered by a granted privilege. */
+    | { readonly device: string }
+    /** Not a path: "server:/export", a zfs dataset, "tmpfs". */
+    | { readonly opaque: string }
+    /** The result of an earlier entry of the same list, by index. */
+    | { readonly mount: number }
+  ) & { readonly subpath?: string };
 
 export interface Overlay {
   /** Nearest layer first, as in overlayfs' lowerdir. */
@@ -66,4 +64,26 @@ export interface IdMap {
   readonly container: number;
   readonly host: number;
   readonly size: number;
+}
+
+/** What went wrong, in the trailer `grpc-status-details-bin`; the same bytes as google.rpc.Status. */
+export interface ErrorStatus {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly ErrorDetail[];
+}
+
+/** The same bytes as google.protobuf.Any. `type_url` is type.googleapis.com/google.rpc.ErrorInfo for the one detail that is always there. */
+export interface ErrorDetail {
+  readonly typeUrl: string;
+  readonly value: Buffer;
+}
+
+/** The same bytes as google.rpc.ErrorInfo. `metadata` has `hint` for people, and `retryAfterMs`. */
+export interface ErrorInfo {
+  /** Within a contract, e.g. VOLUME_BUSY; part of the contract. */
+  readonly reason: string;
+  /** "gantry.dev" */
+  readonly domain: string;
+  readonly metadata: Readonly<Record<string, string>>;
 }

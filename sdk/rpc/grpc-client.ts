@@ -1,0 +1,138 @@
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { cancelled, type GantryError, unavailable } from '../errors.ts';
+import { schema } from './schema.ts';
+import { fromStatus } from './status.ts';
+import { type CallFacts, maxMessageBytes, type MethodName, type Wire } from './wire.ts';
+
+export interface GrpcClientOptions {
+  /** Of the first connection; the channel then reconnects by itself. */
+  readonly connectTimeoutMs?: number;
+  readonly keepaliveMs?: number;
+}
+
+/** Connects to a unix socket: "unix:///path". Rejects with `unavailable` when nobody answers in time. */
+export async function connectGrpc(
+  address: string,
+  { connectTimeoutMs = 10_000, keepaliveMs = 10_000 }: GrpcClientOptions = {},
+): Promise<Wire> {
+  const client = new Client(address, credentials.createInsecure(), {
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.keepalive_timeout_ms': keepaliveMs,
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': maxMessageBytes,
+    'grpc.initial_reconnect_backoff_ms': 50,
+    'grpc.max_reconnect_backoff_ms': 1000,
+    'grpc.default_authority': 'localhost',
+    'grpc.enable_retries': 0,
+    'grpc.service_config_disable_resolution': 1,
+    // Generations come and go: what one address did must not be remembered for the next.
+    'grpc.use_local_subchannel_pool': 1,
+  });
+  await new Promise<void>((resolve, reject) => {
+    client.waitForReady(Date.now() + connectTimeoutMs, (error) => {
+      if (error === undefined || error === null) resolve();
+      else {
+        client.close();
+        reject(unavailable(`nobody answers at ${address}`, { cause: error }));
+      }
+    });
+  });
+  return new GrpcWire(client);
+}
+
+const same = (bytes: Buffer): Buffer => bytes;
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+class GrpcWire implements Wire {
+  readonly #client: Client;
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  unary(name: MethodName, request: Uint8Array, facts: CallFacts): Promise<Uint8Array> {
+    const { signal } = facts;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(pathOf(name), same, same, asBuffer(request), metadataOf(facts), {}, (error, answer) => {
+        signal.removeEventListener('abort', onAbort);
+        if (error !== null) reject(signal.aborted ? signal.reason : translated(error));
+        else resolve(answer ?? Buffer.alloc(0));
+      });
+      const onAbort = (): void => {
+        call.cancel();
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  async *stream(name: MethodName, requests: AsyncIterable<Uint8Array>, facts: CallFacts): AsyncIterable<Uint8Array> {
+    const { signal } = facts;
+    signal.throwIfAborted();
+    const call = this.#client.makeBidiStreamRequest(pathOf(name), same, same, metadataOf(facts), {});
+    const cancel = (): void => call.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    // What the caller's own requests throw ends the call, and is told instead of "cancelled".
+    let ownFailure: unknown;
+    const sending = send(requests, call).catch((error: unknown) => {
+      ownFailure = error;
+      call.cancel();
+    });
+    try {
+      for await (const bytes of call as AsyncIterable<Buffer>) yield bytes;
+    } catch (error) {
+      throw ownFailure ?? (signal.aborted ? signal.reason : isServiceError(error) ? translated(error) : error);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      call.cancel();
+      void sending;
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+async function send(
+  requests: AsyncIterable<Uint8Array>,
+  call: { write(chunk: Buffer): boolean; end(): void; once(event: string, listener: () => void): unknown; readonly destroyed: boolean },
+): Promise<void> {
+  for await (const request of requests) {
+    if (call.destroyed) return;
+    if (!call.write(asBuffer(request)))
+      await new Promise<void>((resolve) => {
+        for (const event of ['drain', 'close', 'error', 'end']) call.once(event, resolve);
+      });
+  }
+  call.end();
+}
+
+function pathOf({ service, method }: MethodName): string {
+  const known = schema.services[service];
+  return `/${known?.path}/${known?.methods[method]?.rpc}`;
+}
+
+function metadataOf({ driver, operationId }: CallFacts): Metadata {
+  const metadata = new Metadata();
+  if (driver !== '') metadata.set('gantry-driver', driver);
+  if (operationId !== '') metadata.set('gantry-operation', operationId);
+  return metadata;
+}
+
+const isServiceError = (error: unknown): error is ServiceError => error instanceof Error && 'code' in error && 'details' in error;
+
+function translated(error: ServiceError): GantryError {
+  const [details] = error.metadata?.get('grpc-status-details-bin') ?? [];
+  if (error.code === status.CANCELLED && details === undefined) return cancelled('the call was cancelled by the peer', { cause: error });
+  // Only what the peer itself said counts as its answer; a lost connection has no details.
+  const lost =
+    details === undefined && (error.code === status.UNAVAILABLE || error.code === status.INTERNAL || error.code === status.UNKNOWN);
+  if (lost) return unavailable(`the connection broke: ${error.details}`, { cause: error, reason: 'CONNECTION_LOST' });
+  return fromStatus({
+    code: error.code,
+    message: error.details,
+    details: details === undefined || typeof details === 'string' ? undefined : details,
+  });
+}

@@ -1,0 +1,12 @@
+export { decode, encode } from './codec.ts';
+export { Dispatcher } from './dispatch.ts';
+export type { HostService } from './generated-host.ts';
+export type { DriverInfo, HandshakeRequest, PluginService } from './generated-plugin.ts';
+export { connectGrpc } from './grpc-client.ts';
+export { serveGrpc } from './grpc-server.ts';
+export { importPlugin } from './plugin-server.ts';
+export { overPort } from './port.ts';
+export { remote } from './remote.ts';
+export { schema } from './schema.ts';
+export { fromStatus, toStatus } from './status.ts';
+export type { CallFacts, Handler, MethodName, Wire } from './wire.ts';

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { invalidArgument, messageOf } from '../errors.ts';
+import { checkManifest, type Manifest } from '../manifest.ts';
+import type { PluginModule } from '../plugin.ts';
+import { importPlugin } from '../rpc/plugin-server.ts';
+
+/** A plugin's folder, as its module and manifest. */
+export async function loadPlugin(dir: string): Promise<{ readonly module: PluginModule; readonly manifest: Manifest }> {
+  const manifest = manifestIn(dir);
+  if (manifest.entry.node === undefined) throw invalidArgument(`plugin ${manifest.name} has no entry.node`);
+  lendSdk();
+  return { module: await importPlugin(pathToFileURL(join(dir, manifest.entry.node)).href), manifest };
+}
+
+/** gantry-plugin.json, or the key "gantry" of package.json. */
+export function manifestIn(dir: string): Manifest {
+  for (const [name, key] of [
+    ['gantry-plugin.json', undefined],
+    ['package.json', 'gantry'],
+  ] as const) {
+    let text: string;
+    try {
+      text = readFileSync(join(dir, name), 'utf8');
+    } catch {
+      continue;
+    }
+    try {
+      const document = JSON.parse(text) as Readonly<Record<string, unknown>>;
+      if (key === undefined || key in document) return checkManifest(key === undefined ? document : document[key]);
+    } catch (error) {
+      throw invalidArgument(`${name}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+  throw invalidArgument(`${dir} has no gantry-plugin.json, and no package.json with "gantry"`);
+}
+
+let isLent = false;
+
+/** A plugin without its own copy of the SDK gets the engine's, so that a folder with two files is a whole plugin. */
+export function lendSdk(): void {
+  if (isLent) return;
+  isLent = true;
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (!/^@gantry\/sdk(\/|$)/.test(specifier)) return next(specifier, context);
+      try {
+        return next(specifier, context);
+      } catch {
+        return next(specifier, { ...context, parentURL: import.meta.url });
+      }
+    },
+  });
+}
