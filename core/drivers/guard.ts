@@ -9,6 +9,7 @@ import {
   messageOf,
 } from '@gantry/sdk';
 import { KeyedMutex, operationId, withDeadline } from '../support/index.ts';
+import { Load } from './load.ts';
 
 /** Milliseconds until a call that has not answered counts as failed. */
 export const deadlines = { fast: 2_000, normal: 30_000, long: 600_000, stream: Number.POSITIVE_INFINITY } as const satisfies Record<
@@ -19,21 +20,43 @@ export const deadlines = { fast: 2_000, normal: 30_000, long: 600_000, stream: N
 type Method = (request: unknown, ctx: Ctx) => unknown;
 export type MethodTable = Readonly<Record<string, MethodOptions>>;
 
+export interface GuardOptions {
+  readonly label: string;
+  /** Shared by the drivers of one plugin. */
+  readonly load?: Load;
+  /** Shared by the objects that stand for the same driver. */
+  readonly mutex?: KeyedMutex;
+  /** Milliseconds by method, for those whose class's are not right. */
+  readonly timeouts?: Readonly<Record<string, number>>;
+  /** Told when the driver answered what it must not. */
+  readonly onInvalid?: (reason: string) => void;
+}
+
 /**
- * A naive driver in, a dependable one out: every call has a deadline and an abort, calls with the same key wait for each other, what is
- * thrown becomes a GantryError that names driver and method. Properties that are not methods, and methods the driver lacks, stay as they are.
+ * A naive driver in, a dependable one out: every call has a deadline and an abort, calls with the same key wait for each other, too many at
+ * once wait or are refused, what is thrown becomes a GantryError that names driver and method. Properties that are not methods, and methods
+ * the driver lacks, stay as they are.
  */
-export function guard<Driver extends object>(driver: Driver, methods: MethodTable, label: string): Driver {
-  const mutex = new KeyedMutex();
+export function guard<Driver extends object>(driver: Driver, methods: MethodTable, options: GuardOptions): Driver {
+  const mutex = options.mutex ?? new KeyedMutex();
+  const load = options.load ?? new Load(options.label);
   const guarded = Object.create(driver) as Record<string, unknown>;
-  for (const [name, options] of Object.entries(methods)) {
-    const method: unknown = Reflect.get(driver, name);
-    if (typeof method !== 'function') continue;
-    const call: Method = (request, ctx) => Reflect.apply(method, driver, [request, ctx]);
-    const what = `${label}: ${name}`;
-    guarded[name] = options.answer === 'stream' ? guardStream(call, what) : guardUnary(call, options, what, mutex);
+  for (const [name, method] of Object.entries(methods)) {
+    const naive: unknown = Reflect.get(driver, name);
+    if (typeof naive !== 'function') continue;
+    const call: Method = (request, ctx) => Reflect.apply(naive, driver, [request, ctx]);
+    const facts: Guarded = { ...options, mutex, load, what: `${options.label}: ${name}`, timeoutMs: options.timeouts?.[name] ?? deadlines[method.deadline], key: method.key };
+    guarded[name] = method.answer === 'stream' ? guardStream(call, facts) : guardUnary(call, facts);
   }
   return guarded as Driver;
+}
+
+interface Guarded extends GuardOptions {
+  readonly mutex: KeyedMutex;
+  readonly load: Load;
+  readonly what: string;
+  readonly timeoutMs: number;
+  readonly key: string | undefined;
 }
 
 /** The second argument of a driver call, for callers inside the core. */
@@ -43,26 +66,37 @@ export function driverContext(log: Logger, signal?: AbortSignal): Ctx {
 
 const never = new AbortController().signal;
 
-function guardUnary(call: Method, { deadline, key }: MethodOptions, what: string, mutex: KeyedMutex): Method {
-  const timeoutMs = deadlines[deadline];
+function guardUnary(call: Method, facts: Guarded): Method {
+  const { key, mutex, load, timeoutMs } = facts;
   return async (request, ctx) => {
     try {
       using _held = key === undefined ? undefined : await mutex.acquire(keyOf(request, key), { signal: ctx.signal });
-      return await withDeadline(timeoutMs, ({ signal }) => call(request, { ...ctx, signal }), { signal: ctx.signal });
+      using _place = await load.enter(ctx.signal);
+      const answer = await withDeadline(timeoutMs, ({ signal }) => call(request, { ...ctx, signal }), { signal: ctx.signal });
+      load.succeeded();
+      return answer;
     } catch (error) {
-      throw translate(error, what, timeoutMs);
+      throw failed(error, facts);
     }
   };
 }
 
-function guardStream(call: Method, what: string): Method {
+function guardStream(call: Method, facts: Guarded): Method {
   return async function* (request, ctx) {
     try {
       yield* call(request, ctx) as AsyncIterable<unknown>;
     } catch (error) {
-      throw translate(error, what, Number.NaN);
+      throw failed(error, facts);
     }
   };
+}
+
+/** Only a driver that says nothing counts against the breaker: one that says no is well. */
+function failed(error: unknown, { what, timeoutMs, load, onInvalid }: Guarded): unknown {
+  if (error instanceof DOMException && error.name === 'TimeoutError') load.timedOut();
+  else if (GantryError.is(error) && error.reason === 'INVALID_ANSWER') onInvalid?.(`${what}: ${error.message}`);
+  else if (GantryError.is(error) && error.reason !== 'BREAKER_OPEN') load.succeeded();
+  return translate(error, what, timeoutMs);
 }
 
 function keyOf(request: unknown, key: string): string {

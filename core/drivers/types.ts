@@ -9,6 +9,8 @@ export interface Grants {
   readonly hostPaths: readonly string[];
   readonly devices: readonly string[];
   readonly nftables: boolean;
+  /** Told when something described goes beyond the grant, or is not what the contract allows. */
+  readonly onViolation?: (what: string) => void;
 }
 export interface Drivers {
   /**

@@ -14,6 +14,7 @@
  *   ├─ networks         id → name, document, plan
  *   │  └─ endpoints     container id ↔ network id → executed plan, addresses, ports
  *   ├─ log_cursors      container id → acknowledged sequence and spool position
+ *   ├─ plugins          name → what the user decided: source, version, whether enabled, settings, grant, the version before
  *   ├─ plugin_state     plugin, key → value, revision
  *   └─ intents          calls to drivers whose outcome is not recorded yet
  *
@@ -70,6 +71,11 @@ export const migrations: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE TABLE intents (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, document TEXT NOT NULL, created INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE plugins (
+    name TEXT PRIMARY KEY, document TEXT NOT NULL
   ) WITHOUT ROWID;
   `,
 ];

@@ -1,6 +1,6 @@
 export { decode, encode } from './codec.ts';
 export { Dispatcher } from './dispatch.ts';
-export type { HostService } from './generated-host.ts';
+export type { HostService, LogRequest } from './generated-host.ts';
 export type { DriverInfo, HandshakeRequest, PluginService } from './generated-plugin.ts';
 export { connectGrpc } from './grpc-client.ts';
 export { serveGrpc } from './grpc-server.ts';

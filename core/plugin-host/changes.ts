@@ -1,0 +1,265 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { alreadyExists, conflict, forbidden, invalidArgument, type Manifest, messageOf, notImplemented } from '@gantry/sdk';
+import type { Placement, PluginOffer, Plugins, Privilege } from '@gantry/sdk/engine';
+import { pluginState } from '../metadata/index.ts';
+import { comparePrivileges, fetchPlugin, offerOf, parseSource, privilegesOf } from '../plugin-install/index.ts';
+import { randomId, shortId, shortRandom } from '../support/index.ts';
+import type { Generation } from './generation.ts';
+import type { PluginHostOptions } from './options.ts';
+import type { Plugin } from './plugin.ts';
+import type { PluginRecord, Version } from './record.ts';
+import { defaultPlacement, type Records } from './records.ts';
+import type { Registry } from './registry.ts';
+import { applySettings, needsRestart } from './settings.ts';
+import { foldersOf } from './start.ts';
+import { refsOf } from './users.ts';
+
+export interface ChangesParts {
+  readonly options: PluginHostOptions;
+  readonly records: Records;
+  readonly registry: Registry;
+  readonly make: (record: PluginRecord) => Plugin;
+  readonly onEvent: (plugin: Plugin, action: string) => void;
+}
+
+/** Installing, setting, upgrading, going back and removing: what is recorded is what the next engine finds, at every moment. */
+export class Changes {
+  readonly #parts: ChangesParts;
+  constructor(parts: ChangesParts) {
+    this.#parts = parts;
+  }
+
+  async offer(...[source, options = {}]: Parameters<Plugins['offer']>): Promise<PluginOffer> {
+    const { options: host, records } = this.#parts;
+    return offerOf(parseSource(source), join(records.codeRoot, `.offer-${shortRandom()}`), host.installTools(), options);
+  }
+
+  async install(...[request, options = {}]: Parameters<Plugins['install']>): Promise<Plugin> {
+    const version = await this.#fetch(request.source, request.grant, { ...options, name: request.alias });
+    const plugin = await this.#keepOrDiscard(version, async () => {
+      const name = request.alias ?? version.manifest.name;
+      this.#checkFree(name);
+      const { settings, secrets } = await applySettings(version.manifest, { settings: {}, secrets: {} }, request.settings ?? {});
+      return this.#add({ ...version, name, placement: this.#placement(version.manifest, request.placement), settings, secrets, enabled: request.enable });
+    });
+    this.#parts.onEvent(plugin, 'pull');
+    if (request.enable) await this.#proveFirst(plugin);
+    return plugin;
+  }
+
+  async create(...[name, archive, options = {}]: Parameters<Plugins['create']>): Promise<Plugin> {
+    this.#checkFree(name);
+    const { createFromArchive } = await import('../plugin-install/index.ts');
+    const { records, options: host } = this.#parts;
+    const version = await createFromArchive(name, archive, this.#codeDir(), host.installTools(), options);
+    const plugin = await this.#keepOrDiscard(version, async () =>
+      this.#add({ ...version, name, placement: this.#placement(version.manifest, undefined), settings: {}, secrets: {}, enabled: false }),
+    );
+    void records;
+    this.#parts.onEvent(plugin, 'create');
+    return plugin;
+  }
+
+  async push(...[name, options = {}]: Parameters<Plugins['push']>): ReturnType<Plugins['push']> {
+    const plugin = this.#parts.registry.find(name);
+    const { pushPlugin } = await import('../plugin-install/index.ts');
+    const pushed = await pushPlugin(plugin.record, name, this.#parts.options.installTools(), options);
+    this.#parts.onEvent(plugin, 'push');
+    return pushed;
+  }
+
+  async attach({ address, token = '', manifest, alias }: Parameters<Plugins['attach']>[0]): Promise<Plugin> {
+    const { checkAddress } = await import('./external.ts');
+    checkAddress(address);
+    if (manifest === undefined) throw invalidArgument('an external plugin needs its manifest', { hint: 'the program prints it with --manifest' });
+    const name = alias ?? manifest.name;
+    this.#checkFree(name);
+    const plugin = this.#add({ dir: '/', manifest, source: `external:${address}`, digest: '', name, placement: 'external', settings: {}, secrets: {}, enabled: true, address, token });
+    await this.#proveFirst(plugin);
+    return plugin;
+  }
+
+  /** Live when the plugin can, else by a new generation; recorded only when the plugin took it. */
+  async set(plugin: Plugin, changes: Readonly<Record<string, unknown>>): Promise<void> {
+    const { record } = plugin;
+    const settled = await applySettings(record.manifest, record, changes);
+    const commit = (): void => {
+      plugin.record = { ...plugin.record, ...settled };
+      this.#parts.records.put(plugin.record);
+    };
+    const running = plugin.current;
+    if (running === undefined) {
+      commit();
+      if (record.enabled && plugin.state !== 'discovered') plugin.allow();
+      return;
+    }
+    const isLive = !needsRestart(record.manifest, Object.keys(changes));
+    const answer = isLive ? await running.link.configure(settled.settings, settled.secrets) : { problems: [], needsRestart: true };
+    const fatal = answer.problems.filter((problem) => problem.fatal);
+    if (fatal.length > 0) throw invalidArgument(`plugin ${plugin.name} does not take its settings: ${fatal.map(({ path, message }) => `${path}: ${message}`).join('; ')}`);
+    if (answer.needsRestart) await plugin.swap(record, { ...settled, isExclusive: isExclusive(record.manifest), prove: (next) => this.#prove(plugin, next), commit });
+    else commit();
+  }
+
+  async upgrade(...[name, request, options = {}]: Parameters<Plugins['upgrade']>): Promise<Plugin> {
+    const plugin = this.#parts.registry.find(name);
+    const { record } = plugin;
+    if (!record.isInstalled) throw conflict(`plugin ${plugin.name} was found in ${record.dir}, not installed, so it is upgraded there`);
+    const version = await this.#fetch(request.source, request.grant, { ...options, name: plugin.name });
+    await this.#keepOrDiscard(version, async () => {
+      checkSuccessor(record.manifest, version.manifest);
+      await this.#switchTo(plugin, version, { previous: this.#asPrevious(record, version) });
+    });
+    this.#discard(record.previous);
+    this.#parts.onEvent(plugin, 'upgrade');
+    return plugin;
+  }
+
+  async rollback(plugin: Plugin): Promise<Plugin> {
+    const { previous } = plugin.record;
+    if (previous === undefined) throw conflict(`plugin ${plugin.name} has no version before ${plugin.record.manifest.version}`);
+    const { state, settings, privileges: _privileges, ...version } = previous;
+    const failed = plugin.record;
+    if (state !== undefined) await plugin.stop();
+    await this.#switchTo(plugin, version, { previous: undefined, settings, state });
+    this.#discard(failed);
+    this.#parts.onEvent(plugin, 'rollback');
+    return plugin;
+  }
+
+  /** The probation was not passed; nobody waits for this. */
+  async rollBack(plugin: Plugin, reason: string): Promise<void> {
+    plugin.output.say(`version ${plugin.record.manifest.version} did not pass its probation: ${reason}`);
+    await plugin.stop();
+    await this.rollback(plugin).catch((error: unknown) => plugin.output.say(`rollback failed: ${messageOf(error)}`));
+  }
+
+  async remove(plugin: Plugin, { keepData }: { readonly keepData: boolean }): Promise<void> {
+    const { options, records, registry } = this.#parts;
+    const { record } = plugin;
+    if (!record.isInstalled) throw conflict(`plugin ${plugin.name} ${record.builtIn ? 'is part of the engine' : `was found in ${record.dir}`} and cannot be removed`, { hint: 'it can be disabled' });
+    await plugin.close();
+    records.remove(record, { state: !keepData });
+    registry.remove(plugin);
+    this.#discard(record);
+    this.#discard(record.previous);
+    const folders = foldersOf(options, record);
+    rmSync(folders.runDir, { recursive: true, force: true });
+    if (!keepData) rmSync(folders.dataDir, { recursive: true, force: true });
+    this.#parts.onEvent(plugin, 'remove');
+  }
+
+  async #fetch(source: string, grant: readonly Privilege[] | 'all', options: Parameters<typeof fetchPlugin>[3]): Promise<Version> {
+    const { options: host } = this.#parts;
+    const version = await fetchPlugin(parseSource(source), this.#codeDir(), host.installTools(), options);
+    return this.#keepOrDiscard(version, async () => {
+      if (grant !== 'all') comparePrivileges(privilegesOf(version.manifest), grant);
+      return version;
+    });
+  }
+
+  /** New code in the place of what runs, or of what would run. */
+  async #switchTo(
+    plugin: Plugin,
+    version: Version,
+    { previous, settings, state }: { readonly previous: PluginRecord['previous']; readonly settings?: PluginRecord['settings']; readonly state?: NonNullable<PluginRecord['previous']>['state'] },
+  ): Promise<void> {
+    const { records } = this.#parts;
+    const settled = await applySettings(version.manifest, { settings: settings ?? plugin.record.settings, secrets: plugin.record.secrets }, {});
+    const commit = (): void => {
+      const { previous: _former, dockerConfig: _config, ...kept } = plugin.record;
+      plugin.record = { ...kept, ...version, ...settled, privileges: privilegesOf(version.manifest), ...(previous === undefined ? {} : { previous }) };
+      records.put(plugin.record);
+    };
+    if (state !== undefined) records.restoreState(plugin.name, state);
+    if (plugin.current === undefined) {
+      commit();
+      plugin.allow();
+      if (plugin.record.enabled) await plugin.serving();
+      return;
+    }
+    await plugin.swap(version, { ...settled, isExclusive: isExclusive(version.manifest), prove: (next) => this.#prove(plugin, next), commit });
+  }
+
+  /** What a new generation must show before it serves: its own checks, and everything that the old one had. */
+  async #prove(plugin: Plugin, next: Generation): Promise<void> {
+    const signal = AbortSignal.timeout(60_000);
+    const failed = (await next.link.selfTest(true, signal)).filter(({ ok }) => !ok);
+    if (failed.length > 0) throw conflict(`its self-test failed: ${failed.map(({ name, message }) => `${name}: ${message}`).join('; ')}`, { hint: failed[0]?.hint });
+    const { options, registry } = this.#parts;
+    const missing = await next.missing(refsOf(options.database, registry.served(plugin)), signal);
+    if (missing.length > 0) throw conflict(`it does not have ${missing.slice(0, 5).map(({ kind, id }) => `${kind} ${id}`).join(', ')}, which the running version has`);
+  }
+
+  #asPrevious(record: PluginRecord, next: Version): NonNullable<PluginRecord['previous']> {
+    const { dir, manifest, source, digest, dockerConfig, privileges, settings } = record;
+    const isOtherFormat = (next.manifest.state?.version ?? 1) !== (manifest.state?.version ?? 1);
+    return {
+      dir,
+      manifest,
+      source,
+      digest,
+      privileges,
+      settings,
+      ...(dockerConfig === undefined ? {} : { dockerConfig }),
+      ...(isOtherFormat ? { state: pluginState(this.#parts.options.database, record.name).list('') } : {}),
+    };
+  }
+
+  async #proveFirst(plugin: Plugin): Promise<void> {
+    this.#parts.onEvent(plugin, 'enable');
+    await plugin.serving();
+  }
+
+  #add(given: Omit<PluginRecord, 'id' | 'builtIn' | 'isInstalled' | 'privileges' | 'uid'>): Plugin {
+    const { records, registry, make } = this.#parts;
+    const isRoot = given.manifest.privileges?.user === 'root' || given.manifest.privileges?.unconfined === true;
+    const record: PluginRecord = { ...given, id: randomId(), builtIn: false, isInstalled: true, privileges: privilegesOf(given.manifest), uid: isRoot ? 0 : records.freeUid() };
+    records.put(record);
+    const plugin = make(record);
+    registry.add(plugin);
+    return plugin;
+  }
+
+  #placement(manifest: Manifest, wished: Placement | undefined): Placement {
+    if (wished === undefined) return defaultPlacement(manifest);
+    const { placement: allowed = ['process'] } = manifest;
+    if (wished === 'container' || wished === 'external') throw notImplemented(`a plugin cannot be installed as ${wished}`);
+    if (!allowed.includes(wished)) throw forbidden(`plugin ${manifest.name} does not run in placement ${wished}`, { hint: `its manifest allows ${allowed.join(', ')}` });
+    return wished;
+  }
+
+  #codeDir(): string {
+    return join(this.#parts.records.codeRoot, shortId(randomId()));
+  }
+
+  #checkFree(name: string): void {
+    if (this.#parts.registry.has(name)) throw alreadyExists(`plugin ${name} is installed already`, { hint: 'upgrade it, or choose another name with an alias' });
+  }
+
+  async #keepOrDiscard<Result>(version: Version, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#discard(version);
+      throw error;
+    }
+  }
+
+  #discard(version: Version | undefined): void {
+    if (version !== undefined && version.dir.startsWith(this.#parts.records.codeRoot)) rmSync(version.dir, { recursive: true, force: true });
+  }
+}
+
+const isExclusive = ({ state }: Manifest): boolean => state?.upgrade === 'exclusive';
+
+/** Objects bind to a driver's name: a version that lacks one would strand them. */
+function checkSuccessor(before: Manifest, after: Manifest): void {
+  if (after.name !== before.name) throw invalidArgument(`${after.name} is another plugin than ${before.name}`, { hint: 'install it beside' });
+  for (const { contract, drivers } of before.provides) {
+    const kept = after.provides.find((provided) => provided.contract === contract)?.drivers ?? [];
+    const lost = drivers.find((driver) => !kept.includes(driver));
+    if (lost !== undefined) throw conflict(`version ${after.version} has no ${contract} driver ${lost}, which version ${before.version} has`);
+  }
+}

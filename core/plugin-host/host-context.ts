@@ -1,0 +1,96 @@
+import { exhausted, forbidden, type HostContext, type Logger, type Manifest } from '@gantry/sdk';
+import type { HostService, LogRequest } from '@gantry/sdk/rpc';
+import type { EventBus } from '../events/index.ts';
+import { type Database, lookupFacts, stateStore } from '../metadata/index.ts';
+
+export interface HostParts {
+  readonly database: Database;
+  readonly events: EventBus;
+  readonly log: Logger;
+}
+export interface HostFacts extends Pick<HostContext, 'config' | 'secrets' | 'dataDir' | 'runDir' | 'signal'> {
+  readonly name: string;
+  readonly manifest: Manifest;
+  readonly onReport: HostContext['report'];
+}
+
+/** What a plugin may ask, answered from the records. What its manifest was not granted is refused by name. */
+export function hostContext({ database, events, log }: HostParts, { manifest, onReport, ...facts }: HostFacts): HostContext {
+  const granted = manifest.privileges?.host ?? [];
+  const bucket = new TokenBucket(200);
+  const state = stateStore(database, facts.name);
+  const metered = <Given extends readonly unknown[], Answer>(call: (...given: Given) => Promise<Answer>) => async (...given: Given): Promise<Answer> => {
+    if (!bucket.take()) throw exhausted(`plugin ${facts.name} asks the engine more than 200 times a second`, { reason: 'RATE_LIMITED' });
+    return call(...given);
+  };
+  return {
+    ...facts,
+    log: log.child({ plugin: facts.name }),
+    state: { get: metered(state.get), put: metered(state.put), list: metered(state.list) },
+    lookup: metered(async (kind, id) => {
+      const fields = granted.filter((grant) => grant === `lookup:${kind}` || grant.startsWith(`lookup:${kind}.`)).map((grant) => grant.split('.')[1]);
+      if (fields.length === 0) throw forbidden(`plugin ${facts.name} may not look up a ${kind}`, { hint: `its manifest needs "lookup:${kind}" in privileges.host` });
+      const found = lookupFacts(database, kind, id);
+      if (found === undefined || fields.includes(undefined)) return found;
+      return Object.fromEntries(Object.entries(found).filter(([key]) => key === 'id' || fields.includes(key)));
+    }),
+    async *subscribe(topics, { signal }) {
+      for (const topic of topics) {
+        if (!granted.includes(`subscribe:${topic}`)) throw forbidden(`plugin ${facts.name} may not subscribe to ${topic}`, { hint: `its manifest needs "subscribe:${topic}" in privileges.host` });
+      }
+      for await (const event of events.subscribe({ filters: { type: [...topics] }, signal })) yield { ...event };
+    },
+    report: onReport,
+  };
+}
+
+/** The same over a wire. */
+export function hostServiceOf(host: HostContext): HostService {
+  const lines = new TokenBucket(1_000);
+  return {
+    async log(requests) {
+      for await (const { level, message, fields } of requests) if (lines.take()) write(host.log, level, message, fields);
+    },
+    stateGet: async ({ key }) => {
+      const entry = await host.state.get(key);
+      return entry === undefined ? {} : { entry };
+    },
+    statePut: ({ writes, relaxed }) => host.state.put(writes.map((write) => ({ ...write, value: write.value })), { relaxed }),
+    async *stateList({ prefix }) {
+      yield* await host.state.list(prefix);
+    },
+    async lookup({ kind, id }) {
+      const facts = await host.lookup(kind as Parameters<HostContext['lookup']>[0], id);
+      return { found: facts !== undefined, facts: facts ?? null };
+    },
+    async *subscribe({ topics }, { signal }) {
+      for await (const facts of host.subscribe(topics, { signal })) yield { facts };
+    },
+    report: ({ degraded, hasDegraded, ...report }) => host.report({ ...report, ...(hasDegraded ? { degraded } : {}) }),
+  };
+}
+
+function write(log: Logger, level: LogRequest['level'], message: string, fields: unknown): void {
+  log[level](typeof fields === 'object' && fields !== null ? fields : {}, message.slice(0, 16_384));
+}
+
+/** So many at once and per second. */
+class TokenBucket {
+  readonly #perSecond: number;
+  #tokens: number;
+  #at = performance.now();
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+    this.#tokens = perSecond;
+  }
+
+  take(): boolean {
+    const now = performance.now();
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + ((now - this.#at) / 1e3) * this.#perSecond);
+    this.#at = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}

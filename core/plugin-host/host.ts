@@ -1,0 +1,301 @@
+import { mkdirSync } from 'node:fs';
+import { conflict, type DriverKind, type DriverKinds, durationMs, messageOf, unavailable } from '@gantry/sdk';
+import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
+import { driverContext, type Drivers, type Grants, guard, Load, methodsOf } from '../drivers/index.ts';
+import { pluginState } from '../metadata/index.ts';
+import { privilegesOf } from '../plugin-install/index.ts';
+import { KeyedMutex, withDeadline } from '../support/index.ts';
+import { Changes } from './changes.ts';
+import { callByHand } from './call.ts';
+import type { PluginHostOptions } from './options.ts';
+import { Plugin } from './plugin.ts';
+import { defaultPolicy, type PluginPolicy } from './policy.ts';
+import type { PluginRecord } from './record.ts';
+import { Records } from './records.ts';
+import { Registry } from './registry.ts';
+import { routed } from './routed.ts';
+import { foldersOf, startLink } from './start.ts';
+import { listed, refsOf, usersOf } from './users.ts';
+
+interface Guarded {
+  readonly generation: number;
+  readonly driver: object;
+}
+
+/** Finds plugins, starts each when first needed, hands out their drivers behind guards, changes them while containers run. */
+export class PluginHost implements Drivers, Plugins, AsyncDisposable {
+  readonly #options: PluginHostOptions;
+  readonly #policy: PluginPolicy;
+  readonly #records: Records;
+  readonly #registry: Registry;
+  readonly #changes: Changes;
+  readonly #loads = new Map<string, Load>();
+  readonly #mutexes = new Map<string, KeyedMutex>();
+  readonly #guarded = new Map<string, Guarded>();
+  readonly #preferred = new Map<DriverKind, Promise<string>>();
+
+  constructor(options: PluginHostOptions) {
+    this.#options = options;
+    this.#policy = { ...defaultPolicy, ...options.policy };
+    this.#records = new Records(options);
+    this.#registry = new Registry(pluginState(options.database, 'engine'));
+    this.#changes = new Changes({
+      options,
+      records: this.#records,
+      registry: this.#registry,
+      make: (record) => this.#make(record),
+      onEvent: (plugin, action) => this.#publish(plugin, action),
+    });
+    for (const record of this.#records.load()) this.#registry.add(this.#make(record));
+    for (const { dir, reason } of this.#records.rejected) options.log.warn({ dir, reason }, 'plugin left out');
+  }
+
+  /** Starts what asks to be started with the engine, in the background. */
+  start(): void {
+    for (const plugin of this.#registry.all()) {
+      if (plugin.record.enabled && plugin.record.manifest.activation === 'onStart') plugin.start().catch(() => {});
+    }
+  }
+
+  async get<Kind extends DriverKind>(kind: Kind, name: string): Promise<DriverKinds[Kind]> {
+    const plugin = this.#registry.provider(kind, name) ?? (await this.#finder(kind, name));
+    const generation = await plugin.serving();
+    const key = `${plugin.name} ${kind}/${name}`;
+    const known = this.#guarded.get(key);
+    if (known?.generation === generation.number) return known.driver as DriverKinds[Kind];
+    const naive = await generation.driver(kind, name);
+    if (naive === undefined) throw this.#registry.unknown(kind, name);
+    const driver = this.#guard(plugin, kind, name, naive);
+    this.#guarded.set(key, { generation: generation.number, driver });
+    return driver as DriverKinds[Kind];
+  }
+
+  has(kind: DriverKind, name: string): boolean {
+    return this.#registry.provider(kind, name) !== undefined;
+  }
+
+  names(kind: DriverKind): readonly string[] {
+    return this.#registry.names(kind);
+  }
+
+  grants(kind: DriverKind, name: string): Grants {
+    const plugin = this.#registry.provider(kind, name) ?? this.#registry.open(kind)[0];
+    if (plugin === undefined) throw this.#registry.unknown(kind, name);
+    const { mountTypes = [], hostPaths = [], devices = [], nftables = false } = plugin.record.manifest.privileges ?? {};
+    const { dataDir } = foldersOf(this.#options, plugin.record);
+    return { plugin: plugin.name, dataDir, mountTypes, hostPaths, devices, nftables, onViolation: (what) => plugin.strike(what) };
+  }
+
+  /** The driver with the highest priority, tried or not; for kinds that need nothing of the host. */
+  first(kind: DriverKind): string {
+    const [name] = this.#registry.byPriority(kind);
+    if (name === undefined) throw unavailable(`no ${kind} driver is installed`);
+    return name;
+  }
+
+  preferred(kind: DriverKind): Promise<string> {
+    let choice = this.#preferred.get(kind);
+    if (choice === undefined) {
+      choice = this.#choose(kind);
+      this.#preferred.set(kind, choice);
+      choice.catch(() => this.#preferred.delete(kind));
+    }
+    return choice;
+  }
+
+  list(): readonly PluginInfo[] {
+    const known = this.#registry.all().map((plugin) => this.#info(plugin));
+    return [...known.toSorted((a, b) => (a.name < b.name ? -1 : 1)), ...this.#records.rejected.map(rejectedInfo)];
+  }
+
+  inspect(name: string): PluginInfo {
+    return this.#info(this.#registry.find(name));
+  }
+
+  users(name: string) {
+    const plugin = this.#registry.find(name);
+    return usersOf(this.#options.database, this.#registry.served(plugin), plugin.record);
+  }
+
+  logs(name: string, options: Parameters<Plugins['logs']>[1] = {}) {
+    return this.#registry.find(name).output.read(options);
+  }
+
+  async bind(kind: DriverKind, driver: string, name: string): Promise<void> {
+    this.#registry.bind(kind, driver, this.#registry.find(name));
+    this.#preferred.clear();
+  }
+
+  async call({ kind, driver, method, request, dryRun }: Parameters<Plugins['call']>[0]): Promise<unknown> {
+    const target = await this.get(kind, driver);
+    return callByHand(target, { kind, driver, method, request, dryRun, ctx: driverContext(this.#options.log) });
+  }
+
+  offer(...given: Parameters<Plugins['offer']>) {
+    return this.#changes.offer(...given);
+  }
+  async install(...given: Parameters<Plugins['install']>): Promise<PluginInfo> {
+    return this.#info(await this.#changes.install(...given));
+  }
+  async create(...given: Parameters<Plugins['create']>): Promise<PluginInfo> {
+    return this.#info(await this.#changes.create(...given));
+  }
+  push(...given: Parameters<Plugins['push']>) {
+    return this.#changes.push(...given);
+  }
+  async attach(...given: Parameters<Plugins['attach']>): Promise<PluginInfo> {
+    return this.#info(await this.#changes.attach(...given));
+  }
+  async upgrade(...given: Parameters<Plugins['upgrade']>): Promise<PluginInfo> {
+    return this.#info(await this.#changes.upgrade(...given));
+  }
+  async rollback(name: string): Promise<PluginInfo> {
+    return this.#info(await this.#changes.rollback(this.#registry.find(name)));
+  }
+  async set(name: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#changes.set(this.#registry.find(name), settings);
+  }
+
+  async enable(name: string, { timeoutMs, signal }: Parameters<Plugins['enable']>[1] = {}): Promise<void> {
+    const plugin = this.#registry.find(name);
+    this.#decide(plugin, { enabled: true });
+    plugin.allow();
+    this.#publish(plugin, 'enable');
+    const timeout = timeoutMs === undefined || timeoutMs === 0 ? undefined : AbortSignal.timeout(timeoutMs);
+    await plugin.serving(AbortSignal.any([timeout, signal].filter((each) => each !== undefined)));
+  }
+
+  async disable(name: string, { force = false }: Parameters<Plugins['disable']>[1] = {}): Promise<void> {
+    const plugin = this.#registry.find(name);
+    const hard = this.users(name).filter((user) => user.hard);
+    if (hard.length > 0 && !force) {
+      throw conflict(`plugin ${plugin.name} is in use by ${listed(hard)}`, { reason: 'PLUGIN_IN_USE', facts: { users: hard }, hint: 'stop these first, or disable it with force' });
+    }
+    this.#decide(plugin, { enabled: false });
+    this.#preferred.clear();
+    await plugin.stop('disabled');
+    this.#publish(plugin, 'disable');
+  }
+
+  async remove(name: string, { force = false }: Parameters<Plugins['remove']>[1] = {}): Promise<void> {
+    const plugin = this.#registry.find(name);
+    const users = this.users(name);
+    if (users.length > 0 && !force) {
+      throw conflict(`plugin ${plugin.name} has ${listed(users)}`, { reason: 'PLUGIN_IN_USE', facts: { users }, hint: 'remove these first, or force: they stay and work again after a new install' });
+    }
+    await this.#changes.remove(plugin, { keepData: users.length > 0 });
+    this.#preferred.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const outside = this.#registry.all().filter(({ record }) => record.placement !== 'in-process');
+    await Promise.all(outside.map((plugin) => plugin.close()));
+    for (const plugin of this.#registry.all().toReversed()) if (!outside.includes(plugin)) await plugin.close();
+  }
+
+  #make(record: PluginRecord): Plugin {
+    return new Plugin(record, {
+      policy: this.#policy,
+      start: (plugin, version, number, signal) => {
+        mkdirSync(foldersOf(this.#options, plugin.record).dataDir, { recursive: true, mode: 0o700 });
+        return startLink(this.#options, plugin, version, number, signal);
+      },
+      onEvent: (plugin, action, attributes) => this.#publish(plugin, action, attributes),
+      onReady: (plugin, generation) => void this.#reconcile(plugin, generation),
+      onProbationFailed: (plugin, reason) => void this.#changes.rollBack(plugin, reason),
+    });
+  }
+
+  #guard(plugin: Plugin, kind: DriverKind, name: string, naive: object): object {
+    const { manifest, placement } = plugin.record;
+    const methods = methodsOf[kind];
+    const label = `${kind} driver ${name}`;
+    const isOurs = placement === 'in-process';
+    // A built-in part in this process is as dependable as the engine: it has no bulkhead that could be full.
+    const load = once(this.#loads, plugin.name, () => new Load(`plugin ${plugin.name}`, isOurs ? { concurrency: 1_000, queue: 10_000, breaker: 1_000 } : { concurrency: manifest.concurrency ?? 16 }));
+    const mutex = once(this.#mutexes, `${kind}/${name}`, () => new KeyedMutex());
+    const target = Object.keys(methods).length === 0 ? naive : routed(plugin, kind, name, naive, methods);
+    return guard(target, methods, { label, load, mutex, timeouts: timeoutsOf(plugin.record, kind), onInvalid: (reason) => plugin.strike(reason) });
+  }
+
+  /** A plugin that leaves names of the kind open and has this one. */
+  async #finder(kind: DriverKind, name: string): Promise<Plugin> {
+    const known: string[] = [];
+    for (const plugin of this.#registry.open(kind)) {
+      try {
+        const generation = await plugin.serving();
+        if ((await generation.driver(kind, name)) !== undefined) return plugin;
+        known.push(...(await generation.link.names(kind)));
+      } catch (error) {
+        this.#options.log.warn({ plugin: plugin.name, error: messageOf(error) }, 'could not be asked for a driver');
+      }
+    }
+    throw this.#registry.unknown(kind, name, known);
+  }
+
+  async #choose(kind: DriverKind): Promise<string> {
+    const skipped: string[] = [];
+    for (const name of this.#registry.byPriority(kind)) {
+      const reason = await this.#whyNot(kind, name);
+      if (reason === undefined) return name;
+      skipped.push(`${name}: ${reason}`);
+      this.#options.log.info({ kind, driver: name, reason }, 'driver skipped');
+    }
+    throw unavailable(`no ${kind} driver works on this host (${skipped.join('; ') || 'none is installed'})`);
+  }
+
+  async #whyNot(kind: DriverKind, name: string): Promise<string | undefined> {
+    try {
+      const driver = await this.get(kind, name);
+      if (!('probe' in driver) || typeof driver.probe !== 'function') return undefined;
+      const { usable, reason = 'cannot work here' } = await driver.probe({}, driverContext(this.#options.log));
+      return usable ? undefined : reason;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  /** A generation that followed another is asked whether it has all that the engine believes it has. */
+  async #reconcile(plugin: Plugin, generation: Parameters<Plugin['swap']>[1] extends never ? never : NonNullable<Plugin['current']>): Promise<void> {
+    try {
+      const refs = refsOf(this.#options.database, this.#registry.served(plugin));
+      const missing = await withDeadline(30_000, ({ signal }) => generation.missing(refs, signal));
+      if (missing.length > 0) await plugin.onReport({ degraded: missing.slice(0, 10).map(({ kind, id }) => `${kind} ${id} is missing`) });
+    } catch (error) {
+      this.#options.log.warn({ plugin: plugin.name, error: messageOf(error) }, 'could not be compared with the records');
+    }
+  }
+
+  #decide(plugin: Plugin, change: Partial<PluginRecord>): void {
+    plugin.record = { ...plugin.record, ...change };
+    this.#records.put(plugin.record);
+  }
+
+  #info(plugin: Plugin): PluginInfo {
+    return { ...plugin.info(), shadowed: this.#registry.shadowed(plugin), privileges: privilegesOf(plugin.record.manifest) };
+  }
+
+  #publish(plugin: Plugin, action: string, attributes: Readonly<Record<string, string>> = {}): void {
+    this.#options.events.publish('plugin', action, plugin.record.id, { name: plugin.name, ...attributes });
+    if (action === 'crash' || action === 'quarantine' || action === 'hang') this.#options.log.warn({ plugin: plugin.name, ...attributes }, `plugin ${action}`);
+  }
+}
+
+function once<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+/** "volume.attach": "60s", within ten times what the method's class has. */
+function timeoutsOf({ manifest: { timeouts = {} } }: PluginRecord, kind: DriverKind): Readonly<Record<string, number>> {
+  const mine = Object.entries(timeouts).filter(([key]) => key.startsWith(`${kind}.`));
+  return Object.fromEntries(mine.map(([key, text]) => [key.slice(kind.length + 1), Math.min(durationMs(text), 3_600_000)]));
+}
+
+function rejectedInfo({ dir, reason }: { readonly dir: string; readonly reason: string }): PluginInfo {
+  const nothing = { provides: [], shadowed: [], settings: {}, secrets: [], privileges: [], output: [], restarts: 0 };
+  return { id: '', name: dir, version: '', description: '', source: `folder:${dir}`, builtIn: false, placement: 'process', enabled: false, state: 'failed', error: reason, ...nothing };
+}

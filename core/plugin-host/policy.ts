@@ -1,0 +1,26 @@
+/** Numbers of the host, all of them milliseconds or counts; an embedding program may choose others. */
+export interface PluginPolicy {
+  readonly startMs: number;
+  readonly waitMs: number;
+  /** Between the end of a generation and the next: doubled each time, up to the last. */
+  readonly backOffMs: readonly [first: number, most: number];
+  /** So many ends or strikes within the time quarantine a plugin. */
+  readonly crashBudget: { readonly count: number; readonly withinMs: number };
+  readonly strikeBudget: { readonly count: number; readonly withinMs: number };
+  readonly quarantineMs: readonly number[];
+  readonly probationMs: number;
+  /** Between two signs of life; the deadline of one. */
+  readonly healthMs: number;
+  readonly healthDeadlineMs: number;
+}
+export const defaultPolicy: PluginPolicy = {
+  startMs: 10_000,
+  waitMs: 10_000,
+  backOffMs: [100, 30_000],
+  crashBudget: { count: 5, withinMs: 300_000 },
+  strikeBudget: { count: 3, withinMs: 300_000 },
+  quarantineMs: [60_000, 300_000, 900_000],
+  probationMs: 60_000,
+  healthMs: 15_000,
+  healthDeadlineMs: 10_000,
+};

@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type HostContext, invalidArgument, type Logger, unavailable } from '@gantry/sdk';
+import type { PluginLine } from '@gantry/sdk/engine';
+import { connectGrpc, Dispatcher, type PluginService, remote, serveGrpc } from '@gantry/sdk/rpc';
+import { driverContext } from '../drivers/index.ts';
+import { launch, type Launched, type LaunchExit } from '../plugin-launch/index.ts';
+import { handshake } from './handshake.ts';
+import { hostServiceOf } from './host-context.ts';
+import type { Ending, Link } from './link.ts';
+import type { Output } from './output.ts';
+import type { Version } from './record.ts';
+import { linkOver } from './remote-link.ts';
+import { byteSize } from './sizes.ts';
+
+export interface ProcessStart {
+  readonly version: Version;
+  readonly instance: string;
+  readonly engineVersion: string;
+  readonly uid: number;
+  readonly host: HostContext;
+  readonly log: Logger;
+  readonly output: Output;
+  readonly cgroupParent: string;
+  readonly signal: AbortSignal;
+}
+
+/** The program that serves a Node module, and what it needs to read: the checkout or the package that this file is in. */
+const serveProgram = fileURLToPath(new URL('../../sdk/serve/process.ts', import.meta.url));
+const ownFiles = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A plugin in a process of its own, confined to what it was granted. Its sockets are in a folder of this start alone. */
+export async function startProcess(start: ProcessStart): Promise<Link> {
+  const { version, instance, engineVersion, host, log, output, signal } = start;
+  await using undo = new AsyncDisposableStack();
+  const folder = makeFolder(start);
+  undo.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const hostSocket = join(folder, 'h.sock');
+  const socket = join(folder, 'd.sock');
+  const hostService = hostServiceOf(host);
+  undo.use(await serveGrpc(hostSocket, ['host'], new Dispatcher({ find: (service) => (service === 'host' ? hostService : undefined), ctx: (facts) => ({ ...facts, log }) })));
+  chownSync(hostSocket, start.uid, start.uid);
+  const token = randomBytes(32).toString('base64');
+  const said = new Greeting(output);
+  const launched = undo.use(await launch({ ...programOf(start), env: environment(start, { token, socket, hostSocket }), onLine: said.onLine, ...confinement(start) }, { signal }));
+  await Promise.race([said.heard, diedEarly(launched, output), aborted(signal)]);
+  const wire = await connectGrpc(`unix://${socket}`, { connectTimeoutMs: 5_000 });
+  undo.defer(() => wire.close());
+  const service = remote<PluginService>(wire, 'plugin');
+  await handshake(service, { manifest: version.manifest, token, instance, engineVersion, ctx: driverContext(log, signal) });
+  const owned = undo.move();
+  const ended = launched.exited.then(async (exit): Promise<Ending> => {
+    await owned.disposeAsync();
+    return { reason: exitText(exit), isOom: exit.oomKilled };
+  });
+  return {
+    ...linkOver(wire, service, { log, settleMs: 30_000 }),
+    pid: launched.pid,
+    ended,
+    usage: () => launched.usage(),
+    async kill() {
+      await launched.killAll();
+      await ended;
+    },
+    async stop() {
+      launched.closeStdin();
+      const timer = setTimeout(() => void launched.killAll(), 10_000);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function makeFolder({ host, instance, uid }: ProcessStart): string {
+  const folder = join(host.runDir, instance.slice(instance.lastIndexOf('.') + 1));
+  const bytes = Buffer.byteLength(join(folder, 'd.sock'));
+  if (bytes > 107) throw invalidArgument(`the socket of a plugin would have a path of ${bytes} bytes, and at most 107 work`, { hint: 'choose a shorter --exec-root' });
+  rmSync(folder, { recursive: true, force: true });
+  for (const path of [host.dataDir, host.runDir, folder]) {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chownSync(path, uid, uid);
+  }
+  return folder;
+}
+
+function programOf({ version: { dir, manifest } }: ProcessStart) {
+  const { node, exec } = manifest.entry;
+  if (node !== undefined) return { argv: [process.execPath, '--disable-warning=ExperimentalWarning', serveProgram, dir], cwd: dir };
+  const [program = '', ...rest] = exec ?? [];
+  if (program === '') throw invalidArgument(`plugin ${manifest.name} has neither entry.node nor entry.exec`);
+  return { argv: [isAbsolute(program) ? program : join(dir, program), ...rest], cwd: dir };
+}
+
+function environment({ host, instance }: ProcessStart, { token, socket, hostSocket }: { readonly token: string; readonly socket: string; readonly hostSocket: string }) {
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    GANTRY_PLUGIN: '1',
+    GANTRY_PLUGIN_BOOTSTRAP: '1',
+    GANTRY_PLUGIN_ENDPOINT: `unix://${socket}`,
+    GANTRY_HOST_ENDPOINT: `unix://${hostSocket}`,
+    GANTRY_PLUGIN_TOKEN: token,
+    GANTRY_PLUGIN_INSTANCE: instance,
+    GANTRY_DATA_DIR: host.dataDir,
+    GANTRY_RUN_DIR: host.runDir,
+    // Its own: what it writes there runs in itself alone.
+    NODE_COMPILE_CACHE: join(host.runDir, 'cache'),
+  };
+}
+
+function confinement({ version: { dir, manifest }, instance, host, uid, cgroupParent }: ProcessStart) {
+  const { memory = '512MiB', pids = 256, cpu } = manifest.resources ?? {};
+  return {
+    name: manifest.name,
+    instance,
+    codeDir: dir,
+    dataDir: host.dataDir,
+    runDir: host.runDir,
+    readablePaths: manifest.entry.node === undefined ? [] : [ownFiles, dirname(process.execPath)],
+    uid,
+    gid: uid,
+    privileges: manifest.privileges ?? {},
+    resources: { memoryBytes: byteSize(memory), pids, ...(cpu === undefined ? {} : { cpus: Number(cpu) }) },
+    cgroupParent,
+  };
+}
+
+/** The first line on stdout says that it listens; everything else is output. */
+class Greeting {
+  readonly heard: Promise<void>;
+  readonly onLine: (line: PluginLine) => void;
+
+  constructor(output: Output) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    promise.catch(() => {});
+    this.heard = promise;
+    let isFirst = true;
+    this.onLine = (line) => {
+      if (line.source !== 'stdout' || !isFirst) return output.add(line);
+      isFirst = false;
+      if (/^GANTRY-PLUGIN 1 \{/.test(line.line)) return resolve();
+      output.add(line);
+      reject(
+        unavailable(`its first line on stdout is ${JSON.stringify(line.line.slice(0, 80))}, not "GANTRY-PLUGIN 1 {…}"`, {
+          hint: 'print to stderr until the plugin listens',
+          reason: 'BAD_GREETING',
+        }),
+      );
+    };
+  }
+}
+
+async function diedEarly(launched: Launched, output: Output): Promise<never> {
+  const exit = await launched.exited;
+  const last = output.tail(5).join('; ');
+  throw unavailable(`it ended before it was ready: ${exitText(exit)}${last === '' ? '' : `; it printed: ${last}`}`);
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+function exitText({ exitCode, signal, oomKilled }: LaunchExit): string {
+  if (oomKilled) return 'it used more memory than it may (killed by the kernel)';
+  return signal === undefined ? `it exited with code ${exitCode}` : `it was ended by ${signal}`;
+}

@@ -1,0 +1,115 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { Manifest } from '@gantry/sdk';
+import type { Placement } from '@gantry/sdk/engine';
+import { PluginRows } from '../metadata/index.ts';
+import { privilegesOf, sweepStaging } from '../plugin-install/index.ts';
+import { discoverPlugins, type Rejected } from './discover.ts';
+import type { PluginHostOptions } from './options.ts';
+import { type Decisions, idOfName, type PluginRecord } from './record.ts';
+
+/** The records of all plugins: found in folders at each start, or installed for good. */
+export class Records {
+  readonly rejected: Rejected[] = [];
+  readonly #options: PluginHostOptions;
+  readonly #rows: PluginRows<PluginRecord | Decisions>;
+
+  constructor(options: PluginHostOptions) {
+    this.#options = options;
+    this.#rows = new PluginRows(options.database);
+  }
+
+  /** Of the folder for installed plugins' code. */
+  get codeRoot(): string {
+    return join(this.#options.dataRoot, 'plugin-code');
+  }
+
+  load(): readonly PluginRecord[] {
+    const stored = new Map(this.#rows.all().map(({ name, document }) => [name, document]));
+    const { found, rejected } = discoverPlugins(this.#options.pluginDirs);
+    this.rejected.push(...rejected);
+    const records = new Map<string, PluginRecord>();
+    for (const { dir, manifest } of found) {
+      const { name } = manifest;
+      if (records.has(name)) this.rejected.push({ dir, reason: `a plugin of the name ${name} is there already` });
+      else records.set(name, this.#found(dir, manifest, stored.get(name)));
+    }
+    for (const [name, document] of stored) if ('manifest' in document && !records.has(name)) records.set(name, document);
+    return [...records.values()];
+  }
+
+  put(record: PluginRecord): void {
+    const { enabled, placement, settings, secrets, uid } = record;
+    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid });
+  }
+
+  remove({ name }: PluginRecord, options: { readonly state: boolean }): void {
+    this.#rows.remove(name, options);
+  }
+
+  restoreState(name: string, state: Parameters<PluginRows<unknown>['restoreState']>[1]): void {
+    this.#rows.restoreState(name, state);
+  }
+
+  /** A user id that no other plugin of this store has; far above what people and containers get. */
+  freeUid(): number {
+    const used = new Set(this.#rows.all().map(({ document }) => document.uid));
+    let uid = 1_900_000_000;
+    while (used.has(uid)) uid += 1;
+    return uid;
+  }
+
+  /** Code that no record names: an install or upgrade that the engine did not live to finish. */
+  async sweepCode(): Promise<void> {
+    mkdirSync(this.codeRoot, { recursive: true, mode: 0o711 });
+    const named = new Set(
+      this.#rows.all().flatMap(({ document }) => ('manifest' in document ? [document.dir, document.previous?.dir] : [])),
+    );
+    await sweepStaging(this.codeRoot);
+    for (const name of readdirSync(this.codeRoot)) {
+      const dir = join(this.codeRoot, name);
+      if (!named.has(dir)) rmSync(dir, { recursive: true, force: true });
+    }
+  }
+
+  #found(dir: string, manifest: Manifest, decided: PluginRecord | Decisions | undefined): PluginRecord {
+    const builtIn = !relative(this.#options.ownPlugins, dir).startsWith('..');
+    return {
+      id: idOfName(manifest.name),
+      name: manifest.name,
+      dir,
+      manifest,
+      source: builtIn ? 'built-in' : `folder:${dir}`,
+      digest: '',
+      builtIn,
+      isInstalled: false,
+      enabled: decided?.enabled ?? true,
+      placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement(manifest)),
+      settings: { ...decided?.settings, ...this.#given(manifest) },
+      secrets: decided?.secrets ?? {},
+      privileges: privilegesOf(manifest),
+      uid: decided?.uid ?? (manifest.privileges?.user === 'root' || manifest.privileges?.unconfined === true ? 0 : this.#uidOf(manifest.name)),
+    };
+  }
+
+  /** The same at each start without a row, so that files keep their owner. */
+  #uidOf(name: string): number {
+    return 1_950_000_000 + (Number.parseInt(idOfName(name).slice(0, 7), 16) % 50_000_000);
+  }
+
+  #placement({ name, provides, placement = ['process'] }: Manifest, builtIn: boolean): Placement | undefined {
+    const { pluginPlacement = {} } = this.#options;
+    const wished = pluginPlacement[name] ?? provides.map(({ contract }) => pluginPlacement[contract]).find((each) => each !== undefined);
+    return wished !== undefined && (placement.includes(wished) || (builtIn && wished === 'in-process')) ? wished : undefined;
+  }
+
+  #given({ name, provides }: Manifest): Readonly<Record<string, unknown>> {
+    const { pluginSettings = {}, kindSettings = {} } = this.#options;
+    return Object.assign({}, ...provides.map(({ contract }) => kindSettings[contract]), pluginSettings[name]) as Readonly<Record<string, unknown>>;
+  }
+}
+
+/** Third parties' code does not run in the engine's process unless the user says so. */
+export function defaultPlacement({ placement = ['process'] }: Manifest): Placement {
+  return placement.find((each) => each !== 'in-process') ?? 'process';
+}

@@ -1,0 +1,38 @@
+import type { Ctx, DriverKind } from '@gantry/sdk';
+import { type DriverInfo, type PluginService, remote, type Wire } from '@gantry/sdk/rpc';
+import { codeOf } from '@gantry/sdk';
+import { driverContext } from '../drivers/index.ts';
+import { withDeadline } from '../support/index.ts';
+import type { Link, OfferedDriver } from './link.ts';
+
+/** What a plugin on the other end of a wire offers; how it ends is the placement's affair. */
+export function linkOver(
+  wire: Wire,
+  service: PluginService,
+  { log, settleMs }: { readonly log: Ctx['log']; readonly settleMs: number },
+): Omit<Link, 'ended' | 'stop' | 'kill' | 'pid'> {
+  const ctx = (signal?: AbortSignal): Ctx => driverContext(log, signal);
+  const offered = ({ contract, driver: name, methods, properties }: DriverInfo): OfferedDriver => ({
+    contract,
+    name,
+    driver: remote<object>(wire, contract, { driver: name, methods, properties }),
+  });
+  return {
+    async configure(settings, secrets) {
+      const { problems, drivers, needsRestart } = await withDeadline(settleMs, ({ signal }) => service.configure({ settings, secrets, revision: 1 }, ctx(signal)));
+      return { problems, drivers: drivers.map(offered), needsRestart };
+    },
+    async find(contract, driver) {
+      try {
+        return offered(await withDeadline(2_000, ({ signal }) => service.find({ contract, driver }, ctx(signal)))).driver;
+      } catch (error) {
+        if (codeOf(error) === 'not_found') return undefined;
+        throw error;
+      }
+    },
+    names: async (contract: DriverKind | string) => (await withDeadline(2_000, ({ signal }) => service.names({ contract }, ctx(signal)))).names,
+    reconcile: (refs, signal) => service.reconcile(refs, ctx(signal)),
+    selfTest: async (deep, signal) => (await service.selfTest({ deep }, ctx(signal))).checks,
+    ping: (signal) => service.ping({}, ctx(signal)),
+  };
+}

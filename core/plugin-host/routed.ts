@@ -1,0 +1,60 @@
+import { type Ctx, GantryError, type MethodOptions } from '@gantry/sdk';
+import type { MethodTable } from '../drivers/guard.ts';
+import type { Generation } from './generation.ts';
+import type { Plugin } from './plugin.ts';
+
+type Unary = (request: unknown, ctx: Ctx) => Promise<unknown>;
+type Streaming = (request: unknown, ctx: Ctx) => AsyncIterable<unknown>;
+
+/**
+ * A driver's object whose calls go to the generation that serves when they are made, so that whoever holds it notices nothing of an upgrade
+ * or a restart. A call whose connection broke has an unknown outcome; every method of a contract may be called again, so it is, once, on the
+ * next generation. Streams are opened again by who reads them.
+ */
+export function routed(plugin: Plugin, contract: string, name: string, shape: object, methods: MethodTable): object {
+  const object: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(shape)) if (typeof value !== 'function') object[key] = value;
+  for (const [method, options] of Object.entries(methods)) {
+    if (typeof Reflect.get(shape, method) !== 'function') continue;
+    const call = async (generation: Generation, request: unknown, ctx: Ctx): Promise<unknown> => {
+      const driver = await generation.driver(contract, name);
+      const found = driver && (Reflect.get(driver, method) as (request: unknown, ctx: Ctx) => unknown);
+      if (found === undefined) throw new GantryError('not_implemented', `${contract} driver ${name} of plugin ${plugin.name} has no ${method} any more`);
+      return Reflect.apply(found, driver, [request, ctx]);
+    };
+    object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, call);
+  }
+  return object;
+}
+
+type Call = (generation: Generation, request: unknown, ctx: Ctx) => Promise<unknown>;
+
+const isStream = ({ answer }: MethodOptions): boolean => answer === 'stream';
+
+function unary(plugin: Plugin, call: Call): Unary {
+  return async (request, ctx) => {
+    const generation = await plugin.serving(ctx.signal);
+    try {
+      return await call(generation, request, ctx);
+    } catch (error) {
+      if (!isLost(error) || ctx.signal.aborted) throw error;
+      await forgotten(plugin, generation, ctx.signal);
+      return call(await plugin.serving(ctx.signal), request, ctx);
+    }
+  };
+}
+
+function streaming(plugin: Plugin, call: Call): Streaming {
+  return async function* (request, ctx) {
+    yield* (await call(await plugin.serving(ctx.signal), request, ctx)) as AsyncIterable<unknown>;
+  };
+}
+
+const isLost = (error: unknown): boolean => GantryError.is(error) && (error.reason === 'CONNECTION_LOST' || error.reason === 'DRAINING');
+
+/** The connection ends a moment before the process is seen to: wait until the generation is no longer the one that serves, or is seen to live. */
+async function forgotten(plugin: Plugin, generation: Generation, signal: AbortSignal): Promise<void> {
+  if (plugin.current !== generation) return;
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(1_000)]);
+  await Promise.race([generation.ended, new Promise<void>((resolve) => timeout.addEventListener('abort', () => resolve(), { once: true }))]);
+}
