@@ -1,0 +1,65 @@
+/**
+ * The thread in which a sandbox is built. Namespaces, credentials and the system call filter belong to a thread in Linux, and what a thread starts by
+ * posix_spawn inherits its own: so this one becomes what the plugin is to be, starts it, and ends. The engine's other threads stay what they are.
+ */
+import { parentPort } from 'node:worker_threads';
+import { codeOf, fromErrno, GantryError, messageOf } from '@gantry/sdk';
+import { becomeUser, installSeccomp, Rtnetlink, setHostname, setNoNewPrivileges, umask, unshare } from '@gantry/sdk/linux';
+import { openMemberships } from './memberships.ts';
+import { startInit } from './init.ts';
+import type { SandboxJob, SandboxReply } from './job.ts';
+import { enterRoot, sealRoot } from './root.ts';
+import { startProgram } from './program.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('this file is the main file of a worker thread');
+
+port.once('message', (job: SandboxJob) => {
+  let reply: SandboxReply;
+  try {
+    reply = { kind: 'started', steps: start(job) };
+  } catch (error) {
+    reply = failure(job.name, error);
+  }
+  port.postMessage(reply);
+});
+
+function start(job: SandboxJob): Readonly<Record<string, number>> {
+  const steps: Record<string, number> = {};
+  const timed = <T>(name: string, step: () => T): T => {
+    const began = performance.now();
+    const result = step();
+    steps[name] = performance.now() - began;
+    return result;
+  };
+  timed('namespaces', () => unshare('mount', 'ipc', 'uts', 'pid', ...(job.hasOwnNetwork ? (['net'] as const) : [])));
+  umask(0o022);
+  using memberships = openMemberships(job);
+  timed('root', () => enterRoot(job.shown));
+  memberships.join();
+  timed('init', () => startInit(job));
+  timed('seal', () => {
+    setHostname(job.name.slice(0, 64));
+    if (job.hasOwnNetwork) raiseLoopback();
+    sealRoot();
+  });
+  timed('drop', () => {
+    becomeUser(job);
+    setNoNewPrivileges();
+    installSeccomp(job.filter);
+  });
+  timed('spawn', () => startProgram(job));
+  memberships.leave();
+  return steps;
+}
+
+function raiseLoopback(): void {
+  using netlink = Rtnetlink.open();
+  netlink.linkSet('lo', { up: true });
+}
+
+function failure(name: string, thrown: unknown): SandboxReply {
+  const isErrno = thrown instanceof Error && 'syscall' in thrown;
+  const error = isErrno ? fromErrno(thrown, `plugin ${name}: its sandbox cannot be made`) : thrown;
+  return { kind: 'failed', code: codeOf(error), message: messageOf(error), hint: GantryError.is(error) ? error.hint : undefined };
+}
