@@ -12,8 +12,25 @@ import { SandboxThread } from './sandbox/thread.ts';
 import { seccompProgram } from './seccomp/program.ts';
 import type { Launched, LaunchRequest } from './types.ts';
 
-/** Prepares, has a thread build the sandbox and start the program in it, and hands both over. */
+/** How long an abort waits for a thread that hangs (a dead network file system among what is to be shown) until everything is undone. */
+const patienceMs = 5000;
+
+/** `start`, and the promise that an abort is an answer within seconds: what is still to be undone then is undone whenever that is possible. */
 export async function startConfined(request: LaunchRequest, { signal }: Abortable): Promise<Launched> {
+  const late = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => void (timer = setTimeout(() => late.reject(signal.reason), patienceMs));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([start(request, { signal }), late.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    clearTimeout(timer);
+  }
+}
+
+/** Prepares, has a thread build the sandbox and start the program in it, and hands both over. */
+async function start(request: LaunchRequest, { signal }: Abortable): Promise<Launched> {
   await using undo = new AsyncDisposableStack();
   // The thread's own start takes longest, so it comes first.
   const thread = undo.use(new SandboxThread());

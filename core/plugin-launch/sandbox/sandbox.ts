@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { internal } from '@gantry/sdk';
-import { isErrno, pipe } from '@gantry/sdk/linux';
+import { pipe } from '@gantry/sdk/linux';
 import type { Abortable } from '../../support/index.ts';
 import type { ProcessGroup } from '../cgroup/group.ts';
 import { Child } from '../child.ts';
@@ -30,7 +30,7 @@ export class Sandbox implements Confinement {
   async build(job: SandboxJob, options: Abortable): Promise<void> {
     await this.#thread.run(job, options);
     this.#closeLeashReader();
-    for (const place of Object.values(pidCells)) this.#enter(this.#child(place));
+    await Promise.all(this.#all().map(({ pid }) => this.#group.take(pid)));
   }
 
   /** The program is the caller's from now on, to wait for and to dispose of. */
@@ -42,7 +42,7 @@ export class Sandbox implements Confinement {
   }
 
   async killAll(): Promise<void> {
-    const children = Object.values(pidCells).flatMap((place) => this.#child(place) ?? []);
+    const children = this.#all();
     this.#group.kill();
     for (const child of children) child.signal('SIGKILL');
     // The first process ends as the last one: the kernel sees to that.
@@ -68,18 +68,14 @@ export class Sandbox implements Confinement {
     await this.#group.remove();
   }
 
+  #all(): readonly Child[] {
+    return Object.values(pidCells).flatMap((place) => this.#child(place) ?? []);
+  }
+
   #child(place: number): Child | undefined {
     const pid = new Int32Array(this.pids)[place] ?? 0;
     if (pid !== 0) this.#children[place] ??= new Child(pid);
     return this.#children[place];
-  }
-
-  #enter(child: Child | undefined): void {
-    try {
-      if (child !== undefined) this.#group.take(child.pid);
-    } catch (error) {
-      if (!isErrno(error, 'ESRCH')) throw error;
-    }
   }
 
   #closeLeashReader(): void {
