@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,9 +8,11 @@ import type { LaunchRequest } from '../types.ts';
 import { cgroupHierarchies, type Controller, controllers, type Hierarchy, words } from './layout.ts';
 import { limitsOf } from './limits.ts';
 
-interface Folder {
+interface Place {
   readonly hierarchy: Hierarchy;
   readonly path: string;
+}
+interface Folder extends Place {
   readonly limits: readonly Controller[];
 }
 
@@ -25,9 +27,11 @@ export class ProcessGroup implements AsyncDisposable {
   /** Makes the groups with their limits. What is left of one with that name (an engine that was killed) is killed and removed first. */
   static async open(request: Pick<LaunchRequest, 'name' | 'instance' | 'resources' | 'cgroupParent'>): Promise<ProcessGroup> {
     const { name, instance, resources, cgroupParent = 'gantry-plugins' } = request;
-    const folders = cgroupHierarchies().map((hierarchy) => ({ hierarchy, path: join(hierarchy.mountPoint, cgroupParent, instance) }));
-    const group = new ProcessGroup(folders.map((folder) => ({ ...folder, limits: enabledIn(folder) })));
-    await group.remove();
+    const places = cgroupHierarchies().map((hierarchy) => ({ hierarchy, path: join(hierarchy.mountPoint, cgroupParent, instance) }));
+    await removeFolders(places);
+    for (const { path } of places) removeForgotten(dirname(path));
+    // From here to the last folder nothing else runs that could remove the parent as empty.
+    const group = new ProcessGroup(places.map((place) => ({ ...place, limits: enabledIn(place) })));
     try {
       for (const folder of group.#folders) makeFolder(folder, resources);
       return group;
@@ -82,25 +86,12 @@ export class ProcessGroup implements AsyncDisposable {
 
   /** Kills all in it, in one step where the kernel can. */
   kill(): void {
-    for (const { path } of this.#folders) {
-      if (tryWrite(join(path, 'cgroup.kill'), '1')) return;
-      for (const pid of words(join(path, 'cgroup.procs'))) kill(Number(pid));
-    }
+    killMembers(this.#folders);
   }
 
   /** Kills what is in it and removes it; a second call does nothing. `unavailable` when something in it does not die within ten seconds (a hung disk). */
   async remove(): Promise<void> {
-    for (let attempt = 0; attempt < 210; attempt++) {
-      if (this.#folders.map(({ path }) => removeFolder(path)).every(Boolean)) {
-        for (const { path } of this.#folders) removeFolder(dirname(path));
-        return;
-      }
-      this.kill();
-      await sleep(Math.min(2 ** attempt, 50));
-    }
-    throw unavailable(`cgroup ${this.#folders[0]?.path} still has processes`, {
-      hint: 'they wait for a device that does not answer: see their state in ps',
-    });
+    await removeFolders(this.#folders);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,8 +113,37 @@ export class ProcessGroup implements AsyncDisposable {
   }
 }
 
+/** Empty groups of an engine that was killed. Young ones may be those of another engine, which is about to use them. */
+function removeForgotten(parent: string): void {
+  for (const path of globSync(join(parent, '*/'))) {
+    if (Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) > youngMs) removeFolder(path);
+  }
+}
+const youngMs = 60_000;
+
+function killMembers(folders: readonly Place[]): void {
+  for (const { path } of folders) {
+    if (tryWrite(join(path, 'cgroup.kill'), '1')) return;
+    for (const pid of words(join(path, 'cgroup.procs'))) kill(Number(pid));
+  }
+}
+
+async function removeFolders(folders: readonly Place[]): Promise<void> {
+  for (let attempt = 0; attempt < 210; attempt++) {
+    if (folders.map(({ path }) => removeFolder(path)).every(Boolean)) {
+      for (const { path } of folders) removeFolder(dirname(path));
+      return;
+    }
+    killMembers(folders);
+    await sleep(Math.min(2 ** attempt, 50));
+  }
+  throw unavailable(`cgroup ${folders[0]?.path} still has processes`, {
+    hint: 'they wait for a device that does not answer: see their state in ps',
+  });
+}
+
 /** A version 2 tree hands a controller on only if each group above says so, which one with processes of its own cannot. */
-function enabledIn({ hierarchy, path }: Omit<Folder, 'limits'>): readonly Controller[] {
+function enabledIn({ hierarchy, path }: Place): readonly Controller[] {
   if (hierarchy.version === 1) return hierarchy.controllers;
   const parent = dirname(path);
   mkdirSync(parent, { recursive: true });

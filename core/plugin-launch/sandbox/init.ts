@@ -28,14 +28,19 @@ const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Read-only, so that even user 0 cannot change the machine by /proc/sys. Ignoring SIGCHLD makes the kernel reap. The leash is read to its end, which comes when the
- * engine has gone: then the plugin, whose stdin ended too, has 35 seconds to finish.
+ * engine has gone: then the plugin, whose stdin ended too, has 35 seconds to finish, and as soon as nothing is left but this process it ends as well.
  */
 const script = `mount -n -t proc -o ro,nosuid,nodev,noexec proc /proc || exit 1
 trap '' CHLD
 echo ready
 exec >/dev/null 2>&1
 read -r _
-exec sleep 35`;
+trap - CHLD
+left=35
+while [ $left -gt 0 ] && kill -s 0 -- -1; do
+  sleep 1
+  left=$((left - 1))
+done`;
 
 function readAll(reader: number): string {
   const chunk = Buffer.alloc(4096);

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
-import { forbidden, notFound } from '@gantry/sdk';
-import { mayAccess, posixSpawn } from '@gantry/sdk/linux';
+import { forbidden, fromErrno, GantryError, invalidArgument, notFound } from '@gantry/sdk';
+import { isErrno, mayAccess, posixSpawn } from '@gantry/sdk/linux';
 import { pidCells, type SandboxJob } from './job.ts';
 
 /** Starts the plugin's program, as whom this thread has become. Throws `not_found` or `forbidden` naming what is wrong with it. */
@@ -8,14 +8,22 @@ export function startProgram({ name, argv, cwd, env, stdio, isGated, pids }: San
   const [program = ''] = argv;
   check(name, program, 'program', argv);
   check(name, cwd, 'working directory', argv);
-  const pid = posixSpawn({
-    ...(isGated ? { file: '/bin/sh', argv: ['sh', '-c', gate(env), 'gate', ...argv] } : { file: program, argv }),
-    env,
-    cwd,
-    stdio,
-    setsid: true,
-  });
-  new Int32Array(pids)[pidCells.program] = pid;
+  const start = isGated ? { file: '/bin/sh', argv: ['sh', '-c', gate(env), 'gate', ...argv] } : { file: program, argv };
+  try {
+    new Int32Array(pids)[pidCells.program] = posixSpawn({ ...start, env, cwd, stdio, setsid: true });
+  } catch (error) {
+    throw explained(error, name, program);
+  }
+}
+
+/** It was there, and executable: so it is about what else it needs. */
+function explained(error: unknown, name: string, program: string): Error {
+  const { code, message } = fromErrno(error, `plugin ${name}: its program ${program} cannot be started`);
+  if (isErrno(error, 'ENOENT'))
+    return notFound(message, { hint: 'what its first line names after #!, or its loader, is not in the sandbox', cause: error });
+  if (isErrno(error, 'ENOEXEC'))
+    return invalidArgument(message, { hint: 'it is no program for this machine, or a script without #!', cause: error });
+  return new GantryError(code, message, { cause: error });
 }
 
 function check(name: string, path: string, what: string, argv: readonly string[]): void {
