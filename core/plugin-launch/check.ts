@@ -4,18 +4,20 @@ import { forbidden, fromErrno, invalidArgument, notFound } from '@gantry/sdk';
 import { capabilityNames, isErrno } from '@gantry/sdk/linux';
 import type { LaunchRequest } from './types.ts';
 
-/** The request, if it makes sense and what it names is there. The program itself is looked for later, inside the sandbox. */
-export async function checkRequest(request: LaunchRequest): Promise<LaunchRequest> {
+/** Refuses a request that makes no sense. */
+export function checkFields(request: LaunchRequest): void {
   const fault = faultOf(request);
   if (fault !== undefined) throw invalidArgument(`plugin ${request.name}: ${fault}`);
-  await Promise.all(
-    [
-      ...[request.codeDir, request.dataDir, request.runDir].map((path) => [path, 'folder'] as const),
-      ...[...(request.readablePaths ?? []), ...(request.privileges.hostPaths ?? [])].map((path) => [path, 'path'] as const),
-      ...(request.privileges.devices ?? []).map((path) => [path, 'device'] as const),
-    ].map(([path, kind]) => checkThere(request.name, path, kind)),
+}
+
+/** Refuses a request whose folders and devices are not there. The program itself is looked for later, inside the sandbox. */
+export async function checkPlaces({ name, codeDir, dataDir, runDir, readablePaths = [], privileges }: LaunchRequest): Promise<void> {
+  const { hostPaths = [], devices = [] } = privileges;
+  const places = { folder: [codeDir, dataDir, runDir], path: [...readablePaths, ...hostPaths], device: devices } as const;
+  const checks = Object.entries(places).flatMap(([kind, paths]) =>
+    paths.map((path) => checkThere(name, path, kind as keyof typeof places)),
   );
-  return request;
+  await Promise.all(checks);
 }
 
 function faultOf(request: LaunchRequest): string | undefined {

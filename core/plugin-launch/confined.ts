@@ -3,6 +3,7 @@ import { isErrno, pipe } from '@gantry/sdk/linux';
 import type { Abortable } from '../support/index.ts';
 import { grantedCapabilities } from './capabilities.ts';
 import { ProcessGroup } from './cgroup/group.ts';
+import { checkPlaces } from './check.ts';
 import { Output } from './output/output.ts';
 import { RunningPlugin } from './running.ts';
 import type { SandboxJob } from './sandbox/job.ts';
@@ -34,6 +35,8 @@ async function start(request: LaunchRequest, { signal }: Abortable): Promise<Lau
   await using undo = new AsyncDisposableStack();
   // The thread's own start takes longest, so it comes first.
   const thread = undo.use(new SandboxThread());
+  await checkPlaces(request);
+  signal.throwIfAborted();
   const group = undo.use(await ProcessGroup.open(request));
   const output = undo.use(new Output(request.onLine));
   const stdin = undo.use(new Ends());

@@ -1,5 +1,5 @@
 import type { Abortable } from '../support/index.ts';
-import { checkRequest } from './check.ts';
+import { checkFields } from './check.ts';
 import { startConfined } from './confined.ts';
 import type { Launched, LaunchRequest } from './types.ts';
 import { startUnconfined } from './unconfined.ts';
@@ -13,7 +13,6 @@ import { startUnconfined } from './unconfined.ts';
  */
 export async function launch(request: LaunchRequest, { signal }: Abortable): Promise<Launched> {
   signal.throwIfAborted();
-  const checked = await checkRequest(request);
-  signal.throwIfAborted();
-  return request.privileges.unconfined === true ? startUnconfined(checked) : startConfined(checked, { signal });
+  checkFields(request);
+  return request.privileges.unconfined === true ? startUnconfined(request, { signal }) : startConfined(request, { signal });
 }

@@ -1,13 +1,17 @@
 import { closeSync } from 'node:fs';
 import { fromErrno } from '@gantry/sdk';
 import { pipe, posixSpawn } from '@gantry/sdk/linux';
+import type { Abortable } from '../support/index.ts';
+import { checkPlaces } from './check.ts';
 import { Child } from './child.ts';
 import { Output } from './output/output.ts';
 import { RunningPlugin } from './running.ts';
 import type { Launched, LaunchRequest } from './types.ts';
 
 /** Starts the program as the engine is: what it starts in turn (monitors of containers) is nobody's to kill, and outlives it. */
-export function startUnconfined(request: LaunchRequest): Launched {
+export async function startUnconfined(request: LaunchRequest, { signal }: Abortable): Promise<Launched> {
+  await checkPlaces(request);
+  signal.throwIfAborted();
   const { name, argv, cwd, env } = request;
   const [file = ''] = argv;
   using undo = new DisposableStack();

@@ -7,21 +7,25 @@ import { pidCells, type SandboxJob } from './job.ts';
  * Starts process 1 of the pid namespace. It mounts /proc, which only somebody inside can, reaps orphans, and is what the sandbox hangs on: when it is killed, the
  * kernel kills everything inside, double-forked or not. It runs no code of the plugin, which is its sibling and so has a normal process's signals and exit code.
  */
-export function startInit({ leash, pids, name }: Pick<SandboxJob, 'leash' | 'pids' | 'name'>): void {
-  const ready = pipe();
+export function startInit({ leash, pids, name }: Pick<SandboxJob, 'leash' | 'pids' | 'name'>): Disposable & { waitUntilReady(): void } {
+  using opened = new DisposableStack();
+  const { reader, writer } = pipe();
+  opened.defer(() => closeSync(reader));
   try {
-    const stdio = [leash, ready.writer, ready.writer];
-    try {
-      const pid = posixSpawn({ file: '/bin/sh', argv: ['gantry-plugin-init', '-c', script], env: { PATH }, stdio, setsid: true });
-      new Int32Array(pids)[pidCells.init] = pid;
-    } finally {
-      closeSync(ready.writer);
-    }
-    const said = readAll(ready.reader);
-    if (said.trim() !== 'ready') throw internal(`plugin ${name}: its sandbox has no /proc: ${said.trim() || 'its first process ended'}`);
+    const stdio = [leash, writer, writer];
+    const pid = posixSpawn({ file: '/bin/sh', argv: ['gantry-plugin-init', '-c', script], env: { PATH }, stdio, setsid: true });
+    new Int32Array(pids)[pidCells.init] = pid;
   } finally {
-    closeSync(ready.reader);
+    closeSync(writer);
   }
+  const owned = opened.move();
+  return {
+    waitUntilReady: () => {
+      const said = readAll(reader).trim();
+      if (said !== 'ready') throw internal(`plugin ${name}: its sandbox has no /proc: ${said || 'its first process ended'}`);
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  };
 }
 
 const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';

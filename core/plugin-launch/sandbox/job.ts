@@ -37,5 +37,5 @@ export interface SandboxJob {
 export const pidCells = { init: 0, program: 1 } as const;
 
 export type SandboxReply =
-  | { readonly kind: 'started'; readonly steps: Readonly<Record<string, number>> }
+  | { readonly kind: 'started' }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly hint: string | undefined };

@@ -29,7 +29,7 @@ export class SandboxThread implements AsyncDisposable {
   }
 
   /** Rejects with what went wrong in the thread, or with the signal's reason while it goes on: it cannot be stopped in the middle of a system call. */
-  async run(job: SandboxJob, { signal }: Abortable): Promise<Readonly<Record<string, number>>> {
+  async run(job: SandboxJob, { signal }: Abortable): Promise<void> {
     signal.throwIfAborted();
     this.#hasJob = true;
     this.#thread.postMessage(job);
@@ -38,8 +38,7 @@ export class SandboxThread implements AsyncDisposable {
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       const reply = await Promise.race([this.#reply.promise, aborted.promise]);
-      if (reply.kind === 'started') return reply.steps;
-      throw new GantryError(reply.code, reply.message, { hint: reply.hint });
+      if (reply.kind === 'failed') throw new GantryError(reply.code, reply.message, { hint: reply.hint });
     } finally {
       signal.removeEventListener('abort', onAbort);
     }

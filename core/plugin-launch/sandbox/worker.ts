@@ -17,40 +17,32 @@ if (port === null) throw new Error('this file is the main file of a worker threa
 port.once('message', (job: SandboxJob) => {
   let reply: SandboxReply;
   try {
-    reply = { kind: 'started', steps: start(job) };
+    start(job);
+    reply = { kind: 'started' };
   } catch (error) {
     reply = failure(job.name, error);
   }
   port.postMessage(reply);
 });
 
-function start(job: SandboxJob): Readonly<Record<string, number>> {
-  const steps: Record<string, number> = {};
-  const timed = <T>(name: string, step: () => T): T => {
-    const began = performance.now();
-    const result = step();
-    steps[name] = performance.now() - began;
-    return result;
-  };
-  timed('namespaces', () => unshare('mount', 'ipc', 'uts', 'pid', ...(job.hasOwnNetwork ? (['net'] as const) : [])));
+/** Measured on a busy machine with two CPUs: 15 ms, of which the first call takes 5 (it loads the foreign function library), the root 3 and the first process 5. */
+function start(job: SandboxJob): void {
+  unshare('mount', 'ipc', 'uts', 'pid', ...(job.hasOwnNetwork ? (['net'] as const) : []));
   umask(0o022);
   using memberships = openMemberships(job);
-  timed('root', () => enterRoot(job.shown));
+  enterRoot(job.shown);
   memberships.join();
-  timed('init', () => startInit(job));
-  timed('seal', () => {
-    setHostname(job.name.slice(0, 64));
-    if (job.hasOwnNetwork) raiseLoopback();
-    sealRoot();
-  });
-  timed('drop', () => {
-    becomeUser(job);
-    setNoNewPrivileges();
-    installSeccomp(job.filter);
-  });
-  timed('spawn', () => startProgram(job));
+  using init = startInit(job);
+  // What follows is done while that one mounts /proc.
+  setHostname(job.name.slice(0, 64));
+  if (job.hasOwnNetwork) raiseLoopback();
+  sealRoot();
+  becomeUser(job);
+  setNoNewPrivileges();
+  installSeccomp(job.filter);
+  init.waitUntilReady();
+  startProgram(job);
   memberships.leave();
-  return steps;
 }
 
 function raiseLoopback(): void {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { mount, mountFlags, readMountinfo, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { deniedUnless } from '../../../core/plugin-launch/seccomp/table.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
@@ -127,6 +128,26 @@ test('launch() has each denied system call refused, unknown ones unknown, and na
     ['mount', 'bpf', 'keyctl', 'ptrace', 'unshare', 'setns', 'io_uring_setup'].every((name) => calls.some(([known]) => known === name)),
   );
   assert.deepEqual(output.slice(-2), ['435 38', '999 38']);
+});
+
+test('a plugin that mounts by itself has its mounts seen by the machine, if its data folder is shared, and no others', async () => {
+  using stage = new Stage();
+  const data = join(stage.folder, 'data');
+  chownSync(data, 0, 0);
+  mkdirSync(join(data, 'm'));
+  mount(data, data, { flags: mountFlags.bind });
+  using mounted = new DisposableStack();
+  mounted.defer(() => umount2(data, unmountFlags.detach));
+  setPropagation(data, 'shared');
+  const before = new Set(readMountinfo().map(({ mountId }) => mountId));
+  const privileges = { driverMounted: true, capabilities: ['CAP_SYS_ADMIN'], user: 'root' } as const;
+  await using _plugin = await stage.launch(
+    `mount -n -t tmpfs none ${data}/m && echo x >${data}/m/file; mount -n -t tmpfs none /tmp; echo done; read -r _`,
+    { privileges },
+  );
+  await stage.line(/^done/);
+  const seen = readMountinfo().filter(({ mountId }) => !before.has(mountId));
+  assert.deepEqual([seen.map(({ mountPoint }) => mountPoint), existsSync(join(data, 'm/file'))], [[join(data, 'm')], true]);
 });
 
 test('a plugin that runs as root cannot signal the engine, write to /proc/sys, or read what only root may', async () => {
