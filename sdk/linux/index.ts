@@ -13,7 +13,9 @@ export {
   type MountAttributeChange,
   type OpenTreeOptions,
 } from './mount-api.ts';
-export { mount, mountFlags, setPropagation, umount2, unmountFlags } from './mount.ts';
+export { capabilityNames } from './capabilities.ts';
+export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './credentials.ts';
+export { mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mount.ts';
 export type { MountFlag, MountOptions, Propagation, UnmountFlag } from './mount.ts';
 export { trimMemory } from './memory.ts';
 export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from './mountinfo.ts';
@@ -33,7 +35,7 @@ export {
   resolveFlags,
   type OpenOptions,
 } from './open.ts';
-export { chdir, chroot, cloneFlags, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
+export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
 export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
 export { exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';
 export { signalName, waitpid, type ExitStatus } from './process.ts';

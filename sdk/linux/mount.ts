@@ -57,6 +57,16 @@ export function umount2(target: Path, flags: ReadonlySet<UnmountFlag> | number =
   checked(callUmount(cPath(target), bits(flags, unmountFlags) | unmountFlags.nofollow), 'umount', target);
 }
 
+/**
+ * Makes the mount at `.` the root of all that shares this mount namespace, and takes the former root out of it: pivot_root(2). `.` must be a mount point; the
+ * working directory is the new root then.
+ */
+export function pivotRoot(): void {
+  checked(callPivotRoot('.', '.'), 'pivot_root');
+  // The old root is mounted over the new one now, at the same place.
+  umount2('.', unmountFlags.detach);
+}
+
 /** Changes how mounts under a mount point propagate: mount(2) with one of MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE. */
 export function setPropagation(target: Path, propagation: Propagation, { recursive = false }: { readonly recursive?: boolean } = {}): void {
   mount('none', target, { flags: mountFlags[propagation] | (recursive ? mountFlags.rec : 0) });
@@ -71,6 +81,8 @@ const callMount = declare<(source: Pointer, target: Pointer, type: Pointer, flag
   'str',
 ]);
 const callUmount = declare<(target: Pointer, flags: number) => number>('umount2', 'int', ['str', 'int']);
+
+const callPivotRoot = declare<(root: string, old: string) => number>('pivot_root', 'int', ['str', 'str']);
 
 function bits<Name extends string>(flags: ReadonlySet<Name> | number, table: Readonly<Record<Name, number>>): number {
   if (typeof flags === 'number') return flags;

@@ -51,6 +51,11 @@ export function umask(mask: number): number {
   return callUmask(mask);
 }
 
+/** Names the machine, in this thread's uts namespace: sethostname(2). */
+export function setHostname(name: string): void {
+  checked(callSethostname(name, Buffer.byteLength(name)), 'sethostname');
+}
+
 /** The kernel's number of this thread: gettid(2). */
 export function threadId(): number {
   return callGettid(process.arch === 'x64' ? 186 : 178);
@@ -62,4 +67,5 @@ const callChroot = declare<(path: Pointer) => number>('chroot', 'int', ['str']);
 const callChdir = declare<(path: Pointer) => number>('chdir', 'int', ['str']);
 const callFchdir = declare<(folder: number) => number>('fchdir', 'int', ['int']);
 const callUmask = declare<(mask: number) => number>('umask', 'uint', ['uint']);
+const callSethostname = declare<(name: string, sizeBytes: number) => number>('sethostname', 'int', ['str', 'size_t']);
 const callGettid = declare<(number: number) => number>('syscall', 'long', ['long']);

@@ -23,8 +23,12 @@ export const rooms: Readonly<Record<string, Room>> = {
     rooms: ['core/events', 'core/metadata', 'core/support', sdk],
     because: 'a guard knows the contract of its kind, not who calls it',
   },
+  'core/plugin-launch': {
+    rooms: ['core/support', sdk],
+    because: 'it starts and ends processes: what they serve, and when they are wanted, core/plugin-host knows',
+  },
   'core/plugin-host': {
-    rooms: ['core/drivers', 'core/events', 'core/metadata', 'core/support', sdk],
+    rooms: ['core/plugin-launch', 'core/drivers', 'core/events', 'core/metadata', 'core/support', sdk],
     because: 'it hands out drivers; it asks nobody above for anything',
   },
   'core/execute': {

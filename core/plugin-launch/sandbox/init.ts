@@ -1,0 +1,57 @@
+import { closeSync, readSync } from 'node:fs';
+import { internal } from '@gantry/sdk';
+import { pipe, posixSpawn } from '@gantry/sdk/linux';
+import { pidCells, type SandboxJob } from './job.ts';
+
+/**
+ * Starts process 1 of the pid namespace. It mounts /proc, which only somebody inside can, reaps orphans, and is what the sandbox hangs on: when it is killed, the
+ * kernel kills everything inside, double-forked or not. It runs no code of the plugin, which is its sibling and so has a normal process's signals and exit code.
+ */
+export function startInit({ leash, pids, name }: Pick<SandboxJob, 'leash' | 'pids' | 'name'>): Disposable & { waitUntilReady(): void } {
+  using opened = new DisposableStack();
+  const { reader, writer } = pipe();
+  opened.defer(() => closeSync(reader));
+  try {
+    const stdio = [leash, writer, writer];
+    const pid = posixSpawn({ file: '/bin/sh', argv: ['gantry-plugin-init', '-c', script], env: { PATH }, stdio, setsid: true });
+    new Int32Array(pids)[pidCells.init] = pid;
+  } finally {
+    closeSync(writer);
+  }
+  const owned = opened.move();
+  return {
+    waitUntilReady: () => {
+      const said = readAll(reader).trim();
+      if (said !== 'ready') throw internal(`plugin ${name}: its sandbox has no /proc: ${said || 'its first process ended'}`);
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+}
+
+const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Read-only, so that even user 0 cannot change the machine by /proc/sys. Ignoring SIGCHLD makes the kernel reap. The leash is read to its end, which comes when the
+ * engine has gone: then the plugin, whose stdin ended too, has 35 seconds to finish, and as soon as nothing is left but this process it ends as well.
+ */
+const script = `mount -n -t proc -o ro,nosuid,nodev,noexec proc /proc || exit 1
+trap '' CHLD
+echo ready
+exec >/dev/null 2>&1
+read -r _
+trap - CHLD
+left=35
+while [ $left -gt 0 ] && kill -s 0 -- -1; do
+  sleep 1
+  left=$((left - 1))
+done`;
+
+function readAll(reader: number): string {
+  const chunk = Buffer.alloc(4096);
+  let text = '';
+  for (;;) {
+    const length = readSync(reader, chunk);
+    if (length === 0) return text;
+    text += chunk.toString('utf8', 0, length);
+  }
+}

@@ -1,0 +1,41 @@
+import type { ErrorCode } from '@gantry/sdk';
+
+/** Something of the machine that the plugin sees, at the same path. */
+export interface Shown {
+  readonly path: string;
+  readonly access: 'read' | 'write' | 'device';
+  /** Mounts that the plugin makes below it appear on the machine as well, if it is a shared mount there. */
+  readonly propagates?: boolean;
+}
+
+/** What the thread that builds a sandbox is told. Descriptors are those of the process, which threads share; the asker opens and closes them. */
+export interface SandboxJob {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdio: readonly [stdin: number, stdout: number, stderr: number];
+  /** The reading end that the sandbox's first process holds: when the engine has gone, so will the sandbox, after a while. */
+  readonly leash: number;
+  readonly shown: readonly Shown[];
+  readonly hasOwnNetwork: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  readonly capabilities: readonly number[];
+  /** struct sock_filter, many of them. */
+  readonly filter: Uint8Array;
+  /** cgroup v1, where a thread can change its own group: files to write to before the first process is started, and to come back. */
+  readonly joins: readonly string[];
+  readonly leaves: readonly string[];
+  /** cgroup v2, where it cannot: the program waits for a line on its stdin, until the asker has moved it. */
+  readonly isGated: boolean;
+  /** Two numbers, written as soon as they are known: whatever happens to the thread, its processes are not lost. */
+  readonly pids: SharedArrayBuffer;
+}
+
+/** Places in `pids`. */
+export const pidCells = { init: 0, program: 1 } as const;
+
+export type SandboxReply =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly hint: string | undefined };

@@ -1,0 +1,43 @@
+import { lstatSync } from 'node:fs';
+import { forbidden, fromErrno, GantryError, invalidArgument, notFound } from '@gantry/sdk';
+import { isErrno, mayAccess, posixSpawn } from '@gantry/sdk/linux';
+import { pidCells, type SandboxJob } from './job.ts';
+
+/** Starts the plugin's program, as whom this thread has become. Throws `not_found` or `forbidden` naming what is wrong with it. */
+export function startProgram({ name, argv, cwd, env, stdio, isGated, pids }: SandboxJob): void {
+  const [program = ''] = argv;
+  check(name, program, 'program', argv);
+  check(name, cwd, 'working directory', argv);
+  const start = isGated ? { file: '/bin/sh', argv: ['sh', '-c', gate(env), 'gate', ...argv] } : { file: program, argv };
+  try {
+    new Int32Array(pids)[pidCells.program] = posixSpawn({ ...start, env, cwd, stdio, setsid: true });
+  } catch (error) {
+    throw explained(error, name, program);
+  }
+}
+
+/** It was there, and executable: so it is about what else it needs. */
+function explained(error: unknown, name: string, program: string): Error {
+  const { code, message } = fromErrno(error, `plugin ${name}: its program ${program} cannot be started`);
+  if (isErrno(error, 'ENOENT'))
+    return notFound(message, { hint: 'what its first line names after #!, or its loader, is not in the sandbox', cause: error });
+  if (isErrno(error, 'ENOEXEC'))
+    return invalidArgument(message, { hint: 'it is no program for this machine, or a script without #!', cause: error });
+  return new GantryError(code, message, { cause: error });
+}
+
+function check(name: string, path: string, what: string, argv: readonly string[]): void {
+  if (mayAccess(path, 1)) return;
+  const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  const text = `plugin ${name}: its ${what} ${path} ${isThere ? 'may not be executed by its user' : 'is not there'}`;
+  const hint = isThere
+    ? `check the modes of ${path} and of the folders above it (started as: ${argv.join(' ')})`
+    : 'a plugin sees its own folders, /usr and what it was granted, nothing else of the machine';
+  throw isThere ? forbidden(text, { hint }) : notFound(text, { hint });
+}
+
+/** Shells add these to the environment that they hand on. */
+function gate(env: SandboxJob['env']): string {
+  const added = ['PWD', 'OLDPWD', 'SHLVL', '_'].filter((name) => !(name in env));
+  return `read -r GATE || exit 1; unset GATE ${added.join(' ')}; exec "$@"`;
+}
