@@ -40,7 +40,8 @@ export async function scriptedRegistry(replies: Readonly<Record<string, Reply>>,
 
 export function reply(status: number, body: string | Buffer | object = '', headers: Readonly<Record<string, string>> = {}): Reply {
   const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-  return (_request, response) => void response.writeHead(status, headers).end(bytes);
+  return (_request, response) =>
+    void response.writeHead(status, { 'content-length': String(Buffer.byteLength(bytes)), ...headers }).end(bytes);
 }
 
 /** One reply after the other; the last one stays. */

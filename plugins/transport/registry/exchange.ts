@@ -43,9 +43,12 @@ export class Exchange implements Disposable {
     );
     try {
       const answered = new Promise<IncomingMessage>((resolve, reject) => asked.once('response', resolve).on('error', reject));
-      const sent = send(asked, body, patience);
-      sent.catch((error: Error) => asked.destroy(error));
-      return await answered;
+      // A registry that refuses early closes its end; its answer says more than that does.
+      const sent = send(asked, body, patience).then(
+        () => answered,
+        (error: unknown) => (isClosed(error) ? answered : Promise.reject(error as Error)),
+      );
+      return await Promise.race([answered, sent]);
     } catch (error) {
       signal.throwIfAborted();
       throw networkFailure(error, url);
@@ -117,6 +120,10 @@ class Patience {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(String(error.code));
 }
 
 async function send(asked: ReturnType<typeof httpRequest>, body: Question['body'], patience: Patience): Promise<void> {

@@ -103,7 +103,7 @@ export class Registry implements Disposable {
       await this.#drain(answer);
       if (redirects === maxRedirects) throw unavailable(`registry ${base.host} redirects more than ${maxRedirects} times`);
       const location = message.headers.location ?? '';
-      if (!URL.canParse(location, url.href)) throw unavailable(`registry ${base.host} redirects to nowhere`);
+      if (location === '' || !URL.canParse(location, url.href)) throw unavailable(`registry ${base.host} redirects to nowhere`);
       const next = new URL(location, url);
       checkReferral(url, next, 'redirects to');
       url = next;
@@ -134,7 +134,7 @@ export class Registry implements Disposable {
 /** Where a registry says that an upload goes on. */
 export function continuation({ message, url }: Answer, place: Place): URL {
   const location = message.headers.location;
-  if (location === undefined || !URL.canParse(location, url.href)) {
+  if (location === undefined || location === '' || !URL.canParse(location, url.href)) {
     throw unavailable(`${place.host}/${place.repository}: the registry began an upload without saying where it goes on`);
   }
   const next = new URL(location, url);

@@ -338,7 +338,7 @@ for (const [what, replies, bytes, code, message] of pushes) {
 }
 
 test('upload() goes on where the registry says, relative or with a query, and putManifest() checks what was stored', async () => {
-  let got = Buffer.alloc(0);
+  let got: Buffer = Buffer.alloc(0);
   await using registry = await scriptedRegistry({
     [uploads]: reply(202, '', { location: '/u?state=1' }),
     'PUT /u': (request, response, body) => ((got = body), reply(201)(request, response, body)),
