@@ -4,6 +4,7 @@ import type { PluginOffer } from '@gantry/sdk/engine';
 import { copyCodeFolder, inspectCodeFolder } from './code-folder.ts';
 import { completePackage, downloadPackage, unpackPackage, type Unpacked } from './npm-package.ts';
 import { privilegesOf } from './privileges.ts';
+import { bringFromRegistry, lookAtRegistry, registryCall } from './registry-plugin.ts';
 import type { PluginSource } from './source.ts';
 import { Staging } from './staging.ts';
 import type { FetchedPlugin, FetchOptions, InstallTools } from './types.ts';
@@ -42,7 +43,14 @@ type Found = Omit<PluginOffer, 'privileges'>;
 
 async function look(source: PluginSource, scratch: string, tools: InstallTools, options: FetchOptions): Promise<Found> {
   if (source.kind === 'folder') return { source: `folder:${source.path}`, ...(await inspectCodeFolder(source.path, options)) };
-  if (source.kind === 'registry') throw invalidArgument('not yet');
+  if (source.kind === 'registry') {
+    const {
+      digest,
+      manifest,
+      source: from,
+    } = await lookAtRegistry(source.reference, await registryCall(source.reference, tools, options), options);
+    return { source: from, digest, manifest };
+  }
   await using staging = await Staging.open(scratch);
   const unpacked = await unpackSource(source, staging, tools, options);
   return { source: sourceText(source, unpacked), digest: unpacked.digest, manifest: unpacked.manifest };
@@ -55,7 +63,13 @@ async function bring(
   options: FetchOptions,
 ): Promise<Omit<FetchedPlugin, 'dir'>> {
   if (source.kind === 'folder') return { source: `folder:${source.path}`, ...(await copyCodeFolder(source.path, staging.tree, options)) };
-  if (source.kind === 'registry') throw invalidArgument('not yet');
+  if (source.kind === 'registry') {
+    const call = await registryCall(source.reference, tools, options);
+    const remote = await lookAtRegistry(source.reference, call, options);
+    await bringFromRegistry(remote, staging, call, tools);
+    const { artifact: _artifact, configBytes: _configBytes, ...fetched } = remote;
+    return fetched;
+  }
   const unpacked = await unpackSource(source, staging, tools, options);
   options.onProgress?.({ id: unpacked.name, status: 'Installing dependencies' });
   const manifest = await completePackage({ tree: staging.tree, scratch: staging.path('npm'), tools, signal: options.signal });

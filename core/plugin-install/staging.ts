@@ -41,13 +41,13 @@ export class Staging implements AsyncDisposable {
     return join(this.#folder, name);
   }
 
-  /** The target exists, whole and durable, when this resolves. */
-  async publish(trees: Trees): Promise<string> {
+  /** The target exists, whole and durable, when this resolves: the tree, or what else was made here. */
+  async publish(trees: Trees, made: string = this.tree): Promise<string> {
     try {
       failpoint('plugin.sync');
       await trees.run('sync', { path: this.#folder });
       failpoint('plugin.rename');
-      await rename(this.tree, this.#target);
+      await rename(made, this.#target);
       await syncFolder(dirname(this.#target));
       return this.#target;
     } catch (error) {

@@ -94,7 +94,7 @@ export interface HardenOptions extends Abortable {
  */
 export async function harden(root: string, { rootfs, signal }: HardenOptions = {}): Promise<void> {
   const folders = [root];
-  const inRootfs = (path: string): boolean => rootfs !== undefined && (path === rootfs || path.startsWith(`${rootfs}/`));
+  const inRootfs = (path: string): boolean => rootfs !== undefined && (rootfs === '' || path === rootfs || path.startsWith(`${rootfs}/`));
   try {
     for await (const { path, stat } of walk(root)) {
       signal?.throwIfAborted();
@@ -111,6 +111,17 @@ export async function harden(root: string, { rootfs, signal }: HardenOptions = {
   } catch (error) {
     throw failure(error, 'make the plugin read-only');
   }
+}
+
+/** Whether `harden` was here. */
+export async function isHardened(root: string): Promise<boolean> {
+  const { mode, uid, mtimeMs } = await lstat(root);
+  return (mode & 0o7777) === 0o555 && uid === 0 && mtimeMs === fixedTimeSeconds * 1000;
+}
+
+/** A single file as `harden` leaves them. */
+export async function settleFile(path: string): Promise<void> {
+  await settle(path, 0o444);
 }
 
 /** Owner first: changing it takes setuid, setgid and file capabilities away (chown(2)). */

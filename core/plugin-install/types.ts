@@ -45,6 +45,8 @@ export interface InstallTools {
 }
 
 export interface FetchOptions extends Abortable {
+  /** What a Docker plugin, and so its drivers, are to be called; as its reference unless given. */
+  readonly name?: string | undefined;
   readonly auth?: RegistryAuth | undefined;
   readonly onProgress?: ((progress: PluginProgress) => void) | undefined;
 }
