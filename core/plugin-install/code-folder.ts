@@ -58,7 +58,7 @@ async function checkFolder(path: string): Promise<void> {
 }
 
 /** What the manifest wants to start must be in the folder. */
-async function checkEntry(folder: string, { name, entry }: Manifest): Promise<void> {
+export async function checkEntry(folder: string, { name, entry }: Manifest): Promise<void> {
   const [program] = entry.exec ?? [];
   if (entry.node === undefined && program === undefined) throw invalidArgument(`plugin ${name}: manifest.entry has neither node nor exec`);
   if (entry.node !== undefined) await checkFile(folder, entry.node, `plugin ${name}: entry.node`);

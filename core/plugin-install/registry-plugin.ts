@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { checkManifest, type Ctx, dataLoss, GantryError, invalidArgument, type Manifest } from '@gantry/sdk';
 import type { Descriptor, Place, TransportDriver } from '@gantry/sdk/transport';
 import { driverContext } from '../drivers/index.ts';
@@ -9,7 +10,8 @@ import { familiarName, familiarText, type Reference, repositoryOf } from '../ref
 import { type Artifact, chooseManifest, readArtifact } from './artifact.ts';
 import { readDockerConfig } from './docker/config.ts';
 import { fromDockerConfig } from './docker/manifest.ts';
-import { manifestName, parseObject, writeManifest } from './documents.ts';
+import { checkEntry } from './code-folder.ts';
+import { manifestName, parseObject, readDocument, writeManifest } from './documents.ts';
 import type { Staging } from './staging.ts';
 import { harden } from './tree.ts';
 import type { FetchedPlugin, FetchOptions, InstallTools } from './types.ts';
@@ -99,10 +101,19 @@ export async function bringFromRegistry(
     await rm(file);
     call.onProgress({ id: shortDigest(layer), status: 'Pull complete' });
   }
-  await rm(join(staging.tree, manifestName), { recursive: true, force: true });
-  await writeManifest(staging.tree, manifest);
   if (isDocker) await writeFile(join(staging.tree, 'config.json'), remote.configBytes);
+  else await checkCode(staging.tree, manifest);
+  if (!existsSync(join(staging.tree, manifestName))) await writeManifest(staging.tree, manifest);
   await harden(staging.tree, { ...(isDocker ? { rootfs: 'rootfs' } : {}), signal });
+}
+
+/** What was shown to the user is what is started: a manifest among the files says the same or is not there. */
+async function checkCode(tree: string, manifest: Manifest): Promise<void> {
+  const bytes = await readDocument(tree, manifestName);
+  if (bytes !== undefined && !isDeepStrictEqual(parseObject(bytes, manifestName), manifest)) {
+    throw invalidArgument(`plugin ${manifest.name}: its config and ${manifestName} among its files differ`);
+  }
+  await checkEntry(tree, manifest);
 }
 
 /** Into a file, whole and verified; a connection that breaks is taken up where it broke. */

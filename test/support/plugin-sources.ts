@@ -97,3 +97,35 @@ export function published(
 function tarballPath({ name, version }: PackageJson): string {
   return `${name}/-/${name.replace(/^.*\//, '')}-${version}.tgz`;
 }
+
+/** The config of a well-known Docker plugin. */
+export const sshfsConfig = {
+  Description: 'sshFS plugin for Docker',
+  Documentation: 'https://docs.docker.com/engine/extend/plugins/',
+  Entrypoint: ['/docker-volume-sshfs'],
+  WorkDir: '',
+  Interface: { Types: ['docker.volumedriver/1.0'], Socket: 'sshfs.sock' },
+  Network: { Type: 'host' },
+  Linux: {
+    Capabilities: ['CAP_SYS_ADMIN'],
+    AllowAllDevices: false,
+    Devices: [{ Name: '', Description: '', Settable: null, Path: '/dev/fuse' }],
+  },
+  PropagatedMount: '/mnt/volumes',
+  IpcHost: false,
+  PidHost: false,
+  Mounts: [
+    {
+      Name: '',
+      Description: '',
+      Settable: null,
+      Source: '/var/lib/docker/plugins/',
+      Destination: '/mnt/state',
+      Type: 'bind',
+      Options: ['rbind'],
+    },
+    { Name: 'sshkey', Description: '', Settable: ['source'], Source: '', Destination: '/root/.ssh', Type: 'bind', Options: ['rbind'] },
+  ],
+  Env: [{ Name: 'DEBUG', Description: '', Settable: ['value'], Value: '0' }],
+  Args: { Name: 'args', Description: '', Settable: ['value'], Value: ['-v'] },
+};
