@@ -21,6 +21,9 @@ export interface Privileges {
   /** "CAP_NET_ADMIN", …; "ALL". None by default. */
   readonly capabilities?: readonly string[];
   readonly nftables?: boolean;
+  /** It shares the machine's IPC or process namespace. */
+  readonly hostIpc?: boolean;
+  readonly hostPid?: boolean;
   /** It enters containers' network namespaces itself. */
   readonly netns?: boolean;
   /** `host`: the machine's network; default `none`. */
@@ -126,6 +129,9 @@ const record =
     for (const [key, element] of Object.entries(value as object)) item(element, `${path}.${key}`);
   };
 
+// Docker's plugins are drivers under the reference they were installed by: "acme/nfs", "localhost:5000/nfs:1.0".
+const driverName = /^(\*|(?!.*(?:\.\.|\/\/))[a-z0-9][a-z0-9_.:/-]{0,254})$/;
+
 const manifest = object(
   {
     manifestVersion: oneOf(1),
@@ -136,7 +142,7 @@ const manifest = object(
         {
           contract: oneOf(...driverKinds),
           versions: list(anyText, 1),
-          drivers: list(text(/^(\*|[a-z0-9][a-z0-9_.-]{0,126})$/, 'a driver name of a-z, 0-9, dot, dash and underscore, or *'), 1),
+          drivers: list(text(driverName, 'a driver name of a-z, 0-9, dot, dash and underscore, or *'), 1),
         },
         { features: list(anyText), priority: integer(1, 1000) },
       ),
@@ -164,6 +170,8 @@ const manifest = object(
         hostPaths: list(text(/^\//, 'an absolute path')),
         devices: list(text(/^\/dev(\/|$)/, 'a path below /dev')),
         capabilities: list(text(/^(ALL|CAP_[A-Z_]+)$/, 'a capability like CAP_NET_ADMIN, or ALL')),
+        hostIpc: boolean,
+        hostPid: boolean,
         nftables: boolean,
         netns: boolean,
         network: oneOf('none', 'host'),

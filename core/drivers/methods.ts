@@ -4,6 +4,7 @@ import { graphMethods } from '@gantry/sdk/graph';
 import { ipamMethods } from '@gantry/sdk/ipam';
 import { logMethods } from '@gantry/sdk/log';
 import { networkMethods } from '@gantry/sdk/network';
+import { transportMethods } from '@gantry/sdk/transport';
 import { volumeMethods } from '@gantry/sdk/volume';
 import type { MethodTable } from './guard.ts';
 
@@ -15,7 +16,7 @@ export const methodsOf = {
   network: networkMethods,
   ipam: ipamMethods,
   exec: execMethods,
-  transport: {},
+  transport: transportMethods,
   builder: {},
   frontend: {},
 } as const satisfies Record<DriverKind, MethodTable>;

@@ -1,10 +1,14 @@
 /**
- * The transport contract: where images are fetched from and pushed to. Lives in the engine's process.
+ * The transport contract: where images and plugins are fetched from and pushed to. Lives in the engine's process.
  *
- * resolve() answers a manifest by reference; fetch() streams a blob whose digest the engine verifies; push() sends blobs and a manifest.
- * Every byte that comes in is hostile until its digest matches.
+ * Vocabulary: a *place* is a repository at a registry, as the engine read it from a reference; a driver parses no references. A *manifest*
+ * is small and comes whole; a *blob* is streamed. Every byte that comes in is hostile until its digest matches: the driver checks sizes and
+ * digests as it reads, the engine checks again what it stores.
+ *
+ * A pull: resolve() by tag, then fetch() of every blob that the manifest names; a fetch that broke off goes on with `offset`. A push:
+ * exists() and upload() for every blob, then putManifest(), which makes the push visible.
  */
-import type { Ctx } from '../types/index.ts';
+import type { ContractMethods, Ctx } from '../types/index.ts';
 
 export interface Descriptor {
   readonly mediaType: string;
@@ -21,13 +25,52 @@ export interface RegistryAuth {
   readonly registryToken?: string;
   readonly serverAddress?: string;
 }
+/** A repository at a registry. */
+export interface Place {
+  /** Host and port, as in a reference: "docker.io", "localhost:5000". */
+  readonly host: string;
+  /** "library/busybox" */
+  readonly repository: string;
+  /** Registries may ask for other permissions for plugins; "image" unless given. */
+  readonly resource?: 'image' | 'plugin';
+  readonly auth?: RegistryAuth | undefined;
+}
 export interface TransportDriver {
+  /**
+   * The manifest that a tag or a digest names, whatever its media type, at most 4 MiB. `not_found`; `unauthorized`; `forbidden`;
+   * `unavailable` when the registry cannot be reached; `data_loss` when the bytes are not those of the digest.
+   */
   resolve(
-    request: { readonly reference: string; readonly auth?: RegistryAuth },
+    request: Place & {
+      /** A tag, or sha256:… */
+      readonly reference: string;
+    },
     ctx: Ctx,
   ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Buffer }>;
-  fetch(
-    request: { readonly reference: string; readonly descriptor: Descriptor; readonly offset: number; readonly auth?: RegistryAuth },
+  /**
+   * A blob from `offset` on. Fails with `data_loss` when there are more bytes than the descriptor says or, read from the start, with another
+   * digest, and with `unavailable` and reason BLOB_INTERRUPTED when there are fewer or none come any more: worth a further call with the
+   * offset that was reached.
+   */
+  fetch(request: Place & { readonly descriptor: Descriptor; readonly offset: number }, ctx: Ctx): AsyncIterable<Buffer>;
+  /** Whether the repository has the blob. */
+  exists(request: Place & { readonly digest: string }, ctx: Ctx): Promise<boolean>;
+  /** Stores one blob; the content is read once. There already: stored again, without harm. */
+  upload(
+    request: Place & { readonly digest: string; readonly size: number; readonly content: AsyncIterable<Buffer> },
     ctx: Ctx,
-  ): AsyncIterable<Buffer>;
+  ): Promise<void>;
+  /** Stores a manifest under a tag or its digest. Its blobs must be there. */
+  putManifest(
+    request: Place & { readonly reference: string; readonly mediaType: string; readonly bytes: Buffer },
+    ctx: Ctx,
+  ): Promise<{ readonly digest: string }>;
 }
+
+export const transportMethods = {
+  resolve: { deadline: 'long' },
+  fetch: { deadline: 'stream', answer: 'stream' },
+  exists: { deadline: 'normal' },
+  upload: { deadline: 'long' },
+  putManifest: { deadline: 'long' },
+} as const satisfies ContractMethods<TransportDriver>;

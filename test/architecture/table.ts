@@ -7,12 +7,13 @@ export interface Room {
 
 const sdk = 'sdk';
 const world = ['core/drivers', 'core/execute', 'core/metadata', 'core/events', 'core/support', sdk];
-const images = ['core/content', 'core/layers', 'core/plugin-host', ...world];
-const engine = ['core/images', 'core/networks', 'core/volumes', 'core/logs', 'core/lifecycle', 'core/system', ...images];
+const images = ['core/references', 'core/content', 'core/layers', 'core/plugin-host', ...world];
+const engine = ['core/plugin-install', 'core/images', 'core/networks', 'core/volumes', 'core/logs', 'core/lifecycle', 'core/system', ...images];
 
 /** The arrows of ARCHITECTURE.md. `core` itself is the engine: the files directly in core/. */
 export const rooms: Readonly<Record<string, Room>> = {
   'core/support': { rooms: [], because: 'it is under everything: what knows one of our words belongs in the room of that word' },
+  'core/references': { rooms: [sdk], because: 'a name is text: who looks it up is above' },
   'core/events': { rooms: ['core/support', sdk], because: 'events are broadcast: the bus knows no one who sends or listens' },
   'core/metadata': {
     rooms: ['core/support', sdk],
@@ -28,8 +29,12 @@ export const rooms: Readonly<Record<string, Room>> = {
     because: 'it starts and ends processes: what they serve, and when they are wanted, core/plugin-host knows',
   },
   'core/plugin-host': {
-    rooms: ['core/plugin-launch', 'core/drivers', 'core/events', 'core/metadata', 'core/support', sdk],
+    rooms: ['core/plugin-install', 'core/plugin-launch', 'core/drivers', 'core/events', 'core/metadata', 'core/support', sdk],
     because: 'it hands out drivers; it asks nobody above for anything',
+  },
+  'core/plugin-install': {
+    rooms: ['core/references', 'core/content', 'core/drivers', 'core/metadata', 'core/support', sdk],
+    because: 'it brings a plugin onto the disk and runs none of it; work on trees is handed in, because layers need plugins first',
   },
   'core/execute': {
     rooms: ['core/drivers', 'core/metadata', 'core/events', 'core/support', sdk],

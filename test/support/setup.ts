@@ -50,6 +50,12 @@ const tools: readonly Tool[] = [
   { kind: 'test', needs: ['ip'], packages: ['iproute2'], why: 'tests look at links and addresses' },
   { kind: 'test', needs: ['unshare'], packages: ['util-linux'], why: 'tests run in private namespaces' },
   { kind: 'test', needs: ['mkfs.ext4'], packages: ['e2fsprogs'], why: 'tests use disks of their own' },
+  {
+    kind: 'test',
+    needs: ['docker-registry'],
+    packages: ['docker-registry'],
+    why: 'plugins are pushed to and fetched from a real registry',
+  },
   { kind: 'test', needs: ['docker'], packages: ['docker-cli', 'docker.io'], why: 'the real client is tested against the engine' },
 ];
 

@@ -1,0 +1,88 @@
+import { invalidArgument, type Manifest } from '@gantry/sdk';
+import type { Privilege } from '@gantry/sdk/engine';
+
+/**
+ * What a manifest asks for, in the shape and, where Docker has one, under the name and with the text of Docker's `GET /plugins/privileges`.
+ * A plugin that asks for nothing gives an empty list.
+ */
+export function privilegesOf({ privileges = {} }: Pick<Manifest, 'privileges'>): readonly Privilege[] {
+  const { hostPaths = [], devices = [], capabilities = [], mountTypes = [], host = [] } = privileges;
+  return [
+    ...when(privileges.network === 'host', 'network', 'permissions to access a network', 'host'),
+    ...when(privileges.hostIpc, 'host ipc namespace', 'allow access to host ipc namespace'),
+    ...when(privileges.hostPid, 'host pid namespace', 'allow access to host pid namespace'),
+    ...hostPaths.map((path) => privilege('mount', 'host path to mount', [path])),
+    ...devices.filter((path) => !isAllDevices(path)).map((path) => privilege('device', 'host device to access', [path])),
+    ...when(devices.some(isAllDevices), 'allow-all-devices', "allow 'rwm' access to all devices"),
+    ...listed('capabilities', 'list of additional capabilities required', capabilities),
+    ...listed('mount type', 'file system types to mount', mountTypes),
+    ...when(privileges.nftables, 'nftables', 'add firewall rules'),
+    ...when(privileges.netns, 'netns', 'enter the network namespaces of containers'),
+    ...when(privileges.user === 'root', 'user', 'run as user 0', 'root'),
+    ...when(privileges.unconfined, 'unconfined', 'run without any sandbox'),
+    ...when(privileges.driverMounted, 'driver-mounted', 'hand out directories that it mounted itself'),
+    ...listed('host api', 'facts and events to ask the engine for', host),
+  ];
+}
+
+/**
+ * Throws `invalid_argument` unless exactly what was asked for was granted: no more, no less, in any order of privileges and of their
+ * values. Descriptions are for people and do not count.
+ */
+export function comparePrivileges(asked: readonly Privilege[], granted: readonly Privilege[]): void {
+  const wanted = countsOf(asked);
+  const given = countsOf(granted);
+  const isEqual = wanted.size === given.size && [...wanted].every(([key, count]) => given.get(key) === count);
+  if (isEqual) return;
+  const missing = [...wanted.keys()].filter((key) => (given.get(key) ?? 0) < (wanted.get(key) ?? 0));
+  const surplus = [...given.keys()].filter((key) => (given.get(key) ?? 0) > (wanted.get(key) ?? 0));
+  throw invalidArgument('incorrect privileges', {
+    reason: 'PRIVILEGES_DIFFER',
+    hint: [...missing.map((key) => `asked for and not granted: ${key}`), ...surplus.map((key) => `granted and not asked for: ${key}`)].join(
+      '; ',
+    ),
+  });
+}
+
+/** What changes when a plugin that was granted `before` becomes one that asks for `after`; equal lists give two empty ones. */
+export function delta(
+  before: readonly Privilege[],
+  after: readonly Privilege[],
+): { readonly added: readonly Privilege[]; readonly dropped: readonly Privilege[] } {
+  return { added: without(after, before), dropped: without(before, after) };
+}
+
+/** Value by value: one further capability is one privilege with that one value. */
+function without(list: readonly Privilege[], other: readonly Privilege[]): readonly Privilege[] {
+  return list.flatMap(({ name, description, value }) => {
+    const known = new Set(other.filter((privilege) => privilege.name === name).flatMap((privilege) => privilege.value));
+    const rest = value.filter((one) => !known.has(one));
+    return rest.length === 0 ? [] : [privilege(name, description, rest)];
+  });
+}
+
+/** How often each privilege occurs, by a text that two privileges share exactly when they mean the same. */
+function countsOf(privileges: readonly Privilege[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { name, value } of privileges) {
+    const key = JSON.stringify([name, ...value.toSorted()]);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function isAllDevices(path: string): boolean {
+  return /^\/dev\/*$/.test(path);
+}
+
+function listed(name: string, description: string, value: readonly string[]): readonly Privilege[] {
+  return value.length === 0 ? [] : [privilege(name, description, value)];
+}
+
+function when(isAsked: boolean | undefined, name: string, description: string, value = 'true'): readonly Privilege[] {
+  return isAsked === true ? [privilege(name, description, [value])] : [];
+}
+
+function privilege(name: string, description: string, value: readonly string[]): Privilege {
+  return { name, description, value };
+}

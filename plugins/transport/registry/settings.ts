@@ -1,0 +1,34 @@
+import { invalidArgument } from '@gantry/sdk';
+
+export interface RegistrySettings {
+  readonly insecureRegistries: readonly string[];
+  readonly certificateFolders: readonly string[];
+  readonly answerTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly attempts: number;
+  readonly retryDelayMs: number;
+}
+
+/** Settings as the user gave them, the rest as it is best for most. */
+export function settingsOf(given: Readonly<Record<string, unknown>>): RegistrySettings {
+  return {
+    insecureRegistries: texts(given, 'insecureRegistries', []),
+    certificateFolders: texts(given, 'certificateFolders', ['/etc/gantry/certs.d', '/etc/docker/certs.d']),
+    answerTimeoutMs: number(given, 'answerTimeoutMs', 30_000),
+    idleTimeoutMs: number(given, 'idleTimeoutMs', 60_000),
+    attempts: number(given, 'attempts', 5),
+    retryDelayMs: number(given, 'retryDelayMs', 1_000),
+  };
+}
+
+function texts(given: Readonly<Record<string, unknown>>, name: string, otherwise: readonly string[]): readonly string[] {
+  const value = given[name] ?? otherwise;
+  if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) throw invalidArgument(`${name} must be a list of strings`);
+  return value as readonly string[];
+}
+
+function number(given: Readonly<Record<string, unknown>>, name: string, otherwise: number): number {
+  const value = given[name] ?? otherwise;
+  if (!Number.isSafeInteger(value) || Number(value) < 0) throw invalidArgument(`${name} must be a whole number`);
+  return Number(value);
+}
