@@ -56,8 +56,8 @@ test('Client speaks the older version that a server asks for', async () => {
     else response.end('[]');
   };
   await withServer(answer, async (client) => {
-    await client.plugins.list();
-    await client.plugins.list();
+    await client.networks.list();
+    await client.networks.list();
   });
   assert.deepEqual(paths, ['/v1.51/plugins', '/v1.44/plugins', '/v1.44/plugins']);
 });

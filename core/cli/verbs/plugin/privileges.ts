@@ -1,0 +1,33 @@
+import type { Privilege } from '@gantry/sdk/engine';
+import type { Context } from '../../context.ts';
+import { confirm } from '../../format/prompt.ts';
+import { flag } from '../../option.ts';
+
+export const grantOption = flag('--grant-all-permissions', 'Grant what it asks for without asking back');
+
+/** Shows what is asked for and asks whether to grant it; nothing asked for is granted at once. */
+export async function areGranted(
+  context: Context,
+  name: string,
+  { asked, grantAll }: { readonly asked: readonly Privilege[]; readonly grantAll: boolean },
+): Promise<boolean> {
+  if (asked.length === 0) return true;
+  context.note(`Plugin ${JSON.stringify(name)} is requesting the following privileges:`);
+  for (const privilege of asked) context.note(showPrivilege(privilege));
+  return grantAll || (await confirm('Do you grant the above permissions?', '--grant-all-permissions'));
+}
+
+/** What is asked for beyond what was granted before. */
+export function beyond(asked: readonly Privilege[], granted: readonly Privilege[]): readonly Privilege[] {
+  const had = new Set(granted.flatMap(({ name, value }) => value.map((each) => `${name}=${each}`)));
+  return asked.flatMap((privilege) => {
+    const value = privilege.value.filter((each) => !had.has(`${privilege.name}=${each}`));
+    return value.length === 0 ? [] : [{ ...privilege, value }];
+  });
+}
+
+// What a stranger's manifest says is not trusted to leave the question readable.
+function showPrivilege({ name, value, description }: Privilege): string {
+  const line = ` - ${name}: [${value.join(' ')}]${description === '' ? '' : `  (${description})`}`;
+  return line.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');
+}
