@@ -75,7 +75,7 @@ test('gantry plugin install shows the privileges and asks; without a terminal no
     /"nfs" is requesting the following privileges:\n - network: \[host\].*\n - mount type: \[nfs4\].*\n.*not a terminal: say --grant-all-permissions\)\nNothing was installed/,
   );
   await using terminal = new Pty([process.execPath, program, 'plugin', 'install', '--alias', 'nfs', nfs, 'SERVER=files', 'TOKEN=hidden'], {
-    env: environment() as Record<string, string>,
+    env: environment(),
   });
   await terminal.expect(/Do you grant the above permissions\?/);
   terminal.type('y\r');
@@ -230,7 +230,7 @@ test('gantry plugin doctor is content with what is declared, and with what only 
 test('gantry plugin dev makes each change a new generation, tells what is wrong, and keeps the old one', async () => {
   const path = pluginFolder('dev', manifest({ name: 'acme.dev', version: '1.0.0' }));
   await using terminal = new Pty([process.execPath, program, 'plugin', 'dev', '--rm', path], {
-    env: environment() as Record<string, string>,
+    env: environment(),
     columns: 200,
   });
   await terminal.expect(/acme\.dev 1\.0\.0, generation 1: ready[^]*watching/);

@@ -17,12 +17,13 @@ export async function areGranted(
   return grantAll || (await confirm('Do you grant the above permissions?', '--grant-all-permissions'));
 }
 
-/** What is asked for beyond what was granted before. */
+/** What is asked for beyond what was granted before, value by value. */
 export function beyond(asked: readonly Privilege[], granted: readonly Privilege[]): readonly Privilege[] {
-  const had = new Set(granted.flatMap(({ name, value }) => value.map((each) => `${name}=${each}`)));
   return asked.flatMap((privilege) => {
-    const value = privilege.value.filter((each) => !had.has(`${privilege.name}=${each}`));
-    return value.length === 0 ? [] : [{ ...privilege, value }];
+    const before = granted.filter(({ name }) => name === privilege.name);
+    const value = privilege.value.filter((each) => !before.some((one) => one.value.includes(each)));
+    const isGranted = before.length > 0 && value.length === 0;
+    return isGranted ? [] : [{ ...privilege, value }];
   });
 }
 
