@@ -27,8 +27,11 @@ after(async () => {
 const environment = () => ({ ...process.env, GANTRY_HOST: `unix://${api.socketPath}` });
 
 /** Runs `gantry plugin ARGS`. */
-async function run(args: readonly string[], input = ''): Promise<CliResult> {
-  const child = spawn(process.execPath, [program, 'plugin', ...args], { env: environment(), timeout: 30_000, killSignal: 'SIGKILL' });
+function run(args: readonly string[], input = ''): Promise<CliResult> {
+  return gantry(['plugin', ...args], input);
+}
+async function gantry(words: readonly string[], input = ''): Promise<CliResult> {
+  const child = spawn(process.execPath, [program, ...words], { env: environment(), timeout: 30_000, killSignal: 'SIGKILL' });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (data: Buffer) => (output.stdout += data.toString()));
   child.stderr.on('data', (data: Buffer) => (output.stderr += data.toString()));
@@ -103,6 +106,12 @@ test('gantry plugin inspect shows state, error, hint, users and the end of the o
   assert.match((await run(['ls'])).stderr, /^nfs: it ended with exit code 7 .*\(look at its output/m);
   assert.equal(await plugin('enable', 'nfs'), 'nfs');
   assert.equal((await inspect('nfs')).state, 'ready');
+});
+
+test('gantry inspect finds a plugin when nothing else has the name', async () => {
+  const { code, stdout } = await gantry(['inspect', 'nfs', '--format', 'json']);
+  assert.deepEqual([code, (JSON.parse(stdout) as readonly PluginDetails[])[0]?.name], [0, 'nfs']);
+  assert.match((await gantry(['inspect', 'nope'])).stderr, /no such object: nope/);
 });
 
 test('gantry plugin disable and rm say who is in the way, and go through it when forced', async () => {

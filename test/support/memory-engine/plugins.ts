@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { checkManifest, conflict, forbidden, invalidArgument, type Manifest, notFound, notImplemented, unavailable } from '@gantry/sdk';
-import type { InstallRequest, PluginInfo, PluginLine, Plugins, PluginUser, Privilege } from '@gantry/sdk/engine';
+import {
+  type InstallRequest,
+  type PluginInfo,
+  pluginInUse,
+  type PluginLine,
+  type Plugins,
+  type PluginUser,
+  type Privilege,
+} from '@gantry/sdk/engine';
 import type { EventBus } from '../../../core/events/index.ts';
 import { type Package, packageOf, Packages } from './plugin-packages.ts';
 import { readSettings } from './plugin-settings.ts';
@@ -11,7 +19,9 @@ interface Installed {
   previous: Package | undefined;
   users: readonly PluginUser[];
   readonly lines: PluginLine[];
-  wake: () => void;
+  /** Those who follow its output and wait. */
+  readonly waiting: Set<() => void>;
+  isGone: boolean;
 }
 
 /**
@@ -41,7 +51,7 @@ export class MemoryPlugins implements Plugins {
     const plugin = this.#find(name);
     plugin.lines.push({ time: new Date(), source, line });
     plugin.info = { ...plugin.info, output: plugin.lines.map((each) => each.line).slice(-20) };
-    plugin.wake();
+    wakeAll(plugin);
   }
 
   /** As if it had ended too often. */
@@ -167,11 +177,13 @@ export class MemoryPlugins implements Plugins {
   };
 
   remove: Plugins['remove'] = async (name, { force = false } = {}) => {
-    const { info, users, wake } = this.#find(name);
+    const plugin = this.#find(name);
+    const { info, users } = plugin;
     if (info.builtIn) throw forbidden(`plugin ${info.name} is part of the engine and cannot be removed`);
     if (!force) refuseFor(info, users);
     this.#all.delete(info.name);
-    wake();
+    plugin.isGone = true;
+    wakeAll(plugin);
     this.#publish('remove', info);
   };
 
@@ -230,7 +242,7 @@ export class MemoryPlugins implements Plugins {
       output: [],
     } as const;
     const info: PluginInfo = { ...base, ...factsOf(from), ...shownSettings(from.manifest, settings) };
-    const plugin: Installed = { info, current: from, previous: undefined, users: [], lines: [], wake: () => {} };
+    const plugin: Installed = { info, current: from, previous: undefined, users: [], lines: [], waiting: new Set(), isGone: false };
     this.#all.set(name, plugin);
     return plugin;
   }
@@ -291,7 +303,7 @@ function checkGrant({ privileges }: Package, grant: InstallRequest['grant']): vo
 
 function refuseFor({ name }: PluginInfo, users: readonly PluginUser[]): void {
   if (users.length === 0) return;
-  throw conflict(`plugin ${JSON.stringify(name)} is in use`);
+  throw conflict(`plugin ${JSON.stringify(name)} is in use`, { reason: pluginInUse });
 }
 
 const isBroken = ({ version }: Manifest) => version.includes('broken');
@@ -301,12 +313,21 @@ async function* follow(
   plugin: Installed,
   { tail, follow: goOn = false, signal }: NonNullable<Parameters<Plugins['logs']>[1]>,
 ): AsyncIterable<PluginLine> {
-  const wake = () => plugin.wake();
+  const wake = () => wakeAll(plugin);
   signal?.addEventListener('abort', wake);
-  let at = tail === undefined ? 0 : Math.max(0, plugin.lines.length - tail);
-  for (;;) {
-    for (; at < plugin.lines.length; at++) yield* plugin.lines.slice(at, at + 1);
-    if (!goOn || signal?.aborted === true) return;
-    await new Promise<void>((resolve) => (plugin.wake = resolve));
+  try {
+    let at = tail === undefined ? 0 : Math.max(0, plugin.lines.length - tail);
+    for (;;) {
+      for (; at < plugin.lines.length; at++) yield* plugin.lines.slice(at, at + 1);
+      if (!goOn || signal?.aborted === true || plugin.isGone) return;
+      await new Promise<void>((resolve) => plugin.waiting.add(resolve));
+    }
+  } finally {
+    signal?.removeEventListener('abort', wake);
   }
+}
+
+function wakeAll({ waiting }: Installed): void {
+  for (const wake of waiting) wake();
+  waiting.clear();
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { PluginInfo } from '@gantry/sdk/engine';
-import { type DockerApi, dockerApi } from '../../support/docker-api.ts';
+import { type DockerApi, dockerApi, readAll } from '../../support/docker-api.ts';
 import { memoryEngine } from '../../support/memory-engine/index.ts';
 
 const nfs = 'reg:5000/acme/nfs:1.4';
@@ -250,4 +250,36 @@ test('POST /gantry/v1/plugins/NAME/set takes typed values, and null for the defa
   assert.deepEqual(engine.plugins.inspect(nfs).settings, { RETRIES: 3, SERVER: 'x' });
   assert.equal((await set({ RETRIES: null, SERVER: null })).status, 204);
   assert.deepEqual(engine.plugins.inspect(nfs).settings, { SERVER: 'localhost' });
+});
+
+test('GET /gantry/v1/plugins/NAME/logs?follow=1 goes on for every reader, and ends when the plugin is removed', {
+  timeout: 10_000,
+}, async () => {
+  await engine.plugins.install({ source: 'acme/quiet', grant: 'all', enable: false });
+  const follow = async () => {
+    const socket = await api.raw(`GET ${own}/acme.quiet/logs?follow=1&tail=0 HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n`);
+    const head = await new Promise<string>((resolve) => socket.once('data', (data: Buffer) => resolve(data.toString())));
+    assert.match(head, /^HTTP\/1\.1 200 OK/, 'the head comes before the first line');
+    return socket;
+  };
+  const sockets = [await follow(), await follow()];
+  engine.plugins.say('acme.quiet', 'first');
+  engine.plugins.say('acme.quiet', 'second');
+  const reading = sockets.map(readAll);
+  await engine.plugins.remove('acme.quiet');
+  for (const bytes of await Promise.all(reading)) assert.match(bytes.toString(), /"line":"first"[^]*"line":"second"/);
+});
+
+test('a reader of logs that goes away is let go', { timeout: 10_000 }, async () => {
+  const gone = Promise.withResolvers<void>();
+  const { logs } = engine.plugins;
+  engine.plugins.logs = (name, options) => {
+    options?.signal?.addEventListener('abort', () => gone.resolve());
+    return logs(name, options);
+  };
+  const socket = await api.raw(`GET ${own}/${nfs}/logs?follow=1 HTTP/1.1\r\nHost: d\r\n\r\n`);
+  await new Promise((resolve) => socket.once('data', resolve));
+  socket.destroy();
+  await gone.promise;
+  engine.plugins.logs = logs;
 });

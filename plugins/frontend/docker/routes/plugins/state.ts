@@ -1,5 +1,5 @@
-import { codeOf, conflict, invalidArgument } from '@gantry/sdk';
-import type { PluginInfo, PluginState, PluginUser } from '@gantry/sdk/engine';
+import { conflict, GantryError, invalidArgument } from '@gantry/sdk';
+import { type PluginInfo, pluginInUse, type PluginState, type PluginUser } from '@gantry/sdk/engine';
 import { assignments, setPlugin } from '../../bodies/plugin.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
@@ -80,7 +80,7 @@ async function unlessInUse(
     await done;
     return true;
   } catch (error) {
-    const users = codeOf(error) === 'conflict' ? call.engine.plugins.users(name).filter(isInTheWay) : [];
+    const users = GantryError.is(error) && error.reason === pluginInUse ? call.engine.plugins.users(name).filter(isInTheWay) : [];
     if (users.length === 0) throw error;
     call.send({ message: withUsers(textOf(error), users), users }, 409);
     return false;
