@@ -114,6 +114,13 @@ test('gantry inspect finds a plugin when nothing else has the name', async () =>
   assert.match((await gantry(['inspect', 'nope'])).stderr, /no such object: nope/);
 });
 
+test('gantry plugin install shows what is asked for on lines of its own, whatever a manifest says', async () => {
+  const { manifest: its } = await engine.plugins.offer(nfs);
+  engine.plugins.packages.add('acme/sly:1', { ...its, privileges: { hostPaths: ['/a\u001b[2K\r\u202enone'] } });
+  const { stderr } = await run(['install', 'acme/sly:1']);
+  assert.match(stderr, /^ - mount: \[\/a \[2K none\]/m);
+});
+
 test('gantry plugin disable and rm say who is in the way, and go through it when forced', async () => {
   assert.match((await run(['disable', 'nfs'])).stderr, /plugin "nfs" is in use by container web/);
   assert.equal(await plugin('disable', '-f', 'nfs'), 'nfs');

@@ -1,6 +1,7 @@
 import type { PluginInfo } from '@gantry/sdk/engine';
 import { formatOption } from '../../format/format-option.ts';
 import { type Column, type ListingFlags, printListing } from '../../format/listing.ts';
+import { oneLine } from '../../format/one-line.ts';
 import { flag, list } from '../../option.ts';
 import { parseFilter, toFilters } from '../../parse/filter.ts';
 import { verb } from '../../verb.ts';
@@ -40,7 +41,7 @@ too often), incompatible, misconfigured, failed, disabled. A plugin that cannot 
     const rows = (await plugins.list({ filters: toFilters(flags.filter) })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
     printListing(context, rows, { ...flags, columns, quietly: ({ name }) => name });
     if (flags.format === 'json' || flags.quiet === true) return;
-    for (const { name, error, hint } of rows) if (error) context.note(`${name}: ${error}${hint ? ` (${hint})` : ''}`);
+    for (const { name, error, hint } of rows) if (error) context.note(oneLine(`${name}: ${error}${hint ? ` (${hint})` : ''}`));
   },
 });
 

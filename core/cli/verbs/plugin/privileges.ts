@@ -1,5 +1,6 @@
 import type { Privilege } from '@gantry/sdk/engine';
 import type { Context } from '../../context.ts';
+import { oneLine } from '../../format/one-line.ts';
 import { confirm } from '../../format/prompt.ts';
 import { flag } from '../../option.ts';
 
@@ -27,8 +28,6 @@ export function beyond(asked: readonly Privilege[], granted: readonly Privilege[
   });
 }
 
-// What a stranger's manifest says is not trusted to leave the question readable.
 function showPrivilege({ name, value, description }: Privilege): string {
-  const line = ` - ${name}: [${value.join(' ')}]${description === '' ? '' : `  (${description})`}`;
-  return line.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');
+  return oneLine(` - ${name}: [${value.join(' ')}]${description === '' ? '' : `  (${description})`}`);
 }
