@@ -179,7 +179,89 @@ export const catalogue: readonly Entry[] = [
   entry('System', 'system prune', 'Remove everything that is not used', async () => (await import('./verbs/prune.ts')).pruneSystem),
   entry('System', 'completion', 'Print a completion script for a shell', async () => (await import('./verbs/completion.ts')).completion),
 
-  entry('Plugins', 'plugin ls, plugin list', 'List plugins', async () => (await import('./verbs/plugin/ls.ts')).listPlugins),
+  entry(
+    'Plugins',
+    'plugin ls, plugin list',
+    'List plugins, and how they fare',
+    async () => (await import('./verbs/plugin/ls.ts')).listPlugins,
+  ),
+  entry(
+    'Plugins',
+    'plugin inspect',
+    'Show everything about plugins, as JSON',
+    async () => (await import('./verbs/inspect.ts')).inspectPlugin,
+  ),
+  entry(
+    'Plugins',
+    'plugin install',
+    'Install a plugin from a registry, npm, a file or a folder',
+    async () => (await import('./verbs/plugin/install.ts')).installPlugin,
+  ),
+  entry(
+    'Plugins',
+    'plugin enable',
+    'Start plugins, and keep them started',
+    async () => (await import('./verbs/plugin/state.ts')).enablePlugins,
+  ),
+  entry(
+    'Plugins',
+    'plugin disable',
+    'Stop plugins; running containers go on',
+    async () => (await import('./verbs/plugin/state.ts')).disablePlugins,
+  ),
+  entry(
+    'Plugins',
+    'plugin set',
+    "Change a plugin's settings, while it runs",
+    async () => (await import('./verbs/plugin/set.ts')).setPlugin,
+  ),
+  entry(
+    'Plugins',
+    'plugin upgrade',
+    'Bring a plugin to another version without a pause',
+    async () => (await import('./verbs/plugin/upgrade.ts')).upgradePlugin,
+  ),
+  entry(
+    'Plugins',
+    'plugin rollback',
+    'Go back to the version before the last upgrade',
+    async () => (await import('./verbs/plugin/upgrade.ts')).rollbackPlugins,
+  ),
+  entry('Plugins', 'plugin rm, plugin remove', 'Remove plugins', async () => (await import('./verbs/plugin/rm.ts')).removePlugins),
+  entry('Plugins', 'plugin logs', 'Show what a plugin printed', async () => (await import('./verbs/plugin/logs.ts')).pluginLogs),
+  entry(
+    'Plugins',
+    'plugin bind',
+    'Say which plugin serves a driver that several have',
+    async () => (await import('./verbs/plugin/bind.ts')).bindDriver,
+  ),
+  entry(
+    'Plugins',
+    'plugin attach',
+    'Take in a plugin that somebody else runs',
+    async () => (await import('./verbs/plugin/attach.ts')).attachPlugin,
+  ),
+  entry('Plugins', 'plugin call', 'Call one method of a driver by hand', async () => (await import('./verbs/plugin/call.ts')).callDriver),
+  entry(
+    'Plugins',
+    'plugin create',
+    "Make a plugin from a folder of Docker's or Gantry's layout",
+    async () => (await import('./verbs/plugin/create.ts')).createPlugin,
+  ),
+  entry('Plugins', 'plugin push', 'Send a plugin to a registry', async () => (await import('./verbs/plugin/push.ts')).pushPlugin),
+  entry(
+    'Plugins',
+    'plugin dev',
+    'Run a plugin from your folder, anew at each change',
+    async () => (await import('./verbs/plugin/dev.ts')).devPlugin,
+  ),
+  entry(
+    'Plugins',
+    'plugin doctor',
+    "Look through a plugin's folder for what will not work",
+    async () => (await import('./verbs/plugin/doctor.ts')).doctor,
+  ),
+  entry('Plugins', 'plugin pack', "Pack a plugin's folder for others", async () => (await import('./verbs/plugin/pack.ts')).packPlugin),
 ];
 
 /** The command that the words begin with; undefined when there is none. */

@@ -1,13 +1,9 @@
 import type { Filters, Progress } from '../engine/index.ts';
-import { internal } from '../errors.ts';
 import type { Abortable } from '../types/index.ts';
 import { filtersParameter } from './filters.ts';
 import { type Http, segment } from './http.ts';
-import { jsonLines } from './json-lines.ts';
+import { messages } from './messages.ts';
 import type { HistoryAnswer, ImageAnswer, ImageDeleted, ImageSummary, ImagesPruned } from './shapes.ts';
-
-/** A progress message as it comes over the wire; a failure in it is thrown, not handed on. */
-type Message = Progress & { readonly error?: string; readonly errorDetail?: { readonly message?: string } };
 
 export class Images {
   readonly #http: Http;
@@ -78,13 +74,5 @@ export class Images {
   ): AsyncGenerator<Progress> {
     const headers = { 'X-Registry-Auth': Buffer.from('{}').toString('base64url') };
     yield* messages(await this.#http.stream('POST', `/images/${segment(name)}/push`, { query: { tag }, headers, signal }));
-  }
-}
-
-async function* messages(stream: AsyncIterable<Buffer>): AsyncGenerator<Progress> {
-  for await (const message of jsonLines<Message>(stream)) {
-    const failure = message.errorDetail?.message ?? message.error;
-    if (failure !== undefined) throw internal(failure);
-    yield message;
   }
 }

@@ -153,15 +153,6 @@ export interface NetworkAnswer {
 export interface NetworksPruned {
   readonly NetworksDeleted: readonly string[] | null;
 }
-export interface PluginAnswer {
-  readonly Id?: string;
-  readonly Name: string;
-  readonly Enabled: boolean;
-  readonly Config?: {
-    readonly Description?: string;
-    readonly Interface?: { readonly Types?: readonly (string | { readonly Prefix?: string; readonly Capability?: string })[] };
-  };
-}
 export interface EventAnswer {
   readonly Type: string;
   readonly Action: string;

@@ -79,6 +79,9 @@ export interface PluginUser {
   readonly driver: string;
   readonly hard: boolean;
 }
+/** The reason of the `conflict` with which `disable` and `remove` refuse because of users; front ends then list them. */
+export const pluginInUse = 'PLUGIN_IN_USE';
+
 /** What a source holds, before anything of it runs. */
 export interface PluginOffer {
   readonly source: string;

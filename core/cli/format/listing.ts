@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import type { Context } from '../context.ts';
 import type { Format } from './format-option.ts';
+import { oneLine } from './one-line.ts';
 
 /** One column of a list: its heading in a table and its key in JSON. */
 export interface Column<Row> {
@@ -37,11 +38,6 @@ export function drawTable(rows: readonly (readonly string[])[]): string {
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n');
-}
-
-// What an engine sends is not trusted to leave a terminal alone.
-function oneLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }
 
 function toObject<Row>(row: Row, columns: readonly Column<Row>[]): Readonly<Record<string, string>> {

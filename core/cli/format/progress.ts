@@ -28,11 +28,17 @@ export async function* withBar(label: string, stream: AsyncIterable<Buffer>, tot
 
 /** Prints Docker's progress messages as lines; of the counting ones only what changed. */
 export async function printProgress(messages: AsyncIterable<Progress>, write: (line: string) => void): Promise<void> {
+  const print = progressPrinter(write);
+  for await (const message of messages) print(message);
+}
+
+/** The same for messages that are handed over one by one. */
+export function progressPrinter(write: (line: string) => void): (message: Progress) => void {
   const last = new Map<string, string>();
-  for await (const { id, status, stream } of messages) {
+  return ({ id, status, stream }) => {
     if (stream !== undefined) write(stream.replace(/\r?\n$/, ''));
-    if (status === undefined || (id !== undefined && last.get(id) === status)) continue;
+    if (status === undefined || (id !== undefined && last.get(id) === status)) return;
     if (id !== undefined) last.set(id, status);
     write(id === undefined ? status : `${id}: ${status}`);
-  }
+  };
 }

@@ -27,7 +27,7 @@ interface Described {
   readonly summary: string;
   readonly flags: readonly string[];
   /** What its arguments name. */
-  readonly completes: 'containers' | 'images' | 'volumes' | 'networks' | 'files';
+  readonly completes: 'containers' | 'images' | 'volumes' | 'networks' | 'plugins' | 'files';
 }
 
 async function describeAll(): Promise<readonly Described[]> {
@@ -44,7 +44,7 @@ async function describe(name: string, summary: string): Promise<Described> {
 }
 
 function completes(words: string): Described['completes'] {
-  for (const noun of ['container', 'image', 'volume', 'network'] as const) if (words.includes(`<${noun}`)) return `${noun}s`;
+  for (const noun of ['container', 'image', 'volume', 'network', 'plugin'] as const) if (words.includes(`<${noun}`)) return `${noun}s`;
   return 'files';
 }
 
@@ -54,6 +54,7 @@ const listing: Readonly<Record<Described['completes'], string>> = {
   images: 'images --format json | sed -n \'s/.*"Repository":"\\([^"]*\\)","Tag":"\\([^"]*\\)".*/\\1:\\2/p\'',
   volumes: 'volume ls -q',
   networks: 'network ls --format json | sed -n \'s/.*"Name":"\\([^"]*\\)".*/\\1/p\'',
+  plugins: 'plugin ls -q',
   files: '',
 };
 

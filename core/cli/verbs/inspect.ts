@@ -6,8 +6,9 @@ import { type Format, parseFormat } from '../format/format-option.ts';
 import { flag, oneOf, value } from '../option.ts';
 import { report } from '../report.ts';
 import { type Verb, verb } from '../verb.ts';
+import { naming } from './plugin/naming.ts';
 
-type Kind = 'container' | 'image' | 'volume' | 'network';
+type Kind = 'container' | 'image' | 'volume' | 'network' | 'plugin';
 interface InspectFlags {
   readonly type?: Kind;
   readonly size?: boolean;
@@ -15,17 +16,26 @@ interface InspectFlags {
 }
 
 /** In this order a name is looked up when no kind is given. */
-const kinds = ['container', 'image', 'volume', 'network'] as const;
+const kinds = ['container', 'image', 'volume', 'network', 'plugin'] as const;
 
 export const inspect: Verb = declare(undefined);
 export const inspectContainer: Verb = declare('container');
 export const inspectImage: Verb = declare('image');
 export const inspectVolume: Verb = declare('volume');
 export const inspectNetwork: Verb = declare('network');
+export const inspectPlugin: Verb = declare(
+  'plugin',
+  `Its state, why it is in it and what to do, who uses it, what it may do, and the end of what it printed.
 
-function declare(kind: Kind | undefined): Verb {
+  gantry plugin inspect acme.nfs
+  gantry plugin inspect acme.nfs --format json | jq '.[0] | {state, error, hint, users}'
+  gantry plugin logs acme.nfs             # all that it printed`,
+);
+
+function declare(kind: Kind | undefined, notes?: string): Verb {
   return verb<InspectFlags>({
-    arguments: '<name...>',
+    arguments: kind === 'plugin' ? '<plugin...>' : '<name...>',
+    ...(notes === undefined ? {} : { notes }),
     options: [
       ...(kind === undefined ? [value('--type <kind>', `Only this kind: ${kinds.join(', ')}`, oneOf(...kinds))] : []),
       ...(kind === undefined || kind === 'container' ? [flag('-s, --size', 'With the sizes of containers')] : []),
@@ -61,7 +71,7 @@ async function find(
     try {
       return await inspectors(client, size)[kind](name);
     } catch (error) {
-      const isElsewhere = GantryError.is(error) && error.code === 'not_found' && among.length > 1;
+      const isElsewhere = GantryError.is(error) && ['not_found', 'not_implemented'].includes(error.code) && among.length > 1;
       if (!isElsewhere) throw error;
     }
   }
@@ -69,7 +79,7 @@ async function find(
 }
 
 function inspectors(
-  { containers, images, volumes, networks }: Client,
+  { containers, images, volumes, networks, plugins }: Client,
   size: boolean,
 ): Readonly<Record<Kind, (name: string) => Promise<unknown>>> {
   return {
@@ -77,5 +87,6 @@ function inspectors(
     image: async (name) => await images.inspect(name),
     volume: async (name) => await volumes.inspect(name),
     network: async (name) => await networks.inspect(name),
+    plugin: async (name) => await naming(plugins, plugins.inspect(name)),
   };
 }

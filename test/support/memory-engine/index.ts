@@ -4,10 +4,12 @@ import { MemoryContainers } from './containers.ts';
 import { MemoryExecs } from './execs.ts';
 import { MemoryImages } from './images.ts';
 import { MemoryNetworks, MemoryVolumes } from './objects.ts';
+import { MemoryPlugins } from './plugins.ts';
 
 export interface MemoryEngine extends Engine {
   readonly containers: MemoryContainers;
   readonly images: MemoryImages;
+  readonly plugins: MemoryPlugins;
   readonly events: EventBus;
 }
 
@@ -24,11 +26,7 @@ export function memoryEngine(): MemoryEngine {
     volumes,
     networks: new MemoryNetworks(),
     events,
-    plugins: {
-      list: () => [
-        { name: 'gantry.memory', version: '1.0.0', description: 'nothing', placement: 'in-process', state: 'ready', provides: [] },
-      ],
-    },
+    plugins: new MemoryPlugins(events),
     system: {
       info: async () => info(containers),
       version: async () => ({ version: '0.1.0', components: [{ name: 'none', version: '1' }], kernelVersion: '6.0', buildTime: '' }),

@@ -49,7 +49,14 @@ test('gantry completion bash completes commands, subcommands and flags', () => {
       { encoding: 'utf8' },
     ).trim();
   assert.deepEqual(
-    [complete('volu'), complete('volume', 'ins'), complete('run', '--detach-k'), complete('volume', 'create', '--dri')],
-    ['volume', 'inspect', '--detach-keys', '--driver'],
+    [
+      complete('volu'),
+      complete('volume', 'ins'),
+      complete('run', '--detach-k'),
+      complete('volume', 'create', '--dri'),
+      complete('plugin', 'upg'),
+      complete('plugin', 'install', '--grant'),
+    ],
+    ['volume', 'inspect', '--detach-keys', '--driver', 'upgrade', '--grant-all-permissions'],
   );
 });

@@ -56,10 +56,10 @@ test('Client speaks the older version that a server asks for', async () => {
     else response.end('[]');
   };
   await withServer(answer, async (client) => {
-    await client.plugins.list();
-    await client.plugins.list();
+    await client.networks.list();
+    await client.networks.list();
   });
-  assert.deepEqual(paths, ['/v1.51/plugins', '/v1.44/plugins', '/v1.44/plugins']);
+  assert.deepEqual(paths, ['/v1.51/networks', '/v1.44/networks', '/v1.44/networks']);
 });
 
 test('Client asks for the version before it sends what cannot be sent twice', async () => {

@@ -50,7 +50,7 @@ function minorOf(digits: string): number {
   return major === 1 ? minor : (major - 1) * Number.MAX_SAFE_INTEGER;
 }
 
-const named = /^\/(images|plugins|distribution)\//;
+const named = /^\/(images|plugins|distribution|gantry\/v1\/plugins)\//;
 
 function joinName(method: string, path: string): string {
   const [prefix] = named.exec(path) ?? [];

@@ -3,7 +3,7 @@ import { containerRoutes } from './containers/index.ts';
 import { execRoutes } from './exec.ts';
 import { imageRoutes } from './images/index.ts';
 import { networkRoutes } from './networks.ts';
-import { pluginRoutes } from './plugins.ts';
+import { pluginRoutes } from './plugins/index.ts';
 import { registryRoutes } from './registry.ts';
 import type { Route } from './route.ts';
 import { systemRoutes } from './system/index.ts';

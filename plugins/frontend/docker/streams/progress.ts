@@ -10,8 +10,12 @@ const backlogBytes = 1024 * 1024;
  * Runs `work` and sends its progress messages as they come, those of one turn of the event loop in one write. Until the first byte is
  * sent a failure is an ordinary error answer; after it, the error is the last message.
  */
-export async function withProgress(call: Call, work: (report: (progress: Progress) => void) => Promise<void>): Promise<void> {
-  const lines = new ProgressLines(call);
+export async function withProgress(
+  call: Call,
+  work: (report: (progress: Progress) => void) => Promise<void>,
+  headers: readonly string[] = [],
+): Promise<void> {
+  const lines = new ProgressLines(call, headers);
   try {
     await work((progress) => lines.add(progress));
   } catch (error) {
@@ -22,12 +26,14 @@ export async function withProgress(call: Call, work: (report: (progress: Progres
 
 class ProgressLines {
   readonly #call: Call;
+  readonly #headers: readonly string[];
   #waiting = '';
   #scheduled: NodeJS.Immediate | undefined;
   #started = false;
 
-  constructor(call: Call) {
+  constructor(call: Call, headers: readonly string[]) {
     this.#call = call;
+    this.#headers = headers;
   }
 
   add(message: object): void {
@@ -54,7 +60,7 @@ class ProgressLines {
   #flush(): void {
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
-    if (!this.#started) this.#call.stream('application/json');
+    if (!this.#started) this.#call.stream('application/json', this.#headers);
     this.#started = true;
     if (this.#waiting !== '' && !this.#call.response.destroyed) this.#call.response.write(this.#waiting);
     this.#waiting = '';

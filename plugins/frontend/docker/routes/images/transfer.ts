@@ -1,8 +1,7 @@
 import { invalidArgument, notImplemented } from '@gantry/sdk';
-import { registryAuth } from '../../bodies/objects.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
-import { readShape } from '../../http/shape.ts';
+import { authOf } from '../../http/registry-auth.ts';
 import { releasing } from '../../streams/memory.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { post, type Route } from '../route.ts';
@@ -51,22 +50,4 @@ async function importTar(call: Call): Promise<void> {
 function withTag(name: string, tag: string | undefined): string {
   if (tag === undefined) return name;
   return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
-}
-
-/** base64url JSON; like Docker's daemon, what cannot be read counts as none. */
-function authOf(call: Call): unknown {
-  const header = call.header('x-registry-auth');
-  if (header === undefined || header === '') return undefined;
-  try {
-    const auth = readShape(registryAuth, JSON.parse(Buffer.from(header, 'base64url').toString()));
-    return withoutAbsent({
-      username: auth.username,
-      password: auth.password,
-      serverAddress: auth.serveraddress,
-      identityToken: auth.identitytoken,
-      registryToken: auth.registrytoken,
-    });
-  } catch {
-    return undefined;
-  }
 }

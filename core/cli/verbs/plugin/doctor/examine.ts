@@ -1,0 +1,91 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Manifest } from '@gantry/sdk';
+import { fromErrno, invalidArgument, messageOf } from '@gantry/sdk/errors';
+import { humanSize } from '../../../format/human.ts';
+import { manifestName, readManifest } from '../manifest-file.ts';
+import { checkEntry } from './entry.ts';
+import { filesOf, type PluginFile, sourcesOf } from './files.ts';
+import { fail, type Finding, ok, warn } from './finding.ts';
+import { checkUndeclared } from './undeclared.ts';
+
+const large = 50e6;
+
+/** Looks through a plugin's folder without running anything of it. */
+export async function examine(folder: string): Promise<readonly Finding[]> {
+  checkFolder(folder);
+  let manifest: Manifest;
+  try {
+    manifest = await readManifest(folder);
+  } catch (error) {
+    return [
+      fail('manifest', messageOf(error), existsSync(join(folder, manifestName)) ? 'correct the field' : `write ${manifestName} first`),
+    ];
+  }
+  const files = filesOf(folder);
+  const sources = sourcesOf(folder, files);
+  return [
+    ok('manifest', `${manifest.name} ${manifest.version} provides ${providesOf(manifest).join(', ')}`),
+    ...checkEntry(folder, manifest),
+    ...checkWords(manifest),
+    ...checkDriverNames(manifest, sources),
+    ...checkUndeclared(manifest, sources),
+    ...checkFiles(files),
+  ];
+}
+
+function checkFolder(folder: string): void {
+  try {
+    if (!statSync(folder).isDirectory()) throw invalidArgument(`${folder} is not a folder`);
+  } catch (error) {
+    throw fromErrno(error, 'cannot look into the folder');
+  }
+}
+
+/** What users will miss. */
+function checkWords({ description = '', options, provides, settings, privileges }: Manifest): readonly Finding[] {
+  const volume = provides.some(({ contract }) => contract === 'volume') && options?.volume === undefined;
+  return [
+    ...(description === '' ? [warn('manifest', 'has no description', 'one line that says what the plugin is for')] : []),
+    ...(volume
+      ? [warn('manifest', 'has no schema for the options of its volumes', 'with "options": { "volume": … } a typo in -o is refused')]
+      : []),
+    ...(settings !== undefined && settings['properties'] === undefined
+      ? [warn('manifest', 'settings is a schema without properties: nothing can be set', 'add "properties"')]
+      : []),
+    ...(privileges?.capabilities?.includes('ALL') === true
+      ? [warn('manifest', 'asks for all capabilities', 'ask for those that it needs: users read the list before they agree')]
+      : []),
+  ];
+}
+
+/** A driver that the manifest promises and no source names is most likely spelt in two ways. */
+function checkDriverNames({ entry, provides }: Manifest, sources: readonly { readonly text: string }[]): readonly Finding[] {
+  if (entry.node === undefined || sources.length === 0) return [];
+  const names = provides.flatMap(({ drivers }) => drivers).filter((name) => name !== '*');
+  const unnamed = names.filter((name) => !sources.some(({ text }) => text.includes(name)));
+  return unnamed.map((name) => warn('manifest', `promises the driver ${name}, which no source names`, 'spell it the same in both'));
+}
+
+function checkFiles(files: readonly PluginFile[]): readonly Finding[] {
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const size = `${files.length} files, ${humanSize(sizeBytes)}`;
+  const modules = files.filter(({ path }) => path.startsWith('node_modules/')).reduce((sum, file) => sum + file.sizeBytes, 0);
+  const secrets = files.filter(
+    ({ path }) => /(^|\/)(\.env|\.npmrc|id_(rsa|ed25519)|.*\.pem)$/.test(path) && !path.startsWith('node_modules/'),
+  );
+  return [
+    sizeBytes > large
+      ? warn(
+          'size',
+          `${size}: slow to install`,
+          modules > sizeBytes / 2 ? 'bundle: most of it is node_modules' : 'leave out what is not run',
+        )
+      : ok('size', size),
+    ...secrets.map(({ path }) => warn(path, 'looks like a secret, and would be packed', 'take it out of the folder')),
+  ];
+}
+
+function providesOf({ provides }: Manifest): readonly string[] {
+  return provides.flatMap(({ contract, drivers }) => drivers.map((driver) => `${contract}/${driver}`));
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempDisposableSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Privilege } from '@gantry/sdk/engine';
+import { changes } from '../../../core/cli/verbs/plugin/dev/changes.ts';
+import { checkUndeclared } from '../../../core/cli/verbs/plugin/doctor/undeclared.ts';
+import { beyond } from '../../../core/cli/verbs/plugin/privileges.ts';
+import { newestOf, readSource } from '../../../core/cli/verbs/plugin/source.ts';
+
+test('readSource() makes paths absolute and leaves everything else', () => {
+  const here = process.cwd();
+  assert.deepEqual(['./x', '.', '../x.tgz', '/a/../b', 'folder:x', './x.tgz'].map(readSource), [
+    `folder:${here}/x`,
+    `folder:${here}`,
+    join(here, '../x.tgz'),
+    'folder:/b',
+    `folder:${here}/x`,
+    `${here}/x.tgz`,
+  ]);
+  for (const text of ['acme/nfs:1', 'npm:@a/b@1', 'oci:r:5000/x@sha256:0', '.hidden/x', 'x']) assert.equal(readSource(text), text);
+});
+
+test('newestOf() takes off what pins a version', () => {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const sources = [`oci:r:5000/a/b:1@${digest}`, 'npm:@a/b@1.2.3', 'npm:b@1.2.3', 'npm:@a/b', 'folder:/a@b', 'built-in'];
+  assert.deepEqual(sources.map(newestOf), ['oci:r:5000/a/b:1', 'npm:@a/b', 'npm:b', 'npm:@a/b', 'folder:/a@b', 'built-in']);
+});
+
+test('beyond() keeps each value that was not granted, and privileges that have none', () => {
+  const privilege = (name: string, ...value: readonly string[]): Privilege => ({ name, description: '', value });
+  const granted = [privilege('mount', '/a'), privilege('mount', '/b'), privilege('flagged')];
+  const asked = [
+    privilege('mount', '/b'),
+    privilege('mount', '/c'),
+    privilege('network', 'host'),
+    privilege('other'),
+    privilege('flagged'),
+  ];
+  assert.deepEqual(beyond(asked, granted), [privilege('mount', '/c'), privilege('network', 'host'), privilege('other')]);
+  assert.deepEqual(beyond(asked, asked), []);
+});
+
+test('checkUndeclared() names each thing once, and nothing of common code', () => {
+  const manifest = { manifestVersion: 1, name: 'x', version: '1.0.0', provides: [], entry: {} } as const;
+  const harmless = [
+    "import { join } from 'node:path'; const x = prefetch(y); open('/dev/null'); const run = '/running';",
+    "const text = 'https://docs.example/usr/share'; state.lookup('x'); import fs from 'node:fs/promises';",
+  ];
+  assert.deepEqual(
+    checkUndeclared(
+      manifest,
+      harmless.map((text, index) => ({ path: `${index}.js`, text })),
+    ),
+    [],
+  );
+  const twice = "fetch('x'); fetch('y')";
+  assert.equal(
+    checkUndeclared(manifest, [
+      { path: 'a.js', text: twice },
+      { path: 'b.js', text: twice },
+    ]).length,
+    1,
+  );
+});
+
+test('changes() makes one of what is written together, also in new folders, and ignores what packages write', {
+  timeout: 10_000,
+}, async () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'changes-'));
+  mkdirSync(join(folder.path, 'node_modules'));
+  const stop = new AbortController();
+  const seen = changes(folder.path, stop);
+  const first = seen.next();
+  writeFileSync(join(folder.path, 'node_modules/x.js'), '');
+  writeFileSync(join(folder.path, 'a.js'), '');
+  writeFileSync(join(folder.path, 'b.js'), '');
+  assert.equal((await first).done, false);
+  const second = seen.next();
+  mkdirSync(join(folder.path, 'src'));
+  writeFileSync(join(folder.path, 'src/c.js'), '');
+  assert.equal((await second).done, false);
+  const last = seen.next();
+  stop.abort();
+  assert.equal((await last).done, true);
+});
