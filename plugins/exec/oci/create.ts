@@ -31,8 +31,9 @@ export async function createContainer(request: CreateRequest, { conmon, runtime,
   const { spec } = config;
   const cgroup = cgroupOf(spec, bundle);
   annotate(bundle, config, seccomp.annotations(runtime, spec));
-  rmSync(layout.containerExit(id), { force: true });
-  using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false });
+  const pidFile = join(bundle, 'monitor.pid');
+  for (const path of [layout.containerExit(id), pidFile]) rmSync(path, { force: true });
+  using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false, pidFile });
   const program = spec.process?.args?.[0] ?? '';
   const pid = await createdPid(monitor, { ...request, program }, signal).catch(async (error: unknown) => {
     await monitor.abandon();
@@ -41,6 +42,7 @@ export async function createContainer(request: CreateRequest, { conmon, runtime,
     throw error;
   });
   seccomp.learn(runtime, spec, layout.runtimeState(id));
+  const { pid: monitorPid, startTime: monitorStartTime } = await monitor.process;
   return {
     record: {
       id,
@@ -48,8 +50,8 @@ export async function createContainer(request: CreateRequest, { conmon, runtime,
       runtime: runtime.name,
       pid,
       startTime: processStartTime(pid) ?? 0,
-      monitorPid: monitor.pid,
-      monitorStartTime: processStartTime(monitor.pid) ?? 0,
+      monitorPid,
+      monitorStartTime,
       cgroup,
     },
     monitorEnded: monitor.ended,
@@ -75,7 +77,6 @@ export function commonArguments(
   const runtimeArguments = [...given, '--root', root, '--log', join(bundle, 'runtime.log'), '--log-format=json'];
   const options = flags({
     'api-version': '1',
-    sync: true,
     'no-sync-log': true,
     'full-attach': true,
     'log-level': 'error',

@@ -25,7 +25,7 @@ import { execPid, prepareExec, removeExecBundle } from './exec.ts';
 import { Exits } from './exits.ts';
 import { Layout } from './layout.ts';
 import type { Monitor } from './monitor.ts';
-import { isAlive, sendSignal } from './processes.ts';
+import { isAlive, type ProcessRef, sendSignal } from './processes.ts';
 import { type ContainerRecord, type ExecRecord, Records } from './records.ts';
 import { release } from './release.ts';
 import { runRuntime } from './run-runtime.ts';
@@ -114,11 +114,11 @@ export class OciDriver implements ExecDriver {
     const container = this.#records.get(request.id);
     const runtime = await this.#runtime(container);
     const monitor = await prepareExec(request, { conmon: this.#runtimes.conmon(), runtime, layout: this.#layout, signal });
-    this.#putExec(request, monitor, 0);
+    const { pid: monitorPid } = await this.#putExec(request, monitor, 0);
     this.#exits.forget(request.id, request.execId);
-    if (request.detached) return { pid: await this.#run(monitor, request, signal), monitorPid: monitor.pid, streams: {} };
+    if (request.detached) return { pid: await this.#run(monitor, request, signal), monitorPid, streams: {} };
     this.#waitingExecs.set(`${request.id} ${request.execId}`, { monitor, request });
-    return { pid: 0, monitorPid: monitor.pid, streams: streamsOf(request.bundle) };
+    return { pid: 0, monitorPid, streams: streamsOf(request.bundle) };
   }
 
   async execStart({ id, execId = '' }: ProcessId, { signal }: Ctx): Promise<{ readonly pid: number }> {
@@ -194,7 +194,7 @@ export class OciDriver implements ExecDriver {
 
   async #run(monitor: Monitor, request: ExecRequest, signal: AbortSignal): Promise<number> {
     const pid = await execPid(monitor, request, signal);
-    this.#putExec(request, monitor, pid);
+    await this.#putExec(request, monitor, pid);
     this.#tellEnd(monitor, request);
     return pid;
   }
@@ -207,17 +207,20 @@ export class OciDriver implements ExecDriver {
       .finally(() => monitor[Symbol.dispose]());
   }
 
-  #putExec({ id, execId, bundle }: ExecRequest, monitor: Monitor, pid: number): void {
+  /** Answers the monitor. */
+  async #putExec({ id, execId, bundle }: ExecRequest, monitor: Monitor, pid: number): Promise<ProcessRef> {
+    const process = await monitor.process;
     const record: ExecRecord = {
       id,
       execId,
       bundle,
-      monitorPid: monitor.pid,
-      monitorStartTime: processStartTime(monitor.pid) ?? 0,
+      monitorPid: process.pid,
+      monitorStartTime: process.startTime,
       pid,
       startTime: pid === 0 ? 0 : (processStartTime(pid) ?? 0),
     };
     this.#records.putExec(record);
+    return process;
   }
 }
 

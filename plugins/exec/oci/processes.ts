@@ -7,6 +7,10 @@ export interface ProcessRef {
   readonly startTime: number;
 }
 
+export function processRef(pid: number): ProcessRef {
+  return { pid, startTime: processStartTime(pid) ?? 0 };
+}
+
 export function isAlive({ pid, startTime }: ProcessRef): boolean {
   return pid > 0 && processStartTime(pid) === startTime && !isZombie(pid);
 }
