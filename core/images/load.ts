@@ -28,7 +28,12 @@ export async function loadImages(
 ): Promise<readonly LoadedImage[]> {
   // What looks like a layer is unpacked while the archive still arrives.
   await using early = parts.layers.images.early({ graphDriver: parts.graphDriver, signal });
-  await using archive = await splitArchive(tar, { content: parts.content, onFile: (file) => early.begin(file), signal });
+  await using archive = await splitArchive(tar, {
+    content: parts.content,
+    onBytes: (sizeBytes) => early.arrived(sizeBytes),
+    onFile: (file) => early.begin(file),
+    signal,
+  });
   failpoint('load.validate');
   const found = findImages(archive.members);
   for (const { id, config } of found) {

@@ -6,6 +6,7 @@ import { maxDepth } from './chain-id.ts';
 import type { LayerSource, LayerUnpacking, Unpacked } from './layer-unpacking.ts';
 import type { Snapshot } from './views.ts';
 import { sniff } from './worker/decompress.ts';
+import type { Writeback } from './writeback.ts';
 
 /** A layer that is being unpacked, or was, for whoever took it: he removes the snapshot when he does not keep it. */
 export interface EarlyLayer {
@@ -19,6 +20,8 @@ export interface EarlyLayer {
 
 interface Parts extends Abortable {
   readonly unpacking: LayerUnpacking;
+  /** Ours from here on. */
+  readonly writeback: Writeback;
   /** The driver of new layers; undefined when its snapshots cannot be filled before their parents are known. */
   readonly driver: () => Promise<string | undefined>;
   readonly isKnown: (digest: string) => boolean;
@@ -41,6 +44,16 @@ export class EarlyLayers implements AsyncDisposable {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+  }
+
+  /** What arrived and was unpacked is on its way to the disk by this. */
+  get writeback(): Writeback {
+    return this.#parts.writeback;
+  }
+
+  /** So much of the archive was written into files. */
+  arrived(sizeBytes: number): void {
+    this.#parts.writeback.written(sizeBytes);
   }
 
   /** Starts with a whole file if it looks like a layer that is not there yet. */
@@ -70,6 +83,7 @@ export class EarlyLayers implements AsyncDisposable {
       await this.#parts.discard(layer.driver, layer.key);
     }
     this.#layers.clear();
+    await this.#parts.writeback[Symbol.asyncDispose]();
   }
 
   async #begin(file: Ingested): Promise<void> {
@@ -89,7 +103,7 @@ export class EarlyLayers implements AsyncDisposable {
     this.#parts.staged(key);
     const unpacked = this.#unpack({ driver, key, chain: [] }, source, signal);
     const isOver = unpacked.then(
-      () => undefined,
+      ({ sizeBytes }) => this.#parts.writeback.written(sizeBytes),
       () => undefined,
     );
     return {

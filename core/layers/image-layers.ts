@@ -10,6 +10,7 @@ import type { Rootfs } from './types.ts';
 import type { Views } from './views.ts';
 import type { TreeWorkers } from './worker/pool.ts';
 import { needsLowerLayers } from './worker/unpacker.ts';
+import { Writeback } from './writeback.ts';
 
 /** Unpacked and on the disk, and not yet known: `record` inside the transaction that makes the image, then `keep`. Disposed before: gone. */
 export interface StagedLayers extends AsyncDisposable {
@@ -119,6 +120,7 @@ export class ImageLayers {
   early({ graphDriver, signal }: { readonly graphDriver: () => Promise<string> } & Abortable): EarlyLayers {
     return new EarlyLayers({
       unpacking: this.#unpacking,
+      writeback: new Writeback(this.#parts.dataRoot),
       driver: async () => {
         const name = await graphDriver();
         return (await this.#parts.views.driver(name)).features.includes('changes') ? name : undefined;
@@ -153,7 +155,7 @@ export class ImageLayers {
     undo.defer(() => this.#discard(missing));
     for (const { key } of missing) this.#stagedKeys.add(key);
     const sizes = await this.#unpackAll(missing, options);
-    await this.#settle(missing, stacks.flat());
+    await this.#settle(missing, stacks.flat(), options.early?.writeback);
     return this.#staged(missing, { sizes, chainIds, undo: undo.move() });
   }
 
@@ -264,11 +266,13 @@ export class ImageLayers {
   }
 
   /** Everything to the disk in one go, then the names: parents first. */
-  async #settle(missing: readonly Missing[], sources: readonly LayerSource[]): Promise<void> {
-    const { views, workers, content, dataRoot } = this.#parts;
+  async #settle(missing: readonly Missing[], sources: readonly LayerSource[], begun: Writeback | undefined): Promise<void> {
+    const { views, content, dataRoot } = this.#parts;
     const places = [dataRoot, ...new Set(missing.map(({ driver }) => views.dataDir(driver)))];
     failpoint('layer.syncfs');
-    for (const path of new Map(places.map((place) => [statSync(place).dev, place])).values()) await workers.run('sync', { path });
+    for (const [device, path] of new Map(places.map((place) => [statSync(place).dev, place])))
+      if (device === begun?.device) await this.#sync(begun);
+      else await this.#syncAt(path);
     failpoint('layer.commit');
     for (const { driver, key, chain } of missing) {
       await (await views.driver(driver)).commit({ key, name: key, chain }, views.context());
@@ -276,6 +280,16 @@ export class ImageLayers {
     await content.adopt(
       [...new Map(sources.map(({ blob }) => [blob.digest, blob])).values()].filter(({ path, digest }) => path !== content.path(digest)),
     );
+  }
+
+  async #syncAt(path: string): Promise<void> {
+    await using writeback = new Writeback(path);
+    await this.#sync(writeback);
+  }
+
+  async #sync(writeback: Writeback): Promise<void> {
+    await writeback.settled();
+    await this.#parts.workers.run('sync', { fd: writeback.fd });
   }
 
   #staged(

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { declare, errno } from './calls.ts';
+import { declare, declareAside, errno } from './calls.ts';
 import { checked, errnoError } from './errno.ts';
 
 /** Work on the data of open files that node:fs lacks. */
@@ -21,6 +21,9 @@ export function ficlone(from: number, to: number): boolean {
 export function syncfs(file: number): void {
   checked(callSyncfs(file), 'syncfs');
 }
+
+/** The same in Node's thread pool; -1 when it failed, and nobody can say why. */
+export const syncfsAside = declareAside<[file: number], number>('syncfs', 'int', ['int']);
 
 /** Modes of fallocate(2). */
 export const fallocateModes = { allocate: 0, keepSize: 1, punchHole: 3, zeroRange: 0x10 } as const;

@@ -15,6 +15,8 @@ const pieceBytes = 1024 * 1024;
 
 interface SplitOptions extends Abortable {
   readonly content: Content;
+  /** Told as bytes were taken in. */
+  readonly onBytes?: (sizeBytes: number) => void;
   /** Told of each file when all of its bytes are in it. */
   readonly onFile?: (file: Ingested) => void;
 }
@@ -28,7 +30,7 @@ export interface SplitArchive extends AsyncDisposable {
  * Reads a tar, compressed or not, once from its beginning to its end: big members become files of the ingest folder, hashed on the way.
  * `invalid_argument` for what is no tar. Abort and failure leave nothing.
  */
-export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onFile, signal }: SplitOptions): Promise<SplitArchive> {
+export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onBytes, onFile, signal }: SplitOptions): Promise<SplitArchive> {
   await using undo = new AsyncDisposableStack();
   const paths: string[] = [];
   undo.defer(async () => {
@@ -51,6 +53,7 @@ export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onFile
         reader.write(chunk.subarray(at, at + pieceBytes));
         await writer.ready();
       }
+      onBytes?.(chunk.length);
     }
     reader.finish();
   } catch (error) {

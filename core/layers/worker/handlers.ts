@@ -100,13 +100,8 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return {};
   },
 
-  sync({ path }) {
-    const fd = openSync(path, 'r');
-    try {
-      syncfs(fd);
-    } finally {
-      closeSync(fd);
-    }
+  sync({ fd }) {
+    syncfs(fd);
     return {};
   },
 

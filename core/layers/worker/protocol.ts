@@ -39,7 +39,8 @@ export interface Jobs {
   };
   /** Makes the stub files of an init layer. */
   readonly init: { readonly job: { readonly root: string }; readonly result: Record<string, never> };
-  readonly sync: { readonly job: { readonly path: string }; readonly result: Record<string, never> };
+  /** Writes the file system of an open file to its disk. */
+  readonly sync: { readonly job: { readonly fd: number }; readonly result: Record<string, never> };
 }
 
 /** What changed: the upper tree of an overlay over a merged view of the layers below, or a whole tree against another. */
