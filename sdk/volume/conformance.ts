@@ -16,6 +16,10 @@ export interface VolumeUnderTest {
   readonly mount?: (attachment: Attachment) => Promise<MountedVolume>;
   /** Options that this driver takes, and some it must refuse, by what is wrong with them. */
   readonly options?: {
+    /** What every volume of this driver needs; the others contain it, except for what is missing from `missing`. */
+    readonly base?: Readonly<Record<string, string>>;
+    /** Options that are never shown. */
+    readonly secret?: readonly string[];
     readonly good?: Readonly<Record<string, string>>;
     readonly missing?: Readonly<Record<string, string>>;
     readonly malformed?: Readonly<Record<string, string>>;
@@ -50,7 +54,10 @@ const always: Readonly<Record<string, Run>> = {
     assert.deepEqual(await names(subject), []);
   },
   'create.unknown-option': async (subject) => {
-    await assert.rejects(create(subject, 'data', { nosuchoption: '1' }), { code: 'invalid_argument', message: /nosuchoption/ });
+    await assert.rejects(create(subject, 'data', { ...subject.options?.base, nosuchoption: '1' }), {
+      code: 'invalid_argument',
+      message: /nosuchoption/,
+    });
     assert.deepEqual(await names(subject), []);
   },
   'remove.ok': async (subject) => {
@@ -160,12 +167,21 @@ const withOptions: Readonly<Record<string, Run>> = {
   },
   'options.shown-in-inspect': async (subject) => {
     await create(subject, 'data', subject.options?.good);
-    assert.deepEqual((await subject.driver.stat({ name: 'data' }, subject.ctx)).volume.options, subject.options?.good);
+    assert.deepEqual((await subject.driver.stat({ name: 'data' }, subject.ctx)).volume.options, shown(subject));
   },
   'restart.options-kept': async (subject) => {
     await create(subject, 'data', subject.options?.good);
     const driver = await subject.restart();
-    assert.deepEqual((await driver.stat({ name: 'data' }, subject.ctx)).volume.options, subject.options?.good);
+    assert.deepEqual((await driver.stat({ name: 'data' }, subject.ctx)).volume.options, shown(subject));
+  },
+};
+
+const secretly: Readonly<Record<string, Run>> = {
+  'create.secret-not-in-stat': async (subject) => {
+    const secrets = Object.fromEntries((subject.options?.secret ?? []).map((name) => [name, 'kept-to-itself']));
+    await create(subject, 'data', { ...subject.options?.base, ...secrets });
+    const told = [await subject.driver.stat({ name: 'data' }, subject.ctx), await Array.fromAsync(subject.driver.list({}, subject.ctx))];
+    assert.doesNotMatch(JSON.stringify(told), /kept-to-itself/);
   },
 };
 
@@ -232,6 +248,7 @@ const measuring: Readonly<Record<string, Run>> = {
 export const volumeCases: readonly VolumeCase[] = [
   ...casesOf(always, () => undefined),
   ...casesOf(withOptions, ({ options }) => (options?.good === undefined ? 'takes no options' : undefined)),
+  ...casesOf(secretly, ({ options }) => ((options?.secret?.length ?? 0) === 0 ? 'has no secret options' : undefined)),
   ...casesOf({ 'create.missing-option': refusing('missing') }, ({ options }) =>
     options?.missing === undefined ? 'needs no option' : undefined,
   ),
@@ -246,12 +263,16 @@ function casesOf(runs: Readonly<Record<string, Run>>, skip: VolumeCase['skip']):
   return Object.entries(runs).map(([name, run]) => ({ name, skip, run }));
 }
 
-function create({ driver, ctx }: VolumeUnderTest, name: string, options: Readonly<Record<string, string>> = {}) {
+function create({ driver, ctx, options: { base = {} } = {} }: VolumeUnderTest, name: string, options = base) {
   return driver.create({ name, options, labels: {} }, ctx);
 }
 
+function shown({ options: { good = {}, secret = [] } = {} }: VolumeUnderTest): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(good).filter(([name]) => !secret.includes(name)));
+}
+
 async function attach(subject: VolumeUnderTest, name: string, attachmentId: string, facts: Partial<AttachRequest> = {}) {
-  return subject.driver.attach({ name, attachmentId, readOnly: false, options: {}, ...facts }, subject.ctx);
+  return subject.driver.attach({ name, attachmentId, readOnly: false, options: subject.options?.base ?? {}, ...facts }, subject.ctx);
 }
 
 async function attachAndMount(subject: VolumeUnderTest, name: string, attachmentId: string): Promise<MountedVolume> {
