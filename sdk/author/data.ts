@@ -9,7 +9,7 @@ import { forbidden, fromErrno } from '../errors.ts';
  * begin with # are the helper's own.
  */
 export interface DataFolder {
-  /** The absolute path, the same for the plugin and the engine. */
+  /** The absolute path, the same for the plugin and the engine; of `.` the folder's own. */
   path(relative: string): string;
   /** Makes folders and their parents, mode 0755; those that are there stay. */
   mkdirs(...paths: readonly string[]): Promise<void>;
@@ -34,7 +34,7 @@ export function openData(root: string): DataFolder {
   const unsynced = new Set<string>();
   const inside = (path: string) => confined(root, path);
   return {
-    path: inside,
+    path: (path) => (path === '.' ? root : inside(path)),
     async mkdirs(...paths) {
       for (const path of paths) {
         const wanted = inside(path);

@@ -8,6 +8,7 @@ export { type AuthoredBatch, type AuthoredEntry, log, type LogAuthor, type LogSt
 export { bind, device, hostPath, mount, overlay, type Place } from './mounts.ts';
 export { type AuthoredEndpoint, type AuthoredNetwork, network, type NetworkAuthor } from './network.ts';
 export { Records } from './records.ts';
+export { script, type ScriptAuthor } from './script.ts';
 export { type ObjectSchema, type Schema, type Static, t } from './schema.ts';
 export type { Tools } from './tools.ts';
 export { type AuthoredVolume, volume, type VolumeAuthor } from './volume.ts';
