@@ -95,7 +95,8 @@ async function runCase({ run }: Case, { dir, placement, kind, name, options }: W
   await using plugin = await open(dir, { placement, settings, ...(root === undefined ? {} : { root }) });
   const openedInMs = performance.now() - began;
   const facts = { ...written[kind], ...options.facts?.[kind] };
-  return run({ dir, plugin, openedInMs, kind, driver: name, world, facts });
+  // Awaited here: the plugin ends when this function does.
+  return await run({ dir, plugin, openedInMs, kind, driver: name, world, facts });
 }
 
 type Written = { readonly [Kind in DriverKind]?: Facts } & { readonly settings?: Readonly<Record<string, unknown>> };
