@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { chmod, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { forbidden, fromErrno } from '../errors.ts';
 
@@ -23,6 +23,8 @@ export interface DataFolder {
   read(path: string): Promise<string | undefined>;
   /** Replaces a small file as a whole, on the disk when it resolves. */
   write(path: string, text: string): Promise<void>;
+  /** Adds to the end of a file, on the disk when it resolves. */
+  append(path: string, text: string): Promise<void>;
   /** What `mkdirs` made is on the disk. */
   sync(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export function openData(root: string): DataFolder {
       await rename(temporary, target).catch(failed(`write ${path}`));
       await syncFolder(dirname(target));
     },
+    append: (path, text) => appendFile(inside(path), text, { mode: 0o600, flush: true }).catch(failed(`append to ${path}`)),
     async sync() {
       const folders = [...unsynced];
       unsynced.clear();

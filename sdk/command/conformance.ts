@@ -13,7 +13,7 @@ export const conformanceCommand: Command = {
 Starts the plugin in DIR (here, unless given) once for each case, over empty state and an empty data folder, and tells how the case
 ended, one line each. Needs neither root nor an engine: what a driver describes is looked at, not executed.
 
-  --only PATTERN     cases by name; * stands for anything but a dot: 'volume.create.*', 'plugin.**'. May be given again
+  --only PATTERN     cases by name, * stands for anything: 'volume.create.*'. May be given again
   --placement LIST   where the plugin runs: in-process (worker and process are for the engine's own tests so far)
   --report FORMAT    line (default) as they come; json, junit or md when all are done, on standard output
   --list             name the cases and run none
@@ -23,7 +23,7 @@ enough, conformance.json in DIR says it: { "settings": { … }, "volume": { "opt
 
 Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
 
-  gantry-sdk conformance . --only 'volume.**'
+  gantry-sdk conformance . --only 'volume.*'
   gantry-sdk conformance . --report junit > conformance.xml
 `,
   async run(argv) {

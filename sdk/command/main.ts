@@ -1,5 +1,6 @@
 import { GantryError, messageOf } from '../errors.ts';
 import { conformanceCommand } from './conformance.ts';
+import { createCommand } from './create.ts';
 import { manifestCommand } from './manifest.ts';
 
 export interface Command {
@@ -9,7 +10,7 @@ export interface Command {
   run(argv: readonly string[]): Promise<number>;
 }
 
-const commands: Readonly<Record<string, Command>> = { conformance: conformanceCommand, manifest: manifestCommand };
+const commands: Readonly<Record<string, Command>> = { create: createCommand, conformance: conformanceCommand, manifest: manifestCommand };
 
 /** `gantry-sdk COMMAND …`: answers the exit code, 0 done, 1 failed, 2 asked for in a way that makes no sense. */
 export async function main([name, ...argv]: readonly string[]): Promise<number> {
