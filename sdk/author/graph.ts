@@ -21,12 +21,12 @@ import type { Attachment, Ctx, Mount, Usage } from '../types/index.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { type About, featuresOf, manifestOf } from './manifest.ts';
 import { Records } from './records.ts';
-import type { Properties, PropertiesOf } from './schema.ts';
+import type { NoProperties, Properties, PropertiesOf } from './schema.ts';
 import { Toolbox, type Tools } from './tools.ts';
 
 type Awaitable<T> = T | Promise<T>;
 
-export interface GraphAuthor<S extends Properties> extends Omit<About<Record<never, never>, S>, 'options'> {
+export interface GraphAuthor<S extends Properties> extends Omit<About<NoProperties, S>, 'options'> {
   /** `changes`: `attach` understands the view of that name. */
   readonly features?: readonly ('changes' | 'quota')[];
   /** Makes an empty writable snapshot. Half-made ones are removed with `remove`. */
@@ -39,17 +39,17 @@ export interface GraphAuthor<S extends Properties> extends Omit<About<Record<nev
   /** Keys of everything on disk; without it, what was recorded. */
   list?(request: Record<string, never>, tools: Tools<PropertiesOf<S>>): Awaitable<readonly string[]>;
   detach?(request: DetachRequest, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
-  usage?(request: UsageRequest, tools: Tools<PropertiesOf<S>>): Awaitable<Usage>;
-  resize?(request: ResizeRequest, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
-  status?(tools: Tools<PropertiesOf<S>>): Awaitable<readonly (readonly [string, string])[]>;
-  probe?(tools: Tools<PropertiesOf<S>>): Awaitable<{ readonly usable: boolean; readonly reason?: string }>;
+  readonly usage?: (request: UsageRequest, tools: Tools<PropertiesOf<S>>) => Awaitable<Usage>;
+  readonly resize?: (request: ResizeRequest, tools: Tools<PropertiesOf<S>>) => Awaitable<void>;
+  readonly status?: (tools: Tools<PropertiesOf<S>>) => Awaitable<readonly (readonly [string, string])[]>;
+  readonly probe?: (tools: Tools<PropertiesOf<S>>) => Awaitable<{ readonly usable: boolean; readonly reason?: string }>;
 }
 
 /**
  * A plugin with one graph driver. The SDK records chains and which snapshots are committed, checks keys, recognises repeated requests
  * and refuses to remove what is mounted; the author makes, renames, deletes and describes.
  */
-export function graph<const S extends Properties = Record<never, never>>(author: GraphAuthor<S>): PluginModule {
+export function graph<const S extends Properties = NoProperties>(author: GraphAuthor<S>): PluginModule {
   const features = [...(author.features ?? []), ...featuresOf(author, ['usage', 'status', 'probe'])];
   return definePlugin({
     manifest: manifestOf('graph', author, features),
@@ -163,10 +163,10 @@ function optional<S extends Properties>(
   const { usage, resize, status, probe } = author;
   const tools = (ctx: Ctx) => toolbox.for(ctx);
   return {
-    ...(usage && { usage: async (request, ctx) => (await recorded(request.key), usage.call(author, request, tools(ctx))) }),
-    ...(resize && { resize: async (request, ctx) => (await recorded(request.key), resize.call(author, request, tools(ctx))) }),
-    ...(status && { status: async (_, ctx) => ({ status: await status.call(author, tools(ctx)) }) }),
-    ...(probe && { probe: async (_, ctx) => probe.call(author, tools(ctx)) }),
+    ...(usage && { usage: async (request, ctx) => (await recorded(request.key), usage(request, tools(ctx))) }),
+    ...(resize && { resize: async (request, ctx) => (await recorded(request.key), resize(request, tools(ctx))) }),
+    ...(status && { status: async (_, ctx) => ({ status: await status(tools(ctx)) }) }),
+    ...(probe && { probe: async (_, ctx) => probe(tools(ctx)) }),
   };
 }
 

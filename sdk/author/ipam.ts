@@ -8,7 +8,7 @@ import { readOptions } from './check.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { type About, manifestOf } from './manifest.ts';
 import { Records } from './records.ts';
-import { objectSchema, type Properties, type PropertiesOf } from './schema.ts';
+import { objectSchema, type NoProperties, type Properties, type PropertiesOf } from './schema.ts';
 import { Toolbox, type Tools } from './tools.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -28,7 +28,7 @@ export interface IpamAuthor<O extends Properties, S extends Properties> extends 
  * A plugin with one IPAM driver, usually before a service that keeps the addresses. The SDK remembers what it was given, so that
  * repeated requests are answered alike and cost the service nothing, and refuses answers that are no addresses of the pool.
  */
-export function ipam<const O extends Properties = Record<never, never>, const S extends Properties = Record<never, never>>(
+export function ipam<const O extends Properties = NoProperties, const S extends Properties = NoProperties>(
   author: IpamAuthor<O, S>,
 ): PluginModule {
   return definePlugin({

@@ -7,7 +7,7 @@ import { definePlugin, type PluginModule } from '../plugin.ts';
 import { readOptions } from './check.ts';
 import { untilAborted } from './keyed-queue.ts';
 import { type About, featuresOf, manifestOf } from './manifest.ts';
-import { type ObjectSchema, objectSchema, type Properties, type PropertiesOf } from './schema.ts';
+import { type ObjectSchema, objectSchema, type NoProperties, type Properties, type PropertiesOf } from './schema.ts';
 import { Toolbox, type Tools } from './tools.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -44,12 +44,12 @@ export interface LogAuthor<O extends Properties, S extends Properties> extends A
   /** After the last batch, and also when the stream broke. */
   close?(stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>): Awaitable<void>;
   /** Without it `docker logs` reads the engine's spool. */
-  read?(request: ReadRequest, tools: Tools<PropertiesOf<S>>): AsyncIterable<ReadResponse>;
-  purge?(request: { readonly container: ContainerInfo }, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
+  readonly read?: (request: ReadRequest, tools: Tools<PropertiesOf<S>>) => AsyncIterable<ReadResponse>;
+  readonly purge?: (request: { readonly container: ContainerInfo }, tools: Tools<PropertiesOf<S>>) => Awaitable<void>;
 }
 
 /** A plugin with one log driver. The SDK checks options, decodes entries, acknowledges, and leaves out what a broken stream sends twice. */
-export function log<const O extends Properties = Record<never, never>, const S extends Properties = Record<never, never>>(
+export function log<const O extends Properties = NoProperties, const S extends Properties = NoProperties>(
   author: LogAuthor<O, S>,
 ): PluginModule {
   const features = featuresOf(author, ['read', 'purge']);
@@ -107,8 +107,8 @@ function authoredDriver<O extends Properties, S extends Properties>(author: LogA
         if (stream !== undefined) await author.close?.(stream);
       }
     },
-    ...(read && { read: (request, ctx) => read.call(author, request, toolbox.for(ctx)) }),
-    ...(purge && { purge: async (request, ctx) => purge.call(author, request, toolbox.for(ctx)) }),
+    ...(read && { read: (request, ctx) => read(request, toolbox.for(ctx)) }),
+    ...(purge && { purge: async (request, ctx) => purge(request, toolbox.for(ctx)) }),
   };
 }
 

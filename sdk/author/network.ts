@@ -18,7 +18,7 @@ import type { Ctx } from '../types/index.ts';
 import { readOptions } from './check.ts';
 import { type About, manifestOf } from './manifest.ts';
 import { type Loose, tidy } from './tidy.ts';
-import { objectSchema, type Properties, type PropertiesOf } from './schema.ts';
+import { objectSchema, type NoProperties, type Properties, type PropertiesOf } from './schema.ts';
 import { Toolbox, type Tools } from './tools.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -62,18 +62,18 @@ export interface NetworkAuthor<O extends Properties, S extends Properties> exten
     tools: Tools<PropertiesOf<S>>,
   ): Awaitable<AuthoredEndpointPlan>;
   detach?(network: AuthoredNetwork<PropertiesOf<O>>, request: DetachRequest, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
-  check?(
+  readonly check?: (
     network: AuthoredNetwork<PropertiesOf<O>>,
     request: { readonly attachmentId: string; readonly plan: EndpointPlan },
     tools: Tools<PropertiesOf<S>>,
-  ): Awaitable<readonly string[]>;
+  ) => Awaitable<readonly string[]>;
 }
 
 /**
  * A plugin with one network driver, which only plans. The SDK reads the options and fills in what nearly every plan has: isolation of
  * the bridge, the gateways among the routes, no IPv6 where there is none, no way out of an internal network.
  */
-export function network<const O extends Properties = Record<never, never>, const S extends Properties = Record<never, never>>(
+export function network<const O extends Properties = NoProperties, const S extends Properties = NoProperties>(
   author: NetworkAuthor<O, S>,
 ): PluginModule {
   const features = author.check === undefined ? [] : (['check'] as const);
@@ -117,7 +117,7 @@ function authoredDriver<O extends Properties, S extends Properties>(
     detach: async (request, ctx) => author.detach?.(read(request.network), request, toolbox.for(ctx)),
     ...(check && {
       check: async ({ network: given, attachmentId, plan }, ctx) => ({
-        problems: await check.call(author, read(given), { attachmentId, plan }, toolbox.for(ctx)),
+        problems: await check(read(given), { attachmentId, plan }, toolbox.for(ctx)),
       }),
     }),
   };

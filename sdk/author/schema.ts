@@ -14,6 +14,8 @@ interface OptionalSchema<T> extends Schema<T> {
   readonly [optionalMark]: true;
 }
 export type Properties = Readonly<Record<string, Schema>>;
+/** Of a driver that takes none. */
+export type NoProperties = Readonly<Record<string, never>>;
 export interface ObjectSchema<P extends Properties = Properties> extends Schema<PropertiesOf<P>> {
   readonly properties: P;
 }

@@ -50,7 +50,7 @@ const kinds: Readonly<Record<ScriptAuthor['kind'], (author: ScriptAuthor, call: 
       ...has(author, 'resize', { resize: (v: object, request: object, tools: Tools) => call<void>('resize', { ...request, ...v }, tools) }),
       ...has(author, 'clone', { clone: (v: object, request: object, tools: Tools) => call<void>('clone', { ...request, ...v }, tools) }),
     }),
-  graph: ({ features = [], options: _, ...author }, call) =>
+  graph: ({ features = [], ...author }, call) =>
     graph({
       ...author,
       features: features.filter((feature) => feature === 'changes' || feature === 'quota'),
@@ -118,7 +118,7 @@ function scalars(from: object, prefix: string): readonly (readonly [string, stri
   });
 }
 
-function has<T extends object>({ features = [] }: ScriptAuthor, feature: string, method: T): T | Record<never, never> {
+function has<T extends object>({ features = [] }: ScriptAuthor, feature: string, method: T): T | Partial<T> {
   return features.includes(feature) ? method : {};
 }
 

@@ -45,7 +45,7 @@ export class Toolbox<S extends Properties> {
         return data();
       },
       get http() {
-        return new Http({ settings: settings as Readonly<Record<string, unknown>>, signal });
+        return new Http({ settings, signal });
       },
     };
   }

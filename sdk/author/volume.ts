@@ -17,7 +17,7 @@ import { readOptions, secretNames } from './check.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { type About, featuresOf, manifestOf } from './manifest.ts';
 import { Records } from './records.ts';
-import { type ObjectSchema, objectSchema, type Properties, type PropertiesOf } from './schema.ts';
+import { type ObjectSchema, objectSchema, type NoProperties, type Properties, type PropertiesOf } from './schema.ts';
 import { withAddresses } from './server-addresses.ts';
 import { Toolbox, type Tools } from './tools.ts';
 
@@ -28,20 +28,20 @@ export interface AuthoredVolume<O> {
   readonly created: Date;
 }
 type Awaitable<T> = T | Promise<T>;
-type Method<O, S, Request, Answer> = (volume: AuthoredVolume<O>, request: Request, tools: Tools<S>) => Awaitable<Answer>;
+type Method<O, S, Request, Answer> = (made: AuthoredVolume<O>, request: Request, tools: Tools<S>) => Awaitable<Answer>;
 
 export interface VolumeAuthor<O extends Properties, S extends Properties> extends About<O, S> {
   readonly scope?: 'local' | 'global';
   /** Makes what the volume needs; not called again for one that is recorded. What it made is removed with `remove` when it fails half way. */
-  create?(volume: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
+  create?(made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
   /** Deletes what `create` made; may be called when nothing is there. */
-  remove?(volume: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
+  remove?(made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<void>;
   /** Describes the mounts; changes nothing that a second call would notice. */
   readonly attach: Method<PropertiesOf<O>, PropertiesOf<S>, AttachRequest, readonly Mount[] | Attachment>;
   readonly detach?: Method<PropertiesOf<O>, PropertiesOf<S>, DetachRequest, void>;
   /** Shown by `docker volume inspect`. */
-  status?(volume: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<Readonly<Record<string, string>>>;
-  usage?(volume: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<Usage>;
+  status?(made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<Readonly<Record<string, string>>>;
+  usage?(made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<Usage>;
   readonly resize?: Method<PropertiesOf<O>, PropertiesOf<S>, { readonly bytes: number }, void>;
   readonly clone?: Method<PropertiesOf<O>, PropertiesOf<S>, { readonly from: AuthoredVolume<PropertiesOf<O>> }, void>;
 }
@@ -50,7 +50,7 @@ export interface VolumeAuthor<O extends Properties, S extends Properties> extend
  * A plugin with one volume driver. The SDK keeps the volumes and who is attached in the plugin's state, checks names and options,
  * recognises repeated requests, serialises calls by volume and refuses to remove what is in use; the author says how to mount.
  */
-export function volume<const O extends Properties = Record<never, never>, const S extends Properties = Record<never, never>>(
+export function volume<const O extends Properties = NoProperties, const S extends Properties = NoProperties>(
   author: VolumeAuthor<O, S>,
 ): PluginModule {
   const features = featuresOf(author, ['usage', 'resize', 'clone']);
@@ -95,7 +95,7 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
   }
 
   create(request: CreateRequest, ctx: Ctx): Promise<VolumeAnswer> {
-    return this.#make(request, ctx, (volume, tools) => this.#author.create?.(volume, tools));
+    return this.#make(request, ctx, (made, tools) => this.#author.create?.(made, tools));
   }
 
   async remove({ name, force }: RemoveRequest, ctx: Ctx): Promise<void> {
@@ -132,8 +132,8 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
         });
       }
       const secrets = Object.fromEntries(Object.entries(request.options).filter(([option]) => this.#secret.includes(option)));
-      const volume = this.#volume(name, record, { ...record.options, ...secrets });
-      const answer = await this.#author.attach(volume, request, this.#toolbox.for(ctx));
+      const made = this.#volume(name, record, { ...record.options, ...secrets });
+      const answer = await this.#author.attach(made, request, this.#toolbox.for(ctx));
       const attachment: Attachment = isMounts(answer) ? { mounts: answer, shareable: true } : answer;
       const mounts = await withAddresses(attachment.mounts, ctx.signal);
       // Recorded only now: an attach that failed holds nothing. A power cut ends the containers too, so it may take this record.
@@ -175,8 +175,8 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
   ): Promise<VolumeAnswer> {
     const source = await this.#require(from);
     const request = { name, labels: {}, options: { ...source.options, ...options } };
-    return this.#make(request, ctx, (volume, tools) =>
-      this.#author.clone?.(volume, { from: this.#volume(from, source, source.options) }, tools),
+    return this.#make(request, ctx, (made, tools) =>
+      this.#author.clone?.(made, { from: this.#volume(from, source, source.options) }, tools),
     );
   }
 
@@ -204,24 +204,24 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
   async #make(
     { name, options }: CreateRequest,
     ctx: Ctx,
-    make: (volume: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>) => Awaitable<void> | undefined,
+    make: (made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>) => Awaitable<void> | undefined,
   ): Promise<VolumeAnswer> {
     checkName(name);
     const secrets = Object.fromEntries(Object.entries(options).filter(([option]) => this.#secret.includes(option)));
     const open = Object.fromEntries(Object.entries(options).filter(([option]) => !this.#secret.includes(option)));
     const wanted = { options: open, secrets: digest(secrets), createdMs: Date.now(), attached: {} };
-    const volume = this.#volume(name, wanted, options);
+    const made = this.#volume(name, wanted, options);
     return this.#queue.run(name, ctx.signal, async () => {
       const tools = this.#toolbox.for(ctx);
       let record = await this.#records.get(name);
       if (record === undefined) {
         try {
-          await make(volume, tools);
+          await make(made, tools);
           if (this.#author.create !== undefined || this.#author.clone !== undefined) await tools.data.sync();
           ctx.signal.throwIfAborted();
           record = await this.#records.update(name, (old) => old ?? wanted);
         } catch (error) {
-          await Promise.resolve(this.#author.remove?.(volume, this.#toolbox.for({ ...ctx, signal: AbortSignal.timeout(undoMs) }))).catch(
+          await Promise.resolve(this.#author.remove?.(made, this.#toolbox.for({ ...ctx, signal: AbortSignal.timeout(undoMs) }))).catch(
             (failure: unknown) => ctx.log.warn({ err: failure, volume: name }, 'what a failed create left behind could not be removed'),
           );
           throw error;
@@ -301,7 +301,7 @@ function isMounts(answer: readonly Mount[] | Attachment): answer is readonly Mou
 function digest(secrets: Readonly<Record<string, string>>): string {
   if (Object.keys(secrets).length === 0) return '';
   return createHash('sha256')
-    .update(JSON.stringify(Object.entries(secrets).toSorted()))
+    .update(JSON.stringify(Object.entries(secrets).toSorted(([a], [b]) => (a < b ? -1 : 1))))
     .digest('hex');
 }
 

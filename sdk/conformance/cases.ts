@@ -72,7 +72,10 @@ const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
       },
     })),
   ipam: () =>
-    ipamCases.map(({ name, run }) => ({ id: `ipam.${name}`, run: async (context) => void (await run(subjectOf('ipam', context))) })),
+    ipamCases.map(({ name, run }) => ({
+      id: `ipam.${name}`,
+      run: async (context) => run(subjectOf('ipam', context)).then(() => undefined),
+    })),
   log: () =>
     logCases.map(({ name, needs, run }) => ({
       id: `log.${name}`,
@@ -138,8 +141,9 @@ function optionsOf({ plugin, kind, facts }: Of): SampleOptions {
 }
 
 function abilitiesOf({ plugin, driver }: Of): readonly LogAbility[] {
-  const { read, purge } = driverOf('log', plugin.drivers, driver);
-  return [...(read === undefined ? [] : (['read', 'attributes'] as const)), ...(read && purge ? (['purge'] as const) : [])];
+  const found = driverOf('log', plugin.drivers, driver);
+  if (found.read === undefined) return [];
+  return found.purge === undefined ? ['read', 'attributes'] : ['read', 'attributes', 'purge'];
 }
 
 function contextOf(signal: AbortSignal = new AbortController().signal): Ctx {

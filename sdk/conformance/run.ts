@@ -73,7 +73,12 @@ export async function* runConformance(cases: readonly PlannedCase[]): AsyncGener
 }
 
 function matches(id: string, pattern: string): boolean {
-  return new RegExp(`^${pattern.split('*').map(RegExp.escape).join('.*')}$`).test(id);
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map((part) => RegExp.escape(part))
+      .join('.*')}$`,
+  ).test(id);
 }
 
 /** What went wrong first, not what went wrong while cleaning up after it. */

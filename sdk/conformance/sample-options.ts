@@ -31,7 +31,7 @@ export function sampleOptions(schema: Schema | undefined): SampleOptions {
 /** Some value that the schema takes, if possible not the one to avoid. */
 function sampleOf(schema: Schema, avoid?: unknown): string {
   const { examples, enum: allowed, minimum, maximum, type, format } = schema;
-  const candidates: readonly unknown[] = [
+  const candidates = [
     ...(Array.isArray(examples) ? (examples as readonly unknown[]) : []),
     ...(Array.isArray(allowed) ? (allowed as readonly unknown[]) : []),
     ...(type === 'integer' || type === 'number' ? [minimum ?? 1, maximum ?? 2] : []),
@@ -39,7 +39,8 @@ function sampleOf(schema: Schema, avoid?: unknown): string {
     ...(typeof format === 'string' ? [byFormat[format]] : []),
     ...(type === 'string' ? ['sample', 'other'] : []),
   ];
-  return String(candidates.find((candidate) => candidate !== undefined && candidate !== avoid) ?? 'sample');
+  const chosen = candidates.find((candidate) => candidate !== undefined && candidate !== avoid) ?? 'sample';
+  return typeof chosen === 'string' ? chosen : JSON.stringify(chosen);
 }
 
 function strictness({ type, enum: allowed, format }: Schema): number {
