@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { lstatSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attachment, Ctx } from '../types/index.ts';
 import { type Change, type Scenario, scenarios } from './conformance-trees.ts';
 import type { GraphDriver, Snapshot } from './contract.ts';
@@ -111,7 +112,41 @@ const requests: Readonly<Record<string, Run>> = {
   },
 };
 
+/** What a driver may leave to the background, but not for ever. */
+async function eventually(what: string, test: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!(await test())) {
+    if (performance.now() > deadline) assert.fail(what);
+    await sleep(20);
+  }
+}
+
 const mounting: Readonly<Record<string, Run>> = {
+  'attach.no-data-change': async (subject) => {
+    await layer(subject, 'one', [], (root) => writeFileSync(join(root, 'file'), 'one'));
+    await prepare(subject, 'two', ['one']);
+    await change(subject, { key: 'two', chain: ['one'] }, (root) => writeFileSync(join(root, 'mine'), 'two'));
+    for (let time = 0; time < 3; time++) await attach(subject, { key: 'two', chain: ['one'] });
+    await using tree = await show(subject, { key: 'two', chain: ['one'] });
+    assert.deepEqual(readdirSync(tree.path).toSorted(), ['file', 'mine']);
+  },
+  'remove.frees-space': async (subject) => {
+    const before = bytesBelow(subject.dataDir);
+    await layer(subject, 'big', [], (root) => writeFileSync(join(root, 'file'), Buffer.alloc(4 << 20, 1)));
+    assert.ok(bytesBelow(subject.dataDir) - before >= 4 << 20);
+    await subject.driver.remove({ key: 'big' }, subject.ctx);
+    await eventually('a removed snapshot still takes space', () => bytesBelow(subject.dataDir) - before < 1 << 20);
+  },
+  'parallel.read-during-commit': async (subject) => {
+    await layer(subject, 'base', [], (root) => writeFileSync(join(root, 'file'), 'base'));
+    await using tree = await show(subject, { key: 'base', chain: [], readOnly: true });
+    const committing = Array.from({ length: 8 }, (_, at) => layer(subject, `child${at}`, ['base']));
+    for (let time = 0; time < 50; time++) {
+      assert.equal(readFileSync(join(tree.path, 'file'), 'utf8'), 'base');
+      await sleep(1);
+    }
+    await Promise.all(committing);
+  },
   'prepare.empty-base': async (subject) => {
     await prepare(subject, 'base', []);
     await using tree = await show(subject, { key: 'base', chain: [] });
@@ -180,6 +215,18 @@ export const graphCases: readonly GraphCase[] = [
   ...cases(mounting),
   ...cases(Object.fromEntries(Object.entries(scenarios).map(([name, scenario]) => [name, (subject) => runScenario(subject, scenario)]))),
   ...cases({ 'deep.2': (subject) => deep(subject, 2), 'deep.128': (subject) => deep(subject, 128) }),
+  {
+    name: 'usage.grows-by-written',
+    skip: (subject) => cannotMount(subject) ?? (subject.driver.usage === undefined ? 'has no usage' : undefined),
+    run: async (subject) => {
+      const usage = async () => (await subject.driver.usage?.({ key: 'one', chain: [] }, subject.ctx))?.bytes ?? assert.fail();
+      await prepare(subject, 'one', []);
+      const before = await usage();
+      await change(subject, { key: 'one', chain: [] }, (root) => writeFileSync(join(root, 'file'), Buffer.alloc(1 << 20, 1)));
+      const grown = (await usage()) - before;
+      assert.ok(grown >= 1 << 20 && grown < 2 << 20, `1 MiB was written, usage grew by ${grown}`);
+    },
+  },
   {
     name: 'deep.300',
     skip: (subject) =>
@@ -251,6 +298,15 @@ async function deep(subject: GraphUnderTest, layers: number): Promise<void> {
   await using tree = await show(subject, { key: 'container', chain });
   assert.equal(readdirSync(tree.path).length, layers + 1);
   assert.equal(readFileSync(join(tree.path, 'last'), 'utf8'), String(layers - 1));
+}
+
+function bytesBelow(folder: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    const found = lstatSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
+    if (found?.isFile() === true) bytes += found.blocks * 512;
+  }
+  return bytes;
 }
 
 interface Wanted {

@@ -36,6 +36,20 @@ const always: Readonly<Record<string, Run>> = {
       message: /no-such-option/,
     });
   },
+  'open.bad-option-value': async ({ driver, ctx, options }) => {
+    for (const bad of [
+      { mode: 'sometimes' },
+      { tag: '{{.NoSuchField}}' },
+      { 'labels-regex': '(' },
+      { mode: 'non-blocking', 'max-buffer-size': 'much' },
+    ])
+      await assert.rejects(driver.validate({ options: { ...options, ...(bad as Record<string, string>) } }, ctx), {
+        code: 'invalid_argument',
+      });
+  },
+  'close.at-once': async (subject) => {
+    await openStream(subject).close();
+  },
   'write.ack-monotonic': async (subject) => {
     await using stream = openStream(subject);
     for (let index = 0; index < 20; index += 1) await stream.send(lines(`line ${index}`));

@@ -106,6 +106,18 @@ const own: Readonly<Record<string, Run>> = {
   'attach.ifname-15-bytes': async (subject) => {
     for (const part of [await attach(subject, attachment('a'.repeat(25), 2))]) assert.ok(Buffer.byteLength(part.link.name) <= 15);
   },
+  'parallel.32-attach': async (subject) => {
+    const plan = await subject.driver.createNetwork({ network: network() }, subject.ctx);
+    const plans = await Promise.all(Array.from({ length: 32 }, (_, at) => attach(subject, attachment(`a${at}`, at + 2), plan)));
+    assert.deepEqual(
+      plans.map(({ addresses }) => addresses),
+      plans.map((_, at) => [`10.66.0.${at + 2}/24`]),
+    );
+  },
+  'check.ok': async (subject) => {
+    const plan = await attach(subject, attachment('a', 2));
+    assert.deepEqual((await subject.driver.check?.({ network: network(), attachmentId: 'a', plan }, subject.ctx))?.problems ?? [], []);
+  },
   'attach.gateway-route': async (subject) => {
     const plan = await attach(subject, attachment('a', 2));
     const way = plan.routes.find(({ to }) => to === '0.0.0.0/0');

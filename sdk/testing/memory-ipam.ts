@@ -48,7 +48,10 @@ export class MemoryIpamDriver implements IpamDriver {
   async requestAddress({ poolId, owner, preferred }: AddressRequest): Promise<AddressAnswer> {
     const books = this.#pools.get(poolId);
     if (books === undefined) throw notFound(`no pool ${poolId}`, { reason: 'POOL_NOT_FOUND' });
-    const value = books.byOwner.get(owner) ?? (preferred === '' ? firstFree(books) : wished(books, preferred));
+    const held = books.byOwner.get(owner);
+    if (held !== undefined && preferred !== '' && parseAddress(preferred)?.value !== held)
+      throw alreadyExists(`${owner} has another address than ${preferred}`, { reason: 'ADDRESS_EXISTS' });
+    const value = held ?? (preferred === '' ? firstFree(books) : wished(books, preferred));
     books.byOwner.set(owner, value);
     return { address: `${formatAddress({ family: books.subnet.family, value })}/${books.subnet.length}` };
   }

@@ -153,6 +153,16 @@ const always: Readonly<Record<string, Run>> = {
     await driver.detach(request, subject.ctx);
     await driver.remove({ name: 'data', force: false }, subject.ctx);
   },
+  'parallel.create-and-remove-16': async (subject) => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 16 }, (_, index) =>
+        index % 2 === 0 ? create(subject, 'data') : subject.driver.remove({ name: 'data', force: false }, subject.ctx),
+      ),
+    );
+    for (const outcome of outcomes) assert.equal(outcome.status, 'fulfilled');
+    await subject.driver.remove({ name: 'data', force: false }, subject.ctx);
+    assert.deepEqual(await names(subject), []);
+  },
   'parallel.same-volume-16': async (subject) => {
     const answers = await Promise.all(Array.from({ length: 16 }, () => create(subject, 'data')));
     for (const answer of answers) assert.deepEqual(answer, answers[0]);
@@ -228,6 +238,38 @@ const mounting: Readonly<Record<string, Run>> = {
   },
 };
 
+const resizing: Readonly<Record<string, Run>> = {
+  'resize.grow': async (subject) => {
+    await create(subject, 'data');
+    await subject.driver.resize?.({ name: 'data', bytes: 64 << 20 }, subject.ctx);
+    await subject.driver.resize?.({ name: 'data', bytes: 64 << 20 }, subject.ctx);
+  },
+  'resize.missing': async ({ driver, ctx }) => {
+    await assert.rejects(async () => driver.resize?.({ name: 'nobody', bytes: 1 << 20 }, ctx), { code: 'not_found' });
+  },
+};
+
+const cloning: Readonly<Record<string, Run>> = {
+  'clone.content': async (subject) => {
+    await create(subject, 'from');
+    if (subject.mount !== undefined) {
+      await using mounted = await attachAndMount(subject, 'from', 'a1');
+      writeFileSync(join(mounted.path, 'file'), 'cloned');
+    }
+    const { volume } = (await subject.driver.clone?.({ name: 'data', from: 'from', options: {} }, subject.ctx)) ?? assert.fail();
+    assert.equal(volume.name, 'data');
+    assert.deepEqual(await names(subject), ['data', 'from']);
+    if (subject.mount === undefined) return;
+    await using copy = await attachAndMount(subject, 'data', 'a2');
+    assert.equal(readFileSync(join(copy.path, 'file'), 'utf8'), 'cloned');
+  },
+  'clone.missing-source': async (subject) => {
+    const { driver, ctx } = subject;
+    await assert.rejects(async () => driver.clone?.({ name: 'data', from: 'nobody', options: {} }, ctx), { code: 'not_found' });
+    assert.deepEqual(await names(subject), []);
+  },
+};
+
 const measuring: Readonly<Record<string, Run>> = {
   'usage.sane': async (subject) => {
     await create(subject, 'data');
@@ -256,6 +298,8 @@ export const volumeCases: readonly VolumeCase[] = [
     options?.malformed === undefined ? 'takes any value' : undefined,
   ),
   ...casesOf(mounting, ({ mount }) => (mount === undefined ? 'nothing is mounted here' : undefined)),
+  ...casesOf(resizing, ({ driver }) => (driver.resize === undefined ? 'has no resize' : undefined)),
+  ...casesOf(cloning, ({ driver }) => (driver.clone === undefined ? 'has no clone' : undefined)),
   ...casesOf(measuring, ({ driver }) => (driver.usage === undefined ? 'has no usage' : undefined)),
 ];
 
