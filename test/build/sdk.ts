@@ -13,7 +13,7 @@ export function buildSdk(folder: string): void {
     stdio: 'inherit',
   });
   for (const path of globSync('**/*.d.ts', { cwd: folder })) edit(join(folder, path), (text) => text.replaceAll(relativeImport, '$1.js$2'));
-  for (const path of ['bin', 'README.md', ...globSync('*/README.md', { cwd: join(top, 'sdk') })]) {
+  for (const path of ['README.md', 'command/gantry-sdk.mjs', ...globSync('*/README.md', { cwd: join(top, 'sdk') })]) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     cpSync(join(top, 'sdk', path), join(folder, path), { recursive: true });
   }

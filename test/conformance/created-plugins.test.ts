@@ -13,7 +13,7 @@ mkdirSync(join(work, 'node_modules/@gantry'), { recursive: true });
 symlinkSync(join(top, 'sdk'), join(work, 'node_modules/@gantry/sdk'));
 
 function gantrySdk(...argv: readonly string[]): { readonly status: number | null } {
-  return spawnSync(process.execPath, [join(top, 'sdk/bin/gantry-sdk.mjs'), ...argv], { cwd: work, encoding: 'utf8' });
+  return spawnSync(process.execPath, [join(top, 'sdk/command/gantry-sdk.mjs'), ...argv], { cwd: work, encoding: 'utf8' });
 }
 
 for (const [lang, { kinds, test: file }] of Object.entries(languages)) {

@@ -41,7 +41,7 @@ test('the types of the SDK package are found in every way that an ES module is i
 });
 
 test('a plugin made with the SDK package passes its tests, and its types are right', () => {
-  const command = join(built, 'bin/gantry-sdk.mjs');
+  const command = join(built, 'command/gantry-sdk.mjs');
   assert.equal(run(work, command, 'create', 'first', '--kind', 'volume').status, 0);
   const dir = join(work, 'first');
   const tested = run(dir, '--test', 'main.test.ts');

@@ -12,7 +12,7 @@ mkdirSync(join(work, 'node_modules/@gantry'), { recursive: true });
 symlinkSync(join(top, 'sdk'), join(work, 'node_modules/@gantry/sdk'));
 
 function gantrySdk(...argv: readonly string[]): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
-  return spawnSync(process.execPath, [join(top, 'sdk/bin/gantry-sdk.mjs'), ...argv], { cwd: work, encoding: 'utf8' });
+  return spawnSync(process.execPath, [join(top, 'sdk/command/gantry-sdk.mjs'), ...argv], { cwd: work, encoding: 'utf8' });
 }
 
 const refused: readonly (readonly [string, readonly string[], number, RegExp])[] = [

@@ -6,6 +6,6 @@ if (major < 24) {
   process.exit(1);
 }
 const { existsSync } = await import('node:fs');
-const source = new URL('../command/main.ts', import.meta.url);
-const { main } = await import(existsSync(source) ? source.href : new URL('../command/main.js', import.meta.url).href);
+const source = new URL('./index.ts', import.meta.url);
+const { main } = await import(existsSync(source) ? source.href : new URL('./index.js', import.meta.url).href);
 process.exitCode = await main(process.argv.slice(2));
