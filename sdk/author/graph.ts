@@ -165,7 +165,7 @@ function optional<S extends Properties>(
   return {
     ...(usage && { usage: async (request, ctx) => (await recorded(request.key), usage(request, tools(ctx))) }),
     ...(resize && { resize: async (request, ctx) => (await recorded(request.key), resize(request, tools(ctx))) }),
-    ...(status && { status: async (_, ctx) => ({ status: await status(tools(ctx)) }) }),
+    ...(status && { status: async (_, ctx) => ({ status: (await status(tools(ctx))).map(([label, value]) => ({ label, value })) }) }),
     ...(probe && { probe: async (_, ctx) => probe(tools(ctx)) }),
   };
 }

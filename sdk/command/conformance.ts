@@ -22,7 +22,7 @@ Starts the plugin in DIR (here, unless given) once for each case, over empty sta
 ended, one line each. Needs neither root nor an engine: what a driver describes is looked at, not executed, unless --mounts is given.
 
   --only PATTERN     cases by name, * stands for anything: 'volume.create.*'. May be given again
-  --placement LIST   where the plugin runs: in-process (worker and process are for the engine's own tests so far)
+  --placement LIST   where the plugin runs: in-process (default), worker, process; several by commas
   --report FORMAT    line (default) as they come; json, junit or md when all are done, on standard output
   --mounts           make the described mounts for real, in namespaces of their own (bind, overlay, tmpfs; needs root)
   --list             name the cases and run none

@@ -5,7 +5,7 @@ export {
   type ConformancePlacement,
   loadModule,
   type OpenedPlugin,
-  openInProcess,
+  openPlugin,
   type OpenOptions,
   type OpenPlugin,
   readManifest,

@@ -27,12 +27,19 @@ export interface OpenOptions extends Pick<HostOptions, 'settings' | 'root'> {
   readonly placement: ConformancePlacement;
 }
 
-/** Runs it here, with an engine in memory. */
-export async function openInProcess(dir: string, { placement, ...options }: OpenOptions): Promise<OpenedPlugin> {
-  if (placement !== 'in-process')
-    throw invalidArgument(`placement ${placement} is not known here`, { hint: 'in-process works without an engine' });
+/** Runs it where it is asked for, with an engine in memory. */
+export async function openPlugin(dir: string, options: OpenOptions): Promise<OpenedPlugin> {
+  if (options.placement === 'in-process') return openInProcess(dir, options);
+  // gRPC is slow to load, and most runs do without it.
+  const { openOverWire } = await import('./over-wire.ts');
+  return openOverWire(dir, options);
+}
+
+/** Runs it here. */
+async function openInProcess(dir: string, { settings, root }: OpenOptions): Promise<OpenedPlugin> {
   const manifest = readManifest(dir);
-  const host = await hostFor(await loadModule(dir, manifest), { ...options, manifest });
+  const options = { manifest, ...(settings === undefined ? {} : { settings }), ...(root === undefined ? {} : { root }) };
+  const host = await hostFor(await loadModule(dir, manifest), options);
   return {
     manifest,
     get drivers() {

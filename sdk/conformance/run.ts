@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DriverKind, driverKinds } from '../plugin.ts';
 import { casesFor, type Case, type Facts, type World } from './cases.ts';
-import { type ConformancePlacement, type OpenPlugin, openInProcess, readManifest } from './opened-plugin.ts';
+import { type ConformancePlacement, type OpenPlugin, openPlugin, readManifest } from './opened-plugin.ts';
 
 export interface ConformanceOptions {
   /** Patterns of case names, as "volume.*"; everything unless given. */
@@ -96,7 +96,7 @@ interface Where {
 }
 
 async function runCase({ run }: Case, { dir, placement, kind, name, options }: Where): Promise<string | undefined> {
-  const { open = openInProcess, world = {}, root } = options;
+  const { open = openPlugin, world = {}, root } = options;
   const written = readFacts(dir);
   const settings = { ...written.settings, ...options.settings };
   const began = performance.now();

@@ -7,3 +7,4 @@ export type { Call } from './recording.ts';
 export { MemoryGraphDriver } from './memory-graph.ts';
 export { MemoryIpamDriver } from './memory-ipam.ts';
 export { MemoryNetworkDriver } from './memory-network.ts';
+export { MemoryHost } from './memory-host.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Entry } from '@gantry/sdk/log';
-import { conformance, type OpenedPlugin, openInProcess, type OpenOptions } from '@gantry/sdk/conformance';
+import { conformance, type OpenedPlugin, openPlugin, type OpenOptions } from '@gantry/sdk/conformance';
 import { hostFor } from '@gantry/sdk/testing';
 import httpLog from '../examples/http-log/main.ts';
 import { addressService, backEnd } from '../support/back-end.ts';
@@ -53,7 +53,7 @@ test('log() tells that a sink is down, and leaves out what a broken stream sends
 async function openWithService(dir: string, options: OpenOptions): Promise<OpenedPlugin> {
   await using undo = new AsyncDisposableStack();
   const service = undo.use(await addressService('open sesame'));
-  const plugin = undo.use(await openInProcess(dir, { ...options, settings: { url: service.url, token: 'open sesame' } }));
+  const plugin = undo.use(await openPlugin(dir, { ...options, settings: { url: service.url, token: 'open sesame' } }));
   const opened = undo.move();
   return Object.defineProperty(Object.create(plugin) as OpenedPlugin, Symbol.asyncDispose, { value: () => opened.disposeAsync() });
 }
