@@ -46,6 +46,8 @@ export interface ErrorFacts {
   /** Machine-readable reason within a contract, e.g. VOLUME_BUSY. */
   readonly reason?: string | undefined;
   readonly facts?: Readonly<Record<string, unknown>> | undefined;
+  /** When the same call may be worth another try. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The only error class that crosses a room's door. Recognise it with `GantryError.is`, which also works across copies of this module. */
@@ -59,13 +61,15 @@ export class GantryError extends Error {
   readonly hint: string | undefined;
   readonly reason: string | undefined;
   readonly facts: Readonly<Record<string, unknown>>;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, { hint, cause, reason, facts }: ErrorFacts = {}) {
+  constructor(code: ErrorCode, message: string, { hint, cause, reason, facts, retryAfterMs }: ErrorFacts = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
     this.reason = reason;
     this.facts = facts ?? {};
+    this.retryAfterMs = retryAfterMs;
   }
 
   static is(value: unknown): value is GantryError {

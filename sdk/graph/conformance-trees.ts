@@ -151,6 +151,14 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     above: (root) => utimesSync(join(root, 'ping'), 1, 1),
     seen: (root) => assert.deepEqual(getXattr(join(root, 'ping'), 'security.capability'), capability),
   },
+  'xattr.user': {
+    below: (root) => {
+      writeFileSync(join(root, 'file'), 'x');
+      setXattr(join(root, 'file'), 'user.colour', Buffer.from('red\0blue'));
+    },
+    above: (root) => appendFileSync(join(root, 'file'), 'y'),
+    seen: (root) => assert.equal(getXattr(join(root, 'file'), 'user.colour')?.toString(), 'red\0blue'),
+  },
   'device-nodes': {
     below: (root) => mknod(join(root, 'null'), 0o020666, { major: 1, minor: 3 }),
     above: (root) => mknod(join(root, 'fifo'), 0o010644),

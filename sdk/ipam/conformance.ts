@@ -28,6 +28,14 @@ export const ipamCases: readonly IpamCase[] = Object.entries({
     await driver.requestPool(pool4({ cidr: '10.66.0.0/24' }), ctx);
     await refuses('forbidden', driver.requestPool(pool4({ requestId: 'b', cidr: '10.66.0.0/16' }), ctx));
   },
+  'pool.bad-cidr': async ({ driver, ctx }) => {
+    for (const cidr of ['junk', '10.0.0.0', '10.0.0.0/33', '300.0.0.0/8', '10.0.0.0/-1', 'fd00::/129'])
+      await refuses('invalid_argument', driver.requestPool(pool4({ cidr }), ctx));
+  },
+  'pool.conflict': async ({ driver, ctx }) => {
+    await driver.requestPool(pool4({ cidr: '10.66.0.0/24' }), ctx);
+    await refuses('already_exists', driver.requestPool(pool4({ cidr: '10.67.0.0/24' }), ctx));
+  },
   'pool.exclude-overlap': async ({ driver, ctx }) => {
     const first = await driver.requestPool(pool4(), ctx);
     await driver.releasePool(first, ctx);
@@ -82,6 +90,11 @@ export const ipamCases: readonly IpamCase[] = Object.entries({
     const pool = await driver.requestPool(pool4({ cidr: '10.66.0.0/24' }), ctx);
     const { address: given } = await driver.requestAddress(address(pool.poolId, 'o', { preferred: '10.66.0.77' }), ctx);
     assert.equal(given, '10.66.0.77/24');
+  },
+  'addr.other-preferred': async ({ driver, ctx }) => {
+    const pool = await driver.requestPool(pool4({ cidr: '10.66.0.0/24' }), ctx);
+    await driver.requestAddress(address(pool.poolId, 'o', { preferred: '10.66.0.77' }), ctx);
+    await refuses('already_exists', driver.requestAddress(address(pool.poolId, 'o', { preferred: '10.66.0.78' }), ctx));
   },
   'addr.preferred-taken': async ({ driver, ctx }) => {
     const pool = await driver.requestPool(pool4({ cidr: '10.66.0.0/24' }), ctx);

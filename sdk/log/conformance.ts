@@ -11,6 +11,8 @@ export interface LogUnderTest {
   readonly driver: LogDriver;
   readonly ctx: Ctx;
   readonly abilities: ReadonlySet<LogAbility>;
+  /** Options that every stream of this driver needs. */
+  readonly options?: Readonly<Record<string, string>>;
   readonly container: (facts?: Partial<ContainerInfo>) => ContainerInfo;
   readonly restart: () => Promise<LogDriver>;
 }
@@ -24,15 +26,29 @@ type Run = LogCase['run'];
 
 const always: Readonly<Record<string, Run>> = {
   'open.ok': async (subject) => {
-    await subject.driver.validate({ options: {} }, subject.ctx);
+    await subject.driver.validate({ options: subject.options ?? {} }, subject.ctx);
     await using stream = openStream(subject);
     await stream.send(lines('one'));
   },
-  'open.unknown-option': async ({ driver, ctx }) => {
-    await assert.rejects(driver.validate({ options: { 'no-such-option': '1' } }, ctx), {
+  'open.unknown-option': async ({ driver, ctx, options }) => {
+    await assert.rejects(driver.validate({ options: { ...options, 'no-such-option': '1' } }, ctx), {
       code: 'invalid_argument',
       message: /no-such-option/,
     });
+  },
+  'open.bad-option-value': async ({ driver, ctx, options }) => {
+    for (const bad of [
+      { mode: 'sometimes' },
+      { tag: '{{.NoSuchField}}' },
+      { 'labels-regex': '(' },
+      { mode: 'non-blocking', 'max-buffer-size': 'much' },
+    ])
+      await assert.rejects(driver.validate({ options: { ...options, ...(bad as Record<string, string>) } }, ctx), {
+        code: 'invalid_argument',
+      });
+  },
+  'close.at-once': async (subject) => {
+    await openStream(subject).close();
   },
   'write.ack-monotonic': async (subject) => {
     await using stream = openStream(subject);
@@ -50,7 +66,8 @@ const always: Readonly<Record<string, Run>> = {
   },
   'close.flush-within-deadline': async (subject) => {
     const stream = openStream(subject);
-    void stream.send(lines('a', 'b', 'c'));
+    // Whether it was stored is told by close.
+    stream.send(lines('a', 'b', 'c')).catch(() => {});
     const before = performance.now();
     await stream.close(1_000);
     assert.ok(performance.now() - before < 1_500);
@@ -303,8 +320,8 @@ interface StreamOptions {
   readonly streamId?: string;
 }
 
-function openStream({ driver, ctx, container: make }: LogUnderTest, given: StreamOptions = {}): Stream {
-  const { container = make(), options = {}, streamId = `${container.id}:driver:1` } = given;
+function openStream({ driver, ctx, container: make, options: base = {} }: LogUnderTest, given: StreamOptions = {}): Stream {
+  const { container = make(), options = base, streamId = `${container.id}:driver:1` } = given;
   const queue: WriteRequest[] = [{ kind: 'open', streamId, container, options }];
   const acks: number[] = [];
   let isOver = false;
@@ -329,6 +346,7 @@ function openStream({ driver, ctx, container: make }: LogUnderTest, given: Strea
       tell();
     }
   })();
+  answering.catch(() => {});
   const failed = answering.then(() => new Promise<never>(() => {}));
   failed.catch(() => {});
   const until = async (test: () => boolean): Promise<void> => {

@@ -17,7 +17,7 @@ export function checkLogOptions(
 ): void {
   for (const [name, value] of Object.entries(options)) {
     const check = Object.hasOwn(own, name) ? own[name] : Object.hasOwn(common, name) ? common[name] : undefined;
-    if (check === undefined) throw invalidArgument(`unknown log opt '${name}' for ${driver} log driver`);
+    if (check === undefined) throw invalidArgument(`unknown log opt '${name}' for ${driver} log driver`, { reason: 'OPTION_UNKNOWN' });
     check(value, name);
   }
   if (options['max-buffer-size'] !== undefined && options['mode'] !== 'non-blocking') {

@@ -23,6 +23,8 @@ export interface NetworkUnderTest {
   readonly driver: NetworkDriver;
   readonly ctx: Ctx;
   readonly host?: PlanHost;
+  /** Options that every network of this driver needs. */
+  readonly options?: Readonly<Record<string, string>>;
   /** An option that the driver must refuse. */
   readonly badOption?: Readonly<Record<string, string>>;
 }
@@ -103,6 +105,18 @@ const own: Readonly<Record<string, Run>> = {
   },
   'attach.ifname-15-bytes': async (subject) => {
     for (const part of [await attach(subject, attachment('a'.repeat(25), 2))]) assert.ok(Buffer.byteLength(part.link.name) <= 15);
+  },
+  'parallel.32-attach': async (subject) => {
+    const plan = await subject.driver.createNetwork({ network: network() }, subject.ctx);
+    const plans = await Promise.all(Array.from({ length: 32 }, (_, at) => attach(subject, attachment(`a${at}`, at + 2), plan)));
+    assert.deepEqual(
+      plans.map(({ addresses }) => addresses),
+      plans.map((_, at) => [`10.66.0.${at + 2}/24`]),
+    );
+  },
+  'check.ok': async (subject) => {
+    const plan = await attach(subject, attachment('a', 2));
+    assert.deepEqual((await subject.driver.check?.({ network: network(), attachmentId: 'a', plan }, subject.ctx))?.problems ?? [], []);
   },
   'attach.gateway-route': async (subject) => {
     const plan = await attach(subject, attachment('a', 2));
@@ -193,13 +207,30 @@ export const networkCases: readonly NetworkCase[] = [
     name,
     skip: (subject: NetworkUnderTest) => (subject.host === undefined ? 'needs a kernel with network namespaces' : notOwn(subject)),
     run: async (subject: NetworkUnderTest) => {
-      if (subject.host !== undefined) await run(subject, subject.host);
+      if (subject.host !== undefined) await run(withOptions(subject), subject.host);
     },
   })),
 ];
 
 function named(cases: Readonly<Record<string, Run>>, skip: NetworkCase['skip']): readonly NetworkCase[] {
-  return Object.entries(cases).map(([name, run]) => ({ name, skip, run }));
+  return Object.entries(cases).map(([name, run]) => ({ name, skip, run: (subject) => run(withOptions(subject)) }));
+}
+
+/** The same driver, whose networks all have the options that it needs. */
+function withOptions(subject: NetworkUnderTest): NetworkUnderTest {
+  const { driver, options = {} } = subject;
+  if (Object.keys(options).length === 0) return subject;
+  const full = <Request extends { readonly network: Network }>(request: Request): Request => ({
+    ...request,
+    network: { ...request.network, options: { ...options, ...request.network.options } },
+  });
+  const given = Object.assign(Object.create(driver) as NetworkDriver, {
+    createNetwork: (request, ctx) => driver.createNetwork(full(request), ctx),
+    removeNetwork: (request, ctx) => driver.removeNetwork(full(request), ctx),
+    attach: (request, ctx) => driver.attach(full(request), ctx),
+    detach: (request, ctx) => driver.detach(full(request), ctx),
+  } satisfies Partial<NetworkDriver>);
+  return { ...subject, driver: given };
 }
 
 function notOwn({ driver }: NetworkUnderTest): string | undefined {

@@ -16,6 +16,10 @@ export interface VolumeUnderTest {
   readonly mount?: (attachment: Attachment) => Promise<MountedVolume>;
   /** Options that this driver takes, and some it must refuse, by what is wrong with them. */
   readonly options?: {
+    /** What every volume of this driver needs; the others contain it, except for what is missing from `missing`. */
+    readonly base?: Readonly<Record<string, string>>;
+    /** Options that are never shown. */
+    readonly secret?: readonly string[];
     readonly good?: Readonly<Record<string, string>>;
     readonly missing?: Readonly<Record<string, string>>;
     readonly malformed?: Readonly<Record<string, string>>;
@@ -50,7 +54,10 @@ const always: Readonly<Record<string, Run>> = {
     assert.deepEqual(await names(subject), []);
   },
   'create.unknown-option': async (subject) => {
-    await assert.rejects(create(subject, 'data', { nosuchoption: '1' }), { code: 'invalid_argument', message: /nosuchoption/ });
+    await assert.rejects(create(subject, 'data', { ...subject.options?.base, nosuchoption: '1' }), {
+      code: 'invalid_argument',
+      message: /nosuchoption/,
+    });
     assert.deepEqual(await names(subject), []);
   },
   'remove.ok': async (subject) => {
@@ -146,6 +153,16 @@ const always: Readonly<Record<string, Run>> = {
     await driver.detach(request, subject.ctx);
     await driver.remove({ name: 'data', force: false }, subject.ctx);
   },
+  'parallel.create-and-remove-16': async (subject) => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 16 }, (_, index) =>
+        index % 2 === 0 ? create(subject, 'data') : subject.driver.remove({ name: 'data', force: false }, subject.ctx),
+      ),
+    );
+    for (const outcome of outcomes) assert.equal(outcome.status, 'fulfilled');
+    await subject.driver.remove({ name: 'data', force: false }, subject.ctx);
+    assert.deepEqual(await names(subject), []);
+  },
   'parallel.same-volume-16': async (subject) => {
     const answers = await Promise.all(Array.from({ length: 16 }, () => create(subject, 'data')));
     for (const answer of answers) assert.deepEqual(answer, answers[0]);
@@ -160,12 +177,21 @@ const withOptions: Readonly<Record<string, Run>> = {
   },
   'options.shown-in-inspect': async (subject) => {
     await create(subject, 'data', subject.options?.good);
-    assert.deepEqual((await subject.driver.stat({ name: 'data' }, subject.ctx)).volume.options, subject.options?.good);
+    assert.deepEqual((await subject.driver.stat({ name: 'data' }, subject.ctx)).volume.options, shown(subject));
   },
   'restart.options-kept': async (subject) => {
     await create(subject, 'data', subject.options?.good);
     const driver = await subject.restart();
-    assert.deepEqual((await driver.stat({ name: 'data' }, subject.ctx)).volume.options, subject.options?.good);
+    assert.deepEqual((await driver.stat({ name: 'data' }, subject.ctx)).volume.options, shown(subject));
+  },
+};
+
+const secretly: Readonly<Record<string, Run>> = {
+  'create.secret-not-in-stat': async (subject) => {
+    const secrets = Object.fromEntries((subject.options?.secret ?? []).map((name) => [name, 'kept-to-itself']));
+    await create(subject, 'data', { ...subject.options?.base, ...secrets });
+    const told = [await subject.driver.stat({ name: 'data' }, subject.ctx), await Array.fromAsync(subject.driver.list({}, subject.ctx))];
+    assert.doesNotMatch(JSON.stringify(told), /kept-to-itself/);
   },
 };
 
@@ -212,6 +238,38 @@ const mounting: Readonly<Record<string, Run>> = {
   },
 };
 
+const resizing: Readonly<Record<string, Run>> = {
+  'resize.grow': async (subject) => {
+    await create(subject, 'data');
+    await subject.driver.resize?.({ name: 'data', bytes: 64 << 20 }, subject.ctx);
+    await subject.driver.resize?.({ name: 'data', bytes: 64 << 20 }, subject.ctx);
+  },
+  'resize.missing': async ({ driver, ctx }) => {
+    await assert.rejects(async () => driver.resize?.({ name: 'nobody', bytes: 1 << 20 }, ctx), { code: 'not_found' });
+  },
+};
+
+const cloning: Readonly<Record<string, Run>> = {
+  'clone.content': async (subject) => {
+    await create(subject, 'from');
+    if (subject.mount !== undefined) {
+      await using mounted = await attachAndMount(subject, 'from', 'a1');
+      writeFileSync(join(mounted.path, 'file'), 'cloned');
+    }
+    const { volume } = (await subject.driver.clone?.({ name: 'data', from: 'from', options: {} }, subject.ctx)) ?? assert.fail();
+    assert.equal(volume.name, 'data');
+    assert.deepEqual(await names(subject), ['data', 'from']);
+    if (subject.mount === undefined) return;
+    await using copy = await attachAndMount(subject, 'data', 'a2');
+    assert.equal(readFileSync(join(copy.path, 'file'), 'utf8'), 'cloned');
+  },
+  'clone.missing-source': async (subject) => {
+    const { driver, ctx } = subject;
+    await assert.rejects(async () => driver.clone?.({ name: 'data', from: 'nobody', options: {} }, ctx), { code: 'not_found' });
+    assert.deepEqual(await names(subject), []);
+  },
+};
+
 const measuring: Readonly<Record<string, Run>> = {
   'usage.sane': async (subject) => {
     await create(subject, 'data');
@@ -232,6 +290,7 @@ const measuring: Readonly<Record<string, Run>> = {
 export const volumeCases: readonly VolumeCase[] = [
   ...casesOf(always, () => undefined),
   ...casesOf(withOptions, ({ options }) => (options?.good === undefined ? 'takes no options' : undefined)),
+  ...casesOf(secretly, ({ options }) => ((options?.secret?.length ?? 0) === 0 ? 'has no secret options' : undefined)),
   ...casesOf({ 'create.missing-option': refusing('missing') }, ({ options }) =>
     options?.missing === undefined ? 'needs no option' : undefined,
   ),
@@ -239,6 +298,8 @@ export const volumeCases: readonly VolumeCase[] = [
     options?.malformed === undefined ? 'takes any value' : undefined,
   ),
   ...casesOf(mounting, ({ mount }) => (mount === undefined ? 'nothing is mounted here' : undefined)),
+  ...casesOf(resizing, ({ driver }) => (driver.resize === undefined ? 'has no resize' : undefined)),
+  ...casesOf(cloning, ({ driver }) => (driver.clone === undefined ? 'has no clone' : undefined)),
   ...casesOf(measuring, ({ driver }) => (driver.usage === undefined ? 'has no usage' : undefined)),
 ];
 
@@ -246,12 +307,16 @@ function casesOf(runs: Readonly<Record<string, Run>>, skip: VolumeCase['skip']):
   return Object.entries(runs).map(([name, run]) => ({ name, skip, run }));
 }
 
-function create({ driver, ctx }: VolumeUnderTest, name: string, options: Readonly<Record<string, string>> = {}) {
+function create({ driver, ctx, options: { base = {} } = {} }: VolumeUnderTest, name: string, options = base) {
   return driver.create({ name, options, labels: {} }, ctx);
 }
 
+function shown({ options: { good = {}, secret = [] } = {} }: VolumeUnderTest): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(good).filter(([name]) => !secret.includes(name)));
+}
+
 async function attach(subject: VolumeUnderTest, name: string, attachmentId: string, facts: Partial<AttachRequest> = {}) {
-  return subject.driver.attach({ name, attachmentId, readOnly: false, options: {}, ...facts }, subject.ctx);
+  return subject.driver.attach({ name, attachmentId, readOnly: false, options: subject.options?.base ?? {}, ...facts }, subject.ctx);
 }
 
 async function attachAndMount(subject: VolumeUnderTest, name: string, attachmentId: string): Promise<MountedVolume> {

@@ -1,0 +1,15 @@
+export { problemsOf, readOptions, secretNames, withDefaults } from './check.ts';
+export { type DataFolder, openData } from './data.ts';
+export { exec, type ExecAuthor } from './exec.ts';
+export { type GraphAuthor, graph } from './graph.ts';
+export { Http } from './http.ts';
+export { type IpamAuthor, ipam } from './ipam.ts';
+export { KeyedQueue, untilAborted } from './keyed-queue.ts';
+export { type AuthoredBatch, type AuthoredEntry, log, type LogAuthor, type LogStream } from './log.ts';
+export { bind, device, hostPath, mount, overlay, type Place } from './mounts.ts';
+export { type AuthoredEndpoint, type AuthoredNetwork, network, type NetworkAuthor } from './network.ts';
+export { Records } from './records.ts';
+export { script, type ScriptAuthor } from './script.ts';
+export { type ObjectSchema, type Schema, type Static, t } from './schema.ts';
+export type { Tools } from './tools.ts';
+export { type AuthoredVolume, volume, type VolumeAuthor } from './volume.ts';

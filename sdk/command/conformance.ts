@@ -1,0 +1,88 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  type ConformancePlacement,
+  mountingWorld,
+  type Outcome,
+  planConformance,
+  readManifest,
+  runConformance,
+} from '../conformance/index.ts';
+import { invalidArgument } from '../errors.ts';
+import { inOwnNamespaces } from './own-namespaces.ts';
+import { type Report, reports } from './report.ts';
+import type { Command } from './main.ts';
+
+/** Runs the named cases of every driver of a plugin. */
+export const conformanceCommand: Command = {
+  summary: 'prove that a plugin keeps its contracts, case by case',
+  help: `Usage: gantry-sdk conformance [DIR] [--only PATTERN]… [--placement LIST] [--report line|json|junit|md] [--mounts] [--list]
+
+Starts the plugin in DIR (here, unless given) once for each case, over empty state and an empty data folder, and tells how the case
+ended, one line each. Needs neither root nor an engine: what a driver describes is looked at, not executed, unless --mounts is given.
+
+  --only PATTERN     cases by name, * stands for anything: 'volume.create.*'. May be given again
+  --placement LIST   where the plugin runs: in-process (default), worker, process; several by commas
+  --report FORMAT    line (default) as they come; json, junit or md when all are done, on standard output
+  --mounts           make the described mounts for real, in namespaces of their own (bind, overlay, tmpfs; needs root)
+  --list             name the cases and run none
+
+Options that a driver needs are made up from the manifest's schema; "examples" there say what real ones look like. Where that is not
+enough, conformance.json in DIR says it: { "settings": { … }, "volume": { "options": { "base": { "server": "127.0.0.1" } } } }
+
+Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
+
+  gantry-sdk conformance . --only 'volume.*'
+  gantry-sdk conformance . --report junit > conformance.xml
+`,
+  async run(argv) {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', multiple: true },
+        placement: { type: 'string', default: 'in-process' },
+        report: { type: 'string', default: 'line' },
+        mounts: { type: 'boolean', default: false },
+        list: { type: 'boolean' },
+      },
+    });
+    const report = reports[values.report] ?? unknownReport(values.report);
+    const placements = values.placement.split(',').map(placementOf);
+    const only = (values.only ?? []).flatMap((pattern) => pattern.split(','));
+    const dir = resolve(positionals[0] ?? '.');
+    readManifest(dir);
+    const inside = values.mounts ? inOwnNamespaces() : undefined;
+    if (inside !== undefined) return inside;
+    const world = values.mounts ? mountingWorld : {};
+    const cases = planConformance(dir, { only, placements, world });
+    if (cases.length === 0)
+      throw invalidArgument(`no case is named like ${only.join(', ')}`, { hint: 'gantry-sdk conformance --list names them' });
+    if (values.list === true) return print(`${cases.map(({ driver, id }) => `${driver} ${id}`).join('\n')}\n`);
+    return tell(report, runConformance(cases));
+  },
+};
+
+async function tell(report: Report, running: AsyncIterable<Outcome>): Promise<number> {
+  const outcomes: Outcome[] = [];
+  for await (const outcome of running) {
+    outcomes.push(outcome);
+    print(report.each?.(outcome) ?? '');
+  }
+  print(report.all(outcomes));
+  return outcomes.some(({ status }) => status === 'failed') ? 1 : 0;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function placementOf(name: string): ConformancePlacement {
+  if (name === 'in-process' || name === 'worker' || name === 'process') return name;
+  throw invalidArgument(`placement ${JSON.stringify(name)}: must be in-process, worker or process`);
+}
+
+function unknownReport(name: string): never {
+  throw invalidArgument(`report ${JSON.stringify(name)}: must be one of ${Object.keys(reports).join(', ')}`);
+}

@@ -1,0 +1,162 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { graphCases } from '../graph/conformance.ts';
+import { ipamCases } from '../ipam/conformance.ts';
+import { type LogAbility, logCases } from '../log/conformance.ts';
+import type { ContainerInfo } from '../log/contract.ts';
+import { networkCases, type PlanHost } from '../network/conformance.ts';
+import type { DriverKind, DriverKinds, Drivers } from '../plugin.ts';
+import { capturedLog } from '../testing/index.ts';
+import type { Attachment, Ctx } from '../types/index.ts';
+import { volumeCases } from '../volume/conformance.ts';
+import type { OpenedPlugin } from './opened-plugin.ts';
+import { type PluginUnderTest, pluginCases } from './plugin-cases.ts';
+import { probeOf } from './probes.ts';
+import { sampleOptions, type SampleOptions } from './sample-options.ts';
+
+/** What carries out descriptions, where there is something that can. */
+export interface World {
+  readonly mount?: (attachment: Attachment, plugin: OpenedPlugin) => Promise<AsyncDisposable & { readonly path: string }>;
+  readonly planHost?: () => PlanHost & Disposable;
+}
+/** What the manifest does not say. */
+export interface Facts {
+  readonly options?: Partial<SampleOptions>;
+  /** Of a log driver. */
+  readonly abilities?: readonly LogAbility[];
+}
+export interface CaseContext {
+  readonly dir: string;
+  readonly plugin: OpenedPlugin;
+  readonly openedInMs: number;
+  readonly kind: DriverKind;
+  readonly driver: string;
+  readonly world: World;
+  readonly facts: Facts;
+}
+/** One named case of one contract. `run` answers why it was skipped, if it was. */
+export interface Case {
+  /** "volume.create.ok" */
+  readonly id: string;
+  readonly run: (context: CaseContext) => Promise<string | undefined>;
+}
+
+/** Every case for a driver of this kind, those of plugins first. */
+export function casesFor(kind: DriverKind): readonly Case[] {
+  return [...adapted('plugin', pluginCases, pluginSubject), ...(ofKind[kind]?.() ?? [])];
+}
+
+const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
+  volume: () =>
+    adapted('volume', volumeCases, ({ world: { mount }, ...context }) => ({
+      ...subjectOf('volume', context),
+      options: optionsOf(context),
+      ...(mount && { mount: (attachment: Attachment) => mount(attachment, context.plugin) }),
+    })),
+  graph: () =>
+    adapted('graph', graphCases, ({ world: { mount }, ...context }) => ({
+      ...subjectOf('graph', context),
+      dataDir: context.plugin.dataDir,
+      ...(mount && { mount: (attachment: Attachment) => mount(attachment, context.plugin) }),
+    })),
+  network: () =>
+    networkCases.map(({ name, skip, run }) => ({
+      id: `network.${name}`,
+      run: async (context) => {
+        using host = context.world.planHost?.();
+        const { base } = optionsOf(context);
+        const subject = { ...subjectOf('network', context), options: base, badOption: { 'no-such-option': '1' }, ...(host && { host }) };
+        const reason = skip(subject);
+        if (reason === undefined) await run(subject);
+        return reason;
+      },
+    })),
+  ipam: () =>
+    ipamCases.map(({ name, run }) => ({
+      id: `ipam.${name}`,
+      run: async (context) => run(subjectOf('ipam', context)).then(() => undefined),
+    })),
+  log: () =>
+    logCases.map(({ name, needs, run }) => ({
+      id: `log.${name}`,
+      run: async (context) => {
+        const abilities = new Set(context.facts.abilities ?? abilitiesOf(context));
+        const lacking = needs.find((need) => !abilities.has(need));
+        if (lacking !== undefined) return `the driver has no ${lacking}`;
+        const subject = subjectOf('log', context);
+        await run({ ...subject, abilities, options: optionsOf(context).base, container: (info) => container(context.plugin, info) });
+        return undefined;
+      },
+    })),
+};
+
+interface NamedCase<Subject> {
+  readonly name: string;
+  readonly skip: (subject: Subject) => string | undefined;
+  readonly run: (subject: Subject) => Promise<void>;
+}
+
+function adapted<Subject>(
+  prefix: string,
+  cases: readonly NamedCase<Subject>[],
+  subjectFor: (context: CaseContext) => Subject,
+): readonly Case[] {
+  return cases.map(({ name, skip, run }) => ({
+    id: `${prefix}.${name}`,
+    run: async (context) => {
+      const subject = subjectFor(context);
+      const reason = skip(subject);
+      if (reason === undefined) await run(subject);
+      return reason;
+    },
+  }));
+}
+
+type Of = Pick<CaseContext, 'plugin' | 'kind' | 'driver' | 'facts'>;
+
+function subjectOf<Kind extends DriverKind>(kind: Kind, { plugin, driver }: Pick<Of, 'plugin' | 'driver'>) {
+  return {
+    driver: driverOf(kind, plugin.drivers, driver),
+    ctx: contextOf(),
+    restart: async () => driverOf(kind, await plugin.restart(), driver),
+  };
+}
+
+function driverOf<Kind extends DriverKind>(kind: Kind, drivers: Drivers, name: string): DriverKinds[Kind] {
+  const byName: Readonly<Record<string, DriverKinds[Kind]>> = drivers[kind] ?? {};
+  const driver = byName[name];
+  if (driver === undefined) throw new Error(`the plugin has no ${kind} driver ${name}`);
+  return driver;
+}
+
+function pluginSubject(context: CaseContext): PluginUnderTest {
+  const { plugin, kind, driver } = context;
+  const { base } = optionsOf(context);
+  const probeAgain = () => probeOf(kind, plugin.drivers[kind]?.[driver], base);
+  return { ...context, probe: probeAgain(), probeAgain, ctx: contextOf };
+}
+
+function optionsOf({ plugin, kind, facts }: Of): SampleOptions {
+  return { ...sampleOptions(plugin.manifest.options?.[kind]), ...facts.options };
+}
+
+function abilitiesOf({ plugin, driver }: Of): readonly LogAbility[] {
+  const found = driverOf('log', plugin.drivers, driver);
+  if (found.read === undefined) return [];
+  return found.purge === undefined ? ['read', 'attributes'] : ['read', 'attributes', 'purge'];
+}
+
+function contextOf(signal: AbortSignal = new AbortController().signal): Ctx {
+  return { signal, log: capturedLog([]), operationId: 'conformance' };
+}
+
+let containers = 0;
+
+function container({ dataDir }: OpenedPlugin, facts: Partial<ContainerInfo> = {}): ContainerInfo {
+  containers += 1;
+  const id = facts.id ?? containers.toString(16).padStart(64, '0');
+  const dir = join(dataDir, '..', 'containers', id);
+  mkdirSync(dir, { recursive: true });
+  const image = { image: 'busybox', imageId: `sha256:${'1'.repeat(64)}` };
+  return { id, name: 'conformance', ...image, command: ['true'], env: [], labels: {}, created: new Date(0), ...facts, dir };
+}

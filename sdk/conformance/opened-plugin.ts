@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { invalidArgument, messageOf } from '../errors.ts';
+import { checkManifest, type Manifest } from '../manifest.ts';
+import type { Activation, Drivers, PluginModule } from '../plugin.ts';
+import { type CapturedLine, type HostOptions, hostFor } from '../testing/index.ts';
+
+export type ConformancePlacement = 'in-process' | 'worker' | 'process';
+
+/** A plugin under test, wherever it runs, over empty state and an empty data folder. */
+export interface OpenedPlugin extends AsyncDisposable {
+  readonly manifest: Manifest;
+  readonly drivers: Drivers;
+  readonly dataDir: string;
+  readonly activation: Pick<Activation, 'configure' | 'selfTest' | 'reconcile'>;
+  /** What it logged so far. */
+  readonly log: readonly CapturedLine[];
+  /** The process that it runs in. */
+  readonly pid: number;
+  /** Ends it and starts it again over the same state and folder. */
+  restart(): Promise<Drivers>;
+}
+/** How a plugin is opened in one placement: the seam for other placements than the test's own process. */
+export type OpenPlugin = (dir: string, options: OpenOptions) => Promise<OpenedPlugin>;
+export interface OpenOptions extends Pick<HostOptions, 'settings' | 'root'> {
+  readonly placement: ConformancePlacement;
+}
+
+/** Runs it where it is asked for, with an engine in memory. */
+export async function openPlugin(dir: string, options: OpenOptions): Promise<OpenedPlugin> {
+  if (options.placement === 'in-process') return openInProcess(dir, options);
+  // gRPC is slow to load, and most runs do without it.
+  const { openOverWire } = await import('./over-wire.ts');
+  return openOverWire(dir, options);
+}
+
+/** Runs it here. */
+async function openInProcess(dir: string, { settings, root }: OpenOptions): Promise<OpenedPlugin> {
+  const manifest = readManifest(dir);
+  const options = { manifest, ...(settings === undefined ? {} : { settings }), ...(root === undefined ? {} : { root }) };
+  const host = await hostFor(await loadModule(dir, manifest), options);
+  return {
+    manifest,
+    get drivers() {
+      return host.drivers;
+    },
+    get activation() {
+      return host.activation;
+    },
+    dataDir: host.context.dataDir,
+    log: host.log,
+    pid: process.pid,
+    restart: async () => {
+      await host.restart();
+      return host.drivers;
+    },
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
+/** gantry-plugin.json, or the field `gantry` of package.json. */
+export function readManifest(dir: string): Manifest {
+  for (const [file, pick] of manifestFiles) {
+    const path = join(dir, file);
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch {
+      continue;
+    }
+    const found = pick(parse(text, path));
+    if (found === undefined) continue;
+    try {
+      return checkManifest(found);
+    } catch (error) {
+      throw invalidArgument(`${path}: ${messageOf(error)}`, { cause: error, reason: 'MANIFEST_INVALID' });
+    }
+  }
+  throw invalidArgument(`${dir} holds no gantry-plugin.json`, {
+    hint: 'gantry-sdk manifest DIR writes one from the code',
+    reason: 'MANIFEST_MISSING',
+  });
+}
+
+export async function loadModule(dir: string, { entry }: Pick<Manifest, 'entry'>): Promise<PluginModule> {
+  if (entry.node === undefined) throw invalidArgument(`${dir}: entry.node is missing, so that it cannot run in this process`);
+  const path = join(dir, entry.node);
+  const loaded = (await import(pathToFileURL(path).href)) as { readonly default?: Partial<PluginModule> };
+  if (typeof loaded.default?.activate !== 'function')
+    throw invalidArgument(`${path} does not export a plugin by default: export default definePlugin({ … })`);
+  return loaded.default as PluginModule;
+}
+
+const manifestFiles: readonly (readonly [string, (value: unknown) => unknown])[] = [
+  ['gantry-plugin.json', (value) => value],
+  ['package.json', (value) => (typeof value === 'object' && value !== null ? Reflect.get(value, 'gantry') : undefined)],
+];
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalidArgument(`${path} is no JSON: ${messageOf(error)}`, { cause: error, reason: 'MANIFEST_INVALID' });
+  }
+}

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DriverKind, driverKinds } from '../plugin.ts';
+import { casesFor, type Case, type Facts, type World } from './cases.ts';
+import { type ConformancePlacement, type OpenPlugin, openPlugin, readManifest } from './opened-plugin.ts';
+
+export interface ConformanceOptions {
+  /** Patterns of case names, as "volume.*"; everything unless given. */
+  readonly only?: readonly string[];
+  readonly placements?: readonly ConformancePlacement[];
+  readonly open?: OpenPlugin;
+  readonly world?: World;
+  /** What the manifest does not say, by kind, over what the file conformance.json of the plugin's folder says. */
+  readonly facts?: { readonly [Kind in DriverKind]?: Facts };
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** For the plugins' folders. */
+  readonly root?: string;
+}
+export interface Outcome {
+  readonly placement: ConformancePlacement;
+  /** "volume/nfs" */
+  readonly driver: string;
+  /** "volume.create.ok" */
+  readonly id: string;
+  readonly status: 'passed' | 'failed' | 'skipped';
+  readonly durationMs: number;
+  /** Why it was skipped. */
+  readonly reason?: string;
+  readonly error?: Error;
+}
+/** A case of one driver in one placement, ready to run. */
+export interface PlannedCase extends Pick<Outcome, 'placement' | 'driver' | 'id'> {
+  /** Rejects when it fails; answers why it was skipped, if it was. */
+  readonly run: () => Promise<string | undefined>;
+}
+
+/** Every case for every driver of the plugin in a folder. Nothing of the plugin runs before a case does. */
+export function planConformance(dir: string, options: ConformanceOptions = {}): readonly PlannedCase[] {
+  const { placements = ['in-process'], only = [] } = options;
+  const drivers = readManifest(dir).provides.flatMap(({ contract, drivers: names }) =>
+    names.filter((name) => name !== '*').map((name) => ({ kind: contract, name })),
+  );
+  return placements.flatMap((placement) =>
+    drivers.flatMap(({ kind, name }) =>
+      casesFor(kind)
+        .filter(({ id }) => only.length === 0 || only.some((pattern) => matches(id, pattern)))
+        .map((one) => ({
+          placement,
+          driver: `${kind}/${name}`,
+          id: one.id,
+          run: () => runCase(one, { dir, placement, kind, name, options }),
+        })),
+    ),
+  );
+}
+
+/** Runs them one after another, telling each outcome as it comes. */
+export async function* runConformance(cases: readonly PlannedCase[]): AsyncGenerator<Outcome> {
+  for (const { run, ...about } of cases) {
+    const began = performance.now();
+    const told = (facts: Pick<Outcome, 'status' | 'reason' | 'error'>): Outcome => ({
+      ...about,
+      durationMs: performance.now() - began,
+      ...facts,
+    });
+    try {
+      const reason = await run();
+      yield told(reason === undefined ? { status: 'passed' } : { status: 'skipped', reason });
+    } catch (error) {
+      yield told({ status: 'failed', error: firstCause(error) });
+    }
+  }
+}
+
+function matches(id: string, pattern: string): boolean {
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map((part) => RegExp.escape(part))
+      .join('.*')}$`,
+  ).test(id);
+}
+
+/** What went wrong first, not what went wrong while cleaning up after it. */
+function firstCause(error: unknown): Error {
+  if (error instanceof SuppressedError) return firstCause(error.suppressed);
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+interface Where {
+  readonly dir: string;
+  readonly placement: ConformancePlacement;
+  readonly kind: DriverKind;
+  readonly name: string;
+  readonly options: ConformanceOptions;
+}
+
+async function runCase({ run }: Case, { dir, placement, kind, name, options }: Where): Promise<string | undefined> {
+  const { open = openPlugin, world = {}, root } = options;
+  const written = readFacts(dir);
+  const settings = { ...written.settings, ...options.settings };
+  const began = performance.now();
+  await using plugin = await open(dir, { placement, settings, ...(root === undefined ? {} : { root }) });
+  const openedInMs = performance.now() - began;
+  const facts = { ...written[kind], ...options.facts?.[kind] };
+  // Awaited here: the plugin ends when this function does.
+  return await run({ dir, plugin, openedInMs, kind, driver: name, world, facts });
+}
+
+type Written = { readonly [Kind in DriverKind]?: Facts } & { readonly settings?: Readonly<Record<string, unknown>> };
+
+function readFacts(dir: string): Written {
+  let text: string;
+  try {
+    text = readFileSync(join(dir, 'conformance.json'), 'utf8');
+  } catch {
+    return {};
+  }
+  const written = JSON.parse(text) as Written;
+  const unknown = Object.keys(written).find((key) => key !== 'settings' && key !== '$schema' && !driverKinds.some((kind) => kind === key));
+  if (unknown !== undefined) throw new Error(`conformance.json: ${unknown} is neither "settings" nor a kind of driver`);
+  return written;
+}

@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { main } from '@gantry/sdk/command';
+
+process.exitCode = await main(['create', ...process.argv.slice(2)]);

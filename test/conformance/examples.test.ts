@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { conformance } from '@gantry/sdk/conformance';
+import { realWorld } from '../support/conformance-world.ts';
+import { withExt4 } from '../support/ext4.ts';
+import { leakGuard } from '../support/leak-guard.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+
+inNamespaces(import.meta.url);
+
+const examples = join(import.meta.dirname, '../examples');
+const disk = withExt4({ sizeMiB: 512 });
+after(() => disk[Symbol.asyncDispose]());
+leakGuard();
+
+// There is no NFS server here: its mounts are looked at only.
+conformance(join(examples, 'nfs'));
+conformance(join(examples, 'folders'), { world: realWorld });
+conformance(join(examples, 'overlay-mini'), { world: realWorld, root: disk.path });
+conformance(join(examples, 'mini-bridge'), { world: realWorld });

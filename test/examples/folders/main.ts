@@ -1,0 +1,10 @@
+import { bind, t, volume } from '@gantry/sdk/author';
+
+/** Volumes as folders, with an owner if wished. */
+export default volume({
+  name: 'folders',
+  options: { colour: t.Optional(t.Enum(['red', 'green'])) },
+  create: (v, { data }) => data.mkdirs(v.name),
+  remove: (v, { data }) => data.remove(v.name),
+  attach: (v, req) => [bind(v.name, req.readOnly ? 'ro' : 'rw')],
+});

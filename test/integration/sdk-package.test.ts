@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { apiOf, apiReport, buildSdk } from '../build/sdk.ts';
+
+const top = join(import.meta.dirname, '../..');
+const work = mkdtempSync(join(tmpdir(), 'gantry-sdk-package-'));
+after(() => rmSync(work, { recursive: true }));
+
+// A project that has the package as npm would have put it there.
+const modules = join(work, 'node_modules');
+const built = join(modules, '@gantry/sdk');
+mkdirSync(join(modules, '@gantry'), { recursive: true });
+buildSdk(built);
+for (const name of ['koffi', 'ipaddr.js', '@types']) symlinkSync(join(top, 'node_modules', name), join(modules, name));
+
+function run(cwd: string, ...command: readonly string[]): { readonly status: number | null; readonly said: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd, encoding: 'utf8' });
+  return { status, said: stdout + stderr };
+}
+
+test('the SDK package is what publint wants', () => {
+  const { status, said } = run(built, join(top, 'node_modules/publint/src/cli.js'), '--strict');
+  assert.equal(status, 0, said);
+});
+
+test('the types of the SDK package are found in every way that an ES module is imported', () => {
+  const { status, said } = run(
+    built,
+    join(top, 'node_modules/@arethetypeswrong/cli/dist/index.js'),
+    '--pack',
+    '--profile',
+    'esm-only',
+    '--no-emoji',
+    '--no-color',
+  );
+  assert.equal(status, 0, said);
+});
+
+test('a plugin made with the SDK package passes its tests, and its types are right', () => {
+  const command = join(built, 'command/gantry-sdk.mjs');
+  assert.equal(run(work, command, 'create', 'first', '--kind', 'volume').status, 0);
+  const dir = join(work, 'first');
+  const tested = run(dir, '--test', 'main.test.ts');
+  assert.equal(tested.status, 0, tested.said);
+  const typed = run(dir, join(top, 'node_modules/typescript/bin/tsc'));
+  assert.equal(typed.status, 0, typed.said);
+  const proven = run(work, command, 'conformance', 'first');
+  assert.equal(proven.status, 0, proven.said);
+});
+
+test('npm create gantry-plugin makes a plugin', () => {
+  const starter = join(modules, 'create-gantry-plugin');
+  cpSync(join(top, 'sdk/create/npm'), starter, { recursive: true });
+  assert.equal(run(work, join(starter, 'index.mjs'), 'second', '--kind', 'log', '--lang', 'js').status, 0);
+  const { dependencies, version } = JSON.parse(readFileSync(join(starter, 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+    readonly version: string;
+  };
+  const sdk = JSON.parse(readFileSync(join(built, 'package.json'), 'utf8')) as { readonly version: string };
+  assert.deepEqual([dependencies['@gantry/sdk'], version], [sdk.version, sdk.version]);
+});
+
+test('what authors rely on has not changed unnoticed', () => {
+  assert.equal(
+    apiOf(built),
+    readFileSync(apiReport, 'utf8'),
+    'the API of the SDK changed: npm run build:sdk -- --update-api, and look at the diff',
+  );
+});

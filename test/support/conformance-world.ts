@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Attachment } from '@gantry/sdk';
+import type { OpenedPlugin, World } from '@gantry/sdk/conformance';
+import { createNetns, removeNetns, Rtnetlink } from '@gantry/sdk/linux';
+import type { EndpointPlan, NetworkPlan } from '@gantry/sdk/network';
+import type { Grants } from '../../core/drivers/types.ts';
+import { makeMounts, NetworkExecutor, unmount } from '../../core/execute/index.ts';
+import { randomId } from '../../core/support/index.ts';
+import type { PlanHost, PlannedEndpoint } from '../../sdk/network/conformance.ts';
+import { run } from '../integration/networks/machine.ts';
+import { quietLog } from './quiet-log.ts';
+
+/** The engine's own executors, for conformance in private namespaces. */
+export const realWorld: World = { mount: mountAt, planHost: () => new Kernel() };
+
+function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Pick<OpenedPlugin, 'manifest' | 'dataDir'>): Grants {
+  const { mountTypes = [], hostPaths = [], devices = [], nftables = false } = privileges;
+  return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables };
+}
+
+async function mountAt({ mounts }: Attachment, plugin: OpenedPlugin): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = mkdtempSync(join(tmpdir(), 'mounted-'));
+  await makeMounts({ target: path, mounts, grants: grantsOf(plugin) });
+  return {
+    path,
+    [Symbol.asyncDispose]: async () => {
+      await unmount(path);
+      rmdirSync(path);
+    },
+  };
+}
+
+/** Plans in this (private) kernel, by the engine's own executor. */
+export class Kernel implements PlanHost, Disposable {
+  readonly #executor = new NetworkExecutor(quietLog);
+  readonly #namespaces = new Map<PlannedEndpoint, string>();
+
+  makeNetwork(plan: NetworkPlan): void {
+    const grants = { plugin: 'test', dataDir: '', mountTypes: [], hostPaths: [], devices: [], nftables: false };
+    this.#executor.check(plan, { network: plan.network, grants });
+    this.#executor.makeNetwork(plan);
+  }
+
+  removeNetwork(plan: NetworkPlan): Promise<void> {
+    return this.#executor.removeNetwork(plan);
+  }
+
+  makeEndpoint(plan: EndpointPlan): PlannedEndpoint {
+    mkdirSync('/run/conformance', { recursive: true });
+    const endpointId = randomId();
+    const netnsPath = `/run/conformance/${endpointId}`;
+    createNetns(netnsPath);
+    const { ifname } = this.#executor.makeEndpoint({ endpointId, netnsPath, plan, isGateway: true });
+    const remove = async (): Promise<void> => {
+      await this.#executor.undoEndpoint({ endpointId, netnsPath, ifname, plan });
+      removeNetns(netnsPath);
+    };
+    const endpoint = { ifname, remove };
+    this.#namespaces.set(endpoint, netnsPath);
+    return endpoint;
+  }
+
+  run(at: PlannedEndpoint | undefined, ...command: string[]): Promise<string> {
+    return run(at === undefined ? '' : (this.#namespaces.get(at) ?? assert.fail('gone')), ...command);
+  }
+
+  links(): readonly string[] {
+    using here = Rtnetlink.open();
+    return here.linkList().map(({ name }) => name);
+  }
+
+  [Symbol.dispose](): void {
+    this.#executor[Symbol.dispose]();
+  }
+}
