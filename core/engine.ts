@@ -17,7 +17,7 @@ import { defaultRoots, type EngineOptions, silentLog } from './options.ts';
 import { PluginHost } from './plugin-host/index.ts';
 import { openRoots } from './roots.ts';
 import { randomId } from './support/index.ts';
-import { SystemRoom } from './system/index.ts';
+import { engineVersion, SystemRoom } from './system/index.ts';
 import { VolumesRoom } from './volumes/index.ts';
 
 /** An engine in this process. */
@@ -60,6 +60,7 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   await cradle.networks.start();
   if (!endedCleanly) await collect(cradle);
   const recovered = recover(cradle);
+  cradle.drivers.start();
   opened.defer(() => recovered);
   return facade(cradle, recovered, opened.move());
 }
@@ -94,12 +95,16 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
     database: asValue(database),
     events: room(() => new EventBus()),
     drivers: room(
-      () =>
+      (rooms) =>
         new PluginHost({
           ...options,
           database,
+          events: rooms.events,
+          version: engineVersion(),
+          installTools: () => ({ drivers: rooms.drivers, trees: rooms.layers.workers, log }),
           pluginDirs: [ownPlugins, ...(options.pluginDirs ?? [])],
           kindSettings: kindSettings(options),
+          cgroupParent: options.pluginCgroup,
         }),
     ),
     content: room(() => new Content(dataRoot)),

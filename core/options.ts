@@ -1,4 +1,5 @@
 import type { Logger } from '@gantry/sdk';
+import type { PluginPolicy } from './plugin-host/index.ts';
 
 /** Everything an engine can be told; all of it has a default. */
 export interface EngineOptions {
@@ -10,6 +11,12 @@ export interface EngineOptions {
   readonly pluginDirs?: readonly string[];
   /** Settings by plugin name. */
   readonly pluginSettings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Where plugins run, by name or contract ("graph"), for those whose manifest allows it; default: ours in the engine's process, others in their own. */
+  readonly pluginPlacement?: Readonly<Record<string, 'in-process' | 'worker' | 'process'>>;
+  /** Times and budgets of supervision. */
+  readonly pluginPolicy?: Partial<PluginPolicy>;
+  /** Folder in each cgroup tree for plugins' processes; default "gantry-plugins". */
+  readonly pluginCgroup?: string;
   /** Graph driver for new images and containers; default: the best that works here. */
   readonly storageDriver?: string;
   /** Log driver and options for containers that name none. */

@@ -45,7 +45,14 @@ export function guard<Driver extends object>(driver: Driver, methods: MethodTabl
     const naive: unknown = Reflect.get(driver, name);
     if (typeof naive !== 'function') continue;
     const call: Method = (request, ctx) => Reflect.apply(naive, driver, [request, ctx]);
-    const facts: Guarded = { ...options, mutex, load, what: `${options.label}: ${name}`, timeoutMs: options.timeouts?.[name] ?? deadlines[method.deadline], key: method.key };
+    const facts: Guarded = {
+      ...options,
+      mutex,
+      load,
+      what: `${options.label}: ${name}`,
+      timeoutMs: options.timeouts?.[name] ?? deadlines[method.deadline],
+      key: method.key,
+    };
     guarded[name] = method.answer === 'stream' ? guardStream(call, facts) : guardUnary(call, facts);
   }
   return guarded as Driver;

@@ -58,7 +58,8 @@ export class Load {
   }
 
   async #wait(signal: AbortSignal): Promise<void> {
-    if (this.#waiting.length >= this.#limits.queue) throw exhausted(`${this.#what} has ${this.#waiting.length} calls waiting already`, { reason: 'QUEUE_FULL' });
+    if (this.#waiting.length >= this.#limits.queue)
+      throw exhausted(`${this.#what} has ${this.#waiting.length} calls waiting already`, { reason: 'QUEUE_FULL' });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = (): void => {
       this.#waiting.splice(this.#waiting.indexOf(resolve), 1);

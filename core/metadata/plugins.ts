@@ -80,7 +80,9 @@ export function lookupFacts(database: Database, kind: string, id: string): Reado
   const sql = lookups[kind];
   const row = sql === undefined ? undefined : database.get(sql, id, id);
   if (row === undefined) return undefined;
-  return Object.fromEntries(Object.entries(row).map(([key, value]) => [key, key === 'labels' || key === 'options' ? JSON.parse(String(value ?? '{}')) : value]));
+  return Object.fromEntries(
+    Object.entries(row).map(([key, value]) => [key, key === 'labels' || key === 'options' ? JSON.parse(String(value ?? '{}')) : value]),
+  );
 }
 
 const lookups: Readonly<Record<string, string>> = {

@@ -3,10 +3,18 @@ import { join } from 'node:path';
 import { alreadyExists, conflict, forbidden, invalidArgument, type Manifest, messageOf, notImplemented } from '@gantry/sdk';
 import type { Placement, PluginOffer, Plugins, Privilege } from '@gantry/sdk/engine';
 import { pluginState } from '../metadata/index.ts';
-import { comparePrivileges, fetchPlugin, offerOf, parseSource, privilegesOf } from '../plugin-install/index.ts';
+import {
+  comparePrivileges,
+  createFromArchive,
+  fetchPlugin,
+  offerOf,
+  parseSource,
+  privilegesOf,
+  pushPlugin,
+} from '../plugin-install/index.ts';
 import { randomId, shortId, shortRandom } from '../support/index.ts';
 import type { Generation } from './generation.ts';
-import type { PluginHostOptions } from './options.ts';
+import type { HostOptions } from './options.ts';
 import type { Plugin } from './plugin.ts';
 import type { PluginRecord, Version } from './record.ts';
 import { defaultPlacement, type Records } from './records.ts';
@@ -16,7 +24,7 @@ import { foldersOf } from './start.ts';
 import { refsOf } from './users.ts';
 
 export interface ChangesParts {
-  readonly options: PluginHostOptions;
+  readonly options: HostOptions;
   readonly records: Records;
   readonly registry: Registry;
   readonly make: (record: PluginRecord) => Plugin;
@@ -41,7 +49,14 @@ export class Changes {
       const name = request.alias ?? version.manifest.name;
       this.#checkFree(name);
       const { settings, secrets } = await applySettings(version.manifest, { settings: {}, secrets: {} }, request.settings ?? {});
-      return this.#add({ ...version, name, placement: this.#placement(version.manifest, request.placement), settings, secrets, enabled: request.enable });
+      return this.#add({
+        ...version,
+        name,
+        placement: this.#placement(version.manifest, request.placement),
+        settings,
+        secrets,
+        enabled: request.enable,
+      });
     });
     this.#parts.onEvent(plugin, 'pull');
     if (request.enable) await this.#proveFirst(plugin);
@@ -50,21 +65,23 @@ export class Changes {
 
   async create(...[name, archive, options = {}]: Parameters<Plugins['create']>): Promise<Plugin> {
     this.#checkFree(name);
-    const { createFromArchive } = await import('../plugin-install/index.ts');
-    const { records, options: host } = this.#parts;
+    const { options: host } = this.#parts;
     const version = await createFromArchive(name, archive, this.#codeDir(), host.installTools(), options);
     const plugin = await this.#keepOrDiscard(version, async () =>
       this.#add({ ...version, name, placement: this.#placement(version.manifest, undefined), settings: {}, secrets: {}, enabled: false }),
     );
-    void records;
     this.#parts.onEvent(plugin, 'create');
     return plugin;
   }
 
   async push(...[name, options = {}]: Parameters<Plugins['push']>): ReturnType<Plugins['push']> {
     const plugin = this.#parts.registry.find(name);
-    const { pushPlugin } = await import('../plugin-install/index.ts');
-    const pushed = await pushPlugin(plugin.record, name, this.#parts.options.installTools(), options);
+    const pushed = await pushPlugin(
+      plugin.record.dir,
+      { reference: plugin.name, scratch: join(this.#parts.records.codeRoot, `.push-${shortRandom()}`) },
+      this.#parts.options.installTools(),
+      options,
+    );
     this.#parts.onEvent(plugin, 'push');
     return pushed;
   }
@@ -72,10 +89,23 @@ export class Changes {
   async attach({ address, token = '', manifest, alias }: Parameters<Plugins['attach']>[0]): Promise<Plugin> {
     const { checkAddress } = await import('./external.ts');
     checkAddress(address);
-    if (manifest === undefined) throw invalidArgument('an external plugin needs its manifest', { hint: 'the program prints it with --manifest' });
+    if (manifest === undefined)
+      throw invalidArgument('an external plugin needs its manifest', { hint: 'the program prints it with --manifest' });
     const name = alias ?? manifest.name;
     this.#checkFree(name);
-    const plugin = this.#add({ dir: '/', manifest, source: `external:${address}`, digest: '', name, placement: 'external', settings: {}, secrets: {}, enabled: true, address, token });
+    const plugin = this.#add({
+      dir: '/',
+      manifest,
+      source: `external:${address}`,
+      digest: '',
+      name,
+      placement: 'external',
+      settings: {},
+      secrets: {},
+      enabled: true,
+      address,
+      token,
+    });
     await this.#proveFirst(plugin);
     return plugin;
   }
@@ -97,8 +127,17 @@ export class Changes {
     const isLive = !needsRestart(record.manifest, Object.keys(changes));
     const answer = isLive ? await running.link.configure(settled.settings, settled.secrets) : { problems: [], needsRestart: true };
     const fatal = answer.problems.filter((problem) => problem.fatal);
-    if (fatal.length > 0) throw invalidArgument(`plugin ${plugin.name} does not take its settings: ${fatal.map(({ path, message }) => `${path}: ${message}`).join('; ')}`);
-    if (answer.needsRestart) await plugin.swap(record, { ...settled, isExclusive: isExclusive(record.manifest), prove: (next) => this.#prove(plugin, next), commit });
+    if (fatal.length > 0)
+      throw invalidArgument(
+        `plugin ${plugin.name} does not take its settings: ${fatal.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+      );
+    if (answer.needsRestart)
+      await plugin.swap(record, {
+        ...settled,
+        isExclusive: isExclusive(record.manifest),
+        prove: (next) => this.#prove(plugin, next),
+        commit,
+      });
     else commit();
   }
 
@@ -138,7 +177,11 @@ export class Changes {
   async remove(plugin: Plugin, { keepData }: { readonly keepData: boolean }): Promise<void> {
     const { options, records, registry } = this.#parts;
     const { record } = plugin;
-    if (!record.isInstalled) throw conflict(`plugin ${plugin.name} ${record.builtIn ? 'is part of the engine' : `was found in ${record.dir}`} and cannot be removed`, { hint: 'it can be disabled' });
+    if (!record.isInstalled)
+      throw conflict(
+        `plugin ${plugin.name} ${record.builtIn ? 'is part of the engine' : `was found in ${record.dir}`} and cannot be removed`,
+        { hint: 'it can be disabled' },
+      );
     await plugin.close();
     records.remove(record, { state: !keepData });
     registry.remove(plugin);
@@ -163,13 +206,31 @@ export class Changes {
   async #switchTo(
     plugin: Plugin,
     version: Version,
-    { previous, settings, state }: { readonly previous: PluginRecord['previous']; readonly settings?: PluginRecord['settings']; readonly state?: NonNullable<PluginRecord['previous']>['state'] },
+    {
+      previous,
+      settings,
+      state,
+    }: {
+      readonly previous: PluginRecord['previous'];
+      readonly settings?: PluginRecord['settings'];
+      readonly state?: NonNullable<PluginRecord['previous']>['state'];
+    },
   ): Promise<void> {
     const { records } = this.#parts;
-    const settled = await applySettings(version.manifest, { settings: settings ?? plugin.record.settings, secrets: plugin.record.secrets }, {});
+    const settled = await applySettings(
+      version.manifest,
+      { settings: settings ?? plugin.record.settings, secrets: plugin.record.secrets },
+      {},
+    );
     const commit = (): void => {
       const { previous: _former, dockerConfig: _config, ...kept } = plugin.record;
-      plugin.record = { ...kept, ...version, ...settled, privileges: privilegesOf(version.manifest), ...(previous === undefined ? {} : { previous }) };
+      plugin.record = {
+        ...kept,
+        ...version,
+        ...settled,
+        privileges: privilegesOf(version.manifest),
+        ...(previous === undefined ? {} : { previous }),
+      };
       records.put(plugin.record);
     };
     if (state !== undefined) records.restoreState(plugin.name, state);
@@ -179,17 +240,31 @@ export class Changes {
       if (plugin.record.enabled) await plugin.serving();
       return;
     }
-    await plugin.swap(version, { ...settled, isExclusive: isExclusive(version.manifest), prove: (next) => this.#prove(plugin, next), commit });
+    await plugin.swap(version, {
+      ...settled,
+      isExclusive: isExclusive(version.manifest),
+      prove: (next) => this.#prove(plugin, next),
+      commit,
+    });
   }
 
   /** What a new generation must show before it serves: its own checks, and everything that the old one had. */
   async #prove(plugin: Plugin, next: Generation): Promise<void> {
     const signal = AbortSignal.timeout(60_000);
     const failed = (await next.link.selfTest(true, signal)).filter(({ ok }) => !ok);
-    if (failed.length > 0) throw conflict(`its self-test failed: ${failed.map(({ name, message }) => `${name}: ${message}`).join('; ')}`, { hint: failed[0]?.hint });
+    if (failed.length > 0)
+      throw conflict(`its self-test failed: ${failed.map(({ name, message }) => `${name}: ${message}`).join('; ')}`, {
+        hint: failed[0]?.hint,
+      });
     const { options, registry } = this.#parts;
     const missing = await next.missing(refsOf(options.database, registry.served(plugin)), signal);
-    if (missing.length > 0) throw conflict(`it does not have ${missing.slice(0, 5).map(({ kind, id }) => `${kind} ${id}`).join(', ')}, which the running version has`);
+    if (missing.length > 0)
+      throw conflict(
+        `it does not have ${missing
+          .slice(0, 5)
+          .map(({ kind, id }) => `${kind} ${id}`)
+          .join(', ')}, which the running version has`,
+      );
   }
 
   #asPrevious(record: PluginRecord, next: Version): NonNullable<PluginRecord['previous']> {
@@ -215,7 +290,14 @@ export class Changes {
   #add(given: Omit<PluginRecord, 'id' | 'builtIn' | 'isInstalled' | 'privileges' | 'uid'>): Plugin {
     const { records, registry, make } = this.#parts;
     const isRoot = given.manifest.privileges?.user === 'root' || given.manifest.privileges?.unconfined === true;
-    const record: PluginRecord = { ...given, id: randomId(), builtIn: false, isInstalled: true, privileges: privilegesOf(given.manifest), uid: isRoot ? 0 : records.freeUid() };
+    const record: PluginRecord = {
+      ...given,
+      id: randomId(),
+      builtIn: false,
+      isInstalled: true,
+      privileges: privilegesOf(given.manifest),
+      uid: isRoot ? 0 : records.freeUid(),
+    };
     records.put(record);
     const plugin = make(record);
     registry.add(plugin);
@@ -226,7 +308,8 @@ export class Changes {
     if (wished === undefined) return defaultPlacement(manifest);
     const { placement: allowed = ['process'] } = manifest;
     if (wished === 'container' || wished === 'external') throw notImplemented(`a plugin cannot be installed as ${wished}`);
-    if (!allowed.includes(wished)) throw forbidden(`plugin ${manifest.name} does not run in placement ${wished}`, { hint: `its manifest allows ${allowed.join(', ')}` });
+    if (!allowed.includes(wished))
+      throw forbidden(`plugin ${manifest.name} does not run in placement ${wished}`, { hint: `its manifest allows ${allowed.join(', ')}` });
     return wished;
   }
 
@@ -235,7 +318,8 @@ export class Changes {
   }
 
   #checkFree(name: string): void {
-    if (this.#parts.registry.has(name)) throw alreadyExists(`plugin ${name} is installed already`, { hint: 'upgrade it, or choose another name with an alias' });
+    if (this.#parts.registry.has(name))
+      throw alreadyExists(`plugin ${name} is installed already`, { hint: 'upgrade it, or choose another name with an alias' });
   }
 
   async #keepOrDiscard<Result>(version: Version, work: () => Promise<Result>): Promise<Result> {
@@ -248,7 +332,8 @@ export class Changes {
   }
 
   #discard(version: Version | undefined): void {
-    if (version !== undefined && version.dir.startsWith(this.#parts.records.codeRoot)) rmSync(version.dir, { recursive: true, force: true });
+    if (version !== undefined && version.dir.startsWith(this.#parts.records.codeRoot))
+      rmSync(version.dir, { recursive: true, force: true });
   }
 }
 
@@ -256,10 +341,12 @@ const isExclusive = ({ state }: Manifest): boolean => state?.upgrade === 'exclus
 
 /** Objects bind to a driver's name: a version that lacks one would strand them. */
 function checkSuccessor(before: Manifest, after: Manifest): void {
-  if (after.name !== before.name) throw invalidArgument(`${after.name} is another plugin than ${before.name}`, { hint: 'install it beside' });
+  if (after.name !== before.name)
+    throw invalidArgument(`${after.name} is another plugin than ${before.name}`, { hint: 'install it beside' });
   for (const { contract, drivers } of before.provides) {
     const kept = after.provides.find((provided) => provided.contract === contract)?.drivers ?? [];
     const lost = drivers.find((driver) => !kept.includes(driver));
-    if (lost !== undefined) throw conflict(`version ${after.version} has no ${contract} driver ${lost}, which version ${before.version} has`);
+    if (lost !== undefined)
+      throw conflict(`version ${after.version} has no ${contract} driver ${lost}, which version ${before.version} has`);
   }
 }

@@ -12,7 +12,13 @@ export class Generation {
   readonly #drivers: Map<string, object>;
   readonly #found = new Map<string, object>();
 
-  private constructor(given: { readonly number: number; readonly version: Version; readonly link: Link; readonly startedInMs: number; readonly drivers: Map<string, object> }) {
+  private constructor(given: {
+    readonly number: number;
+    readonly version: Version;
+    readonly link: Link;
+    readonly startedInMs: number;
+    readonly drivers: Map<string, object>;
+  }) {
     this.number = given.number;
     this.version = given.version;
     this.link = given.link;
@@ -23,13 +29,31 @@ export class Generation {
   /** Configures a link; a failure ends it. */
   static async over(
     link: Link,
-    { number, version, settings, secrets, began }: { readonly number: number; readonly version: Version; readonly settings: Readonly<Record<string, unknown>>; readonly secrets: Readonly<Record<string, string>>; readonly began: number },
+    {
+      number,
+      version,
+      settings,
+      secrets,
+      began,
+    }: {
+      readonly number: number;
+      readonly version: Version;
+      readonly settings: Readonly<Record<string, unknown>>;
+      readonly secrets: Readonly<Record<string, string>>;
+      readonly began: number;
+    },
   ): Promise<Generation> {
     try {
       const { problems, drivers } = await Promise.race([link.configure(settings, secrets), diedMeanwhile(link.ended)]);
       const fatal = problems.filter((problem) => problem.fatal);
       if (fatal.length > 0) throw misconfigured(version.manifest.name, fatal.map(({ path, message }) => `${path}: ${message}`).join('; '));
-      return new Generation({ number, version, link, startedInMs: Math.round(performance.now() - began), drivers: asPromised(version, drivers) });
+      return new Generation({
+        number,
+        version,
+        link,
+        startedInMs: Math.round(performance.now() - began),
+        drivers: asPromised(version, drivers),
+      });
     } catch (error) {
       await link.kill('it could not be configured');
       throw error;
@@ -59,10 +83,14 @@ export class Generation {
 }
 
 export function misconfigured(name: string, what: string): Error {
-  return invalidArgument(`plugin ${name} does not take its settings: ${what}`, { reason: 'MISCONFIGURED', hint: `change them with: gantry plugin set ${name} KEY=value` });
+  return invalidArgument(`plugin ${name} does not take its settings: ${what}`, {
+    reason: 'MISCONFIGURED',
+    hint: `change them with: gantry plugin set ${name} KEY=value`,
+  });
 }
 
-const isOpen = ({ manifest }: Version, contract: string): boolean => manifest.provides.some((provided) => provided.contract === contract && provided.drivers.includes('*'));
+const isOpen = ({ manifest }: Version, contract: string): boolean =>
+  manifest.provides.some((provided) => provided.contract === contract && provided.drivers.includes('*'));
 
 /** A plugin may offer no more and no less than its manifest says: privileges were granted to the manifest. */
 function asPromised({ manifest }: Version, drivers: readonly OfferedDriver[]): Map<string, object> {
@@ -70,11 +98,15 @@ function asPromised({ manifest }: Version, drivers: readonly OfferedDriver[]): M
   const result = new Map<string, object>();
   for (const { contract, name, driver } of drivers) {
     const key = `${contract}/${name}`;
-    if (!promised.has(key)) throw conflict(`plugin ${manifest.name} offers ${contract} driver ${name}, which its manifest does not name`, { reason: 'MANIFEST_MISMATCH' });
+    if (!promised.has(key))
+      throw conflict(`plugin ${manifest.name} offers ${contract} driver ${name}, which its manifest does not name`, {
+        reason: 'MANIFEST_MISMATCH',
+      });
     result.set(key, driver);
   }
   const missing = [...promised].find((key) => !result.has(key) && !key.endsWith('/*'));
-  if (missing !== undefined) throw conflict(`plugin ${manifest.name} does not offer ${missing}, which its manifest names`, { reason: 'MANIFEST_MISMATCH' });
+  if (missing !== undefined)
+    throw conflict(`plugin ${manifest.name} does not offer ${missing}, which its manifest names`, { reason: 'MANIFEST_MISMATCH' });
   return result;
 }
 

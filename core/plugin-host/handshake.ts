@@ -15,10 +15,7 @@ export interface HandshakeFacts {
 }
 
 /** Agrees on versions and lets the plugin prove that it is the one that was started, with the manifest that the user saw. */
-export async function handshake(
-  service: PluginService,
-  { manifest, token, instance, engineVersion, ctx }: HandshakeFacts,
-): Promise<void> {
+export async function handshake(service: PluginService, { manifest, token, instance, engineVersion, ctx }: HandshakeFacts): Promise<void> {
   const challenge = randomBytes(32);
   const answer = await service.handshake(
     { engineVersion, bootstrap: 1, offers: contracts.map((contract) => ({ contract, versions: contractVersions })), instance, challenge },
@@ -35,13 +32,22 @@ export async function handshake(
     ['name', answer.name, manifest.name],
     ['version', answer.version, manifest.version],
   ] as const) {
-    if (said !== wanted) throw forbidden(`plugin ${manifest.name} says that its ${what} is ${JSON.stringify(said)}, its manifest says ${JSON.stringify(wanted)}`, { reason: 'MANIFEST_MISMATCH' });
+    if (said !== wanted)
+      throw forbidden(
+        `plugin ${manifest.name} says that its ${what} is ${JSON.stringify(said)}, its manifest says ${JSON.stringify(wanted)}`,
+        { reason: 'MANIFEST_MISMATCH' },
+      );
   }
   const granted = new Set<string>(manifest.provides.map(({ contract }) => contract));
   for (const { contract, version } of answer.contracts) {
-    if (!granted.has(contract)) throw forbidden(`plugin ${manifest.name} offers contract ${contract}, which its manifest does not name`, { reason: 'MANIFEST_MISMATCH' });
+    if (!granted.has(contract))
+      throw forbidden(`plugin ${manifest.name} offers contract ${contract}, which its manifest does not name`, {
+        reason: 'MANIFEST_MISMATCH',
+      });
     if (!contractVersions.includes(version)) {
-      throw conflict(`plugin ${manifest.name} speaks ${contract} ${version}, the engine ${contractVersions.join(', ')}`, { reason: 'NO_COMMON_VERSION' });
+      throw conflict(`plugin ${manifest.name} speaks ${contract} ${version}, the engine ${contractVersions.join(', ')}`, {
+        reason: 'NO_COMMON_VERSION',
+      });
     }
   }
 }

@@ -19,24 +19,34 @@ export function hostContext({ database, events, log }: HostParts, { manifest, on
   const granted = manifest.privileges?.host ?? [];
   const bucket = new TokenBucket(200);
   const state = stateStore(database, facts.name);
-  const metered = <Given extends readonly unknown[], Answer>(call: (...given: Given) => Promise<Answer>) => async (...given: Given): Promise<Answer> => {
-    if (!bucket.take()) throw exhausted(`plugin ${facts.name} asks the engine more than 200 times a second`, { reason: 'RATE_LIMITED' });
-    return call(...given);
-  };
+  const metered =
+    <Given extends readonly unknown[], Answer>(call: (...given: Given) => Promise<Answer>) =>
+    async (...given: Given): Promise<Answer> => {
+      if (!bucket.take()) throw exhausted(`plugin ${facts.name} asks the engine more than 200 times a second`, { reason: 'RATE_LIMITED' });
+      return call(...given);
+    };
   return {
     ...facts,
     log: log.child({ plugin: facts.name }),
     state: { get: metered(state.get), put: metered(state.put), list: metered(state.list) },
     lookup: metered(async (kind, id) => {
-      const fields = granted.filter((grant) => grant === `lookup:${kind}` || grant.startsWith(`lookup:${kind}.`)).map((grant) => grant.split('.')[1]);
-      if (fields.length === 0) throw forbidden(`plugin ${facts.name} may not look up a ${kind}`, { hint: `its manifest needs "lookup:${kind}" in privileges.host` });
+      const fields = granted
+        .filter((grant) => grant === `lookup:${kind}` || grant.startsWith(`lookup:${kind}.`))
+        .map((grant) => grant.split('.')[1]);
+      if (fields.length === 0)
+        throw forbidden(`plugin ${facts.name} may not look up a ${kind}`, {
+          hint: `its manifest needs "lookup:${kind}" in privileges.host`,
+        });
       const found = lookupFacts(database, kind, id);
       if (found === undefined || fields.includes(undefined)) return found;
       return Object.fromEntries(Object.entries(found).filter(([key]) => key === 'id' || fields.includes(key)));
     }),
     async *subscribe(topics, { signal }) {
       for (const topic of topics) {
-        if (!granted.includes(`subscribe:${topic}`)) throw forbidden(`plugin ${facts.name} may not subscribe to ${topic}`, { hint: `its manifest needs "subscribe:${topic}" in privileges.host` });
+        if (!granted.includes(`subscribe:${topic}`))
+          throw forbidden(`plugin ${facts.name} may not subscribe to ${topic}`, {
+            hint: `its manifest needs "subscribe:${topic}" in privileges.host`,
+          });
       }
       for await (const event of events.subscribe({ filters: { type: [...topics] }, signal })) yield { ...event };
     },
@@ -55,7 +65,11 @@ export function hostServiceOf(host: HostContext): HostService {
       const entry = await host.state.get(key);
       return entry === undefined ? {} : { entry };
     },
-    statePut: ({ writes, relaxed }) => host.state.put(writes.map((write) => ({ ...write, value: write.value })), { relaxed }),
+    statePut: ({ writes, relaxed }) =>
+      host.state.put(
+        writes.map((write) => ({ ...write, value: write.value })),
+        { relaxed },
+      ),
     async *stateList({ prefix }) {
       yield* await host.state.list(prefix);
     },

@@ -7,7 +7,8 @@ import { privilegesOf } from '../plugin-install/index.ts';
 import { KeyedMutex, withDeadline } from '../support/index.ts';
 import { Changes } from './changes.ts';
 import { callByHand } from './call.ts';
-import type { PluginHostOptions } from './options.ts';
+import type { Generation } from './generation.ts';
+import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
 import { Plugin } from './plugin.ts';
 import { defaultPolicy, type PluginPolicy } from './policy.ts';
 import type { PluginRecord } from './record.ts';
@@ -24,7 +25,7 @@ interface Guarded {
 
 /** Finds plugins, starts each when first needed, hands out their drivers behind guards, changes them while containers run. */
 export class PluginHost implements Drivers, Plugins, AsyncDisposable {
-  readonly #options: PluginHostOptions;
+  readonly #options: HostOptions;
   readonly #policy: PluginPolicy;
   readonly #records: Records;
   readonly #registry: Registry;
@@ -34,9 +35,10 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   readonly #guarded = new Map<string, Guarded>();
   readonly #preferred = new Map<DriverKind, Promise<string>>();
 
-  constructor(options: PluginHostOptions) {
+  constructor(given: PluginHostOptions) {
+    const options = withDefaultsOf(given);
     this.#options = options;
-    this.#policy = { ...defaultPolicy, ...options.policy };
+    this.#policy = { ...defaultPolicy, ...options.pluginPolicy };
     this.#records = new Records(options);
     this.#registry = new Registry(pluginState(options.database, 'engine'));
     this.#changes = new Changes({
@@ -169,7 +171,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const plugin = this.#registry.find(name);
     const hard = this.users(name).filter((user) => user.hard);
     if (hard.length > 0 && !force) {
-      throw conflict(`plugin ${plugin.name} is in use by ${listed(hard)}`, { reason: 'PLUGIN_IN_USE', facts: { users: hard }, hint: 'stop these first, or disable it with force' });
+      throw conflict(`plugin ${plugin.name} is in use by ${listed(hard)}`, {
+        reason: 'PLUGIN_IN_USE',
+        facts: { users: hard },
+        hint: 'stop these first, or disable it with force',
+      });
     }
     this.#decide(plugin, { enabled: false });
     this.#preferred.clear();
@@ -181,7 +187,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const plugin = this.#registry.find(name);
     const users = this.users(name);
     if (users.length > 0 && !force) {
-      throw conflict(`plugin ${plugin.name} has ${listed(users)}`, { reason: 'PLUGIN_IN_USE', facts: { users }, hint: 'remove these first, or force: they stay and work again after a new install' });
+      throw conflict(`plugin ${plugin.name} has ${listed(users)}`, {
+        reason: 'PLUGIN_IN_USE',
+        facts: { users },
+        hint: 'remove these first, or force: they stay and work again after a new install',
+      });
     }
     await this.#changes.remove(plugin, { keepData: users.length > 0 });
     this.#preferred.clear();
@@ -212,10 +222,24 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const label = `${kind} driver ${name}`;
     const isOurs = placement === 'in-process';
     // A built-in part in this process is as dependable as the engine: it has no bulkhead that could be full.
-    const load = once(this.#loads, plugin.name, () => new Load(`plugin ${plugin.name}`, isOurs ? { concurrency: 1_000, queue: 10_000, breaker: 1_000 } : { concurrency: manifest.concurrency ?? 16 }));
+    const load = once(
+      this.#loads,
+      plugin.name,
+      () =>
+        new Load(
+          `plugin ${plugin.name}`,
+          isOurs ? { concurrency: 1_000, queue: 10_000, breaker: 1_000 } : { concurrency: manifest.concurrency ?? 16 },
+        ),
+    );
     const mutex = once(this.#mutexes, `${kind}/${name}`, () => new KeyedMutex());
     const target = Object.keys(methods).length === 0 ? naive : routed(plugin, kind, name, naive, methods);
-    return guard(target, methods, { label, load, mutex, timeouts: timeoutsOf(plugin.record, kind), onInvalid: (reason) => plugin.strike(reason) });
+    return guard(target, methods, {
+      label,
+      load,
+      mutex,
+      timeouts: timeoutsOf(plugin.record, kind),
+      onInvalid: (reason) => plugin.strike(reason),
+    });
   }
 
   /** A plugin that leaves names of the kind open and has this one. */
@@ -256,7 +280,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   }
 
   /** A generation that followed another is asked whether it has all that the engine believes it has. */
-  async #reconcile(plugin: Plugin, generation: Parameters<Plugin['swap']>[1] extends never ? never : NonNullable<Plugin['current']>): Promise<void> {
+  async #reconcile(plugin: Plugin, generation: Generation): Promise<void> {
     try {
       const refs = refsOf(this.#options.database, this.#registry.served(plugin));
       const missing = await withDeadline(30_000, ({ signal }) => generation.missing(refs, signal));
@@ -277,7 +301,8 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   #publish(plugin: Plugin, action: string, attributes: Readonly<Record<string, string>> = {}): void {
     this.#options.events.publish('plugin', action, plugin.record.id, { name: plugin.name, ...attributes });
-    if (action === 'crash' || action === 'quarantine' || action === 'hang') this.#options.log.warn({ plugin: plugin.name, ...attributes }, `plugin ${action}`);
+    if (action === 'crash' || action === 'quarantine' || action === 'hang')
+      this.#options.log.warn({ plugin: plugin.name, ...attributes }, `plugin ${action}`);
   }
 }
 
@@ -297,5 +322,17 @@ function timeoutsOf({ manifest: { timeouts = {} } }: PluginRecord, kind: DriverK
 
 function rejectedInfo({ dir, reason }: { readonly dir: string; readonly reason: string }): PluginInfo {
   const nothing = { provides: [], shadowed: [], settings: {}, secrets: [], privileges: [], output: [], restarts: 0 };
-  return { id: '', name: dir, version: '', description: '', source: `folder:${dir}`, builtIn: false, placement: 'process', enabled: false, state: 'failed', error: reason, ...nothing };
+  return {
+    id: '',
+    name: dir,
+    version: '',
+    description: '',
+    source: `folder:${dir}`,
+    builtIn: false,
+    placement: 'process',
+    enabled: false,
+    state: 'failed',
+    error: reason,
+    ...nothing,
+  };
 }

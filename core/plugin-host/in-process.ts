@@ -5,9 +5,13 @@ import type { Link, OfferedDriver } from './link.ts';
 import type { Version } from './record.ts';
 
 /** Imports a plugin's main module into the engine's process. It is as trusted as the engine, and its end is the engine's. */
-export async function startInProcess(version: Version, hostFor: (config: HostContext['config'], secrets: HostContext['secrets'], signal: AbortSignal) => HostContext): Promise<Link> {
+export async function startInProcess(
+  version: Version,
+  hostFor: (config: HostContext['config'], secrets: HostContext['secrets'], signal: AbortSignal) => HostContext,
+): Promise<Link> {
   const { manifest } = version;
-  if (manifest.entry.node === undefined) throw invalidArgument(`plugin ${manifest.name} has no entry.node, so it cannot run in the engine's process`);
+  if (manifest.entry.node === undefined)
+    throw invalidArgument(`plugin ${manifest.name} has no entry.node, so it cannot run in the engine's process`);
   const { module } = await loadPlugin(version.dir);
   const ending = new AbortController();
   const ended = Promise.withResolvers<{ readonly reason: string }>();

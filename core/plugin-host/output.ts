@@ -25,7 +25,15 @@ export class Output {
     return this.#lines.slice(-count).map(({ line }) => line);
   }
 
-  async *read({ tail = keptLines, follow = false, signal }: { readonly tail?: number; readonly follow?: boolean; readonly signal?: AbortSignal | undefined }): AsyncIterable<PluginLine> {
+  async *read({
+    tail = keptLines,
+    follow = false,
+    signal,
+  }: {
+    readonly tail?: number;
+    readonly follow?: boolean;
+    readonly signal?: AbortSignal | undefined;
+  }): AsyncIterable<PluginLine> {
     let position = this.#dropped + Math.max(0, this.#lines.length - tail);
     let wake = (): void => {};
     const onLine = (): void => wake();

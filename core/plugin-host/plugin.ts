@@ -211,7 +211,13 @@ export class Plugin {
       return generation;
     } catch (error) {
       this.#failed(error);
-      if (GantryError.is(error)) throw new GantryError(error.code, `plugin ${this.name} failed to start: ${error.message}`, { hint: error.hint, reason: error.reason, facts: error.facts, cause: error });
+      if (GantryError.is(error))
+        throw new GantryError(error.code, `plugin ${this.name} failed to start: ${error.message}`, {
+          hint: error.hint,
+          reason: error.reason,
+          facts: error.facts,
+          cause: error,
+        });
       throw unavailable(`plugin ${this.name} failed to start: ${messageOf(error)}`, { cause: error });
     }
   }
@@ -227,7 +233,11 @@ export class Plugin {
       const link = await this.#parts.start(this, version, number, signal);
       return await Generation.over(link, { number, version, settings: withDefaults(version.manifest, settings), secrets, began });
     } catch (error) {
-      if (signal.aborted) throw deadlineExceeded(`it was not ready within ${timeoutMs / 1e3} s`, { cause: error, hint: 'see what it printed: gantry plugin logs' });
+      if (signal.aborted)
+        throw deadlineExceeded(`it was not ready within ${timeoutMs / 1e3} s`, {
+          cause: error,
+          hint: 'see what it printed: gantry plugin logs',
+        });
       throw error;
     }
   }
@@ -282,7 +292,10 @@ export class Plugin {
 
   #quarantine(reason: string): void {
     const { quarantineMs } = this.#parts.policy;
-    this.#error = { message: reason, hint: `look at: gantry plugin logs ${this.name}; try it again with: gantry plugin enable ${this.name}` };
+    this.#error = {
+      message: reason,
+      hint: `look at: gantry plugin logs ${this.name}; try it again with: gantry plugin enable ${this.name}`,
+    };
     this.#become('quarantined');
     this.#parts.onEvent(this, 'quarantine', { reason });
     this.#retryIn(quarantineMs[Math.min(this.#quarantines, quarantineMs.length - 1)] ?? 60_000);
@@ -309,9 +322,13 @@ export class Plugin {
   #refuse(): void {
     const { name } = this;
     const because = this.#error === undefined ? '' : `: ${this.#error.message}`;
-    if (!this.record.enabled) throw conflict(`plugin ${name} is disabled`, { hint: `gantry plugin enable ${name}`, reason: 'PLUGIN_DISABLED' });
+    if (!this.record.enabled)
+      throw conflict(`plugin ${name} is disabled`, { hint: `gantry plugin enable ${name}`, reason: 'PLUGIN_DISABLED' });
     if (this.#state === 'quarantined' || this.#state === 'incompatible' || this.#state === 'misconfigured')
-      throw conflict(`plugin ${name} is ${this.#state}${because}`, { hint: this.#error?.hint ?? `gantry plugin inspect ${name}`, reason: 'PLUGIN_UNUSABLE' });
+      throw conflict(`plugin ${name} is ${this.#state}${because}`, {
+        hint: this.#error?.hint ?? `gantry plugin inspect ${name}`,
+        reason: 'PLUGIN_UNUSABLE',
+      });
   }
 
   /** Resolves at the next successful start, or fails with why the last one did not succeed. */
@@ -321,7 +338,10 @@ export class Plugin {
       await within(started, this.#parts.policy.waitMs, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      throw unavailable(`plugin ${this.name} is down${this.#error === undefined ? '' : `: ${this.#error.message}`}`, { cause: error, hint: `gantry plugin logs ${this.name}` });
+      throw unavailable(`plugin ${this.name} is down${this.#error === undefined ? '' : `: ${this.#error.message}`}`, {
+        cause: error,
+        hint: `gantry plugin logs ${this.name}`,
+      });
     }
   }
 

@@ -40,11 +40,22 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
   const hostSocket = join(folder, 'h.sock');
   const socket = join(folder, 'd.sock');
   const hostService = hostServiceOf(host);
-  undo.use(await serveGrpc(hostSocket, ['host'], new Dispatcher({ find: (service) => (service === 'host' ? hostService : undefined), ctx: (facts) => ({ ...facts, log }) })));
+  undo.use(
+    await serveGrpc(
+      hostSocket,
+      ['host'],
+      new Dispatcher({ find: (service) => (service === 'host' ? hostService : undefined), ctx: (facts) => ({ ...facts, log }) }),
+    ),
+  );
   chownSync(hostSocket, start.uid, start.uid);
   const token = randomBytes(32).toString('base64');
   const said = new Greeting(output);
-  const launched = undo.use(await launch({ ...programOf(start), env: environment(start, { token, socket, hostSocket }), onLine: said.onLine, ...confinement(start) }, { signal }));
+  const launched = undo.use(
+    await launch(
+      { ...programOf(start), env: environment(start, { token, socket, hostSocket }), onLine: said.onLine, ...confinement(start) },
+      { signal },
+    ),
+  );
   await Promise.race([said.heard, diedEarly(launched, output), aborted(signal)]);
   const wire = await connectGrpc(`unix://${socket}`, { connectTimeoutMs: 5_000 });
   undo.defer(() => wire.close());
@@ -76,7 +87,10 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
 function makeFolder({ host, instance, uid }: ProcessStart): string {
   const folder = join(host.runDir, instance.slice(instance.lastIndexOf('.') + 1));
   const bytes = Buffer.byteLength(join(folder, 'd.sock'));
-  if (bytes > 107) throw invalidArgument(`the socket of a plugin would have a path of ${bytes} bytes, and at most 107 work`, { hint: 'choose a shorter --exec-root' });
+  if (bytes > 107)
+    throw invalidArgument(`the socket of a plugin would have a path of ${bytes} bytes, and at most 107 work`, {
+      hint: 'choose a shorter --exec-root',
+    });
   rmSync(folder, { recursive: true, force: true });
   for (const path of [host.dataDir, host.runDir, folder]) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -93,7 +107,10 @@ function programOf({ version: { dir, manifest } }: ProcessStart) {
   return { argv: [isAbsolute(program) ? program : join(dir, program), ...rest], cwd: dir };
 }
 
-function environment({ host, instance }: ProcessStart, { token, socket, hostSocket }: { readonly token: string; readonly socket: string; readonly hostSocket: string }) {
+function environment(
+  { host, instance }: ProcessStart,
+  { token, socket, hostSocket }: { readonly token: string; readonly socket: string; readonly hostSocket: string },
+) {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     GANTRY_PLUGIN: '1',

@@ -29,7 +29,11 @@ export interface PluginRecord extends Version {
   readonly address?: string;
   readonly token?: string;
   /** What `rollback` brings back; `state` when the new version's format is another. */
-  readonly previous?: Version & { readonly privileges: readonly Privilege[]; readonly settings: Readonly<Record<string, unknown>>; readonly state?: readonly StateEntry[] };
+  readonly previous?: Version & {
+    readonly privileges: readonly Privilege[];
+    readonly settings: Readonly<Record<string, unknown>>;
+    readonly state?: readonly StateEntry[];
+  };
 }
 
 /** The part of a record that is stored for a plugin that is found in a folder at each start. */

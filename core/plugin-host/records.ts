@@ -5,16 +5,16 @@ import type { Placement } from '@gantry/sdk/engine';
 import { PluginRows } from '../metadata/index.ts';
 import { privilegesOf, sweepStaging } from '../plugin-install/index.ts';
 import { discoverPlugins, type Rejected } from './discover.ts';
-import type { PluginHostOptions } from './options.ts';
+import type { HostOptions } from './options.ts';
 import { type Decisions, idOfName, type PluginRecord } from './record.ts';
 
 /** The records of all plugins: found in folders at each start, or installed for good. */
 export class Records {
   readonly rejected: Rejected[] = [];
-  readonly #options: PluginHostOptions;
+  readonly #options: HostOptions;
   readonly #rows: PluginRows<PluginRecord | Decisions>;
 
-  constructor(options: PluginHostOptions) {
+  constructor(options: HostOptions) {
     this.#options = options;
     this.#rows = new PluginRows(options.database);
   }
@@ -73,7 +73,7 @@ export class Records {
   }
 
   #found(dir: string, manifest: Manifest, decided: PluginRecord | Decisions | undefined): PluginRecord {
-    const builtIn = !relative(this.#options.ownPlugins, dir).startsWith('..');
+    const builtIn = !relative(this.#options.pluginDirs[0] ?? '/', dir).startsWith('..');
     return {
       id: idOfName(manifest.name),
       name: manifest.name,
@@ -88,7 +88,8 @@ export class Records {
       settings: { ...decided?.settings, ...this.#given(manifest) },
       secrets: decided?.secrets ?? {},
       privileges: privilegesOf(manifest),
-      uid: decided?.uid ?? (manifest.privileges?.user === 'root' || manifest.privileges?.unconfined === true ? 0 : this.#uidOf(manifest.name)),
+      uid:
+        decided?.uid ?? (manifest.privileges?.user === 'root' || manifest.privileges?.unconfined === true ? 0 : this.#uidOf(manifest.name)),
     };
   }
 
@@ -105,7 +106,9 @@ export class Records {
 
   #given({ name, provides }: Manifest): Readonly<Record<string, unknown>> {
     const { pluginSettings = {}, kindSettings = {} } = this.#options;
-    return Object.assign({}, ...provides.map(({ contract }) => kindSettings[contract]), pluginSettings[name]) as Readonly<Record<string, unknown>>;
+    return Object.assign({}, ...provides.map(({ contract }) => kindSettings[contract]), pluginSettings[name]) as Readonly<
+      Record<string, unknown>
+    >;
   }
 }
 

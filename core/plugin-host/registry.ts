@@ -35,22 +35,32 @@ export class Registry {
     const [only] = starting;
     if (only !== undefined && starting.length === 1) return only;
     if (only !== undefined) throw conflict(`plugin id ${name} is the beginning of ${starting.length} ids`);
-    throw notFound(`plugin ${JSON.stringify(name)} not found`, { hint: `installed: ${this.all().map((plugin) => plugin.name).join(', ')}` });
+    throw notFound(`plugin ${JSON.stringify(name)} not found`, {
+      hint: `installed: ${this.all()
+        .map((plugin) => plugin.name)
+        .join(', ')}`,
+    });
   }
 
   provider(kind: DriverKind, name: string): Plugin | undefined {
-    const offering = this.all().filter(({ record }) => record.manifest.provides.some(({ contract, drivers }) => contract === kind && drivers.includes(name)));
+    const offering = this.all().filter(({ record }) =>
+      record.manifest.provides.some(({ contract, drivers }) => contract === kind && drivers.includes(name)),
+    );
     const bound = this.#bindings.get(`bind/${kind}/${name}`)?.value;
     return offering.find((plugin) => plugin.name === bound) ?? offering.find(({ record }) => record.enabled) ?? offering[0];
   }
 
   /** Plugins that leave names of this kind open. */
   open(kind: DriverKind): readonly Plugin[] {
-    return this.all().filter(({ record }) => record.enabled && record.manifest.provides.some(({ contract, drivers }) => contract === kind && drivers.includes('*')));
+    return this.all().filter(
+      ({ record }) =>
+        record.enabled && record.manifest.provides.some(({ contract, drivers }) => contract === kind && drivers.includes('*')),
+    );
   }
 
   bind(kind: DriverKind, name: string, plugin: Plugin): void {
-    if (!serves(plugin).some(([contract, driver]) => contract === kind && driver === name)) throw notFound(`plugin ${plugin.name} has no ${kind} driver ${name}`);
+    if (!serves(plugin).some(([contract, driver]) => contract === kind && driver === name))
+      throw notFound(`plugin ${plugin.name} has no ${kind} driver ${name}`);
     this.#bindings.put([{ key: `bind/${kind}/${name}`, value: plugin.name }]);
   }
 
@@ -80,7 +90,10 @@ export class Registry {
 
   unknown(kind: DriverKind, name: string, more: readonly string[] = []): Error {
     const installed = [...this.names(kind), ...more];
-    return notFound(`${kind} driver "${name}" not found`, { hint: `installed ${kind} drivers: ${installed.join(', ') || 'none'}`, reason: 'DRIVER_NOT_FOUND' });
+    return notFound(`${kind} driver "${name}" not found`, {
+      hint: `installed ${kind} drivers: ${installed.join(', ') || 'none'}`,
+      reason: 'DRIVER_NOT_FOUND',
+    });
   }
 }
 

@@ -19,7 +19,9 @@ export function linkOver(
   });
   return {
     async configure(settings, secrets) {
-      const { problems, drivers, needsRestart } = await withDeadline(settleMs, ({ signal }) => service.configure({ settings, secrets, revision: 1 }, ctx(signal)));
+      const { problems, drivers, needsRestart } = await withDeadline(settleMs, ({ signal }) =>
+        service.configure({ settings, secrets, revision: 1 }, ctx(signal)),
+      );
       return { problems, drivers: drivers.map(offered), needsRestart };
     },
     async find(contract, driver) {
@@ -30,7 +32,8 @@ export function linkOver(
         throw error;
       }
     },
-    names: async (contract: DriverKind | string) => (await withDeadline(2_000, ({ signal }) => service.names({ contract }, ctx(signal)))).names,
+    names: async (contract: DriverKind | string) =>
+      (await withDeadline(2_000, ({ signal }) => service.names({ contract }, ctx(signal)))).names,
     reconcile: (refs, signal) => service.reconcile(refs, ctx(signal)),
     selfTest: async (deep, signal) => (await service.selfTest({ deep }, ctx(signal))).checks,
     ping: (signal) => service.ping({}, ctx(signal)),

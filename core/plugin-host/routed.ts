@@ -12,14 +12,15 @@ type Streaming = (request: unknown, ctx: Ctx) => AsyncIterable<unknown>;
  * next generation. Streams are opened again by who reads them.
  */
 export function routed(plugin: Plugin, contract: string, name: string, shape: object, methods: MethodTable): object {
-  const object: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(shape)) if (typeof value !== 'function') object[key] = value;
+  // What is no method of the contract stays as it is: constants above all.
+  const object = Object.create(shape) as Record<string, unknown>;
   for (const [method, options] of Object.entries(methods)) {
     if (typeof Reflect.get(shape, method) !== 'function') continue;
     const call = async (generation: Generation, request: unknown, ctx: Ctx): Promise<unknown> => {
       const driver = await generation.driver(contract, name);
       const found = driver && (Reflect.get(driver, method) as (request: unknown, ctx: Ctx) => unknown);
-      if (found === undefined) throw new GantryError('not_implemented', `${contract} driver ${name} of plugin ${plugin.name} has no ${method} any more`);
+      if (found === undefined)
+        throw new GantryError('not_implemented', `${contract} driver ${name} of plugin ${plugin.name} has no ${method} any more`);
       return Reflect.apply(found, driver, [request, ctx]);
     };
     object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, call);
@@ -56,5 +57,8 @@ const isLost = (error: unknown): boolean => GantryError.is(error) && (error.reas
 async function forgotten(plugin: Plugin, generation: Generation, signal: AbortSignal): Promise<void> {
   if (plugin.current !== generation) return;
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(1_000)]);
-  await Promise.race([generation.ended, new Promise<void>((resolve) => timeout.addEventListener('abort', () => resolve(), { once: true }))]);
+  await Promise.race([
+    generation.ended,
+    new Promise<void>((resolve) => timeout.addEventListener('abort', () => resolve(), { once: true })),
+  ]);
 }

@@ -34,7 +34,9 @@ export async function applySettings(manifest: Manifest, before: Settled, changes
 
 /** With the schema's defaults filled in: what the plugin gets. */
 export function withDefaults(manifest: Manifest, settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const defaults = Object.entries(schemaOf(manifest)?.properties ?? {}).flatMap(([key, { default: value }]) => (value === undefined ? [] : [[key, value] as const]));
+  const defaults = Object.entries(schemaOf(manifest)?.properties ?? {}).flatMap(([key, { default: value }]) =>
+    value === undefined ? [] : [[key, value] as const],
+  );
   return { ...Object.fromEntries(defaults), ...settings };
 }
 
@@ -69,7 +71,9 @@ function typed(value: unknown, type: string | undefined): unknown {
 
 function unknown(manifest: Manifest, key: string): Error {
   const known = Object.keys(schemaOf(manifest)?.properties ?? {});
-  return invalidArgument(`plugin ${manifest.name} has no setting ${JSON.stringify(key)}`, { hint: known.length === 0 ? 'it has none' : `its settings: ${known.join(', ')}` });
+  return invalidArgument(`plugin ${manifest.name} has no setting ${JSON.stringify(key)}`, {
+    hint: known.length === 0 ? 'it has none' : `its settings: ${known.join(', ')}`,
+  });
 }
 
 /** ajv is loaded only when somebody sets something: it costs more than the rest of a start. */
@@ -84,6 +88,8 @@ async function check(manifest: Manifest, schema: Schema, value: unknown): Promis
   }
   if (validate(value)) return;
   const [first] = validate.errors ?? [];
-  const place = first?.instancePath.replaceAll('/', '.').slice(1) || String(first?.params['missingProperty'] ?? first?.params['additionalProperty'] ?? '');
+  const place =
+    first?.instancePath.replaceAll('/', '.').slice(1) ||
+    String(first?.params['missingProperty'] ?? first?.params['additionalProperty'] ?? '');
   throw invalidArgument(`setting ${place} of plugin ${manifest.name} ${first?.message ?? 'is not what it should be'}`);
 }

@@ -4,18 +4,32 @@ import { shortId } from '../support/index.ts';
 import { hostContext } from './host-context.ts';
 import { startInProcess } from './in-process.ts';
 import type { Link } from './link.ts';
-import type { PluginHostOptions } from './options.ts';
+import type { HostOptions } from './options.ts';
 import type { Plugin } from './plugin.ts';
 import type { PluginRecord, Version } from './record.ts';
 
 /** Starts one version of a plugin where its record says. What only other processes need is loaded only then. */
-export async function startLink(options: PluginHostOptions, plugin: Plugin, version: Version, number: number, signal: AbortSignal): Promise<Link> {
+export async function startLink(
+  options: HostOptions,
+  plugin: Plugin,
+  version: Version,
+  number: number,
+  signal: AbortSignal,
+): Promise<Link> {
   const { record } = plugin;
   const folders = foldersOf(options, record);
   const instance = `${shortId(record.id)}.${number}`;
   const log = options.log.child({ plugin: record.name });
   const host = (config: HostContext['config'], secrets: HostContext['secrets'], stopping: AbortSignal): HostContext =>
-    hostContext(options, { name: record.name, manifest: version.manifest, config, secrets, ...folders, signal: stopping, onReport: plugin.onReport });
+    hostContext(options, {
+      name: record.name,
+      manifest: version.manifest,
+      config,
+      secrets,
+      ...folders,
+      signal: stopping,
+      onReport: plugin.onReport,
+    });
   if (record.placement === 'in-process') return startInProcess(version, host);
   const started = { version, instance, engineVersion: options.version, log, output: plugin.output, signal };
   if (record.placement === 'external') {
@@ -30,7 +44,7 @@ export async function startLink(options: PluginHostOptions, plugin: Plugin, vers
 }
 
 /** Installed ones by their id: a name may hold what a path must not. */
-export function foldersOf({ dataRoot, execRoot }: Pick<PluginHostOptions, 'dataRoot' | 'execRoot'>, { id, name, isInstalled }: PluginRecord) {
+export function foldersOf({ dataRoot, execRoot }: Pick<HostOptions, 'dataRoot' | 'execRoot'>, { id, name, isInstalled }: PluginRecord) {
   return { dataDir: join(dataRoot, 'plugins', isInstalled ? shortId(id) : name), runDir: join(execRoot, 'p', shortId(id)) };
 }
 

@@ -26,7 +26,8 @@ export function refsOf(database: Database, serves: Serves): readonly Ref[] {
   );
 }
 
-const kindOf = (kind: string): PluginUser['kind'] => (kind === 'snapshot' ? 'layer' : kind === 'pool' ? 'network' : (kind as PluginUser['kind']));
+const kindOf = (kind: string): PluginUser['kind'] =>
+  kind === 'snapshot' ? 'layer' : kind === 'pool' ? 'network' : (kind as PluginUser['kind']);
 
 /** "volume a, volume b and 3 more" */
 export function listed(users: readonly PluginUser[]): string {

@@ -35,14 +35,20 @@ export async function startWorker({ version, instance, engineVersion, host, log,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: Math.ceil(byteSize(manifest.resources?.memory ?? '256MiB') / 2 ** 20) },
   });
-  for (const source of ['stdout', 'stderr'] as const) createInterface({ input: worker[source] }).on('line', (line) => output.add({ time: new Date(), source, line }));
+  for (const source of ['stdout', 'stderr'] as const)
+    createInterface({ input: worker[source] }).on('line', (line) => output.add({ time: new Date(), source, line }));
   let failure: string | undefined;
   const ended = new Promise<Ending>((resolve) => {
     worker.once('error', (error) => (failure = messageOf(error)));
-    worker.once('exit', (code) => resolve({ reason: failure ?? `the worker ended with code ${code}`, isOom: failure?.includes('memory limit') === true }));
+    worker.once('exit', (code) =>
+      resolve({ reason: failure ?? `the worker ended with code ${code}`, isOom: failure?.includes('memory limit') === true }),
+    );
   });
   const hostService = hostServiceOf(host);
-  const dispatcher = new Dispatcher({ find: (service): HostService | undefined => (service === 'host' ? hostService : undefined), ctx: (facts) => ({ ...facts, log }) });
+  const dispatcher = new Dispatcher({
+    find: (service): HostService | undefined => (service === 'host' ? hostService : undefined),
+    ctx: (facts) => ({ ...facts, log }),
+  });
   const wire = overPort(port1, dispatcher);
   void ended.then(() => wire.close());
   const kill = async (): Promise<void> => {

@@ -6,6 +6,8 @@ import type { EventBus } from '../events/index.ts';
 import { hostFacts } from './host.ts';
 import { engineVersion } from './version.ts';
 
+export { engineVersion };
+
 export interface SystemOptions {
   readonly engineId: string;
   readonly dataRoot: string;

@@ -8,7 +8,16 @@ export interface Room {
 const sdk = 'sdk';
 const world = ['core/drivers', 'core/execute', 'core/metadata', 'core/events', 'core/support', sdk];
 const images = ['core/references', 'core/content', 'core/layers', 'core/plugin-host', ...world];
-const engine = ['core/plugin-install', 'core/images', 'core/networks', 'core/volumes', 'core/logs', 'core/lifecycle', 'core/system', ...images];
+const engine = [
+  'core/plugin-install',
+  'core/images',
+  'core/networks',
+  'core/volumes',
+  'core/logs',
+  'core/lifecycle',
+  'core/system',
+  ...images,
+];
 
 /** The arrows of ARCHITECTURE.md. `core` itself is the engine: the files directly in core/. */
 export const rooms: Readonly<Record<string, Room>> = {

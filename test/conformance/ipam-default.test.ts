@@ -8,6 +8,7 @@ import type { IpamDriver } from '@gantry/sdk/ipam';
 import { Database } from '../../core/metadata/index.ts';
 import plugin from '../../plugins/ipam/default/main.ts';
 import { ipamCases } from '../../sdk/ipam/conformance.ts';
+import { hostContext } from '../support/host-context.ts';
 
 for (const { name, run } of ipamCases) {
   test(`the default IPAM driver passes ipam.${name}`, async () => {

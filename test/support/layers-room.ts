@@ -69,7 +69,7 @@ export async function addImage(
 }
 
 function driversOf(graph: Readonly<Record<string, Overlay2 | Vfs>>, dataRoot: string): Drivers {
-  const guarded = new Map(Object.entries(graph).map(([name, driver]) => [name, guard(driver, graphMethods, name)]));
+  const guarded = new Map(Object.entries(graph).map(([name, driver]) => [name, guard(driver, graphMethods, { label: name })]));
   return {
     get: async (_kind: string, name: string) => guarded.get(name) as never,
     has: (_kind, name) => guarded.has(name),

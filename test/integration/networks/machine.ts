@@ -17,6 +17,7 @@ import { randomId } from '../../../core/support/index.ts';
 import bridge from '../../../plugins/network/bridge/main.ts';
 import host from '../../../plugins/network/host/main.ts';
 import none from '../../../plugins/network/none/main.ts';
+import { hostContext } from '../../support/host-context.ts';
 import ipam from '../../../plugins/ipam/default/main.ts';
 
 /** A networks room on this (private) machine, with containers that are a network namespace and nothing else. */
@@ -278,7 +279,7 @@ function realDrivers(database: Database, folder: string, log: Logger): Drivers {
         const { drivers: given } = await module.activate(hostContext({ name: key, dataDir: folder, database, log }));
         const naive = given[kind]?.[name];
         assert.ok(naive, `${key} is not what the plugin provides`);
-        started.set(key, guard(naive, methodsOf[kind], key));
+        started.set(key, guard(naive, methodsOf[kind], { label: key }));
       }
       return started.get(key) as never;
     },

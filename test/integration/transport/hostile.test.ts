@@ -33,7 +33,7 @@ interface Try {
 /** A driver that is used for one call. */
 async function using_<T>(work: (driver: RegistryDriver) => Promise<T>, settings: Try['settings'] = {}): Promise<T> {
   using driver = new RegistryDriver(settingsOf({ ...quick, ...settings }));
-  return await work(guard(driver, methodsOf.transport, 'transport driver registry'));
+  return await work(guard(driver, methodsOf.transport, { label: 'transport driver registry' }));
 }
 function resolve({ host }: ScriptedRegistry, reference = '1', { settings, auth }: Try = {}): Promise<unknown> {
   return using_((driver) => driver.resolve({ host, repository: 'acme/nfs', reference, auth }, context), settings);

@@ -41,7 +41,7 @@ const methods = {
 } as const;
 
 test('guard() lets calls with one key wait for each other and others run on', async () => {
-  const driver = guard(naive(), methods, 'volume driver v');
+  const driver = guard(naive(), methods, { label: 'volume driver v' });
   await Promise.all([
     driver.work({ key: 'a', ms: 20 }, driverContext(log)),
     driver.work({ key: 'a', ms: 1 }, driverContext(log)),
@@ -51,39 +51,39 @@ test('guard() lets calls with one key wait for each other and others run on', as
 });
 
 test('guard() names driver and method when a driver throws what is not from the catalogue', async () => {
-  await assert.rejects(guard(naive(), methods, 'volume driver v').breaks({}, driverContext(log)), (error) => {
+  await assert.rejects(guard(naive(), methods, { label: 'volume driver v' }).breaks({}, driverContext(log)), (error) => {
     assert.deepEqual([codeOf(error), (error as Error).message], ['internal', 'volume driver v: breaks: undefined is not a function']);
     return true;
   });
 });
 
 test('guard() passes errors of the catalogue through', async () => {
-  await assert.rejects(guard(naive(), methods, 'v').misses({}, driverContext(log)), (error) => codeOf(error) === 'not_found');
+  await assert.rejects(guard(naive(), methods, { label: 'v' }).misses({}, driverContext(log)), (error) => codeOf(error) === 'not_found');
 });
 
 test('guard() translates what breaks in the middle of a stream', async () => {
   const seen: number[] = [];
   await assert.rejects(async () => {
-    for await (const value of guard(naive(), methods, 'v').list({}, driverContext(log))) seen.push(value);
+    for await (const value of guard(naive(), methods, { label: 'v' }).list({}, driverContext(log))) seen.push(value);
   }, /v: list: pipe/);
   assert.deepEqual(seen, [1]);
 });
 
 test('guard() gives up on a driver that never answers when the caller aborts', async () => {
   const stop = new AbortController();
-  const call = guard(naive(), methods, 'v').hangs({}, driverContext(log, stop.signal));
+  const call = guard(naive(), methods, { label: 'v' }).hangs({}, driverContext(log, stop.signal));
   stop.abort();
   await assert.rejects(call, (error) => codeOf(error) === 'cancelled');
 });
 
 test('guard() answers deadline_exceeded with the seconds after a fast call hangs', async () => {
-  await assert.rejects(guard(naive(), methods, 'v').hangs({}, driverContext(log)), (error) => {
+  await assert.rejects(guard(naive(), methods, { label: 'v' }).hangs({}, driverContext(log)), (error) => {
     assert.deepEqual([codeOf(error), (error as Error).message], ['deadline_exceeded', 'v: hangs did not answer in 2 s']);
     return true;
   });
 });
 
 test('guard() leaves properties and absent methods as they are', () => {
-  const driver: object = guard(naive(), methods, 'v');
+  const driver: object = guard(naive(), methods, { label: 'v' });
   assert.deepEqual([Reflect.get(driver, 'features'), 'absent' in driver], [['x'], false]);
 });

@@ -96,7 +96,7 @@ test('PluginHost refuses a plugin that offers what its manifest does not name, o
   await assert.rejects(host.get('volume', 'c'), /does not offer volume\/d, which its manifest names/);
   assert.deepEqual(
     host.list().map(({ state }) => state),
-    ['failed', 'failed'],
+    ['quarantined', 'quarantined'],
   );
 });
 
