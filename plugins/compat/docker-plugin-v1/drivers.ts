@@ -1,5 +1,7 @@
 import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
 import type { Connection } from './connection.ts';
+import { DockerIpamDriver } from './ipam.ts';
+import { DockerNetworkDriver } from './network.ts';
 import { DockerVolumeDriver } from './volume.ts';
 
 /** The kinds that Docker's protocol has. */
@@ -28,6 +30,10 @@ export async function makeDriver(kind: DockerKind, plugin: Connection, { host }:
   switch (kind) {
     case 'volume':
       return new DockerVolumeDriver(plugin, host.state);
+    case 'network':
+      return new DockerNetworkDriver(plugin, host.state);
+    case 'ipam':
+      return new DockerIpamDriver(plugin, host.state);
     default:
       throw new TypeError(kind);
   }
