@@ -133,7 +133,8 @@ function parse(text: string): Answer | undefined {
   }
 }
 
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The work, or the reason of the abort, whichever is first. */
+export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = (): void => reject(signal.reason);

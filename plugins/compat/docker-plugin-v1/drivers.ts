@@ -1,6 +1,7 @@
 import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
 import type { Connection } from './connection.ts';
 import { DockerIpamDriver } from './ipam.ts';
+import { makeLogDriver } from './log.ts';
 import { DockerNetworkDriver } from './network.ts';
 import { DockerVolumeDriver } from './volume.ts';
 
@@ -26,7 +27,11 @@ export function isDockerKind(kind: DriverKind): kind is DockerKind {
 }
 
 /** A driver over one plugin; some kinds ask it first what it can. */
-export async function makeDriver(kind: DockerKind, plugin: Connection, { host }: DriverSurroundings): Promise<DriverKinds[DockerKind]> {
+export async function makeDriver(
+  kind: DockerKind,
+  plugin: Connection,
+  { host, loggingFolder }: DriverSurroundings,
+): Promise<DriverKinds[DockerKind]> {
   switch (kind) {
     case 'volume':
       return new DockerVolumeDriver(plugin, host.state);
@@ -34,6 +39,8 @@ export async function makeDriver(kind: DockerKind, plugin: Connection, { host }:
       return new DockerNetworkDriver(plugin, host.state);
     case 'ipam':
       return new DockerIpamDriver(plugin, host.state);
+    case 'log':
+      return makeLogDriver(plugin, { state: host.state, folder: loggingFolder });
     default:
       throw new TypeError(kind);
   }
