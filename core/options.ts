@@ -10,6 +10,8 @@ export interface EngineOptions {
   readonly pluginDirs?: readonly string[];
   /** Settings by plugin name. */
   readonly pluginSettings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Authz drivers that must allow every request to a front end, in this order; default: none. */
+  readonly authorizationPlugins?: readonly string[];
   /** Graph driver for new images and containers; default: the best that works here. */
   readonly storageDriver?: string;
   /** Log driver and options for containers that name none. */

@@ -1,5 +1,6 @@
 import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
 import type { Connection } from './connection.ts';
+import { DockerAuthzDriver } from './authz.ts';
 import { DockerIpamDriver } from './ipam.ts';
 import { makeLogDriver } from './log.ts';
 import { DockerNetworkDriver } from './network.ts';
@@ -41,7 +42,9 @@ export async function makeDriver(
       return new DockerIpamDriver(plugin, host.state);
     case 'log':
       return makeLogDriver(plugin, { state: host.state, folder: loggingFolder });
+    case 'authz':
+      return new DockerAuthzDriver(plugin);
     default:
-      throw new TypeError(kind);
+      return kind satisfies never;
   }
 }
