@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Activation, DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
-import { Database, pluginState } from '../../core/metadata/index.ts';
+import { Database } from '../../core/metadata/index.ts';
 import plugin from '../../plugins/compat/docker-plugin-v1/main.ts';
-import { quietLog } from './quiet-log.ts';
+import { hostContext } from './host-context.ts';
 
 const name = 'gantry.compat.docker-plugin-v1';
 
@@ -26,19 +26,7 @@ export class DockerPluginHost implements AsyncDisposable {
   }
 
   async activation(): Promise<Activation> {
-    this.#activation ??= await plugin.activate({
-      name,
-      config: this.#config,
-      secrets: {},
-      dataDir: this.root,
-      runDir: this.root,
-      state: pluginState(this.#database, name),
-      log: quietLog,
-      lookup: async () => undefined,
-      subscribe: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }),
-      report: async () => {},
-      signal: new AbortController().signal,
-    });
+    this.#activation ??= await plugin.activate(hostContext({ name, config: this.#config, dataDir: this.root, database: this.#database }));
     return this.#activation;
   }
 

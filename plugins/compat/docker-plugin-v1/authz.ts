@@ -16,15 +16,14 @@ export class DockerAuthzDriver implements AuthzDriver {
     return answerOf(await this.#plugin.call('AuthZPlugin.AuthZReq', requestBody(request), signal));
   }
 
-  async authorizeResponse(response: AuthzResponse, { signal }: Ctx): Promise<AuthzAnswer> {
-    const { status, responseHeaders, responseBody } = response;
-    const body = {
-      ...requestBody(response),
+  async authorizeResponse({ request, status, headers, body }: AuthzResponse, { signal }: Ctx): Promise<AuthzAnswer> {
+    const question = {
+      ...requestBody(request),
       ResponseStatusCode: status,
-      ResponseHeaders: responseHeaders,
-      ...(responseBody === undefined ? {} : { ResponseBody: responseBody.toString('base64') }),
+      ResponseHeaders: headers,
+      ...(body === undefined ? {} : { ResponseBody: body.toString('base64') }),
     };
-    return answerOf(await this.#plugin.call('AuthZPlugin.AuthZRes', body, signal));
+    return answerOf(await this.#plugin.call('AuthZPlugin.AuthZRes', question, signal));
   }
 }
 

@@ -38,12 +38,7 @@ export class Gate {
     response.once('close', () => gone.abort());
     const signal = AbortSignal.any([gone.signal, this.#stopping]);
     const facts = await this.#ask(request, { uri, body, signal });
-    holdResponse(response, ({ status, headers, body: answer }) =>
-      this.#chain.response(
-        { ...facts, status, responseHeaders: headers, ...(answer === undefined ? {} : { responseBody: answer }) },
-        signal,
-      ),
-    );
+    holdResponse(response, (answer) => this.#chain.response({ request: facts, ...answer }, signal));
   }
 
   /** The same for a connection that is to become a stream: its body was read, and it has no answer that could be held. */
