@@ -5,6 +5,9 @@ import { contains, parseAddress, parseCidr } from '@gantry/sdk/network';
 import { textOf } from './answer.ts';
 import type { Connection } from './connection.ts';
 
+/** Giving back what cannot be used does not wait for the caller. */
+const undoMs = 5_000;
+
 interface KeptPool extends Pool {
   readonly requestId: string;
   readonly asked: string;
@@ -51,7 +54,7 @@ export class DockerIpamDriver implements IpamDriver {
     try {
       this.#check(pool, request);
     } catch (error) {
-      await this.#plugin.call('IpamDriver.ReleasePool', { PoolID: pool.poolId }, AbortSignal.timeout(5_000)).catch(() => {});
+      await this.#plugin.call('IpamDriver.ReleasePool', { PoolID: pool.poolId }, AbortSignal.timeout(undoMs)).catch(() => {});
       throw error;
     }
     await this.#state.put([
@@ -83,6 +86,9 @@ export class DockerIpamDriver implements IpamDriver {
     const address = textOf(answer, 'Address');
     const [given, outer] = [parseCidr(address), parseCidr(pool.cidr)];
     if (given === undefined || outer === undefined || !contains(outer, given)) {
+      await this.#plugin
+        .call('IpamDriver.ReleaseAddress', { PoolID: poolId, Address: address }, AbortSignal.timeout(undoMs))
+        .catch(() => {});
       throw internal(
         `plugin ${this.#plugin.name} answered address ${JSON.stringify(address)}, which is not one of ${pool.cidr} with its prefix`,
       );
