@@ -30,8 +30,8 @@ export class DockerIpamPlugin {
   #requestPool({ AddressSpace, Pool: wished, SubPool, V6, Exclude }: Readonly<Record<string, unknown>>): object {
     if (AddressSpace !== 'here') throw new Refusal(`unknown address space ${String(AddressSpace)}`);
     const exclude = [...((Exclude ?? []) as readonly string[]), ...[...this.#pools.values()].map(({ cidr }) => cidr)];
-    const free = Array.from({ length: 200 }, (_, index) => (V6 === true ? `fd00:${index + 1}::/64` : `10.${index + 1}.0.0/24`));
-    const cidr = String(wished) || free.find((each) => !exclude.some((other) => overlaps(each, other)));
+    const offered = Array.from({ length: 200 }, (_, index) => (V6 === true ? `fd00:${index + 1}::/64` : `10.${index + 1}.0.0/24`));
+    const cidr = String(wished) || offered.find((each) => !exclude.some((other) => overlaps(each, other)));
     if (cidr === undefined) throw new Refusal('no free pool is left');
     if (wished !== '' && [...this.#pools.values()].some((pool) => overlaps(pool.cidr, cidr)))
       throw new Refusal(`${cidr} overlaps another pool`);

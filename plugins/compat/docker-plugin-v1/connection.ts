@@ -14,6 +14,8 @@ interface Session {
 
 /** Shaking hands is quick, or the plugin does not work. */
 const activateMs = 2_000;
+/** A stream takes as long as it takes, its beginning does not. */
+const headMs = 30_000;
 /** Docker waits two minutes for these and one for others. */
 const slow = new Set(['VolumeDriver.Create', 'VolumeDriver.Mount', 'NetworkDriver.CreateNetwork', 'NetworkDriver.CreateEndpoint']);
 
@@ -55,7 +57,10 @@ export class Connection implements Disposable {
   async stream(method: string, body: Answer, signal: AbortSignal): Promise<IncomingMessage> {
     const { transport, services } = this.#open();
     await abortable(services, signal);
-    const response = await transport.open(method, JSON.stringify(body), signal);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new DOMException(`${method} did not begin to answer`, 'TimeoutError')), headMs);
+    const bounded = AbortSignal.any([signal, late.signal]);
+    const response = await transport.open(method, JSON.stringify(body), bounded).finally(() => clearTimeout(timer));
     if (response.statusCode === 200) return response;
     response.destroy();
     throw this.#refused(method, response.statusCode ?? 0, '');

@@ -11,7 +11,8 @@ const safeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
  * no name at all: undefined, at once. A spec file that makes no sense is `invalid_argument`.
  */
 export function locate(name: string, settings: Settings): Address | undefined {
-  const given = handedOver(name, settings);
+  const key = nameOf(name, settings);
+  const given = Object.hasOwn(settings.sockets, key) ? settings.sockets[key] : undefined;
   if (given !== undefined) return { kind: 'unix', path: given.socket, scopes: given.scopes };
   if (!safeName.test(name) || name.includes('..')) return undefined;
   for (const folder of settings.socketFolders) {
@@ -35,10 +36,9 @@ export function namesIn({ socketFolders, specFolders, sockets }: Settings): read
   return [...found].toSorted();
 }
 
-/** Docker's managed plugins have a tag, which people leave out. */
-function handedOver(name: string, { sockets }: Settings) {
-  for (const key of [name, `${name}:latest`]) if (Object.hasOwn(sockets, key)) return sockets[key];
-  return undefined;
+/** The one name of a plugin, however it is asked for: Docker's managed plugins have a tag, which people leave out. */
+export function nameOf(name: string, { sockets }: Settings): string {
+  return [name, `${name}:latest`].find((key) => Object.hasOwn(sockets, key)) ?? name;
 }
 
 function addNames(found: Set<string>, folder: string, endings: readonly string[], is: (path: string) => boolean): void {

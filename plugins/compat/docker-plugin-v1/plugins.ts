@@ -1,6 +1,6 @@
 import { type DriverKind, type DriverKinds, type HostContext, notFound } from '@gantry/sdk';
 import { Connection } from './connection.ts';
-import { locate, namesIn } from './discover.ts';
+import { locate, nameOf, namesIn } from './discover.ts';
 import { type DockerKind, isDockerKind, makeDriver, serviceOf } from './drivers.ts';
 import type { HandedOver, Settings } from './settings.ts';
 
@@ -9,6 +9,8 @@ interface Known {
   readonly connection: Connection;
   readonly where: string;
   readonly drivers: Map<DockerKind, Promise<AnyDriver>>;
+  /** Of the start that the drivers were made for: another version of the plugin may have other capabilities. */
+  identity: string | undefined;
 }
 
 /** How long a list of names waits for plugins that say what they are, and how long one that did not is not asked again. */
@@ -65,7 +67,8 @@ export class DockerPlugins implements Disposable {
     }
   }
 
-  #lookUp(name: string): Known | undefined {
+  #lookUp(asked: string): Known | undefined {
+    const name = nameOf(asked, this.#settings);
     const address = locate(name, this.#settings);
     const where = JSON.stringify(address);
     const known = this.#known.get(name);
@@ -73,12 +76,15 @@ export class DockerPlugins implements Disposable {
     known?.connection[Symbol.dispose]();
     this.#known.delete(name);
     if (address === undefined) return undefined;
-    const found: Known = { connection: new Connection(name, address), where, drivers: new Map() };
+    const found: Known = { connection: new Connection(name, address), where, drivers: new Map(), identity: undefined };
     this.#known.set(name, found);
     return found;
   }
 
-  #driver(kind: DockerKind, { connection, drivers }: Known): Promise<AnyDriver> {
+  #driver(kind: DockerKind, known: Known): Promise<AnyDriver> {
+    const { connection, drivers } = known;
+    if (known.identity !== connection.identity) drivers.clear();
+    known.identity = connection.identity;
     let driver = drivers.get(kind);
     if (driver === undefined) {
       driver = makeDriver(kind, connection, { host: this.#host, loggingFolder: this.#settings.loggingFolder });

@@ -118,7 +118,7 @@ for (const [how, { bytes, status }] of Object.entries(attempts)) {
     await withGuard({ 'AuthZPlugin.AuthZReq': noPrivileged }, async ({ socket, asked, made }) => {
       const answer = (await exchange(socket, bytes)).replace(/^HTTP\/1\.1 /, '');
       assert.match(answer, status);
-      if (/^403/.test(answer))
+      if (answer.startsWith('403'))
         assert.ok(answer.includes('{"message":"authorization denied by plugin guard: privileged [2J containers"}'), answer);
       assert.deepEqual(made, []);
       for (const { RequestUri } of asked) assert.doesNotMatch(RequestUri, /%[46]/i, 'what is shown is what is carried out');
@@ -261,7 +261,7 @@ async function exchange(socket: string, bytes: string | Buffer): Promise<string>
   return answer;
 }
 
-async function until(test: () => boolean): Promise<void> {
-  for (let round = 0; round < 600 && !test(); round += 1) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(test());
+async function until(isSo: () => boolean): Promise<void> {
+  for (let round = 0; round < 600 && !isSo(); round += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(isSo());
 }

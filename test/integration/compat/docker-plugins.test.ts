@@ -106,6 +106,7 @@ test('DockerPlugins takes sockets that are handed over, with or without a tag, a
     await using host = new DockerPluginHost({ sockets: { 'acme/disk:latest': { socket, scopes } } });
     assert.deepEqual(await host.names('volume'), ['acme/disk:latest']);
     const driver = await host.driver('volume', 'acme/disk');
+    assert.equal(await host.driver('volume', 'acme/disk:latest'), driver, 'one plugin, whatever it is called');
     const { attachment: made } = await driver.attach({ name: 'vol', ...attachment }, ctx);
     assert.deepEqual(made.mounts, [{ type: 'bind', source: { host: propagated, subpath: 'vol' } }]);
     for (const outside of ['/mntx/vol', '/etc', '/mnt/../etc', '/']) {
