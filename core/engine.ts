@@ -214,9 +214,11 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
     async serve({ hosts, socketGroup }) {
       await using serving = new AsyncDisposableStack();
       const servings: Serving[] = [];
+      const names = options.authorizationPlugins ?? [];
+      const authorization = names.map((name) => ({ name, driver: () => drivers.get('authz', name) }));
       for (const name of drivers.names('frontend')) {
         const frontend = await drivers.get('frontend', name);
-        const request = { engine, hosts, ...(socketGroup === undefined ? {} : { socketGroup }) };
+        const request = { engine, hosts, authorization, ...(socketGroup === undefined ? {} : { socketGroup }) };
         servings.push(serving.use(await frontend.serve(request, driverContext(options.log))));
       }
       const kept = serving.move();

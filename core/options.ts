@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly pluginPolicy?: Partial<PluginPolicy>;
   /** Folder in each cgroup tree for plugins' processes; default "gantry-plugins". */
   readonly pluginCgroup?: string;
+  /** Authz drivers that must allow every request to a front end, in this order; default: none. */
+  readonly authorizationPlugins?: readonly string[];
   /** Graph driver for new images and containers; default: the best that works here. */
   readonly storageDriver?: string;
   /** Log driver and options for containers that name none. */

@@ -1,4 +1,5 @@
 /** What a plugin module exports, and what it is given. */
+import type { AuthzDriver } from './authz/index.ts';
 import type { BuilderDriver } from './builder/index.ts';
 import type { ExecDriver } from './exec/index.ts';
 import type { Frontend } from './frontend/index.ts';
@@ -22,6 +23,7 @@ export interface DriverKinds {
   readonly transport: TransportDriver;
   readonly builder: BuilderDriver;
   readonly frontend: Frontend;
+  readonly authz: AuthzDriver;
 }
 export type DriverKind = keyof DriverKinds;
 export const driverKinds = [
@@ -34,6 +36,7 @@ export const driverKinds = [
   'transport',
   'builder',
   'frontend',
+  'authz',
 ] as const satisfies readonly DriverKind[];
 
 export type Drivers = { readonly [Kind in DriverKind]?: Readonly<Record<string, DriverKinds[Kind]>> };

@@ -1,4 +1,5 @@
 import type { DriverKind } from '@gantry/sdk';
+import { authzMethods } from '@gantry/sdk/authz';
 import { execMethods } from '@gantry/sdk/exec';
 import { graphMethods } from '@gantry/sdk/graph';
 import { ipamMethods } from '@gantry/sdk/ipam';
@@ -19,4 +20,5 @@ export const methodsOf = {
   transport: transportMethods,
   builder: {},
   frontend: {},
+  authz: authzMethods,
 } as const satisfies Record<DriverKind, MethodTable>;

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { conflict, exhausted, fromErrno, GantryError, internal } from '@gantry/sdk';
+import { exhausted, fromErrno, GantryError, internal } from '@gantry/sdk';
 import {
   addressRequest,
   bridgePortRequest,
@@ -16,6 +16,7 @@ import {
 import { type EndpointPlan, parseCidr, type Route } from '@gantry/sdk/network';
 import { failpoint } from '../support/index.ts';
 import { aliasOf, type HostLinks, setSysctls } from './network-links.ts';
+import { moveIn, moveOut } from './network-move.ts';
 
 /** One container's use of one network in the kernel. `hostLink` is recorded before `make`, so that undo needs nothing else. */
 export interface EndpointWork {
@@ -46,6 +47,7 @@ export function makeEndpoint(host: HostLinks, work: EndpointWork): MadeEndpoint 
       return configure(inside, placed);
     } catch (error) {
       if (work.plan.link.kind === 'veth') host.kernel.linkDelete(hostLinkOf(work.endpointId));
+      else if (work.plan.link.kind === 'existing') moveOut(inside, placed.ifname, work.plan.link);
       else if (work.plan.link.kind !== 'none') inside.linkDelete(placed.ifname);
       throw error;
     }
@@ -63,12 +65,13 @@ export function cutEndpoint(host: HostLinks, endpointId: string): void {
   if (error !== undefined && error.code !== 'ENODEV') throw fromErrno(error, `detach ${name}`);
 }
 
-/** Removes a link inside a namespace that lives on: those that have no host end (macvlan and the like). */
-export function removeInside(netnsPath: string, ifname: string): void {
+/** Removes a link inside a namespace that lives on: those that have no host end (macvlan and the like). One that a plugin made goes back to the host. */
+export function removeInside(netnsPath: string, ifname: string, link: EndpointPlan['link'] | undefined): void {
   const netns = openNetns(netnsPath);
   try {
     using inside = Rtnetlink.open(netns);
-    inside.linkDelete(ifname);
+    if (link?.kind === 'existing') moveOut(inside, ifname, link);
+    else inside.linkDelete(ifname);
   } finally {
     closeSync(netns);
   }
@@ -146,7 +149,8 @@ function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed):
       host.kernel.linkAddInto(netns, ifname, { kind: 'dummy' }, shared);
       return;
     case 'existing':
-      throw conflict(`link ${link.name}: moving an existing interface into a container is not supported`);
+      moveIn(host.kernel, netns, ifname, { link, shared });
+      return;
     case 'none':
       return;
     case 'bridge':

@@ -98,7 +98,7 @@ export class NetworkExecutor implements Disposable {
   /** The endpoint's namespace lives on. */
   async undoEndpoint({ endpointId, netnsPath, ifname, plan }: MadeWork): Promise<void> {
     await this.links.removeOne(hostLinkOf(endpointId), aliasOf(endpointId));
-    if (ifname !== '' && plan?.link.kind !== 'veth') removeInside(netnsPath, ifname);
+    if (ifname !== '' && plan?.link.kind !== 'veth') removeInside(netnsPath, ifname, plan?.link);
   }
 
   publish(owner: string, mappings: readonly PortMapping[]): void {

@@ -4,6 +4,7 @@
  * serve() listens on every address that it understands and resolves when all of them accept connections; closing the answer stops
  * accepting, lets short requests end, and cuts streams.
  */
+import type { AuthzDriver } from '../authz/index.ts';
 import type { Engine } from '../engine/index.ts';
 import type { Ctx } from '../types/index.ts';
 
@@ -13,6 +14,13 @@ export interface ServeRequest {
   readonly hosts: readonly string[];
   /** Group that may use the unix sockets; absent: root only. */
   readonly socketGroup?: string;
+  /** Who must allow every request, in this order, by the contract of kind `authz`; empty or absent: nobody. */
+  readonly authorization?: readonly AuthzLink[];
+}
+export interface AuthzLink {
+  readonly name: string;
+  /** Looked up at each use; what it rejects with refuses the request. */
+  readonly driver: () => Promise<AuthzDriver>;
 }
 export interface Serving extends AsyncDisposable {
   readonly addresses: readonly string[];

@@ -26,6 +26,13 @@ export function pipe(): { readonly reader: number; readonly writer: number } {
   return { reader: ends[0] ?? -1, writer: ends[1] ?? -1 };
 }
 
+/** How many bytes of a pipe or socket wait to be read: FIONREAD of ioctl(2). */
+export function unreadBytes(descriptor: number): number {
+  const count = new Int32Array(1);
+  checked(callIoctl(descriptor, 0x541b, count), 'ioctl FIONREAD');
+  return count[0] ?? 0;
+}
+
 /** Room for one read or packet, shared since none of them waits: a packet is bounded by its sender's socket buffer, 208 KiB unless somebody raised it. */
 export function scratch(): Buffer {
   scratchBuffer ??= Buffer.allocUnsafeSlow(1 << 18);
@@ -53,4 +60,5 @@ const callSend = declare<(socket: number, bytes: Pointer, sizeBytes: number, fla
   'size_t',
   'int',
 ]);
+const callIoctl = declare<(descriptor: number, request: number, value: Int32Array) => number>('ioctl', 'int', ['int', 'ulong', 'void *']);
 const callPipe2 = declare<(ends: Int32Array, flags: number) => number>('pipe2', 'int', ['void *', 'int']);

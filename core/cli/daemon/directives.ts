@@ -72,6 +72,12 @@ export const directives: readonly Directive[] = [
   },
   { key: 'plugin-dirs', flags: '--plugin-dir <path>', kind: 'list', description: 'Folder with more plugins; may be given many times' },
   { key: 'plugins', kind: 'map', description: 'Settings by plugin name' },
+  {
+    key: 'authorization-plugins',
+    flags: '--authorization-plugin <plugin>',
+    kind: 'list',
+    description: 'Plugin that must allow every request; may be given many times',
+  },
 
   {
     key: 'storage-driver',

@@ -17,6 +17,7 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     execRoot,
     pluginDirs: listOf(settings, 'plugin-dirs'),
     pluginSettings: objectsOf(settings, 'plugins'),
+    authorizationPlugins: listOf(settings, 'authorization-plugins'),
     storageOptions: Object.fromEntries(listOf(settings, 'storage-opts').map(splitPair)),
     logOptions: textsOf(settings, 'log-opts'),
     runtimes: runtimesOf(settings),

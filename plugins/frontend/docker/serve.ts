@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Ctx, invalidArgument } from '@gantry/sdk';
 import type { ServeRequest, Serving } from '@gantry/sdk/frontend';
+import { Gate } from './authz/gate.ts';
 import { listen } from './listen.ts';
 import { serverFactory } from './server.ts';
 
@@ -10,11 +11,12 @@ const graceMs = 2_000;
 const lookMs = 20;
 
 /** Docker's Engine API on every host of the request. When one of them cannot be listened on, none is left listening. */
-export async function serve({ engine, hosts, socketGroup }: ServeRequest, { log }: Ctx): Promise<Serving> {
+export async function serve({ engine, hosts, socketGroup, authorization = [] }: ServeRequest, { log }: Ctx): Promise<Serving> {
   if (hosts.length === 0) throw invalidArgument('no host to listen on');
   const stop = new AbortController();
   await using undo = new AsyncDisposableStack();
-  const makeServer = await serverFactory({ engine, log, stopping: stop.signal });
+  const gate = authorization.length === 0 ? undefined : new Gate({ links: authorization, log, stopping: stop.signal });
+  const makeServer = await serverFactory({ engine, log, stopping: stop.signal, gate });
   const use = new Connections();
   for (const host of hosts) {
     const server = makeServer();

@@ -4,7 +4,10 @@ import { codeOf, messageOf, notFound } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import type { Logger } from '@gantry/sdk';
 import { type FastifyInstance, fastify } from 'fastify';
+import { canonicalTarget } from './authz/canonical.ts';
+import type { Gate } from './authz/gate.ts';
 import { Call } from './http/call.ts';
+import { sendError } from './http/error.ts';
 import { commonHeaders, maxVersion } from './http/headers.ts';
 import { checkContentType } from './http/json.ts';
 import { Query, type QueryValues } from './http/query.ts';
@@ -20,6 +23,8 @@ export interface ServerOptions {
   readonly log: Logger;
   /** Ends every stream. */
   readonly stopping: AbortSignal;
+  /** What every request has to pass; absent: nothing. */
+  readonly gate?: Gate | undefined;
 }
 
 const keepAliveMs = 10 * 60e3;
@@ -40,7 +45,7 @@ export async function serverFactory(options: ServerOptions): Promise<() => Serve
         headersTimeout: headersTimeoutMs,
         requestTimeout: 0,
       },
-      (request, response) => enter(router, versions, request, response),
+      (request, response) => enter({ router, versions, gate: options.gate }, request, response),
     );
     server.maxConnections = maxConnections;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => hijacks.take(request, socket, head));
@@ -50,7 +55,10 @@ export async function serverFactory(options: ServerOptions): Promise<() => Serve
 }
 
 /** Fastify routes and parses queries; bodies and answers are ours, since Docker's API streams most of them. */
-async function routerOf({ engine, log, stopping }: ServerOptions, versions: WeakMap<IncomingMessage, number>): Promise<FastifyInstance> {
+async function routerOf(
+  { engine, log, stopping, gate }: ServerOptions,
+  versions: WeakMap<IncomingMessage, number>,
+): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -94,6 +102,7 @@ async function routerOf({ engine, log, stopping }: ServerOptions, versions: Weak
           query: new Query(request.query as QueryValues),
           version: versions.get(raw) ?? maxVersion,
           stopping,
+          body: gate?.bodyOf(raw),
         });
         return answer(route, call, log);
       },
@@ -107,18 +116,43 @@ const noCompiler = () => () => {
   throw new TypeError('routes here have no schemas');
 };
 
-function enter(
-  router: FastifyInstance,
-  versions: WeakMap<IncomingMessage, number>,
+interface Entrance {
+  readonly router: FastifyInstance;
+  readonly versions: WeakMap<IncomingMessage, number>;
+  readonly gate: Gate | undefined;
+}
+
+function enter(entrance: Entrance, request: IncomingMessage, response: ServerResponse): void {
+  if (request.httpVersionMajor < 1 || hasSecondHost(request.rawHeaders)) return sendError(response, 400, 'malformed request');
+  if (entrance.gate === undefined) return dispatch(entrance, request, response, () => entrance.router.routing(request, response));
+  void pass({ ...entrance, gate: entrance.gate }, request, response);
+}
+
+/** Only what leads to a route is shown to the gate; the rest is answered without doing anything. */
+async function pass(
+  { gate, ...entrance }: Entrance & { readonly gate: Gate },
   request: IncomingMessage,
   response: ServerResponse,
-): void {
-  if (request.httpVersionMajor < 1 || hasSecondHost(request.rawHeaders)) return sendError(response, 400, 'malformed request');
+): Promise<void> {
+  try {
+    const uri = canonicalTarget(request.url ?? '/');
+    request.url = uri;
+    let isRoute = false;
+    dispatch({ ...entrance, gate }, request, response, () => (isRoute = true));
+    if (!isRoute) return;
+    await gate.admit(request, response, uri);
+    entrance.router.routing(request, response);
+  } catch (error) {
+    sendError(response, statusOf(error), textOf(error));
+  }
+}
+
+function dispatch({ versions }: Entrance, request: IncomingMessage, response: ServerResponse, route: () => void): void {
   const target = targetOf(request.method ?? 'GET', request.url ?? '/');
   if (target.kind === 'route') {
     request.url = target.url;
     if (target.version !== maxVersion) versions.set(request, target.version);
-    router.routing(request, response);
+    route();
   } else if (target.kind === 'redirect') {
     response.writeHead(301, [...commonHeaders, 'Location', target.location, 'Content-Length', '0']).end();
   } else if (target.plain === true) {
@@ -137,13 +171,6 @@ async function answer(route: Route, call: Call, log: Logger): Promise<void> {
     else if (status === 304) call.sendNothing(304);
     else if (codeOf(error) !== 'cancelled' || !response.destroyed) sendError(response, status, textOf(error));
   }
-}
-
-function sendError(response: ServerResponse, status: number, message: string): void {
-  if (response.destroyed) return;
-  const body = `${JSON.stringify({ message })}\n`;
-  response.writeHead(status, [...commonHeaders, 'Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))]);
-  response.end(body);
 }
 
 function hasSecondHost(rawHeaders: readonly string[]): boolean {

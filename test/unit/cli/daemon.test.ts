@@ -16,6 +16,7 @@ const defaults: DaemonOptions = {
   execRoot: '/run/gantry',
   pluginDirs: [],
   pluginSettings: {},
+  authorizationPlugins: [],
   storageOptions: {},
   logOptions: {},
   runtimes: {},

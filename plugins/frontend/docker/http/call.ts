@@ -17,6 +17,8 @@ export interface CallFacts {
   readonly version: number;
   /** Aborted when the server stops. */
   readonly stopping: AbortSignal;
+  /** The body, when it was read already. */
+  readonly body?: Buffer | undefined;
 }
 
 /** One request and its answer. Exactly one of the answering methods is called, once. */
@@ -28,9 +30,10 @@ export class Call {
   readonly response: ServerResponse;
   readonly #params: Readonly<Record<string, string>>;
   readonly #stopping: AbortSignal;
+  readonly #body: Buffer | undefined;
   #signal: AbortSignal | undefined;
 
-  constructor({ engine, request, response, params, query, version, stopping }: CallFacts) {
+  constructor({ engine, request, response, params, query, version, stopping, body }: CallFacts) {
     this.engine = engine;
     this.request = request;
     this.response = response;
@@ -38,6 +41,7 @@ export class Call {
     this.query = query;
     this.version = version;
     this.#stopping = stopping;
+    this.#body = body;
   }
 
   /** A part of the path, e.g. "id". */
@@ -64,6 +68,10 @@ export class Call {
 
   /** The body as it comes. Leaving it early keeps the connection, so that an answer can still be sent. */
   async *body(): AsyncIterable<Buffer> {
+    if (this.#body !== undefined) {
+      yield this.#body;
+      return;
+    }
     try {
       for await (const chunk of this.request.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
     } catch (error) {

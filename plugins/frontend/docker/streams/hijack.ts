@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import { parse as parseQuery } from 'node:querystring';
 import { invalidArgument, type Logger, messageOf } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
+import { canonicalTarget } from '../authz/canonical.ts';
+import type { Gate } from '../authz/gate.ts';
 import { commonHeaders, multiplexedStream, rawStream } from '../http/headers.ts';
 import { checkContentType, parseJson } from '../http/json.ts';
 import { Query } from '../http/query.ts';
@@ -18,6 +20,7 @@ export interface HijackOptions {
   readonly engine: Engine;
   readonly log: Logger;
   readonly stopping: AbortSignal;
+  readonly gate?: Gate | undefined;
 }
 
 /** A request whose connection becomes a two-way byte stream: attach and exec start, with or without `Upgrade: tcp`. */
@@ -58,8 +61,9 @@ export class Hijacks {
   }
 
   async #serve(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const { engine, stopping } = this.#options;
-    const target = targetOf(request.method ?? '', request.url ?? '');
+    const { engine, stopping, gate } = this.#options;
+    const uri = gate === undefined ? (request.url ?? '') : canonicalTarget(request.url ?? '');
+    const target = targetOf(request.method ?? '', uri);
     const route = target.kind === 'route' ? findRoute(target.url) : undefined;
     if (target.kind !== 'route' || route === undefined) throw invalidArgument('this path cannot be upgraded');
     if (request.headers.upgrade?.toLowerCase() !== 'tcp')
@@ -67,12 +71,14 @@ export class Hijacks {
     const gone = new AbortController();
     socket.once('close', () => gone.abort());
     const body = await takeBody(request, socket, head);
+    const signal = AbortSignal.any([gone.signal, stopping]);
+    await gate?.admitUpgrade(request, { uri, body, signal });
     const call: HijackCall = {
       engine,
       id: route.id,
       query: new Query(parseQuery(target.url.slice(target.url.indexOf('?') + 1 || target.url.length))),
       version: target.version,
-      signal: AbortSignal.any([gone.signal, stopping]),
+      signal,
       json: (shape, absent) => Promise.resolve(body.length === 0 ? absent : readJson(request, body, shape)),
       accept: ({ tty }) => {
         const type = !tty && target.version >= 42 ? multiplexedStream : rawStream;

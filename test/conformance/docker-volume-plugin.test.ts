@@ -1,0 +1,55 @@
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Attachment, Ctx } from '@gantry/sdk';
+import { makeMounts, unmount } from '../../core/execute/index.ts';
+import { type MountedVolume, volumeCases, type VolumeUnderTest } from '../../sdk/volume/conformance.ts';
+import { DockerPluginHost } from '../support/docker-plugin-host.ts';
+import { startDockerPlugin } from '../support/docker-plugin.ts';
+import { DockerVolumePlugin } from '../support/docker-volume-plugin.ts';
+import { leakGuard } from '../support/leak-guard.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+import { quietLog } from '../support/quiet-log.ts';
+
+inNamespaces(import.meta.url);
+leakGuard();
+
+const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
+
+for (const { name, skip, run } of volumeCases) {
+  test(`a Docker volume plugin behind the adapter passes volume.${name}`, async (context) => {
+    await using host = new DockerPluginHost();
+    using plugin = new DockerVolumePlugin(join(host.root, 'plugin'));
+    await using _served = await startDockerPlugin(host.socket('real'), ['VolumeDriver'], plugin.methods);
+    const subject: VolumeUnderTest = {
+      driver: await host.driver('volume', 'real'),
+      ctx,
+      options: { good: { colour: 'red' } },
+      restart: async () => {
+        await host.restart();
+        return host.driver('volume', 'real');
+      },
+      mount: mountBound,
+    };
+    const reason = skip(subject);
+    if (reason === undefined) await run(subject);
+    else context.skip(reason);
+  });
+}
+
+let mounted = 0;
+
+async function mountBound({ mounts }: Attachment): Promise<MountedVolume> {
+  const path = join(tmpdir(), `mounted-${(mounted += 1)}`);
+  mkdirSync(path);
+  const grants = { plugin: 'test', dataDir: '/', mountTypes: [], hostPaths: [tmpdir()], devices: [], nftables: false };
+  await makeMounts({ target: path, mounts, grants, restricted: true });
+  return {
+    path,
+    [Symbol.asyncDispose]: async () => {
+      await unmount(path);
+      rmdirSync(path);
+    },
+  };
+}
