@@ -11,13 +11,17 @@ import { Sandbox } from './sandbox/sandbox.ts';
 import { shownTo } from './sandbox/shown.ts';
 import { SandboxThread } from './sandbox/thread.ts';
 import { seccompProgram } from './seccomp/program.ts';
+import { Turns } from './turns.ts';
 import type { Launched, LaunchRequest } from './types.ts';
 
 /** How long an abort waits for a thread that hangs (a dead network file system among what is to be shown) until everything is undone. */
 const patienceMs = 5000;
+/** A thread's start is all work for a CPU: two dozen at once, as at the engine's start, would keep the engine from answering for a second. */
+const turns = new Turns(2);
 
 /** `start`, and the promise that an abort is an answer within seconds: what is still to be undone then is undone whenever that is possible. */
 export async function startConfined(request: LaunchRequest, { signal }: Abortable): Promise<Launched> {
+  using _turn = await turns.take({ signal });
   const late = Promise.withResolvers<never>();
   let timer: NodeJS.Timeout | undefined;
   const onAbort = (): void => void (timer = setTimeout(() => late.reject(signal.reason), patienceMs));

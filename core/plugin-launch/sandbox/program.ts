@@ -36,8 +36,8 @@ function check(name: string, path: string, what: string, argv: readonly string[]
   throw isThere ? forbidden(text, { hint }) : notFound(text, { hint });
 }
 
-/** Shells add these to the environment that they hand on. */
+/** Shells add these to the environment that they hand on; bash insists on its SHLVL. */
 function gate(env: SandboxJob['env']): string {
-  const added = ['PWD', 'OLDPWD', 'SHLVL', '_'].filter((name) => !(name in env));
+  const added = ['PATH', 'PWD', 'OLDPWD', 'SHLVL', '_'].filter((name) => !(name in env));
   return `read -r GATE || exit 1; unset GATE ${added.join(' ')}; exec "$@"`;
 }

@@ -53,8 +53,10 @@ export class Sandbox implements Confinement {
     return this.#group.oomKills();
   }
 
+  /** Without its first process. */
   usage(): ReturnType<ProcessGroup['usage']> {
-    return this.#group.usage();
+    const usage = this.#group.usage();
+    return usage && { ...usage, pids: Math.max(0, usage.pids - 1) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
