@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type HostContext, invalidArgument, type Logger, unavailable } from '@gantry/sdk';
+import { type HostContext, invalidArgument, type Logger, type Privileges, unavailable } from '@gantry/sdk';
 import type { PluginLine } from '@gantry/sdk/engine';
 import { connectGrpc, Dispatcher, type PluginService, remote, serveGrpc } from '@gantry/sdk/rpc';
 import { driverContext } from '../drivers/index.ts';
@@ -29,7 +29,7 @@ export interface ProcessStart {
 
 /** The program that serves a Node module, and what it needs to read: the checkout or the package that this file is in. */
 const serveProgram = fileURLToPath(new URL('../../sdk/serve/process.ts', import.meta.url));
-const ownFiles = fileURLToPath(new URL('../..', import.meta.url));
+const ownFiles = join(dirname(serveProgram), '../..');
 
 /** A plugin in a process of its own, confined to what it was granted. Its sockets are in a folder of this start alone. */
 export async function startProcess(start: ProcessStart): Promise<Link> {
@@ -137,10 +137,15 @@ function confinement({ version: { dir, manifest }, instance, host, uid, cgroupPa
     readablePaths: manifest.entry.node === undefined ? [] : [ownFiles, dirname(process.execPath)],
     uid,
     gid: uid,
-    privileges: manifest.privileges ?? {},
+    privileges: visible(manifest.privileges ?? {}),
     resources: { memoryBytes: byteSize(memory), pids, ...(cpu === undefined ? {} : { cpus: Number(cpu) }) },
     cgroupParent,
   };
+}
+
+/** "/" grants that anything may be described, which the engine then mounts; the plugin itself need not see the machine's files for that. */
+function visible(privileges: Privileges): Privileges {
+  return { ...privileges, hostPaths: (privileges.hostPaths ?? []).filter((path) => path !== '/') };
 }
 
 /** The first line on stdout says that it listens; everything else is output. */

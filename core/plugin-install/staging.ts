@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { alreadyExists } from '@gantry/sdk';
@@ -45,7 +45,7 @@ export class Staging implements AsyncDisposable {
   async publish(trees: Trees, made: string = this.tree): Promise<string> {
     try {
       failpoint('plugin.sync');
-      await trees.run('sync', { path: this.#folder });
+      await synced(this.#folder, trees);
       failpoint('plugin.rename');
       await rename(made, this.#target);
       await syncFolder(dirname(this.#target));
@@ -65,5 +65,14 @@ export async function sweepStaging(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) {
     if (name.startsWith('.') && name.endsWith(suffix)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+async function synced(path: string, trees: Trees): Promise<void> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await trees.run('sync', { fd });
+  } finally {
+    closeSync(fd);
   }
 }

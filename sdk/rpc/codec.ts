@@ -59,8 +59,9 @@ function write(type: string, value: unknown, writer: WriterLike, path: string): 
   return writer;
 }
 
+/** A scalar that is not said is its default, as everywhere in proto3. */
 function isNeeded(field: FieldSchema): boolean {
-  return field.rule === undefined && field.json !== true;
+  return field.rule === undefined && field.json !== true && !(field.type in wireTypes);
 }
 
 function writeField(field: FieldSchema, given: unknown, writer: WriterLike, path: string): void {

@@ -34,7 +34,7 @@ export class Dispatcher implements Handler {
 
   async *stream(name: MethodName, requests: AsyncIterable<Uint8Array>, facts: CallFacts): AsyncIterable<Uint8Array> {
     const shape = shapeOf(name);
-    using _counted = this.#enter(name);
+    this.#refuseWhileDraining(name);
     const method = await this.#method(name, facts);
     const given = shape.requestStream === true ? decoded(shape.request, requests) : decode(shape.request, await first(requests, name));
     const answer = method(given, this.#options.ctx(facts));
@@ -42,7 +42,7 @@ export class Dispatcher implements Handler {
     else for await (const item of answer as AsyncIterable<unknown>) yield encode(shape.answer, item);
   }
 
-  /** Refuses new calls of contracts and resolves when none is under way, or when the time is over; with how many are left. Streams that only listen are cut by their callers. */
+  /** Refuses new calls of contracts and resolves when none is under way, or when the time is over; with how many are left. Streams are not waited for: one that listens has no end of its own. */
   async drain(deadlineMs: number): Promise<number> {
     this.#isDraining = true;
     if (this.#underWay === 0) return 0;
@@ -58,9 +58,9 @@ export class Dispatcher implements Handler {
     this.#isDraining = false;
   }
 
-  #enter({ service }: MethodName): Disposable {
-    if (isOwn(service)) return { [Symbol.dispose]: () => {} };
-    if (this.#isDraining) throw unavailable('the plugin is ending and takes no more calls', { reason: 'DRAINING' });
+  #enter(name: MethodName): Disposable {
+    if (isOwn(name.service)) return { [Symbol.dispose]: () => {} };
+    this.#refuseWhileDraining(name);
     this.#underWay += 1;
     return {
       [Symbol.dispose]: () => {
@@ -69,6 +69,10 @@ export class Dispatcher implements Handler {
         for (const resolve of this.#onIdle.splice(0)) resolve();
       },
     };
+  }
+
+  #refuseWhileDraining({ service }: MethodName): void {
+    if (this.#isDraining && !isOwn(service)) throw unavailable('the plugin is ending and takes no more calls', { reason: 'DRAINING' });
   }
 
   async #method({ service, method }: MethodName, { driver }: CallFacts): Promise<(given: unknown, ctx: object) => unknown> {

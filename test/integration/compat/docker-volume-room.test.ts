@@ -42,7 +42,7 @@ test("two containers share a Docker plugin's volume, and the plugin is rid of bo
 function roomOf(host: DockerPluginHost, database: Database): VolumesRoom {
   const grants = { plugin: 'compat', dataDir: '/nowhere', mountTypes: [], hostPaths: ['/'], devices: [], nftables: false };
   const drivers = {
-    get: async () => guard(await host.driver('volume', 'disk'), methodsOf.volume, 'volume driver disk'),
+    get: async () => guard(await host.driver('volume', 'disk'), methodsOf.volume, { label: 'volume driver disk' }),
     has: () => true,
     names: () => ['disk'],
     grants: () => grants,

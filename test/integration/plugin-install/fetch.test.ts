@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,7 +30,11 @@ leakGuard();
 
 const trees = new TreeWorkers();
 // Its thread is here before the leaks are counted.
-before(() => trees.run('sync', { path: '/run' }));
+before(async () => {
+  const fd = openSync('/run', 'r');
+  await trees.run('sync', { fd });
+  closeSync(fd);
+});
 after(() => trees[Symbol.asyncDispose]());
 const noDrivers = { get: () => Promise.reject(new Error('no driver is needed')), preferred: () => Promise.reject(new Error('none')) };
 const tools: InstallTools = { drivers: noDrivers, trees, log: quietLog };
