@@ -196,7 +196,7 @@ const manifest = object(
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /** Milliseconds of a manifest's duration. */
-export function durationMs(duration: string): number {
-  const [, amount = '', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(duration) ?? [];
+export function durationMs(written: string): number {
+  const [, amount = '', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(written) ?? [];
   return Number(amount) * units[unit as keyof typeof units];
 }

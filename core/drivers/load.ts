@@ -10,7 +10,7 @@ export interface LoadLimits {
   readonly breaker: number;
   readonly openMs: number;
 }
-export const defaultLimits: LoadLimits = { concurrency: 16, queue: 256, breaker: 5, openMs: 5_000 };
+const defaultLimits: LoadLimits = { concurrency: 16, queue: 256, breaker: 5, openMs: 5_000 };
 
 /** A bulkhead and a breaker, for all calls of one plugin. */
 export class Load {

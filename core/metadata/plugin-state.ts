@@ -3,8 +3,12 @@ import type { Database } from './database.ts';
 
 /** One plugin's small durable values, as the plugin sees them. */
 export function stateStore(database: Database, plugin: string): StateStore {
-  const { get, put, list } = pluginState(database, plugin);
-  return { get: async (key) => get(key), put: async (writes, options) => put(writes, options), list: async (prefix) => list(prefix) };
+  const state = pluginState(database, plugin);
+  return {
+    get: async (key) => state.get(key),
+    put: async (writes, options) => state.put(writes, options),
+    list: async (prefix) => state.list(prefix),
+  };
 }
 
 /** What `stateStore` offers, at once: for the engine itself. */

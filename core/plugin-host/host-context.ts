@@ -28,7 +28,11 @@ export function hostContext({ database, events, log }: HostParts, { manifest, on
   return {
     ...facts,
     log: log.child({ plugin: facts.name }),
-    state: { get: metered(state.get), put: metered(state.put), list: metered(state.list) },
+    state: {
+      get: metered((key: string) => state.get(key)),
+      put: metered((...given: Parameters<typeof state.put>) => state.put(...given)),
+      list: metered((prefix: string) => state.list(prefix)),
+    },
     lookup: metered(async (kind, id) => {
       const fields = granted
         .filter((grant) => grant === `lookup:${kind}` || grant.startsWith(`lookup:${kind}.`))
@@ -59,7 +63,7 @@ export function hostServiceOf(host: HostContext): HostService {
   const lines = new TokenBucket(1_000);
   return {
     async log(requests) {
-      for await (const { level, message, fields } of requests) if (lines.take()) write(host.log, level, message, fields);
+      for await (const { level, message, fields } of requests) if (lines.take()) logLine(host.log, level, message, fields);
     },
     stateGet: async ({ key }) => {
       const entry = await host.state.get(key);
@@ -84,7 +88,7 @@ export function hostServiceOf(host: HostContext): HostService {
   };
 }
 
-function write(log: Logger, level: LogRequest['level'], message: string, fields: unknown): void {
+function logLine(log: Logger, level: LogRequest['level'], message: string, fields: unknown): void {
   log[level](typeof fields === 'object' && fields !== null ? fields : {}, message.slice(0, 16_384));
 }
 

@@ -195,7 +195,7 @@ export class Plugin {
   readonly onReport = async ({ degraded }: Report): Promise<void> => {
     if (degraded === undefined) return;
     const was = this.state;
-    this.#degraded = degraded.slice(0, 16).map((reason) => String(reason).slice(0, 256));
+    this.#degraded = degraded.slice(0, 16).map((reason) => reason.slice(0, 256));
     if (was !== this.state) this.#parts.onEvent(this, this.state, { reason: this.#degraded.join('; ') });
   };
 

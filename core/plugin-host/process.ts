@@ -161,7 +161,7 @@ class Greeting {
     this.onLine = (line) => {
       if (line.source !== 'stdout' || !isFirst) return output.add(line);
       isFirst = false;
-      if (/^GANTRY-PLUGIN 1 \{/.test(line.line)) return resolve();
+      if (line.line.startsWith('GANTRY-PLUGIN 1 {')) return resolve();
       output.add(line);
       reject(
         unavailable(`its first line on stdout is ${JSON.stringify(line.line.slice(0, 80))}, not "GANTRY-PLUGIN 1 {…}"`, {

@@ -1,5 +1,5 @@
 import { type Ctx, GantryError, type MethodOptions } from '@gantry/sdk';
-import type { MethodTable } from '../drivers/guard.ts';
+import type { MethodTable } from '../drivers/index.ts';
 import type { Generation } from './generation.ts';
 import type { Plugin } from './plugin.ts';
 

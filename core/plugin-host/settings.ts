@@ -24,7 +24,7 @@ export async function applySettings(manifest: Manifest, before: Settled, changes
     if (schema !== undefined && property === undefined && schema.additionalProperties === false) throw unknown(manifest, key);
     if (property?.['x-secret'] === true) {
       if (value === undefined) delete secrets[key];
-      else secrets[key] = String(value);
+      else secrets[key] = typeof value === 'string' ? value : JSON.stringify(value);
     } else if (value === undefined) delete settings[key];
     else settings[key] = typed(value, property?.type);
   }
@@ -52,7 +52,7 @@ interface Schema {
 
 /** A `settings` that is no JSON Schema is prose for people. */
 function schemaOf({ settings }: Manifest): Schema | undefined {
-  return settings?.['type'] === 'object' ? (settings as Schema) : undefined;
+  return settings?.['type'] === 'object' ? settings : undefined;
 }
 
 function typed(value: unknown, type: string | undefined): unknown {

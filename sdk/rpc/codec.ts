@@ -134,7 +134,7 @@ function wrong(path: string, wanted: string, value: unknown): Error {
         ? 'a list'
         : typeof value === 'object'
           ? 'an object'
-          : String(value);
+          : JSON.stringify(value);
   return invalidArgument(`${path} must be ${wanted}, not ${seen}`);
 }
 

@@ -1,4 +1,4 @@
-import { internal, invalidArgument, notFound, notImplemented, unavailable } from '../errors.ts';
+import { invalidArgument, notFound, notImplemented, unavailable } from '../errors.ts';
 import { decode, encode } from './codec.ts';
 import { type MethodSchema, schema } from './schema.ts';
 import type { CallFacts, Handler, MethodName } from './wire.ts';
@@ -104,9 +104,4 @@ async function first(items: AsyncIterable<Uint8Array>, { method }: MethodName): 
   const { value, done } = await items[Symbol.asyncIterator]().next();
   if (done !== true) return value;
   throw invalidArgument(`${method} was called without a request`);
-}
-
-/** For wires whose peer sends something that is no call at all. */
-export function brokenPeer(what: string): Error {
-  return internal(`the peer sent ${what}`, { reason: 'PROTOCOL' });
 }

@@ -1,5 +1,5 @@
 // Made by `npm run generate` of proto/gantry/host/v1: change it there.
-import type { ContractMethods, Ctx } from '../types/index.ts';
+import type { Ctx } from '../types/index.ts';
 
 export interface LogRequest {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -77,13 +77,3 @@ export interface HostService {
   subscribe(request: SubscribeRequest, ctx: Ctx): AsyncIterable<Event>;
   report(request: ReportRequest, ctx: Ctx): Promise<void>;
 }
-
-export const hostMethods = {
-  log: { deadline: 'stream' },
-  stateGet: { deadline: 'fast' },
-  statePut: { deadline: 'normal' },
-  stateList: { deadline: 'stream', answer: 'stream' },
-  lookup: { deadline: 'fast' },
-  subscribe: { deadline: 'stream', answer: 'stream' },
-  report: { deadline: 'fast' },
-} as const satisfies ContractMethods<HostService>;

@@ -1,5 +1,5 @@
 // Made by `npm run generate` of proto/gantry/plugin/v1: change it there.
-import type { ContractMethods, Ctx } from '../types/index.ts';
+import type { Ctx } from '../types/index.ts';
 
 export interface HandshakeRequest {
   readonly engineVersion: string;
@@ -132,15 +132,3 @@ export interface PluginService {
   /** Whether it answers at all. */
   ping(request: Record<string, never>, ctx: Ctx): Promise<void>;
 }
-
-export const pluginMethods = {
-  handshake: { deadline: 'fast' },
-  configure: { deadline: 'normal' },
-  find: { deadline: 'fast' },
-  names: { deadline: 'fast' },
-  reconcile: { deadline: 'stream', answer: 'stream' },
-  selfTest: { deadline: 'normal' },
-  drain: { deadline: 'long' },
-  resume: { deadline: 'fast' },
-  ping: { deadline: 'fast' },
-} as const satisfies ContractMethods<PluginService>;

@@ -1,5 +1,5 @@
 import { chmodSync } from 'node:fs';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { Metadata, Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { invalidArgument, unavailable } from '../errors.ts';
 import { schema } from './schema.ts';
@@ -72,9 +72,11 @@ function unaryCall(name: MethodName, handler: Handler) {
 }
 
 function streamCall(name: MethodName, handler: Handler) {
-  return (call: ServerCall & NodeJS.ReadWriteStream & AsyncIterable<Buffer> & { destroy(error: unknown): void }): void => {
+  return (call: ServerCall & Duplex): void => {
     const facts = factsOf(call);
-    const answers = Readable.from(handler.stream(name, call, facts), { highWaterMark: 4 });
+    // A driver that has heard enough must not close the stream that its answers go out by.
+    const requests = call.iterator({ destroyOnReturn: false });
+    const answers = Readable.from(handler.stream(name, requests, facts), { highWaterMark: 4 });
     answers.on('error', (error: unknown) => call.destroy(failure(error)));
     answers.on('data', (bytes: Buffer) => {
       if (!call.write(bytes)) {
@@ -94,7 +96,7 @@ function factsOf(call: ServerCall): CallFacts {
   return { driver: text('gantry-driver'), operationId: text('gantry-operation'), signal: controller.signal };
 }
 
-function failure(error: unknown): object {
+function failure(error: unknown): Error {
   const { code, message, details } = toStatus(error);
   const metadata = new Metadata();
   if (details !== undefined) metadata.set('grpc-status-details-bin', Buffer.from(details));

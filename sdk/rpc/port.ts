@@ -239,8 +239,9 @@ class Inbox implements AsyncIterable<Uint8Array> {
       const item = this.#items.shift();
       if (item !== undefined) yield item;
       else if (this.#ended !== undefined) {
-        if (this.#ended.error !== undefined) throw this.#ended.error;
-        return;
+        if (this.#ended.error === undefined) return;
+        // An abort's reason is whatever the caller gave.
+        throw this.#ended.error as Error;
       } else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }

@@ -7,7 +7,7 @@ export function typesOf(space: protobuf.Namespace): string {
   const service = space.nestedArray.find((item) => item instanceof protobuf.Service);
   const body = [
     ...messages.filter(({ name }) => name !== 'Properties' && name !== 'CallOptions').map(message),
-    ...(service === undefined ? [] : [driver(service, messages), table(service)]),
+    ...(service === undefined ? [] : [driver(service, messages), ...(service.name.endsWith('Driver') ? [table(service)] : [])]),
   ].join('\n');
   return `// Made by \`npm run generate\` of proto${space.fullName.replaceAll('.', '/')}: change it there.\n${imports(body, kindOf(space.nestedArray[0] ?? space))}${body}`;
 }

@@ -220,7 +220,7 @@ const dockerWith = (more: object): object => ({
 const evil = (...parts: readonly Buffer[]): Buffer => gzipSync(Buffer.concat([...parts, endOfArchive]));
 const bad: readonly (readonly [string, Made, RegExp])[] = [
   ['an image', { configType: 'application/vnd.docker.container.image.v1+json' }, /is no plugin/],
-  ['no layers field', { change: ({ layers: _, ...rest }) => rest }, /layers must be a list/],
+  ['no layers field', { change: ({ layers: _layers, ...rest }) => rest }, /layers must be a list/],
   [
     'a layer without a digest',
     { change: (manifest) => ({ ...manifest, layers: [{ mediaType: 'x', size: 1 }] }) },

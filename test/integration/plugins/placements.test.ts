@@ -26,12 +26,14 @@ async function runAll(placement: 'in-process' | 'worker' | 'process'): Promise<v
     hostConfig: { NetworkMode: 'net', Binds: ['data:/data'] },
   });
   assert.deepEqual([exitCode, stdout], [3, 'kept\n1\n']);
-  const drivers = engine.plugins.list().filter(({ state, provides }) => state === 'ready' && provides.every(({ contract }) => contract !== 'frontend'));
+  const drivers = engine.plugins
+    .list()
+    .filter(({ state, provides }) => state === 'ready' && provides.every(({ contract }) => contract !== 'frontend'));
   assert.deepEqual([...new Set(drivers.map((plugin) => plugin.placement))], [placement]);
   assert.deepEqual(
     kinds.filter((kind) => !drivers.some(({ provides }) => provides.some(({ contract }) => contract === kind))),
     [],
   );
-  await engine.volumes.remove('data', {});
+  await engine.volumes.remove('data', { force: false });
   await engine.networks.remove('net');
 }
