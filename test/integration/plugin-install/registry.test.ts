@@ -66,7 +66,7 @@ async function* archive(...parts: readonly Buffer[]): AsyncIterable<Buffer> {
 test('a plugin of ours goes to a registry and comes back the same, under the same digest, twice', async () => {
   const dir = writeFiles(join(root, 'code'), code);
   const reference = `${registry.host}/acme/nfs:1.4.0`;
-  const pushed = await pushPlugin(dir, { reference, scratch: fresh() }, tools);
+  const pushed = await pushPlugin({ dir }, reference, tools);
   const offer = await offerOf(parseSource(reference), fresh(), tools);
   const statuses: string[] = [];
   const fetched = await fetchPlugin(parseSource(`oci:${reference}`), fresh(), tools, { onProgress: ({ status }) => statuses.push(status) });
@@ -81,7 +81,7 @@ test('a plugin of ours goes to a registry and comes back the same, under the sam
   );
   assert.equal(readFileSync(join(fetched.dir, 'lib/a.js'), 'utf8'), 'a');
   assert.deepEqual([statuses[0], statuses.at(-1)], ['Downloading', 'Pull complete']);
-  const again = await pushPlugin(fetched.dir, { reference: `${registry.host}/acme/other`, scratch: fresh() }, tools);
+  const again = await pushPlugin({ dir: fetched.dir }, `${registry.host}/acme/other`, tools);
   assert.equal(again.digest, pushed.digest);
   const pinned = await fetchPlugin(parseSource(`${registry.host}/acme/other@${again.digest}`), fresh(), tools);
   assert.equal(pinned.digest, pushed.digest);
@@ -91,10 +91,14 @@ test('a Docker plugin is created from a tar, pushed as Docker does, and installe
   const name = `${registry.host}/vieux/sshfs:latest`;
   const created = await createFromArchive(name, archive(...rootfs), fresh(), tools);
   assert.deepEqual(readdirSync(created.dir).toSorted(), ['config.json', 'gantry-plugin.json', 'rootfs']);
-  assert.deepEqual(readdirSync(join(created.dir, 'rootfs'), { recursive: true }).toSorted(), ['dev', 'docker-volume-sshfs', 'link']);
+  assert.deepEqual(readdirSync(join(created.dir, 'rootfs'), { recursive: true, encoding: 'utf8' }).toSorted(), [
+    'dev',
+    'docker-volume-sshfs',
+    'link',
+  ]);
   const { mode, uid } = lstatSync(join(created.dir, 'rootfs/docker-volume-sshfs'));
   assert.deepEqual([mode & 0o7777, uid], [0o555, 0]);
-  const { digest } = await pushPlugin(created.dir, { reference: name, scratch: fresh() }, tools);
+  const { digest } = await pushPlugin({ dir: created.dir }, name, tools);
   assert.equal(digest, created.digest);
   const fetched = await fetchPlugin(parseSource(name), fresh(), tools);
   assert.deepEqual(
@@ -220,7 +224,7 @@ const dockerWith = (more: object): object => ({
 const evil = (...parts: readonly Buffer[]): Buffer => gzipSync(Buffer.concat([...parts, endOfArchive]));
 const bad: readonly (readonly [string, Made, RegExp])[] = [
   ['an image', { configType: 'application/vnd.docker.container.image.v1+json' }, /is no plugin/],
-  ['no layers field', { change: ({ layers: _, ...rest }) => rest }, /layers must be a list/],
+  ['no layers field', { change: ({ layers: _layers, ...rest }) => rest }, /layers must be a list/],
   [
     'a layer without a digest',
     { change: (manifest) => ({ ...manifest, layers: [{ mediaType: 'x', size: 1 }] }) },
@@ -314,7 +318,7 @@ for (const [what, parts, message] of tars) {
 
 test('an index is followed to the manifest for this machine', async () => {
   const dir = writeFiles(join(root, 'indexed'), code);
-  const { digest } = await pushPlugin(dir, { reference: `${registry.host}/acme/multi:one`, scratch: fresh() }, tools);
+  const { digest } = await pushPlugin({ dir }, `${registry.host}/acme/multi:one`, tools);
   const mediaType = 'application/vnd.oci.image.index.v1+json';
   const put = (tag: string, architecture: string): Promise<unknown> => {
     const entryOf = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1, platform: { os: 'linux', architecture } };
