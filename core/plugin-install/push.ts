@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { Descriptor } from '@gantry/sdk/transport';
 import { familiarText, parseTag } from '../references/index.ts';
-import { shortRandom } from '../support/index.ts';
 import { bundleOf } from './bundle.ts';
 import { type RegistryCall, registryCall, shortDigest } from './registry-plugin.ts';
 import { Staging } from './staging.ts';
@@ -10,17 +9,17 @@ import type { FetchOptions, InstallTools } from './types.ts';
 
 /**
  * Sends an installed plugin, or a folder that could be one, to a registry under a tag: a Docker plugin as Docker's, others as an OCI artifact
- * of ours. What is there already is not sent again. Works in a folder beside the plugin's, of which nothing stays.
+ * of ours. What is there already is not sent again. `scratch`: a path at which a folder may be made; nothing stays there.
  */
 export async function pushPlugin(
-  { dir }: { readonly dir: string },
-  reference: string,
+  dir: string,
+  { reference, scratch }: { readonly reference: string; readonly scratch: string },
   tools: InstallTools,
   options: FetchOptions = {},
 ): Promise<{ readonly reference: string; readonly digest: string; readonly size: number }> {
   const named = parseTag(reference);
   const call = await registryCall(named, tools, options);
-  await using staging = await Staging.open(`${dir.replace(/\/+$/, '')}.push-${shortRandom()}`);
+  await using staging = await Staging.open(scratch);
   const { config, layer, manifest, mediaType, digest } = await bundleOf(dir, staging, { trees: tools.trees, signal: options.signal });
   await send(layer, () => createReadStream(layer.file) as AsyncIterable<Buffer>, call);
   await send(config, () => Readable.from([config.bytes]) as AsyncIterable<Buffer>, call);

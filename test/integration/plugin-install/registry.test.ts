@@ -66,7 +66,7 @@ async function* archive(...parts: readonly Buffer[]): AsyncIterable<Buffer> {
 test('a plugin of ours goes to a registry and comes back the same, under the same digest, twice', async () => {
   const dir = writeFiles(join(root, 'code'), code);
   const reference = `${registry.host}/acme/nfs:1.4.0`;
-  const pushed = await pushPlugin({ dir }, reference, tools);
+  const pushed = await pushPlugin(dir, { reference, scratch: fresh() }, tools);
   const offer = await offerOf(parseSource(reference), fresh(), tools);
   const statuses: string[] = [];
   const fetched = await fetchPlugin(parseSource(`oci:${reference}`), fresh(), tools, { onProgress: ({ status }) => statuses.push(status) });
@@ -81,7 +81,7 @@ test('a plugin of ours goes to a registry and comes back the same, under the sam
   );
   assert.equal(readFileSync(join(fetched.dir, 'lib/a.js'), 'utf8'), 'a');
   assert.deepEqual([statuses[0], statuses.at(-1)], ['Downloading', 'Pull complete']);
-  const again = await pushPlugin({ dir: fetched.dir }, `${registry.host}/acme/other`, tools);
+  const again = await pushPlugin(fetched.dir, { reference: `${registry.host}/acme/other`, scratch: fresh() }, tools);
   assert.equal(again.digest, pushed.digest);
   const pinned = await fetchPlugin(parseSource(`${registry.host}/acme/other@${again.digest}`), fresh(), tools);
   assert.equal(pinned.digest, pushed.digest);
@@ -98,7 +98,7 @@ test('a Docker plugin is created from a tar, pushed as Docker does, and installe
   ]);
   const { mode, uid } = lstatSync(join(created.dir, 'rootfs/docker-volume-sshfs'));
   assert.deepEqual([mode & 0o7777, uid], [0o555, 0]);
-  const { digest } = await pushPlugin({ dir: created.dir }, name, tools);
+  const { digest } = await pushPlugin(created.dir, { reference: name, scratch: fresh() }, tools);
   assert.equal(digest, created.digest);
   const fetched = await fetchPlugin(parseSource(name), fresh(), tools);
   assert.deepEqual(
@@ -159,6 +159,14 @@ test('packPlugin() makes a folder and a tar that docker plugin create takes', as
   await packPlugin(created.dir, { format: 'docker', out: join(root, 'for-docker.tar') }, tools);
   const again = await createFromArchive('sshfs', createReadStream(join(root, 'for-docker.tar')) as AsyncIterable<Buffer>, fresh(), tools);
   assert.equal(again.digest, created.digest);
+});
+
+test('fetchPlugin() takes a layer whose diff id is the digest of what was pushed, as docker plugin create writes it', async () => {
+  const rootfsOf = { rootfs: { type: 'layers', diff_ids: [sha256(dockerLayer)] } };
+  const { replies, reference } = await remote({ configType: dockers, config: { ...sshfsConfig, ...rootfsOf }, layers: [dockerLayer] });
+  await using docker = await scriptedRegistry(replies);
+  const { dir } = await fetchPlugin(parseSource(`${docker.host}/${reference}`), fresh(), tools);
+  assert.equal(readFileSync(join(dir, 'rootfs/docker-volume-sshfs'), 'utf8'), 'x');
 });
 
 test('fetchPlugin() takes up a blob where its connection broke', async () => {
@@ -318,7 +326,7 @@ for (const [what, parts, message] of tars) {
 
 test('an index is followed to the manifest for this machine', async () => {
   const dir = writeFiles(join(root, 'indexed'), code);
-  const { digest } = await pushPlugin({ dir }, `${registry.host}/acme/multi:one`, tools);
+  const { digest } = await pushPlugin(dir, { reference: `${registry.host}/acme/multi:one`, scratch: fresh() }, tools);
   const mediaType = 'application/vnd.oci.image.index.v1+json';
   const put = (tag: string, architecture: string): Promise<unknown> => {
     const entryOf = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1, platform: { os: 'linux', architecture } };
