@@ -1,4 +1,4 @@
-import type { Ctx, DriverKind } from '@gantry/sdk';
+import type { Ctx } from '@gantry/sdk';
 import { type DriverInfo, type PluginService, remote, type Wire } from '@gantry/sdk/rpc';
 import { codeOf } from '@gantry/sdk';
 import { driverContext } from '../drivers/index.ts';
@@ -32,8 +32,7 @@ export function linkOver(
         throw error;
       }
     },
-    names: async (contract: DriverKind | string) =>
-      (await withDeadline(2_000, ({ signal }) => service.names({ contract }, ctx(signal)))).names,
+    names: async (contract) => (await withDeadline(2_000, ({ signal }) => service.names({ contract }, ctx(signal)))).names,
     reconcile: (refs, signal) => service.reconcile(refs, ctx(signal)),
     selfTest: async (deep, signal) => (await service.selfTest({ deep }, ctx(signal))).checks,
     ping: (signal) => service.ping({}, ctx(signal)),

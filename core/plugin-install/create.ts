@@ -12,7 +12,7 @@ import { unpackTar } from './unpack.ts';
 
 /**
  * A plugin out of a tar of Docker's layout (config.json, rootfs/: `docker plugin create`) or of ours, called `name`. Whole in `target` or not
- * at all. Its digest is that of the manifest which a push would make.
+ * at all. A Docker plugin's digest is that of the manifest which a push would make.
  */
 export async function createFromArchive(
   name: string,

@@ -85,7 +85,7 @@ async function packDocker({ dir, staging, trees, signal }: Work, { isDocker, out
 async function plainTar(root: string, staging: Staging, { trees, signal }: { readonly trees: Trees } & Abortable): Promise<string> {
   const file = staging.path('packed.tar');
   await using output = await open(file, 'wx', 0o644);
-  await trees.run('pack', { root, path: '/' }, { signal, output: async (chunk) => void (await output.writeFile(chunk)) });
+  await trees.run('pack', { root, path: '/' }, { signal, output: (chunk) => output.writeFile(chunk) });
   await settleFile(file);
   return file;
 }

@@ -55,8 +55,8 @@ export function delta(
 /** Value by value: one further capability is one privilege with that one value. */
 function without(list: readonly Privilege[], other: readonly Privilege[]): readonly Privilege[] {
   return list.flatMap(({ name, description, value }) => {
-    const known = new Set(other.filter((privilege) => privilege.name === name).flatMap((privilege) => privilege.value));
-    const rest = value.filter((one) => !known.has(one));
+    const known = new Set(other.filter((one) => one.name === name).flatMap((one) => one.value));
+    const rest = value.filter((text) => !known.has(text));
     return rest.length === 0 ? [] : [privilege(name, description, rest)];
   });
 }

@@ -13,7 +13,7 @@ export type PluginSource =
  * as docker takes it. `invalid_argument` for everything else. Looks at no file.
  */
 export function parseSource(text: string): PluginSource {
-  if (text === '' || text.length > maxLength || /[\0-\x1f\x7f]/.test(text)) throw unreadable(text);
+  if (text === '' || text.length > maxLength || /\p{Cc}/u.test(text)) throw unreadable(text);
   const [, scheme = '', rest = ''] = /^([a-z]+):(?!\d+(?:\/|$))(.*)$/.exec(text) ?? [];
   if (scheme === 'folder') return { kind: 'folder', path: absolute(rest, text) };
   if (scheme === 'npm') return npmSource(rest, text);

@@ -10,7 +10,7 @@ const top = join(import.meta.dirname, '../..');
 /** Contents by path from the top. */
 export function generated(): ReadonlyMap<string, string> {
   const root = loadProtos();
-  const files = new Map<string, string>([['sdk/rpc/schema.json', `${JSON.stringify(schemaOf(root))}\n`]]);
+  const files = new Map([['sdk/rpc/schema.json', formatted('sdk/rpc/schema.json', JSON.stringify(schemaOf(root)))]]);
   for (const space of packages(root)) {
     const [first] = space.nestedArray;
     if (first === undefined) continue;

@@ -48,9 +48,15 @@ export async function npmRegistry(
     const path = decodeURIComponent(request.url ?? '').slice(1);
     asked.push(path);
     const file = packages.find(({ packageJson }) => path === tarballPath(packageJson));
-    if (file !== undefined) return void response.end(file.tarball);
+    if (file !== undefined) {
+      response.end(file.tarball);
+      return;
+    }
     const versions = packages.filter(({ packageJson }) => packageJson.name === path);
-    if (versions.length === 0) return void response.writeHead(404).end('{"error":"Not found"}');
+    if (versions.length === 0) {
+      response.writeHead(404).end('{"error":"Not found"}');
+      return;
+    }
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(packument(versions)));
   });

@@ -14,7 +14,7 @@ export interface ScriptedRegistry extends AsyncDisposable {
 /** A server on loopback that answers what it is told to, however wrong: replies by "METHOD /path" without the query, or "*". */
 export async function scriptedRegistry(replies: Readonly<Record<string, Reply>>, address = '127.0.0.1'): Promise<ScriptedRegistry> {
   const asked: string[] = [];
-  const server = createServer(async (request, response) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = '', url = '', headers } = request;
     asked.push([method, url, headers.authorization].filter((word) => word !== undefined).join(' '));
     const parts: Buffer[] = [];
@@ -23,10 +23,11 @@ export async function scriptedRegistry(replies: Readonly<Record<string, Reply>>,
     } catch {
       return;
     }
-    const reply = replies[`${method} ${url.split('?')[0]}`] ?? replies['*'];
-    if (reply === undefined) response.writeHead(404).end();
-    else reply(request, response, Buffer.concat(parts));
-  });
+    const answer = replies[`${method} ${url.split('?')[0]}`] ?? replies['*'];
+    if (answer === undefined) response.writeHead(404).end();
+    else answer(request, response, Buffer.concat(parts));
+  };
+  const server = createServer((request, response) => void serve(request, response));
   await new Promise<void>((resolve) => server.listen(0, address, resolve));
   return {
     host: `${address}:${(server.address() as AddressInfo).port}`,

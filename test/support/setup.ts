@@ -49,6 +49,7 @@ const tools: readonly Tool[] = [
   { kind: 'test', needs: ['nft'], packages: ['nftables'], why: 'tests look at the rules' },
   { kind: 'test', needs: ['ip'], packages: ['iproute2'], why: 'tests look at links and addresses' },
   { kind: 'test', needs: ['unshare'], packages: ['util-linux'], why: 'tests run in private namespaces' },
+  { kind: 'test', needs: ['openssl'], packages: ['openssl'], why: 'tests make certificates' },
   { kind: 'test', needs: ['mkfs.ext4'], packages: ['e2fsprogs'], why: 'tests use disks of their own' },
   {
     kind: 'test',

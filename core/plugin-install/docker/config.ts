@@ -183,7 +183,7 @@ function named(value: unknown, where: string, settable: string): Named & { reado
 function device(value: unknown, where: string): DockerDevice {
   const { fields, ...rest } = named(value, where, 'path');
   const read: Read<string> = (given, at) =>
-    given === '' ? '' : matching(/^\/dev\/(?!.*(^|\/)\.\.(\/|$))[^\0]+$/, 'a path below /dev')(given, at);
+    given === '' ? '' : matching(/^(?!.*\/\.\.(?:\/|$))\/dev\/[^\0]+$/, 'a path below /dev')(given, at);
   return { ...rest, Path: optional(fields['path'], `${where}.path`, read) };
 }
 

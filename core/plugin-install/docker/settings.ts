@@ -62,7 +62,7 @@ const typeOf = {
   env: { type: 'string' },
   args: { type: 'array', items: { type: 'string' } },
   mount: { type: 'string', pattern: '^(/|$)' },
-  device: { type: 'string', pattern: '^(/dev/|$)' },
+  device: { type: 'string', pattern: '^(?!.*/\\.\\.(/|$))(/dev/|$)' },
 } as const;
 const lacking = { mount: 'Plugin config has no mount source', device: 'Plugin config has no device path' } as const;
 

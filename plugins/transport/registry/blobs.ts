@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { dataLoss, GantryError, invalidArgument, unavailable } from '@gantry/sdk';
+import { dataLoss, type GantryError, invalidArgument, unavailable } from '@gantry/sdk';
 import type { Descriptor, Place } from '@gantry/sdk/transport';
 import { isDigest } from './manifests.ts';
 import { type Answer, continuation, type Registry } from './registry.ts';
@@ -125,7 +125,7 @@ async function* verified(
 }
 
 function checked(descriptor: Descriptor): Descriptor {
-  if (!isDigest(descriptor.digest)) throw invalidArgument(`invalid digest ${JSON.stringify(String(descriptor.digest).slice(0, 100))}`);
+  if (!isDigest(descriptor.digest)) throw invalidArgument(`invalid digest ${JSON.stringify(descriptor.digest.slice(0, 100))}`);
   if (!Number.isSafeInteger(descriptor.size) || descriptor.size < 0)
     throw invalidArgument(`blob ${descriptor.digest}: no size ${descriptor.size}`);
   return descriptor;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { forbidden, GantryError, unauthorized, unavailable } from '@gantry/sdk';
+import { forbidden, type GantryError, unauthorized, unavailable } from '@gantry/sdk';
 import type { Place, RegistryAuth } from '@gantry/sdk/transport';
 import { type Challenge, challengesOf } from './challenge.ts';
 import type { Exchange } from './exchange.ts';

@@ -195,9 +195,9 @@ test('fetchPlugin() stops when it is told to, and refuses a target that is there
 
 test('sweepStaging() removes what a crash left, and nothing else', async () => {
   mkdirSync(join(plugins, '.7.0011223344556677.fetch.tmp/tree'), { recursive: true });
-  const countBefore = readdirSync(plugins).length;
+  const there = readdirSync(plugins).length;
   await sweepStaging(plugins);
-  assert.deepEqual([readdirSync(plugins).length, leftovers()], [countBefore - 1, []]);
+  assert.deepEqual([readdirSync(plugins).length, leftovers()], [there - 1, []]);
 });
 
 const packed = { 'package.json': { name: 'a', version: '1.0.0' }, ...good };

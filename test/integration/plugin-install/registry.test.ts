@@ -91,7 +91,11 @@ test('a Docker plugin is created from a tar, pushed as Docker does, and installe
   const name = `${registry.host}/vieux/sshfs:latest`;
   const created = await createFromArchive(name, archive(...rootfs), fresh(), tools);
   assert.deepEqual(readdirSync(created.dir).toSorted(), ['config.json', 'gantry-plugin.json', 'rootfs']);
-  assert.deepEqual(readdirSync(join(created.dir, 'rootfs'), { recursive: true }).toSorted(), ['dev', 'docker-volume-sshfs', 'link']);
+  assert.deepEqual(readdirSync(join(created.dir, 'rootfs'), { recursive: true, encoding: 'utf8' }).toSorted(), [
+    'dev',
+    'docker-volume-sshfs',
+    'link',
+  ]);
   const { mode, uid } = lstatSync(join(created.dir, 'rootfs/docker-volume-sshfs'));
   assert.deepEqual([mode & 0o7777, uid], [0o555, 0]);
   const { digest } = await pushPlugin(created.dir, { reference: name, scratch: fresh() }, tools);
@@ -155,6 +159,14 @@ test('packPlugin() makes a folder and a tar that docker plugin create takes', as
   await packPlugin(created.dir, { format: 'docker', out: join(root, 'for-docker.tar') }, tools);
   const again = await createFromArchive('sshfs', createReadStream(join(root, 'for-docker.tar')) as AsyncIterable<Buffer>, fresh(), tools);
   assert.equal(again.digest, created.digest);
+});
+
+test('fetchPlugin() takes a layer whose diff id is the digest of what was pushed, as docker plugin create writes it', async () => {
+  const rootfsOf = { rootfs: { type: 'layers', diff_ids: [sha256(dockerLayer)] } };
+  const { replies, reference } = await remote({ configType: dockers, config: { ...sshfsConfig, ...rootfsOf }, layers: [dockerLayer] });
+  await using docker = await scriptedRegistry(replies);
+  const { dir } = await fetchPlugin(parseSource(`${docker.host}/${reference}`), fresh(), tools);
+  assert.equal(readFileSync(join(dir, 'rootfs/docker-volume-sshfs'), 'utf8'), 'x');
 });
 
 test('fetchPlugin() takes up a blob where its connection broke', async () => {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { generated } from '../../proto/generate.ts';
 
 const top = join(import.meta.dirname, '../../..');
-const buf = join(top, 'node_modules/.bin/buf');
+const buf = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
 
 test('what is made of proto/ is up to date: npm run generate', () => {
   for (const [path, text] of generated())
