@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -395,7 +395,7 @@ test('a failed create leaves neither name nor layer nor folder', async () => {
 
 async function ready(id: string): Promise<void> {
   const path = engine.containers.inspect(id).paths.log;
-  await until(() => readFileSync(path, 'utf8').includes('ready'));
+  await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('ready'));
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
