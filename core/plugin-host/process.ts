@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type HostContext, invalidArgument, type Logger, type Privileges, unavailable } from '@gantry/sdk';
@@ -134,13 +134,23 @@ function confinement({ version: { dir, manifest }, instance, host, uid, cgroupPa
     codeDir: dir,
     dataDir: host.dataDir,
     runDir: host.runDir,
-    readablePaths: manifest.entry.node === undefined ? [] : [ownFiles, dirname(process.execPath)],
+    readablePaths: manifest.entry.node === undefined ? [] : readable(),
     uid,
     gid: uid,
     privileges: visible(manifest.privileges ?? {}),
     resources: { memoryBytes: byteSize(memory), pids, ...(cpu === undefined ? {} : { cpus: Number(cpu) }) },
     cgroupParent,
   };
+}
+
+/** The engine's own code, with the packages around it, and this Node. */
+function readable(): readonly string[] {
+  const packages: string[] = [];
+  for (let folder = ownFiles; folder !== '/'; folder = dirname(folder)) {
+    const near = join(folder, 'node_modules');
+    if (existsSync(near)) packages.push(near);
+  }
+  return [...new Set([ownFiles, ...packages, dirname(process.execPath)])];
 }
 
 /** "/" grants that anything may be described, which the engine then mounts; the plugin itself need not see the machine's files for that. */

@@ -37,20 +37,34 @@ export function manifestIn(dir: string): Manifest {
   throw invalidArgument(`${dir} has no gantry-plugin.json, and no package.json with "gantry"`);
 }
 
+const sdk = '@gantry/sdk';
 let isLent = false;
 
 /** A plugin without its own copy of the SDK gets the engine's, so that a folder with two files is a whole plugin. */
 export function lendSdk(): void {
   if (isLent) return;
   isLent = true;
+  const places = ownExports();
   registerHooks({
     resolve(specifier, context, next) {
-      if (!/^@gantry\/sdk(\/|$)/.test(specifier)) return next(specifier, context);
+      if (specifier !== sdk && !specifier.startsWith(`${sdk}/`)) return next(specifier, context);
       try {
         return next(specifier, context);
-      } catch {
-        return next(specifier, { ...context, parentURL: import.meta.url });
+      } catch (error) {
+        const place = places[`.${specifier.slice(sdk.length)}`];
+        if (place === undefined) throw error;
+        return { url: new URL(place, root).href, shortCircuit: true };
       }
     },
   });
+}
+
+/** The SDK that this file is of. */
+const root = new URL('../', import.meta.url);
+
+function ownExports(): Readonly<Record<string, string>> {
+  const { exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+    readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+  };
+  return Object.fromEntries(Object.entries(exports).map(([name, place]) => [name, typeof place === 'string' ? place : place.default]));
 }

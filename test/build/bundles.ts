@@ -12,13 +12,15 @@ export interface Bundle {
 }
 
 /**
- * All code as JavaScript, by program. Three kinds of entries never meet in one thread and share nothing, so that each has few and large
- * chunks: the engine with its plugins (which share one SDK), the main files of its worker threads, and the command line.
+ * All code as JavaScript, by program. Four kinds of entries never meet in one thread and share nothing, so that each has few and large chunks:
+ * the engine with its plugins (which share one SDK), what runs other plugins outside of it, the main files of its worker threads, and the
+ * command line.
  */
 export async function makeBundles(top: string): Promise<Readonly<Record<'core/bin/gantryd' | 'core/cli/index', Bundle>>> {
   const entries = ['core/bin/gantryd.ts', 'core/index.ts', ...globSync('plugins/*/*/main.ts', { cwd: top }).toSorted()];
   const [commands, ...engine] = await Promise.all([
     bundle(top, { entryPoints: ['core/cli/index.ts'], chunkNames: 'chunks/cli/[name]-[hash]' }),
+    bundle(top, { entryPoints: ['sdk/serve/process.ts', ...sdkExports(top)], chunkNames: 'chunks/sdk/[name]-[hash]' }),
     bundle(top, { entryPoints: entries, chunkNames: 'chunks/engine/[name]-[hash]' }),
     ...workers(top).map((worker) => bundle(top, { entryPoints: [worker], splitting: false })),
   ]);
@@ -56,6 +58,16 @@ async function bundle(top: string, options: BuildOptions): Promise<Bundle> {
     return [name, requireBuiltins(settlePlaces(name, text))] as const;
   });
   return { files: new Map(files), inputs: Object.keys(metafile?.inputs ?? {}) };
+}
+
+/** What a plugin may import of the SDK, for those that bring no copy of their own. */
+export function sdkExports(top: string): string[] {
+  const { exports } = JSON.parse(readFileSync(join(top, 'sdk/package.json'), 'utf8')) as {
+    readonly exports: Readonly<Record<string, string>>;
+  };
+  return Object.values(exports)
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => join('sdk', path));
 }
 
 /** Files that are started as `new Worker(new URL('<file>', import.meta.url))`. */

@@ -16,7 +16,13 @@ export async function buildPackage(folder: string): Promise<void> {
   const programs = Object.entries(await makeBundles(top));
   const code = programs.flatMap(([, { files }]) => [...files]);
   const inputs = programs.flatMap(([, bundle]) => bundle.inputs);
-  const contents = new Map([...code, ...manifests(), ...starters(), ['LICENCES', licences(top, inputs)]]);
+  const contents = new Map([
+    ...code,
+    ...manifests(),
+    ...starters(),
+    ['sdk/package.json', sdkPackageJson()],
+    ['LICENCES', licences(top, inputs)],
+  ]);
   contents.set('package.json', packageJson([...contents.keys()]));
   for (const [program] of programs) rmSync(join(folder, sourcesName(program)), { force: true });
   for (const [path, text] of contents) replace(join(folder, path), text);
@@ -43,6 +49,20 @@ function starters(): [string, string][] {
   return globSync('core/bin/*.mjs', { cwd: top }).map((path) => [path, read(path)]);
 }
 
+/** Where the SDK's doors are, for plugins that bring no copy of it. */
+function sdkPackageJson(): string {
+  const { name, version, type, exports } = JSON.parse(read('sdk/package.json')) as Record<string, unknown> & {
+    readonly exports: Readonly<Record<string, string>>;
+  };
+  return json({
+    name,
+    version,
+    type,
+    private: true,
+    exports: Object.fromEntries(Object.entries(exports).map(([door, path]) => [door, path.replace(/\.ts$/, '.js')])),
+  });
+}
+
 /** Only `files` are published, not the chunks of earlier builds. All dependencies are bundled but koffi, which brings a library of its own. */
 function packageJson(files: readonly string[]): string {
   const { name, version, description, license, type, engines, bin } = JSON.parse(read('package.json')) as Record<string, unknown>;
@@ -63,7 +83,7 @@ function packageJson(files: readonly string[]): string {
 
 /** A plugin that is no more must not be found; the chunks of earlier builds may still be loaded. */
 function removeOthers(folder: string, kept: ReadonlyMap<string, string>): void {
-  for (const path of globSync('{core,plugins,chunks}/**/*.{js,mjs,json}', { cwd: folder })) {
+  for (const path of globSync('{core,plugins,sdk,chunks}/**/*.{js,mjs,json}', { cwd: folder })) {
     const file = join(folder, path);
     const isChunk = path.startsWith('chunks/') && Date.now() - statSync(file).mtimeMs < keptChunksMs;
     if (!kept.has(path) && !isChunk) rmSync(file, { force: true });
