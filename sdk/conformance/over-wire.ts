@@ -81,7 +81,7 @@ async function started(dir: string, { memory, start }: { readonly memory: Memory
     for (const { contract, driver, methods, properties } of drivers) {
       (byKind[contract] ??= {})[driver] = remote(wire, contract, { driver, methods, properties });
     }
-    return { drivers: byKind as Drivers, activation: activationOf(plugin, context), dataDir: context.dataDir, pid, stop: end };
+    return { drivers: byKind, activation: activationOf(plugin, context), dataDir: context.dataDir, pid, stop: end };
   } catch (error) {
     await end();
     throw error;
@@ -157,10 +157,11 @@ function program(name: 'worker' | 'process'): URL {
   return new URL(`../serve/${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 }
 
-function hostService({ state, log, lookup, report }: HostContext): HostService {
+function hostService(host: HostContext): HostService {
+  const { state, log } = host;
   return {
     log: async (lines) => {
-      for await (const { level, message, fields } of lines) log[level]((fields ?? {}) as object, message);
+      for await (const { level, message, fields } of lines) log[level](Object(fields) as object, message);
     },
     stateGet: async ({ key }) => {
       const entry = await state.get(key);
@@ -175,10 +176,10 @@ function hostService({ state, log, lookup, report }: HostContext): HostService {
       yield* await state.list(prefix);
     },
     lookup: async ({ kind, id }) => {
-      const facts = await lookup(kind as Parameters<HostContext['lookup']>[0], id);
+      const facts = await host.lookup(kind as Parameters<HostContext['lookup']>[0], id);
       return { found: facts !== undefined, facts };
     },
     subscribe: async function* () {},
-    report: async ({ hasDegraded, degraded, ...told }) => report({ ...told, ...(hasDegraded ? { degraded } : {}) }),
+    report: async ({ hasDegraded, degraded, ...told }) => host.report({ ...told, ...(hasDegraded ? { degraded } : {}) }),
   };
 }
