@@ -11,11 +11,12 @@ import type { Activation, Drivers, HostContext } from '../plugin.ts';
 import { connectGrpc, Dispatcher, type HostService, overPort, type PluginService, remote, serveGrpc, type Wire } from '../rpc/index.ts';
 import { MemoryHost } from '../testing/index.ts';
 import type { Ctx } from '../types/index.ts';
-import { type OpenedPlugin, type OpenOptions, readManifest } from './opened-plugin.ts';
+import { type OpenedPlugin, type OpenOptions } from './opened-plugin.ts';
+import { manifestIn } from '../serve/load.ts';
 
 /** Runs it in a worker thread or in a process of its own, behind the same adapter and the same programs that the engine uses, without a sandbox. */
 export async function openOverWire(dir: string, { placement, ...options }: OpenOptions): Promise<OpenedPlugin> {
-  const manifest = readManifest(dir);
+  const manifest = manifestIn(dir);
   await using undo = new AsyncDisposableStack();
   const memory = undo.use(new MemoryHost(manifest, options));
   const open = () => started(dir, { memory, start: placement === 'worker' ? startWorker : startProcess });
