@@ -3,12 +3,13 @@ import { codeOf } from '../errors.ts';
 import type { AddressAnswer, Pool } from '../ipam/contract.ts';
 import type { PluginModule } from '../plugin.ts';
 import type { Attachment, Mount, Usage } from '../types/index.ts';
+import { secretNames } from './check.ts';
 import { type GraphAuthor, graph } from './graph.ts';
 import { ipam } from './ipam.ts';
 import { log } from './log.ts';
 import type { About } from './manifest.ts';
 import { type AuthoredEndpointPlan, type AuthoredNetworkPlan, network } from './network.ts';
-import type { Properties } from './schema.ts';
+import { objectSchema, type Properties } from './schema.ts';
 import { runScript } from './script-process.ts';
 import type { Tools } from './tools.ts';
 import { volume } from './volume.ts';
@@ -89,7 +90,8 @@ const kinds: Readonly<Record<ScriptAuthor['kind'], (author: ScriptAuthor, call: 
     }),
 };
 
-function callerFor({ dir, command = './driver', timeoutMs = 30_000 }: ScriptAuthor): Call {
+function callerFor({ dir, command = './driver', timeoutMs = 30_000, options }: ScriptAuthor): Call {
+  const secret = secretNames(objectSchema(options));
   return async <Answer>(method: string, request: object, { host, data, settings, signal }: Tools) => {
     const dataDir = data.path('.');
     const full = { ...request, settings, dataDir };
@@ -97,16 +99,17 @@ function callerFor({ dir, command = './driver', timeoutMs = 30_000 }: ScriptAuth
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       GANTRY_DATA_DIR: dataDir,
       GANTRY_RUN_DIR: host.runDir,
-      ...variables(request),
+      ...variables(request, secret),
     };
     return (await runScript({ command: resolve(dir, command), method, request: full, env, cwd: dir, timeoutMs, signal })) as Answer;
   };
 }
 
-/** attachmentId → GANTRY_ATTACHMENT_ID, options.size → GANTRY_OPTION_SIZE. */
-function variables(request: object): Readonly<Record<string, string>> {
+/** attachmentId → GANTRY_ATTACHMENT_ID, options.size → GANTRY_OPTION_SIZE. Secrets come on stdin only: whoever may look at a process sees its environment. */
+function variables(request: object, secret: readonly string[]): Readonly<Record<string, string>> {
   const { options = {} } = request as { readonly options?: object };
-  const named = [...scalars(request, 'GANTRY_'), ...scalars(options, 'GANTRY_OPTION_')];
+  const shown = Object.fromEntries(Object.entries(options).filter(([name]) => !secret.includes(name)));
+  const named = [...scalars(request, 'GANTRY_'), ...scalars(shown, 'GANTRY_OPTION_')];
   return Object.fromEntries(named);
 }
 

@@ -8,7 +8,7 @@ export {
   openPlugin,
   type OpenOptions,
   type OpenPlugin,
-  readManifest,
 } from './opened-plugin.ts';
 export { type ConformanceOptions, type Outcome, type PlannedCase, planConformance, runConformance } from './run.ts';
 export { type SampleOptions, sampleOptions } from './sample-options.ts';
+export { manifestIn as readManifest } from '../serve/load.ts';

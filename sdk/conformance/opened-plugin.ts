@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { invalidArgument, messageOf } from '../errors.ts';
-import { checkManifest, type Manifest } from '../manifest.ts';
+import { invalidArgument } from '../errors.ts';
+import type { Manifest } from '../manifest.ts';
 import type { Activation, Drivers, PluginModule } from '../plugin.ts';
+import { importPlugin } from '../rpc/plugin-server.ts';
+import { lendSdk, manifestIn } from '../serve/load.ts';
 import { type CapturedLine, type HostOptions, hostFor } from '../testing/index.ts';
 
 export type ConformancePlacement = 'in-process' | 'worker' | 'process';
@@ -37,7 +38,7 @@ export async function openPlugin(dir: string, options: OpenOptions): Promise<Ope
 
 /** Runs it here. */
 async function openInProcess(dir: string, { settings, root }: OpenOptions): Promise<OpenedPlugin> {
-  const manifest = readManifest(dir);
+  const manifest = manifestIn(dir);
   const options = { manifest, ...(settings === undefined ? {} : { settings }), ...(root === undefined ? {} : { root }) };
   const host = await hostFor(await loadModule(dir, manifest), options);
   return {
@@ -59,48 +60,9 @@ async function openInProcess(dir: string, { settings, root }: OpenOptions): Prom
   };
 }
 
-/** gantry-plugin.json, or the field `gantry` of package.json. */
-export function readManifest(dir: string): Manifest {
-  for (const [file, pick] of manifestFiles) {
-    const path = join(dir, file);
-    let text: string;
-    try {
-      text = readFileSync(path, 'utf8');
-    } catch {
-      continue;
-    }
-    const found = pick(parse(text, path));
-    if (found === undefined) continue;
-    try {
-      return checkManifest(found);
-    } catch (error) {
-      throw invalidArgument(`${path}: ${messageOf(error)}`, { cause: error, reason: 'MANIFEST_INVALID' });
-    }
-  }
-  throw invalidArgument(`${dir} holds no gantry-plugin.json`, {
-    hint: 'gantry-sdk manifest DIR writes one from the code',
-    reason: 'MANIFEST_MISSING',
-  });
-}
-
+/** A folder's module, by the entry of its manifest; with the SDK that this is when the folder has none of its own. */
 export async function loadModule(dir: string, { entry }: Pick<Manifest, 'entry'>): Promise<PluginModule> {
   if (entry.node === undefined) throw invalidArgument(`${dir}: entry.node is missing, so that it cannot run in this process`);
-  const path = join(dir, entry.node);
-  const loaded = (await import(pathToFileURL(path).href)) as { readonly default?: Partial<PluginModule> };
-  if (typeof loaded.default?.activate !== 'function')
-    throw invalidArgument(`${path} does not export a plugin by default: export default definePlugin({ … })`);
-  return loaded.default as PluginModule;
-}
-
-const manifestFiles: readonly (readonly [string, (value: unknown) => unknown])[] = [
-  ['gantry-plugin.json', (value) => value],
-  ['package.json', (value) => (typeof value === 'object' && value !== null ? Reflect.get(value, 'gantry') : undefined)],
-];
-
-function parse(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw invalidArgument(`${path} is no JSON: ${messageOf(error)}`, { cause: error, reason: 'MANIFEST_INVALID' });
-  }
+  lendSdk();
+  return importPlugin(pathToFileURL(join(dir, entry.node)).href);
 }

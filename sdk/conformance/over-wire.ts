@@ -11,11 +11,12 @@ import type { Activation, Drivers, HostContext } from '../plugin.ts';
 import { connectGrpc, Dispatcher, type HostService, overPort, type PluginService, remote, serveGrpc, type Wire } from '../rpc/index.ts';
 import { MemoryHost } from '../testing/index.ts';
 import type { Ctx } from '../types/index.ts';
-import { type OpenedPlugin, type OpenOptions, readManifest } from './opened-plugin.ts';
+import { type OpenedPlugin, type OpenOptions } from './opened-plugin.ts';
+import { manifestIn } from '../serve/load.ts';
 
 /** Runs it in a worker thread or in a process of its own, behind the same adapter and the same programs that the engine uses, without a sandbox. */
 export async function openOverWire(dir: string, { placement, ...options }: OpenOptions): Promise<OpenedPlugin> {
-  const manifest = readManifest(dir);
+  const manifest = manifestIn(dir);
   await using undo = new AsyncDisposableStack();
   const memory = undo.use(new MemoryHost(manifest, options));
   const open = () => started(dir, { memory, start: placement === 'worker' ? startWorker : startProcess });
@@ -81,7 +82,7 @@ async function started(dir: string, { memory, start }: { readonly memory: Memory
     for (const { contract, driver, methods, properties } of drivers) {
       (byKind[contract] ??= {})[driver] = remote(wire, contract, { driver, methods, properties });
     }
-    return { drivers: byKind as Drivers, activation: activationOf(plugin, context), dataDir: context.dataDir, pid, stop: end };
+    return { drivers: byKind, activation: activationOf(plugin, context), dataDir: context.dataDir, pid, stop: end };
   } catch (error) {
     await end();
     throw error;
@@ -157,10 +158,11 @@ function program(name: 'worker' | 'process'): URL {
   return new URL(`../serve/${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 }
 
-function hostService({ state, log, lookup, report }: HostContext): HostService {
+function hostService(host: HostContext): HostService {
+  const { state, log } = host;
   return {
     log: async (lines) => {
-      for await (const { level, message, fields } of lines) log[level]((fields ?? {}) as object, message);
+      for await (const { level, message, fields } of lines) log[level](Object(fields) as object, message);
     },
     stateGet: async ({ key }) => {
       const entry = await state.get(key);
@@ -175,10 +177,10 @@ function hostService({ state, log, lookup, report }: HostContext): HostService {
       yield* await state.list(prefix);
     },
     lookup: async ({ kind, id }) => {
-      const facts = await lookup(kind as Parameters<HostContext['lookup']>[0], id);
+      const facts = await host.lookup(kind as Parameters<HostContext['lookup']>[0], id);
       return { found: facts !== undefined, facts };
     },
     subscribe: async function* () {},
-    report: async ({ hasDegraded, degraded, ...told }) => report({ ...told, ...(hasDegraded ? { degraded } : {}) }),
+    report: async ({ hasDegraded, degraded, ...told }) => host.report({ ...told, ...(hasDegraded ? { degraded } : {}) }),
   };
 }

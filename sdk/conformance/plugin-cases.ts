@@ -154,6 +154,27 @@ const probing: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) 
   },
 };
 
+/** In a process of its own, which can be killed. */
+const dying: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) => Promise<void>>> = {
+  'restart.kill9-idle': async ({ plugin, probeAgain, ctx }, probe) => {
+    const before = await probe.make('kept', ctx());
+    process.kill(plugin.pid, 'SIGKILL');
+    await plugin.restart();
+    assert.deepEqual(await probeAgain()?.make('kept', ctx()), before);
+    await probeAgain()?.undo('kept', ctx());
+  },
+  'restart.kill9-during-calls': async ({ plugin, probeAgain, ctx }, probe) => {
+    const calls = Array.from({ length: 16 }, (_, index) => probe.make(`key${index}`, ctx()));
+    process.kill(plugin.pid, 'SIGKILL');
+    const outcomes = await Promise.allSettled(calls);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') assert.ok(GantryError.is(outcome.reason), String(outcome.reason));
+    await plugin.restart();
+    const again = probeAgain();
+    for (let index = 0; index < 16; index += 1) await again?.make(`key${index}`, ctx());
+    for (let index = 0; index < 16; index += 1) await again?.undo(`key${index}`, ctx());
+  },
+};
+
 /** What every plugin must do, whatever its drivers are for. */
 export const pluginCases: readonly PluginCase[] = [
   ...named(always, () => undefined),
@@ -166,6 +187,16 @@ export const pluginCases: readonly PluginCase[] = [
     if (plugin.activation.reconcile === undefined) return 'does not reconcile';
     return refKinds[kind] === undefined ? `what a driver of kind ${kind} has is not reconciled` : undefined;
   }),
+  ...Object.entries(dying).map(([name, run]) => ({
+    name,
+    skip: ({ probe, kind, plugin }: PluginUnderTest) => {
+      if (plugin.pid === process.pid) return 'has no process of its own here';
+      return probe === undefined ? `no probe for drivers of kind ${kind}` : undefined;
+    },
+    run: async (subject: PluginUnderTest) => {
+      if (subject.probe !== undefined) await run(subject, subject.probe);
+    },
+  })),
   ...Object.entries(probing).map(([name, run]) => ({
     name,
     skip: ({ probe, kind }: PluginUnderTest) => (probe === undefined ? `no probe for drivers of kind ${kind}` : undefined),

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DriverKind, driverKinds } from '../plugin.ts';
 import { casesFor, type Case, type Facts, type World } from './cases.ts';
-import { type ConformancePlacement, type OpenPlugin, openPlugin, readManifest } from './opened-plugin.ts';
+import { type ConformancePlacement, type OpenPlugin, openPlugin } from './opened-plugin.ts';
+import { manifestIn } from '../serve/load.ts';
 
 export interface ConformanceOptions {
   /** Patterns of case names, as "volume.*"; everything unless given. */
@@ -37,7 +38,7 @@ export interface PlannedCase extends Pick<Outcome, 'placement' | 'driver' | 'id'
 /** Every case for every driver of the plugin in a folder. Nothing of the plugin runs before a case does. */
 export function planConformance(dir: string, options: ConformanceOptions = {}): readonly PlannedCase[] {
   const { placements = ['in-process'], only = [] } = options;
-  const drivers = readManifest(dir).provides.flatMap(({ contract, drivers: names }) =>
+  const drivers = manifestIn(dir).provides.flatMap(({ contract, drivers: names }) =>
     names.filter((name) => name !== '*').map((name) => ({ kind: contract, name })),
   );
   return placements.flatMap((placement) =>

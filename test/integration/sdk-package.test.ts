@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -15,7 +15,9 @@ const modules = join(work, 'node_modules');
 const built = join(modules, '@gantry/sdk');
 mkdirSync(join(modules, '@gantry'), { recursive: true });
 buildSdk(built);
-for (const name of ['koffi', 'ipaddr.js', '@types']) symlinkSync(join(top, 'node_modules', name), join(modules, name));
+for (const name of readdirSync(join(top, 'node_modules')).filter((entry) => entry !== '@gantry' && !entry.startsWith('.'))) {
+  symlinkSync(join(top, 'node_modules', name), join(modules, name));
+}
 
 function run(cwd: string, ...command: readonly string[]): { readonly status: number | null; readonly said: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd, encoding: 'utf8' });
@@ -42,7 +44,8 @@ test('the types of the SDK package are found in every way that an ES module is i
 
 test('a plugin made with the SDK package passes its tests, and its types are right', () => {
   const command = join(built, 'command/gantry-sdk.mjs');
-  assert.equal(run(work, command, 'create', 'first', '--kind', 'volume').status, 0);
+  const made = run(work, command, 'create', 'first', '--kind', 'volume');
+  assert.equal(made.status, 0, made.said);
   const dir = join(work, 'first');
   const tested = run(dir, '--test', 'main.test.ts');
   assert.equal(tested.status, 0, tested.said);
@@ -55,7 +58,8 @@ test('a plugin made with the SDK package passes its tests, and its types are rig
 test('npm create gantry-plugin makes a plugin', () => {
   const starter = join(modules, 'create-gantry-plugin');
   cpSync(join(top, 'sdk/create/npm'), starter, { recursive: true });
-  assert.equal(run(work, join(starter, 'index.mjs'), 'second', '--kind', 'log', '--lang', 'js').status, 0);
+  const made = run(work, join(starter, 'index.mjs'), 'second', '--kind', 'log', '--lang', 'js');
+  assert.equal(made.status, 0, made.said);
   const { dependencies, version } = JSON.parse(readFileSync(join(starter, 'package.json'), 'utf8')) as {
     readonly dependencies: Readonly<Record<string, string>>;
     readonly version: string;

@@ -167,6 +167,7 @@ test('hostFor() refuses settings that the manifest does not know, and keeps secr
   await assert.rejects(hostFor(plugin, { settings: { ulr: 'x' } }), { code: 'invalid_argument', message: /ulr is unknown/ });
   await using host = await hostFor(plugin, { settings: { url: 'x', token: 'secret' } });
   assert.deepEqual([host.context.config, host.context.secrets], [{ url: 'x' }, { token: 'secret' }]);
-  const [check] = (await (await hostFor(plugin)).activation.selfTest?.({ deep: false })) ?? [];
+  await using unset = await hostFor(plugin);
+  const [check] = (await unset.activation.selfTest?.({ deep: false })) ?? [];
   assert.equal(check?.message, 'setting url is missing');
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { script } from '@gantry/sdk/author';
+import { script, t } from '@gantry/sdk/author';
 import { hostFor } from '@gantry/sdk/testing';
 
 const dir = mkdtempSync(join(tmpdir(), 'gantry-script-'));
@@ -46,6 +46,15 @@ test('script() gives the request as JSON and in the environment', async () => {
   assert.deepEqual(attachment.mounts, [{ type: 'tmpfs', source: { opaque: 'v true a' } }]);
   const told = JSON.parse(readFileSync(join(dir, 'stdin'), 'utf8')) as { readonly name: string; readonly attachmentId: string };
   assert.deepEqual([told.name, told.attachmentId], ['v', 'a']);
+});
+
+test('script() keeps secrets out of the environment', async () => {
+  writeFileSync(join(dir, 'driver'), `#!/bin/sh\n[ "$1" = create ] && env > ${dir}/env && cat > ${dir}/stdin || exit 0\n`, { mode: 0o755 });
+  await using host = await hostFor(script({ kind: 'volume', name: 'x', dir, options: { user: t.String(), password: t.Secret() } }));
+  await host.driver('volume').create({ name: 'v', options: { user: 'me', password: 'hunter2' }, labels: {} }, host.ctx());
+  assert.match(readFileSync(join(dir, 'env'), 'utf8'), /^GANTRY_OPTION_USER=me$/m);
+  assert.doesNotMatch(readFileSync(join(dir, 'env'), 'utf8'), /hunter2/);
+  assert.match(readFileSync(join(dir, 'stdin'), 'utf8'), /hunter2/);
 });
 
 test('script() kills the program and all it started when time is up', async () => {

@@ -28,7 +28,7 @@ const refused: readonly (readonly [string, readonly string[], number, RegExp])[]
   ['an unknown language', ['create', 'x', '--kind', 'volume', '--lang', 'cobol'], 1, /"cobol": must be one of ts/],
   ['a name that is none', ['create', 'A B', '--kind', 'volume'], 1, /"A B"/],
   ['a folder that is in use', ['create', 'node_modules', '--kind', 'volume'], 1, /not empty/],
-  ['a folder without a manifest', ['conformance', 'nowhere'], 1, /holds no gantry-plugin\.json/],
+  ['a folder without a manifest', ['conformance', 'nowhere'], 1, /has no gantry-plugin\.json/],
   ['an unknown placement', ['conformance', '--placement', 'moon'], 1, /"moon"/],
   ['an unknown report', ['conformance', '--report', 'pdf'], 1, /"pdf": must be one of line, json, junit, md/],
   ['a folder without a module', ['manifest', 'node_modules'], 1, /has none of main\.js/],
