@@ -65,6 +65,12 @@ export function objectsOf(database: Database, contract: string, driver: string):
   }));
 }
 
+/** Ids of the attachments of a volume driver: its volumes that containers use now. */
+export function volumeAttachmentIds(database: Database, driver: string): readonly string[] {
+  const sql = `SELECT json_extract(a.document, '$.attachmentId') AS id FROM volume_attachments a JOIN volumes v ON v.name = a.name WHERE v.driver = ?`;
+  return database.all(sql, driver).map((row) => String(row['id']));
+}
+
 const running = `json_extract(state, '$.phase.kind') IN ('running', 'starting', 'restarting')`;
 const queries: Readonly<Record<string, string>> = {
   volume: `SELECT 'volume' AS kind, name AS id, name, EXISTS (SELECT 1 FROM volume_attachments a WHERE a.name = volumes.name) AS active FROM volumes WHERE driver = ?`,

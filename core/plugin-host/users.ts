@@ -1,6 +1,6 @@
 import type { Ref } from '@gantry/sdk';
 import type { PluginUser } from '@gantry/sdk/engine';
-import { type Database, objectsOf } from '../metadata/index.ts';
+import { type Database, objectsOf, volumeAttachmentIds } from '../metadata/index.ts';
 import type { Version } from './record.ts';
 
 /** Pairs of contract and driver that the plugin serves now. */
@@ -21,9 +21,11 @@ export function usersOf(database: Database, serves: Serves, { manifest }: Versio
 
 /** What the engine believes a plugin has. */
 export function refsOf(database: Database, serves: Serves): readonly Ref[] {
-  return serves.flatMap(([contract, driver]) =>
-    objectsOf(database, contract, driver).map(({ kind, id }): Ref => ({ contract, driver, kind, id })),
-  );
+  return serves.flatMap(([contract, driver]) => {
+    const objects = objectsOf(database, contract, driver).map(({ kind, id }): Ref => ({ contract, driver, kind, id }));
+    const attachments = contract === 'volume' ? volumeAttachmentIds(database, driver) : [];
+    return [...objects, ...attachments.map((id): Ref => ({ contract, driver, kind: 'attachment', id }))];
+  });
 }
 
 const kindOf = (kind: string): PluginUser['kind'] =>
