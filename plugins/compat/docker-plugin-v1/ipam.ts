@@ -34,6 +34,7 @@ export class DockerIpamDriver implements IpamDriver {
 
   async requestPool(request: PoolRequest, { signal }: Ctx): Promise<Pool> {
     const { requestId, cidr, range, ipv6, exclude, options } = request;
+    if (cidr !== '' && parseCidr(cidr) === undefined) throw invalidArgument(`pool ${JSON.stringify(cidr)} is no prefix`);
     const key = `${this.#prefix}/request/${digest(requestId)}`;
     const asked = digest(JSON.stringify([cidr, range, ipv6, options]));
     const known = await this.#read<KeptPool>(key);
@@ -79,7 +80,11 @@ export class DockerIpamDriver implements IpamDriver {
     if (pool === undefined) throw notFound(`pool ${poolId} not found`);
     const key = this.#addressKey(poolId, owner);
     const known = await this.#read<KeptAddress>(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      const other = preferred !== '' && parseAddress(preferred)?.value !== parseCidr(known.address)?.value;
+      if (other) throw alreadyExists(`${owner} has ${known.address} already`);
+      return known;
+    }
     checkPreferred(preferred, pool.cidr);
     const options = gateway ? { RequestAddressType: 'com.docker.network.gateway' } : {};
     const answer = await this.#plugin.call('IpamDriver.RequestAddress', { PoolID: poolId, Address: preferred, Options: options }, signal);

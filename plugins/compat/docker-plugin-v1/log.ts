@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { codeOf, conflict, type Ctx, deadlineExceeded, type StateStore, unavailable } from '@gantry/sdk';
 import {
+  checkLogOptions,
   compareLogTime,
   type ContainerInfo,
   type Entry,
@@ -25,6 +26,7 @@ interface Tools {
 type Open = Extract<WriteRequest, { kind: 'open' }>;
 type Batch = Extract<WriteRequest, { kind: 'batch' }>;
 
+const sharedOptions = new Set(['mode', 'max-buffer-size', 'labels', 'labels-regex', 'env', 'env-regex', 'tag']);
 const capabilitiesMs = 2_000;
 const stopMs = 5_000;
 
@@ -54,8 +56,11 @@ class DockerLogDriver implements LogDriver {
     this.#tools = tools;
   }
 
-  /** Docker's plugins take any option and have no method to ask. */
-  async validate(): Promise<void> {}
+  /** What all drivers share is checked; of their own options Docker's plugins cannot be asked. */
+  async validate({ options }: Parameters<LogDriver['validate']>[0]): Promise<void> {
+    const shared = Object.entries(options).filter(([name]) => sharedOptions.has(name));
+    checkLogOptions(this.plugin.name, Object.fromEntries(shared), {});
+  }
 
   async *write(requests: AsyncIterable<WriteRequest>, { signal }: Ctx): AsyncGenerator<WriteResponse> {
     const source = requests[Symbol.asyncIterator]();
