@@ -12,7 +12,7 @@ import { hostServiceOf } from './host-context.ts';
 import type { Ending, Link } from './link.ts';
 import type { Output } from './output.ts';
 import type { Version } from './record.ts';
-import { linkOver } from './remote-link.ts';
+import { linkOver, sessionOr } from './remote-link.ts';
 import { byteSize } from './sizes.ts';
 
 export interface ProcessStart {
@@ -40,13 +40,11 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
   const hostSocket = join(folder, 'h.sock');
   const socket = join(folder, 'd.sock');
   const hostService = hostServiceOf(host);
-  undo.use(
-    await serveGrpc(
-      hostSocket,
-      ['host'],
-      new Dispatcher({ find: (service) => (service === 'host' ? hostService : undefined), ctx: (facts) => ({ ...facts, log }) }),
-    ),
-  );
+  const hostHandler = new Dispatcher({
+    find: (service) => (service === 'host' ? hostService : undefined),
+    ctx: (facts) => ({ ...facts, log }),
+  });
+  undo.use(await serveGrpc(hostSocket, ['host'], hostHandler));
   chownSync(hostSocket, start.uid, start.uid);
   const token = randomBytes(32).toString('base64');
   const said = new Greeting(output);
@@ -61,13 +59,16 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
   undo.defer(() => wire.close());
   const service = remote<PluginService>(wire, 'plugin');
   await handshake(service, { manifest: version.manifest, token, instance, engineVersion, ctx: driverContext(log, signal) });
+  const calls = undo.adopt(await sessionOr(wire, service, { handler: hostHandler, log, onLost: () => void launched.killAll() }), (opened) =>
+    opened.close(),
+  );
   const owned = undo.move();
   const ended = launched.exited.then(async (exit): Promise<Ending> => {
     await owned.disposeAsync();
     return { reason: exitText(exit), isOom: exit.oomKilled };
   });
   return {
-    ...linkOver(wire, service, { log, settleMs: 30_000 }),
+    ...linkOver(calls, remote<PluginService>(calls, 'plugin'), { log, settleMs: 30_000 }),
     pid: launched.pid,
     ended,
     usage: () => launched.usage(),

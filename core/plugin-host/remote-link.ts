@@ -1,9 +1,27 @@
 import type { Ctx } from '@gantry/sdk';
-import { type DriverInfo, type PluginService, remote, type Wire } from '@gantry/sdk/rpc';
+import { type DriverInfo, type Handler, openSession, type PluginService, remote, type Wire } from '@gantry/sdk/rpc';
 import { codeOf } from '@gantry/sdk';
 import { driverContext } from '../drivers/index.ts';
 import { withDeadline } from '../support/index.ts';
 import type { Link, OfferedDriver } from './link.ts';
+
+/** All calls in one session, where the plugin can have one: it costs a third of calls one by one. A session that breaks later is the end of it. */
+export async function sessionOr(
+  wire: Wire,
+  service: PluginService,
+  { handler, log, onLost }: { readonly handler: Handler; readonly log: Ctx['log']; readonly onLost: () => void },
+): Promise<Wire> {
+  let isProven = false;
+  const session = openSession(service, { handler, ctx: driverContext(log), onClose: () => isProven && onLost() });
+  try {
+    await remote<PluginService>(session, 'plugin').ping({}, driverContext(log, AbortSignal.timeout(5_000)));
+    isProven = true;
+    return session;
+  } catch {
+    session.close();
+    return wire;
+  }
+}
 
 /** What a plugin on the other end of a wire offers; how it ends is the placement's affair. */
 export function linkOver(

@@ -111,6 +111,56 @@ export interface DrainResponse {
   readonly inFlight: number;
 }
 
+/** Of one call, which its caller numbered; `to_caller` tells the two sides' numbers apart. */
+export type Frame =
+  | ({ readonly kind: 'call' } & CallFrame)
+  | ({ readonly kind: 'item' } & ItemFrame)
+  | ({ readonly kind: 'more' } & MoreFrame)
+  | ({ readonly kind: 'end' } & EndFrame)
+  | ({ readonly kind: 'cancel' } & CancelFrame);
+
+export interface CallFrame {
+  readonly id: number;
+  /** As in the folder names of the protos: "volume". */
+  readonly service: string;
+  /** In camelCase. */
+  readonly method: string;
+  readonly driver: string;
+  readonly operationId: string;
+  /** Of a unary call; absent: requests come as items. */
+  readonly request?: Buffer;
+}
+
+/** A request or an answer; the one answer of a unary call ends it. At most 16 may be on their way in a stream. */
+export interface ItemFrame {
+  readonly id: number;
+  readonly toCaller: boolean;
+  readonly payload: Buffer;
+}
+
+/** The receiver has room for one more item. */
+export interface MoreFrame {
+  readonly id: number;
+  readonly toCaller: boolean;
+}
+
+export interface EndFrame {
+  readonly id: number;
+  readonly toCaller: boolean;
+  readonly failure?: Failure;
+}
+
+export interface Failure {
+  readonly code: number;
+  readonly message: string;
+  /** As in the trailer `grpc-status-details-bin`. */
+  readonly details: Buffer;
+}
+
+export interface CancelFrame {
+  readonly id: number;
+}
+
 /**
  * Every plugin serves this, and one service per contract that it provides.
  * The metadata entry `gantry-driver` of a call to a contract names the driver; `gantry-operation` is for tracing.
@@ -129,6 +179,11 @@ export interface PluginService {
   /** Ends what is under way and takes no more; the answer comes when nothing is left, or at the deadline. */
   drain(request: DrainRequest, ctx: Ctx): Promise<DrainResponse>;
   resume(request: Record<string, never>, ctx: Ctx): Promise<void>;
+  /**
+   * Calls of every service in frames, in both directions, at a fraction of what they cost one by one. Optional: a plugin without it answers
+   * UNIMPLEMENTED and is called one by one.
+   */
+  session(requests: AsyncIterable<Frame>, ctx: Ctx): AsyncIterable<Frame>;
   /** Whether it answers at all. */
   ping(request: Record<string, never>, ctx: Ctx): Promise<void>;
 }

@@ -8,5 +8,6 @@ export { importPlugin } from './plugin-server.ts';
 export { overPort } from './port.ts';
 export { remote } from './remote.ts';
 export { schema } from './schema.ts';
+export { openSession } from './session.ts';
 export { fromStatus, toStatus } from './status.ts';
 export type { CallFacts, Handler, MethodName, Wire } from './wire.ts';

@@ -5,13 +5,16 @@ import type { Activation, DriverKind, HostContext, PluginModule } from '../plugi
 import { Dispatcher } from './dispatch.ts';
 import type { ConfigureResponse, DriverInfo, PluginService } from './generated-plugin.ts';
 import { schema } from './schema.ts';
-import type { Handler } from './wire.ts';
+import { serveSession } from './session.ts';
+import type { Handler, Wire } from './wire.ts';
 
 export interface PluginServerOptions {
   readonly module: PluginModule;
   readonly manifest: Manifest;
   /** The secret of this start, from the environment. */
   readonly token: string;
+  /** Calls to the engine may go this way from now on. */
+  readonly onSession?: (wire: Wire) => void;
   readonly host: (config: HostContext['config'], secrets: HostContext['secrets']) => HostContext;
 }
 
@@ -71,6 +74,7 @@ export class PluginServer {
     selfTest: async ({ deep }) => ({ checks: (await this.#activation?.selfTest?.({ deep })) ?? [] }),
     drain: async ({ deadlineMs }) => ({ inFlight: await this.#dispatcher.drain(deadlineMs) }),
     resume: async () => this.#dispatcher.resume(),
+    session: (frames) => serveSession(frames, this.#dispatcher, (wire) => this.#options.onSession?.(wire)),
     ping: async () => {},
   };
 

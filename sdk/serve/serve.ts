@@ -27,11 +27,14 @@ export async function serve(module: PluginModule, manifest: Manifest): Promise<n
   }
   const ending = new AbortController();
   // The engine listens before it starts us, so there is nothing to wait for.
-  const host = await connectGrpc(given.hostEndpoint);
+  let host = await connectGrpc(given.hostEndpoint);
   const server = new PluginServer({
     module,
     manifest,
     token: given.token,
+    onSession: (wire) => {
+      host = wire;
+    },
     host: (config, secrets) =>
       hostOver(host, { name: manifest.name, config, secrets, dataDir: given.dataDir, runDir: given.runDir, signal: ending.signal }),
   });
