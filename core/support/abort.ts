@@ -45,6 +45,12 @@ export async function withDeadline<T>(
   }
 }
 
+/** Both at once. When one fails the other is waited for before its error is thrown, so that undoing finds nothing under way. The first one's error wins. */
+export async function allSettledOrThrow<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
+}
+
 /** The signal for undo work: never the caller's, which may have fired already, yet bounded. Does not keep the process alive. */
 export function undoSignal(timeoutMs = 10_000): AbortSignal {
   return AbortSignal.timeout(timeoutMs);

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildWhenStale } from '../build/fresh.ts';
@@ -12,6 +12,7 @@ import { Floors } from './floors.ts';
 import { quiet } from './machine.ts';
 import type { Result } from './report.ts';
 import { isMissed, line, table } from './report.ts';
+import { pluginScenarios } from './plugins.ts';
 import { loadBusybox, scenarios } from './scenarios.ts';
 
 const { values: options } = parseArgs({
@@ -24,8 +25,8 @@ const { values: options } = parseArgs({
   },
 });
 const top = join(import.meta.dirname, '../..');
-const chosen = Object.entries(scenarios).filter(([name]) => options.only?.split(',').includes(name) ?? true);
-if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(scenarios).join(', ')}`);
+const chosen = Object.entries({ ...scenarios, ...pluginScenarios }).filter(([name]) => options.only?.split(',').includes(name) ?? true);
+if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys({ ...scenarios, ...pluginScenarios }).join(', ')}`);
 
 const missing = missingForNamespaces();
 if (missing !== undefined) fail(`npm run bench ${missing}`);
@@ -56,6 +57,8 @@ async function measure(underTest: EngineUnderTest): Promise<void> {
   try {
     let isPrepared = false;
     for (const [name, scenario] of chosen) {
+      // What plugins cost has no peer.
+      if (underTest !== gantry && name in pluginScenarios) continue;
       if (name !== 'idle-memory' && !isPrepared) await loadBusybox(engine.api);
       isPrepared ||= name !== 'idle-memory';
       await quiet();
@@ -64,6 +67,7 @@ async function measure(underTest: EngineUnderTest): Promise<void> {
         floors,
         restart,
         bigImage: () => bigImage(join(top, '.cache')),
+        folder: (prefix: string) => mkdtempSync(join(disk.path, `${prefix}-`)),
         samples: (count: number) => (options.quick ? Math.ceil(count / 3) : count),
       };
       const result = await scenario.measure(bench).then(

@@ -17,6 +17,8 @@ export interface Bench {
   readonly bigImage: () => BigImage;
   /** Stops the engine and starts it again on the same data. */
   readonly restart: () => Promise<Engine>;
+  /** A new folder on the disk that is measured. */
+  readonly folder: (name: string) => string;
   /** This many samples, or fewer in a hurry. */
   readonly samples: (count: number) => number;
 }

@@ -1,5 +1,5 @@
 import { conflict, messageOf, notModified } from '@gantry/sdk';
-import { failpoint } from '../../support/index.ts';
+import { allSettledOrThrow, failpoint } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
 import { beginHealthchecks } from '../health/begin.ts';
 import { connectPending } from '../io/pending.ts';
@@ -82,11 +82,16 @@ async function prepare(
   const { layers, networks } = room.parts;
   const { id, name, document } = entry;
   undo.defer(() => layers.unmount(id));
-  const rootfs = await layers.mount(id);
-  checkRootfs(rootfs);
-  failpoint('start.rw.mount');
   undo.defer(() => networks.teardown(id));
-  const sandbox = await networks.setup({ id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks });
+  // Neither needs the other, and their drivers may be processes apart.
+  const [rootfs, sandbox] = await allSettledOrThrow(
+    layers.mount(id).then((mounted) => {
+      checkRootfs(mounted);
+      failpoint('start.rw.mount');
+      return mounted;
+    }),
+    networks.setup({ id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks }),
+  );
   failpoint('start.netns');
   const mounts = await attachMounts({ room, entry, rootfs, undo, sources });
   failpoint('start.vol.mount');
