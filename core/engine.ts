@@ -163,8 +163,11 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
 }
 
 /** What the engine is told that only drivers of one kind can use. */
-function kindSettings({ runtimes, defaultRuntime }: EngineOptions) {
-  return { exec: { ...(runtimes && { runtimes }), ...(defaultRuntime !== undefined && { defaultRuntime }) } };
+function kindSettings({ runtimes, defaultRuntime, insecureRegistries }: EngineOptions) {
+  return {
+    transport: { ...(insecureRegistries && { insecureRegistries }) },
+    exec: { ...(runtimes && { runtimes }), ...(defaultRuntime !== undefined && { defaultRuntime }) },
+  };
 }
 
 function networkDefaults({ dns, dnsSearch, dnsOptions, publishAddress, bridgeCidr, mtu }: EngineOptions): NetworkDefaults {
@@ -183,8 +186,9 @@ function pick({ database, drivers, events, options: { log } }: Rooms) {
   return { database, drivers, events, log };
 }
 
+/** What a user chose while the engine ran counts more than what it was started with. */
 function graphDriver({ options: { storageDriver }, drivers }: Rooms): Promise<string> {
-  return storageDriver === undefined ? drivers.preferred('graph') : Promise.resolve(storageDriver);
+  return storageDriver === undefined || drivers.isChosen('graph') ? drivers.preferred('graph') : Promise.resolve(storageDriver);
 }
 
 /** Made once for a data root. */

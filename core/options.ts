@@ -19,6 +19,8 @@ export interface EngineOptions {
   readonly pluginCgroup?: string;
   /** Authz drivers that must allow every request to a front end, in this order; default: none. */
   readonly authorizationPlugins?: readonly string[];
+  /** Registries that may be spoken to without TLS: host, host:port, or CIDR. Loopback always may. */
+  readonly insecureRegistries?: readonly string[];
   /** Graph driver for new images and containers; default: the best that works here. */
   readonly storageDriver?: string;
   /** Log driver and options for containers that name none. */

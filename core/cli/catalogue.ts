@@ -237,6 +237,12 @@ export const catalogue: readonly Entry[] = [
   ),
   entry(
     'Plugins',
+    'plugin default',
+    'Say which graph driver new images and containers get',
+    async () => (await import('./verbs/plugin/default.ts')).preferDriver,
+  ),
+  entry(
+    'Plugins',
     'plugin attach',
     'Take in a plugin that somebody else runs',
     async () => (await import('./verbs/plugin/attach.ts')).attachPlugin,

@@ -21,6 +21,8 @@ export interface DaemonOptions {
   readonly pluginDirs: readonly string[];
   /** By plugin name, from daemon.json's "plugins". */
   readonly pluginSettings: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** By plugin name or kind. */
+  readonly pluginPlacement: Readonly<Record<string, 'in-process' | 'worker' | 'process'>>;
   /** Authz drivers that must allow every request, in this order. */
   readonly authorizationPlugins: readonly string[];
   readonly storageDriver?: string;

@@ -19,6 +19,7 @@ import type { Plugin } from './plugin.ts';
 import type { PluginRecord, Version } from './record.ts';
 import { defaultPlacement, type Records } from './records.ts';
 import type { Registry } from './registry.ts';
+import { checkEngine } from './requirements.ts';
 import { applySettings, needsRestart } from './settings.ts';
 import { foldersOf } from './start.ts';
 import { refsOf } from './users.ts';
@@ -197,6 +198,7 @@ export class Changes {
     const { options: host } = this.#parts;
     const version = await fetchPlugin(parseSource(source), this.#codeDir(), host.installTools(), options);
     return this.#keepOrDiscard(version, async () => {
+      checkEngine(version.manifest, host.version);
       if (grant !== 'all') comparePrivileges(privilegesOf(version.manifest), grant);
       return version;
     });

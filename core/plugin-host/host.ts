@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { conflict, type DriverKind, type DriverKinds, durationMs, messageOf, unavailable } from '@gantry/sdk';
+import { conflict, invalidArgument, type DriverKind, type DriverKinds, durationMs, messageOf, unavailable } from '@gantry/sdk';
 import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
 import { driverContext, type Drivers, type Grants, guard, Load, methodsOf } from '../drivers/index.ts';
 import { pluginState } from '../metadata/index.ts';
@@ -14,6 +14,7 @@ import { defaultPolicy, type PluginPolicy } from './policy.ts';
 import type { PluginRecord } from './record.ts';
 import { Records } from './records.ts';
 import { Registry } from './registry.ts';
+import { checkEngine, startRequired } from './requirements.ts';
 import { routed } from './routed.ts';
 import { foldersOf, startLink } from './start.ts';
 import { listed, refsOf, usersOf } from './users.ts';
@@ -95,6 +96,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     return name;
   }
 
+  /** A user said which driver of the kind is the default. */
+  isChosen(kind: DriverKind): boolean {
+    return this.#registry.chosen(kind) !== undefined;
+  }
+
   preferred(kind: DriverKind): Promise<string> {
     let choice = this.#preferred.get(kind);
     if (choice === undefined) {
@@ -125,6 +131,18 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   async bind(kind: DriverKind, driver: string, name: string): Promise<void> {
     this.#registry.bind(kind, driver, this.#registry.find(name));
+    this.#preferred.clear();
+  }
+
+  async prefer(kind: DriverKind, name: string): Promise<void> {
+    if (kind !== 'graph')
+      throw invalidArgument(`the default ${kind} driver is chosen when the engine starts`, {
+        hint: 'see gantryd --help; without a restart only the default graph driver changes',
+      });
+    if (!this.has(kind, name)) throw this.#registry.unknown(kind, name);
+    const reason = await this.#whyNot(kind, name);
+    if (reason !== undefined) throw unavailable(`${kind} driver ${name} does not work here: ${reason}`);
+    this.#registry.choose(kind, name);
     this.#preferred.clear();
   }
 
@@ -206,7 +224,9 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   #make(record: PluginRecord): Plugin {
     return new Plugin(record, {
       policy: this.#policy,
-      start: (plugin, version, number, signal) => {
+      start: async (plugin, version, number, signal) => {
+        checkEngine(version.manifest, this.#options.version);
+        await startRequired(plugin, (name) => this.#registry.all().find((other) => other.name === name));
         mkdirSync(foldersOf(this.#options, plugin.record).dataDir, { recursive: true, mode: 0o700 });
         return startLink(this.#options, plugin, version, number, signal);
       },
@@ -259,7 +279,8 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   async #choose(kind: DriverKind): Promise<string> {
     const skipped: string[] = [];
-    for (const name of this.#registry.byPriority(kind)) {
+    const chosen = this.#registry.chosen(kind);
+    for (const name of new Set([...(chosen === undefined ? [] : [chosen]), ...this.#registry.byPriority(kind)])) {
       const reason = await this.#whyNot(kind, name);
       if (reason === undefined) return name;
       skipped.push(`${name}: ${reason}`);

@@ -58,6 +58,16 @@ export class Registry {
     );
   }
 
+  /** What the user chose as the default of a kind, if it is still there. */
+  chosen(kind: DriverKind): string | undefined {
+    const name = this.#bindings.get(`default/${kind}`)?.value;
+    return name !== undefined && this.provider(kind, name)?.record.enabled === true ? name : undefined;
+  }
+
+  choose(kind: DriverKind, name: string): void {
+    this.#bindings.put([{ key: `default/${kind}`, value: name }]);
+  }
+
   bind(kind: DriverKind, name: string, plugin: Plugin): void {
     if (!serves(plugin).some(([contract, driver]) => contract === kind && driver === name))
       throw notFound(`plugin ${plugin.name} has no ${kind} driver ${name}`);

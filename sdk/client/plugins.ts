@@ -109,6 +109,10 @@ export class Plugins {
     for await (const line of jsonLines<PluginLine>(stream)) yield { ...line, time: new Date(line.time) };
   }
 
+  async prefer(kind: PluginCall['kind'], driver: string): Promise<void> {
+    await this.#done('/default', { kind, driver });
+  }
+
   async bind(kind: PluginCall['kind'], driver: string, plugin: string): Promise<void> {
     await this.#done('/bind', { kind, driver, plugin });
   }

@@ -156,6 +156,8 @@ export interface Plugins {
   logs(name: string, options?: { readonly tail?: number; readonly follow?: boolean } & Abortable): AsyncIterable<PluginLine>;
   /** Which plugin serves a driver name that several have. */
   bind(kind: DriverKind, driver: string, plugin: string): Promise<void>;
+  /** The driver that new objects get from now on when nobody names one; kept. What exists stays with its driver. It is tried first: `unavailable` says why it does not work here. */
+  prefer(kind: DriverKind, driver: string): Promise<void>;
   /** A plugin that somebody else runs, at a unix socket. */
   attach(request: {
     readonly address: string;

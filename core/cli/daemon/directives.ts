@@ -73,6 +73,13 @@ export const directives: readonly Directive[] = [
   { key: 'plugin-dirs', flags: '--plugin-dir <path>', kind: 'list', description: 'Folder with more plugins; may be given many times' },
   { key: 'plugins', kind: 'map', description: 'Settings by plugin name' },
   {
+    key: 'plugin-placement',
+    flags: '--plugin-placement <name=place>',
+    kind: 'list',
+    parse: checked(parseAssignment),
+    description: 'Where a plugin, or the plugins of a kind ("graph"), run: in-process, worker or process, as far as they can',
+  },
+  {
     key: 'authorization-plugins',
     flags: '--authorization-plugin <plugin>',
     kind: 'list',
@@ -163,7 +170,6 @@ export const directives: readonly Directive[] = [
     flags: '--insecure-registry <registry>',
     kind: 'list',
     description: 'Registry that is spoken to without TLS',
-    ignored: notYet,
   },
   {
     key: 'registry-mirrors',

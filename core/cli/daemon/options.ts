@@ -17,6 +17,7 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     execRoot,
     pluginDirs: listOf(settings, 'plugin-dirs'),
     pluginSettings: objectsOf(settings, 'plugins'),
+    pluginPlacement: placementsOf(listOf(settings, 'plugin-placement')),
     authorizationPlugins: listOf(settings, 'authorization-plugins'),
     storageOptions: Object.fromEntries(listOf(settings, 'storage-opts').map(splitPair)),
     logOptions: textsOf(settings, 'log-opts'),
@@ -92,6 +93,18 @@ function levelOf(level: string | undefined): DaemonOptions['logLevel'] {
 
 function ignoredNotes(settings: Settings): readonly string[] {
   return directives.flatMap(({ key, ignored }) => (ignored !== undefined && settings.has(key) ? [`${key} has no effect: ${ignored}`] : []));
+}
+
+const places = ['in-process', 'worker', 'process'] as const;
+
+function placementsOf(pairs: readonly string[]): DaemonOptions['pluginPlacement'] {
+  return Object.fromEntries(
+    pairs.map(splitPair).map(([name, text]) => {
+      const place = places.find((known) => known === text);
+      if (place === undefined) throw invalidArgument(`plugin-placement ${name}=${text}: the place is one of ${places.join(', ')}`);
+      return [name, place];
+    }),
+  );
 }
 
 function splitPair(pair: string): readonly [key: string, value: string] {

@@ -199,6 +199,14 @@ export class MemoryPlugins implements Plugins {
 
   logs: Plugins['logs'] = (name, options = {}) => follow(this.#find(name), options);
 
+  prefer: Plugins['prefer'] = async (kind, driver) => {
+    if (kind !== 'graph') throw invalidArgument(`the default ${kind} driver is chosen when the engine starts`);
+    const isThere = this.list().some(({ provides }) =>
+      provides.some(({ contract, drivers }) => contract === kind && drivers.includes(driver)),
+    );
+    if (!isThere) throw notFound(`${kind} driver "${driver}" not found`);
+  };
+
   bind: Plugins['bind'] = async (kind, driver, name) => {
     const { info } = this.#find(name);
     if (!info.provides.some(({ contract, drivers }) => contract === kind && drivers.includes(driver))) {

@@ -16,6 +16,7 @@ const defaults: DaemonOptions = {
   execRoot: '/run/gantry',
   pluginDirs: [],
   pluginSettings: {},
+  pluginPlacement: {},
   authorizationPlugins: [],
   storageOptions: {},
   logOptions: {},
