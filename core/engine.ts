@@ -61,6 +61,7 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   if (!endedCleanly) await collect(cradle);
   const recovered = recover(cradle);
   cradle.drivers.start();
+  opened.use(finishLater(cradle, recovered));
   opened.defer(() => recovered);
   return facade(cradle, recovered, opened.move());
 }
@@ -83,6 +84,23 @@ async function recover({ lifecycle, volumes, options }: Rooms): Promise<void> {
   } catch (error) {
     options.log.error({ error }, 'taking over earlier containers failed');
   }
+}
+
+/** What a driver was not there for is finished when its plugin is: volumes that nobody detached, or that were being made or removed. */
+function finishLater({ events, volumes, options }: Rooms, recovered: Promise<void>): AsyncDisposable {
+  const stop = new AbortController();
+  const follow = async (): Promise<void> => {
+    await recovered;
+    for await (const _ready of events.subscribe({ filters: { type: ['plugin'], event: ['ready'] }, signal: stop.signal }))
+      await volumes.reconcile();
+  };
+  const ended = follow().catch((error: unknown) => options.log.warn({ error }, 'plugins are no longer followed'));
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+    },
+  };
 }
 
 /** The only place that knows how rooms fit together. */

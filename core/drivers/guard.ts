@@ -10,6 +10,7 @@ import {
 } from '@gantry/sdk';
 import { KeyedMutex, operationId, withDeadline } from '../support/index.ts';
 import { Load } from './load.ts';
+import { expectProgress } from './progress.ts';
 
 /** Milliseconds until a call that has not answered counts as failed. */
 export const deadlines = { fast: 2_000, normal: 30_000, long: 600_000, stream: Number.POSITIVE_INFINITY } as const satisfies Record<
@@ -52,6 +53,7 @@ export function guard<Driver extends object>(driver: Driver, methods: MethodTabl
       what: `${options.label}: ${name}`,
       timeoutMs: options.timeouts?.[name] ?? deadlines[method.deadline],
       key: method.key,
+      isLong: method.deadline === 'long',
     };
     guarded[name] = method.answer === 'stream' ? guardStream(call, facts) : guardUnary(call, facts);
   }
@@ -64,6 +66,8 @@ interface Guarded extends GuardOptions {
   readonly what: string;
   readonly timeoutMs: number;
   readonly key: string | undefined;
+  /** Its deadline is about standing still: progress that the driver reports starts it anew. */
+  readonly isLong: boolean;
 }
 
 /** The second argument of a driver call, for callers inside the core. */
@@ -74,12 +78,16 @@ export function driverContext(log: Logger, signal?: AbortSignal): Ctx {
 const never = new AbortController().signal;
 
 function guardUnary(call: Method, facts: Guarded): Method {
-  const { key, mutex, load, timeoutMs } = facts;
+  const { key, mutex, load, timeoutMs, isLong } = facts;
   return async (request, ctx) => {
     try {
       using _held = key === undefined ? undefined : await mutex.acquire(keyOf(request, key), { signal: ctx.signal });
       using _place = await load.enter(ctx.signal);
-      const answer = await withDeadline(timeoutMs, ({ signal }) => call(request, { ...ctx, signal }), { signal: ctx.signal });
+      using progress = new DisposableStack();
+      const onStart = (again: () => void): void => {
+        if (isLong) progress.use(expectProgress(ctx.operationId, again));
+      };
+      const answer = await withDeadline(timeoutMs, ({ signal }) => call(request, { ...ctx, signal }), { signal: ctx.signal, onStart });
       load.succeeded();
       return answer;
     } catch (error) {

@@ -1,5 +1,6 @@
 import { aborted, conflict, deadlineExceeded, durationMs, GantryError, messageOf, type Report, unavailable } from '@gantry/sdk';
 import type { PluginInfo, PluginState } from '@gantry/sdk/engine';
+import { tellProgress } from '../drivers/index.ts';
 import { anySignal } from '../support/index.ts';
 import { Generation } from './generation.ts';
 import type { Ending, Link } from './link.ts';
@@ -192,7 +193,8 @@ export class Plugin {
     await this.#current?.link.kill(reason);
   }
 
-  readonly onReport = async ({ degraded }: Report): Promise<void> => {
+  readonly onReport = async ({ degraded, operationId, progress }: Report): Promise<void> => {
+    if (operationId !== undefined && progress !== undefined) tellProgress(operationId);
     if (degraded === undefined) return;
     const was = this.state;
     this.#degraded = degraded.slice(0, 16).map((reason) => reason.slice(0, 256));

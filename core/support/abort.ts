@@ -7,6 +7,8 @@ export interface DeadlineOptions<T> {
   readonly signal?: AbortSignal | undefined;
   /** Receives a result that arrived after the deadline or the abort, so that what was acquired late can still be released. */
   readonly onLate?: ((value: T) => void | Promise<void>) | undefined;
+  /** Given what starts the time anew: for work that shows that it goes on. */
+  readonly onStart?: ((again: () => void) => void) | undefined;
 }
 
 /** One signal that fires with the first of the given ones, and with its reason. */
@@ -23,7 +25,7 @@ export function anySignal(...signals: readonly (AbortSignal | undefined)[]): Abo
 export async function withDeadline<T>(
   timeoutMs: number,
   work: (options: Abortable) => T | Promise<T>,
-  { signal, onLate }: DeadlineOptions<T> = {},
+  { signal, onLate, onStart }: DeadlineOptions<T> = {},
 ): Promise<T> {
   signal?.throwIfAborted();
   const controller = new AbortController();
@@ -34,6 +36,7 @@ export async function withDeadline<T>(
   };
   const onAbort = (): void => cancel(signal?.reason);
   const timer = setTimeout(() => cancel(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError')), timeoutMs);
+  onStart?.(() => timer.refresh());
   signal?.addEventListener('abort', onAbort, { once: true });
   const running = Promise.try(work, { signal: controller.signal });
   running.then((value) => (controller.signal.aborted ? onLate?.(value) : undefined)).catch(() => undefined);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Ctx, codeOf, type Logger, notFound } from '@gantry/sdk';
-import { driverContext, guard } from '../../../core/drivers/index.ts';
+import { driverContext, guard, tellProgress } from '../../../core/drivers/index.ts';
 
 const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 
@@ -86,4 +87,18 @@ test('guard() answers deadline_exceeded with the seconds after a fast call hangs
 test('guard() leaves properties and absent methods as they are', () => {
   const driver: object = guard(naive(), methods, { label: 'v' });
   assert.deepEqual([Reflect.get(driver, 'features'), 'absent' in driver], [['x'], false]);
+});
+
+test('guard() gives a long call its time anew when the driver reports progress', async () => {
+  const slow = {
+    async attach(_request: object, { operationId }: { readonly operationId: string }): Promise<string> {
+      for (let step = 0; step < 6; step += 1) {
+        await sleep(40);
+        tellProgress(operationId);
+      }
+      return 'there';
+    },
+  };
+  const { attach } = guard(slow, { attach: { deadline: 'long' } }, { label: 'v', timeouts: { attach: 120 } });
+  assert.equal(await attach({}, driverContext(log)), 'there');
 });

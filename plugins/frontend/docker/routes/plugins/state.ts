@@ -24,7 +24,7 @@ async function enable(call: Call): Promise<void> {
   const plugin = pluginOf(call);
   const seconds = call.query.integer('timeout') ?? 0;
   if (seconds < 0) throw invalidArgument(`negative timeout ${seconds} for enable is not allowed`);
-  if (plugin.enabled && !stuck.includes(plugin.state)) throw conflict(`plugin ${plugin.name} is enabled`);
+  if (plugin.enabled && !stuck.includes(plugin.state)) throw conflict(`plugin ${plugin.name} is enabled`, { hint: 'disable it first' });
   const timeoutMs = seconds === 0 ? undefined : Math.min(seconds, longestTimeoutSeconds) * 1e3;
   await call.engine.plugins.enable(plugin.name, withoutAbsent({ timeoutMs, signal: call.signal }));
   call.sendNothing(200);
@@ -40,7 +40,8 @@ async function disable(call: Call): Promise<void> {
 async function remove(call: Call): Promise<void> {
   const plugin = pluginOf(call);
   const force = call.query.flag('force');
-  if (plugin.enabled && !plugin.builtIn && !force) throw conflict(`plugin ${plugin.name} is enabled`);
+  if (plugin.enabled && !plugin.builtIn && !force)
+    throw conflict(`plugin ${plugin.name} is enabled`, { hint: 'disable it first, or remove it with force' });
   const done = call.engine.plugins.remove(plugin.name, { force });
   if (await unlessInUse(call, plugin, () => true, done)) call.sendNothing(200);
 }
