@@ -99,6 +99,6 @@ test('guard() gives a long call its time anew when the driver reports progress',
       return 'there';
     },
   };
-  const { attach } = guard(slow, { attach: { deadline: 'long' } }, { label: 'v', timeouts: { attach: 120 } });
-  assert.equal(await attach({}, driverContext(log)), 'there');
+  const guarded = guard(slow, { attach: { deadline: 'long' } }, { label: 'v', timeouts: { attach: 120 } });
+  assert.equal(await guarded.attach({}, driverContext(log)), 'there');
 });

@@ -91,7 +91,7 @@ const rows: readonly Row[] = [
   { line: 'DELETE /plugins/gantry.memory?force=1', status: 403 },
   { line: 'DELETE /plugins/nope', status: 404, message: notFound },
   { line: 'DELETE /plugins/nope?force=1', status: 404, message: notFound },
-  { line: `DELETE /plugins/${nfs}`, status: 409, message: `plugin ${nfs} is enabled` },
+  { line: `DELETE /plugins/${nfs}`, status: 409, message: `plugin ${nfs} is enabled: disable it first, or remove it with force` },
   { line: 'POST /plugins/nope/set', body: ['A=1'], status: 404, message: notFound },
   { line: `POST /plugins/${nfs}/set`, body: {}, status: 400, message: notAList },
   { line: `POST /plugins/${nfs}/set`, body: [1], status: 400, message: /cannot unmarshal number/ },

@@ -24,7 +24,7 @@ async function enable(call: Call): Promise<void> {
   const plugin = pluginOf(call);
   const seconds = call.query.integer('timeout') ?? 0;
   if (seconds < 0) throw invalidArgument(`negative timeout ${seconds} for enable is not allowed`);
-  if (plugin.enabled && !stuck.includes(plugin.state)) throw conflict(`plugin ${plugin.name} is enabled`, { hint: 'disable it first' });
+  if (plugin.enabled && !stuck.includes(plugin.state)) throw conflict(`plugin ${plugin.name} is enabled`);
   const timeoutMs = seconds === 0 ? undefined : Math.min(seconds, longestTimeoutSeconds) * 1e3;
   await call.engine.plugins.enable(plugin.name, withoutAbsent({ timeoutMs, signal: call.signal }));
   call.sendNothing(200);
