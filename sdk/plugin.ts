@@ -8,6 +8,7 @@ import type { IpamDriver } from './ipam/index.ts';
 import type { LogDriver } from './log/index.ts';
 import type { Manifest } from './manifest.ts';
 import type { NetworkDriver } from './network/index.ts';
+import type { Check, Problem, Ref, RefState } from './rpc/generated-plugin.ts';
 import type { TransportDriver } from './transport/index.ts';
 import type { Logger } from './types/index.ts';
 import type { VolumeDriver } from './volume/index.ts';
@@ -92,30 +93,7 @@ export interface HostContext {
   readonly signal: AbortSignal;
 }
 
-/** Something wrong with settings, as a place in them and what it should be. */
-export interface Problem {
-  readonly path: string;
-  readonly message: string;
-  readonly fatal: boolean;
-}
-export interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly message: string;
-  readonly hint: string;
-}
-/** An object that the engine believes a driver has. */
-export interface Ref {
-  readonly contract: string;
-  readonly driver: string;
-  readonly kind: 'snapshot' | 'volume' | 'network' | 'pool' | 'attachment' | 'container';
-  readonly id: string;
-}
-export interface RefState {
-  readonly ref: Ref;
-  readonly state: 'ok' | 'missing' | 'changed' | 'orphan';
-  readonly detail: string;
-}
+export type { Check, Problem, Ref, RefState } from './rpc/generated-plugin.ts';
 
 export interface Activation {
   readonly drivers: Drivers;

@@ -45,6 +45,7 @@ export interface ConfigureResponse {
   readonly needsRestart: boolean;
 }
 
+/** Something wrong with settings, as a place in them and what it should be. */
 export interface Problem {
   readonly path: string;
   readonly message: string;
