@@ -63,7 +63,7 @@ function withoutComments(text: string): string {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { out: { type: 'string', default: join(top, 'dist/sdk') }, 'update-api': { type: 'boolean' } } });
+  const { values } = parseArgs({ options: { out: { type: 'string', default: join(top, 'out/sdk') }, 'update-api': { type: 'boolean' } } });
   buildSdk(resolve(values.out));
   if (values['update-api'] === true) writeFileSync(apiReport, apiOf(resolve(values.out)));
   console.log(`built ${values.out}`);
