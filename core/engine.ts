@@ -68,8 +68,9 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
 
 /** What the last engine was making when it died goes first; a driver that cannot say what it has keeps no engine from starting. */
 async function collect(rooms: Rooms): Promise<void> {
-  const { content, layers, images, options } = rooms;
+  const { content, layers, images, drivers, options } = rooms;
   try {
+    await drivers.collect();
     await collectRemains({ content, layers, images, graphDriver: () => graphDriver(rooms) });
   } catch (error) {
     options.log.warn({ error }, 'could not remove what the last engine left half-made');

@@ -12,7 +12,7 @@ import {
   privilegesOf,
   pushPlugin,
 } from '../plugin-install/index.ts';
-import { randomId, shortId, shortRandom } from '../support/index.ts';
+import { failpoint, randomId, shortId, shortRandom } from '../support/index.ts';
 import type { Generation } from './generation.ts';
 import type { HostOptions } from './options.ts';
 import type { Plugin } from './plugin.ts';
@@ -300,7 +300,9 @@ export class Changes {
       privileges: privilegesOf(given.manifest),
       uid: isRoot ? 0 : records.freeUid(),
     };
+    failpoint('plugin.fetched');
     records.put(record);
+    failpoint('plugin.recorded');
     const plugin = make(record);
     registry.add(plugin);
     return plugin;

@@ -53,6 +53,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     for (const { dir, reason } of this.#records.rejected) options.log.warn({ dir, reason }, 'plugin left out');
   }
 
+  /** Removes code that no record names: what an engine that died was installing. Only before the first call. */
+  collect(): Promise<void> {
+    return this.#records.sweepCode();
+  }
+
   /** Starts what asks to be started with the engine, in the background. */
   start(): void {
     for (const plugin of this.#registry.all()) {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import type { Placement } from '@gantry/sdk/engine';
@@ -61,7 +61,7 @@ export class Records {
 
   /** Code that no record names: an install or upgrade that the engine did not live to finish. */
   async sweepCode(): Promise<void> {
-    mkdirSync(this.codeRoot, { recursive: true, mode: 0o711 });
+    if (!existsSync(this.codeRoot)) return;
     const named = new Set(
       this.#rows.all().flatMap(({ document }) => ('manifest' in document ? [document.dir, document.previous?.dir] : [])),
     );

@@ -19,7 +19,7 @@ test('failpoint() names in the code and in the robustness tests are the same', (
   const untested = [...inCode].filter((name) => !inTests.has(name));
   assert.deepEqual(untested.toSorted(), [...knownUntested].toSorted(), 'failpoints that no test kills at');
   const gone = [...inTests].filter(
-    (name) => /^(load|blob|layer|create|rw|volume|start|stop|remove|image|commit|diff|exec|kill)\./.test(name) && !inCode.has(name),
+    (name) => /^(load|blob|layer|create|rw|volume|start|stop|remove|image|commit|diff|exec|kill|plugin)\./.test(name) && !inCode.has(name),
   );
   assert.deepEqual(gone, [], 'failpoints that the code does not have');
 });

@@ -167,11 +167,33 @@ async function answer(route: Route, call: Call, log: Logger): Promise<void> {
     const { response } = call;
     const status = statusOf(error);
     if (status === 500) log.error({ error, route: `${route.method} ${route.path}` }, textOf(error));
+    if (!response.headersSent) await restOf(call.request);
     if (response.headersSent) response.destroy();
     else if (status === 304) call.sendNothing(304);
     else if (codeOf(error) !== 'cancelled' || !response.destroyed) sendError(response, status, textOf(error));
   }
 }
+
+/**
+ * A client that is still sending does not read: closing a socket with unread bytes resets it, and the answer is lost with them. So what is on
+ * its way is thrown away first, within bounds.
+ */
+async function restOf(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed || request.headers['content-length'] === '0') return;
+  const ended = Promise.withResolvers<void>();
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > maxThrownAway) ended.resolve();
+  });
+  for (const event of ['end', 'close', 'error']) request.once(event, ended.resolve);
+  const timer = setTimeout(ended.resolve, 1_000);
+  request.resume();
+  await ended.promise;
+  clearTimeout(timer);
+}
+
+const maxThrownAway = 16 * 2 ** 20;
 
 function hasSecondHost(rawHeaders: readonly string[]): boolean {
   let hosts = 0;

@@ -1,0 +1,7 @@
+import { inNamespaces } from '../support/namespaces.ts';
+import { killAtEach } from './kill-at-each.ts';
+import { installPlugin } from './operations/plugin-install.ts';
+
+inNamespaces(import.meta.url, { cgroups: 'v1' });
+
+killAtEach('installing a plugin', installPlugin);
