@@ -186,8 +186,14 @@ class Greeting {
 
 async function diedEarly(launched: Launched, output: Output): Promise<never> {
   const exit = await launched.exited;
-  const last = output.tail(5).join('; ');
+  const last = lastWords(output.tail(40));
   throw unavailable(`it ended before it was ready: ${exitText(exit)}${last === '' ? '' : `; it printed: ${last}`}`);
+}
+
+/** The error that it died of, where the end of what it printed has one, without the stack around it. */
+function lastWords(lines: readonly string[]): string {
+  const fatal = lines.findLast((line) => /^(\w*Error|fatal|panic)\b.*: ?\S/.test(line));
+  return fatal ?? lines.slice(-5).join('; ');
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

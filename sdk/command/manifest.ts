@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadModule } from '../conformance/index.ts';
 import { invalidArgument } from '../errors.ts';
@@ -25,7 +25,7 @@ as volume({ … }), graph({ … }) and the others derive them. An engine reads t
       allowPositionals: true,
       options: { entry: { type: 'string' }, print: { type: 'boolean' } },
     });
-    const dir = join(process.cwd(), positionals[0] ?? '.');
+    const dir = resolve(positionals[0] ?? '.');
     const entry = { node: values.entry ?? entries.find((file) => existsSync(join(dir, file))) ?? noEntry(dir) };
     const { manifest } = await loadModule(dir, { entry });
     if (manifest === undefined)

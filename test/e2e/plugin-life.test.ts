@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PluginDetails } from '@gantry/sdk/client';
+import { busyboxImage } from '../support/busybox.ts';
+import { Daemon } from '../support/daemon.ts';
+import { DockerApi } from '../support/docker-api.ts';
+import { dockerRegistry } from '../support/docker-registry.ts';
+import { noLeaks } from '../support/leak-guard.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+import { Pty } from '../support/pty.ts';
+import { gantrySdk, program, writeFolders } from '../support/stranger.ts';
+
+inNamespaces(import.meta.url, { cgroups: 'v1' });
+
+const skip = ['docker', 'docker-registry'].every((tool) => spawnSync(tool, ['--version']).error === undefined)
+  ? false
+  : 'needs the docker CLI and docker-registry';
+const options = { skip, timeout: 120_000 };
+const folder = mkdtempSync(join(tmpdir(), 'life-'));
+let daemon: Daemon;
+let api: DockerApi;
+before(async () => {
+  daemon = await Daemon.start({ folder });
+  api = new DockerApi(daemon.places.socketPath);
+  writeFileSync(join(folder, 'busybox.tar'), busyboxImage().archive);
+  await docker('load', '-i', join(folder, 'busybox.tar'));
+});
+after(() => daemon[Symbol.asyncDispose]());
+
+const environment = () => ({ GANTRY_HOST: `unix://${daemon.places.socketPath}` });
+
+/** Runs `gantry plugin ARGS`, which must succeed. */
+async function plugin(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await program('core/bin/gantry.mjs', ['plugin', ...args], { env: environment() });
+  assert.equal(code, 0, `gantry plugin ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4000)}`);
+  return stdout.trimEnd();
+}
+/** Runs `gantry plugin ARGS`, which must fail, and answers what it says. */
+async function refused(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await program('core/bin/gantry.mjs', ['plugin', ...args], { env: environment() });
+  assert.notEqual(code, 0, `gantry plugin ${args.join(' ')} should fail: ${stdout}`);
+  return stderr;
+}
+async function docker(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await api.docker(args);
+  assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4000)}`);
+  return stdout.trimEnd();
+}
+async function dockerRefused(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await api.docker(args);
+  assert.notEqual(code, 0, `docker ${args.join(' ')} should fail: ${stdout}`);
+  return stderr;
+}
+async function inspect(name: string): Promise<PluginDetails> {
+  const [found] = JSON.parse(await plugin('inspect', name)) as readonly PluginDetails[];
+  assert.ok(found !== undefined);
+  return found;
+}
+const pidOf = (container: string) => docker('inspect', '-f', '{{.State.Pid}}', container);
+
+/** A container that appends a number to /data/log for as long as it can, without ever opening the file again. */
+async function writer(name: string, volume: string, driver: string): Promise<string> {
+  await docker('volume', 'create', '-d', driver, volume);
+  await docker(
+    'run', '-d', '--name', name, '--network', 'none', '-v', `${volume}:/data`, 'busybox',
+    'sh', '-c', 'n=0; while :; do n=$((n+1)); echo $n >> /data/log || exit 9; usleep 5000; done',
+  ); // prettier-ignore
+  return pidOf(name);
+}
+const written = async (name: string): Promise<readonly number[]> =>
+  (await docker('exec', name, 'cat', '/data/log')).split('\n').map(Number);
+
+/** It runs as the same process, has missed no number, and goes on. */
+async function assertUninterrupted(name: string, pid: string): Promise<void> {
+  const before = await written(name);
+  assert.deepEqual(before, Array.from(before, (_, at) => at + 1));
+  await sleep(50);
+  const later = await written(name);
+  assert.ok(later.length > before.length, `stands at ${later.length}`);
+  assert.deepEqual([await pidOf(name), await docker('inspect', '-f', '{{.State.Running}} {{.RestartCount}}', name)], [pid, 'true 0']);
+}
+
+let scratch: string;
+before(() => void (scratch = mkdtempSync(join(tmpdir(), 'stranger-'))));
+
+test('a stranger makes a volume plugin, which passes conformance before and after it is made their own', options, async () => {
+  const dir = join(scratch, 'my-folders');
+  const made = await gantrySdk('create', dir, '--kind', 'volume', '--lang', 'ts');
+  assert.equal(made.code, 0, made.stderr);
+  assert.equal((await gantrySdk('conformance', dir)).code, 0);
+  await writeFolders(dir, '1.0.0');
+  const proven = await gantrySdk('conformance', dir);
+  assert.equal(proven.code, 0, proven.stdout + proven.stderr);
+  assert.match(await plugin('doctor', dir), /ok +manifest: my-folders 1\.0\.0 provides volume\/my-folders/);
+});
+
+test('gantry plugin install shows what the folder asks for, and installs nothing without a yes', options, async () => {
+  const dir = join(scratch, 'my-folders');
+  for (const answer of ['n', 'y']) {
+    await using terminal = new Pty([process.execPath, join(import.meta.dirname, '../../core/bin/gantry.mjs'), 'plugin', 'install', dir], {
+      env: environment(),
+    });
+    await terminal.expect(/requesting the following privileges:\s+- host api: \[lookup:container\]/);
+    terminal.type(`${answer}\r`);
+    assert.equal(await terminal.exit, answer === 'y' ? 0 : 1);
+    assert.equal((await plugin('ls', '-q')).includes('my-folders'), answer === 'y');
+  }
+  const { state, placement, version, pid } = await inspect('my-folders');
+  assert.deepEqual([state, placement, version, typeof pid], ['ready', 'process', '1.0.0', 'number']);
+});
+
+test('a container writes on while its volume plugin is upgraded, set, rolled back, broken, disabled and enabled', options, async () => {
+  const dir = join(scratch, 'my-folders');
+  const pid = await writer('writer', 'v1', 'my-folders');
+  const first = (await inspect('my-folders')).pid;
+
+  await writeFolders(dir, '1.1.0');
+  assert.equal(await plugin('upgrade', 'my-folders'), 'my-folders: 1.0.0 -> 1.1.0');
+  const upgraded = await inspect('my-folders');
+  assert.deepEqual([upgraded.version, upgraded.state, upgraded.previousVersion, upgraded.pid === first], ['1.1.0', 'ready', '1.0.0', false]);
+  assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}} {{.Status.colour}}', 'v1'), '1.1.0 red');
+  await assertUninterrupted('writer', pid);
+
+  await docker('plugin', 'set', 'my-folders', 'colour=blue');
+  assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.colour}}', 'v1'), 'blue');
+
+  await writeFolders(dir, '1.2.0');
+  writeFileSync(join(dir, 'main.ts'), 'throw new Error("no good");');
+  assert.match(await refused('upgrade', 'my-folders'), /no good/);
+  assert.deepEqual((({ version, state }) => [version, state])(await inspect('my-folders')), ['1.1.0', 'ready']);
+
+  assert.equal(await plugin('rollback', 'my-folders'), 'my-folders: 1.0.0');
+  assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}}', 'v1'), '1.0.0');
+  assert.match(await refused('rollback', 'my-folders'), /no version before 1\.0\.0/);
+
+  await plugin('disable', 'my-folders');
+  assert.match(await docker('plugin', 'ls', '--format', '{{.Name}} {{.Enabled}}'), /^my-folders false$/m);
+  assert.match(await dockerRefused('volume', 'create', '-d', 'my-folders', 'v2'), /plugin my-folders is disabled/);
+  await assertUninterrupted('writer', pid);
+  await docker('plugin', 'enable', 'my-folders');
+  await docker('volume', 'create', '-d', 'my-folders', 'v2');
+  await docker('volume', 'rm', 'v2');
+  assert.equal(await docker('plugin', 'inspect', '-f', '{{.Name}} {{.Enabled}} {{.Config.Interface.Types}}', 'my-folders'), 'my-folders true [gantry.volumedriver/1.0]');
+  await assertUninterrupted('writer', pid);
+
+  assert.match(await dockerRefused('plugin', 'rm', 'my-folders'), /plugin my-folders is enabled/);
+  await plugin('disable', 'my-folders');
+  assert.match(await dockerRefused('plugin', 'rm', 'my-folders'), /volume v1/);
+  assert.match(await refused('rm', 'my-folders'), /volume v1/);
+  await plugin('enable', 'my-folders');
+  await docker('rm', '-f', 'writer');
+});

@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { CliResult } from './docker-api.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** Runs a program of ours with this Node, as a shell would. */
+export async function program(
+  file: string,
+  words: readonly string[],
+  { input = '', env = {} }: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<CliResult> {
+  const child = spawn(process.execPath, [join(root, file), ...words], {
+    env: { ...process.env, ...env },
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (data: Buffer) => (output.stdout += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (output.stderr += data.toString()));
+  child.stdin.on('error', () => undefined).end(input);
+  const [code] = await once(child, 'close');
+  return { code, ...output };
+}
+
+export const gantrySdk = (...words: readonly string[]): Promise<CliResult> => program('sdk/command/gantry-sdk.mjs', words);
+
+/** What a stranger makes of the scaffold: volumes that are folders, and a setting that every volume's status tells. */
+export async function writeFolders(dir: string, version: string, { name = basename(dir), body = '' } = {}): Promise<void> {
+  const code = `import { bind, t, volume } from '@gantry/sdk/author';
+
+${body}
+console.error('version ${version} begins');
+export default volume({
+  name: '${name}',
+  version: '${version}',
+  settings: { colour: t.String({ default: 'red' }) },
+  privileges: { host: ['lookup:container'] },
+  create: (v, { data }) => data.mkdirs(v.name),
+  remove: (v, { data }) => data.remove(v.name),
+  attach: (v, req) => [bind(v.name, req.readOnly ? 'ro' : 'rw')],
+  status: (_, { settings }) => ({ version: '${version}', colour: settings.colour }),
+});
+`;
+  writeFileSync(join(dir, 'main.ts'), code);
+  const { code: status, stderr } = await gantrySdk('manifest', dir);
+  if (status !== 0) throw new Error(stderr);
+}
