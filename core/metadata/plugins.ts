@@ -33,6 +33,15 @@ export class PluginRows<Document> {
     });
   }
 
+  /** What a plugin stored, under another name from now on. */
+  moveState(from: string, to: string): void {
+    if (from === to) return;
+    this.#database.transaction(() => {
+      this.#database.run('DELETE FROM plugin_state WHERE plugin = ?', to);
+      this.#database.run('UPDATE plugin_state SET plugin = ? WHERE plugin = ?', to, from);
+    });
+  }
+
   /** Puts a plugin's state back to what it was, all of it. */
   restoreState(name: string, entries: readonly StateEntry[]): void {
     this.#database.transaction(() => {

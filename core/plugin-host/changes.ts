@@ -184,7 +184,7 @@ export class Changes {
         { hint: 'it can be disabled' },
       );
     await plugin.close();
-    records.remove(record, { state: !keepData });
+    records.remove(record, { keepData });
     registry.remove(plugin);
     this.#discard(record);
     this.#discard(record.previous);
@@ -292,13 +292,14 @@ export class Changes {
   #add(given: Omit<PluginRecord, 'id' | 'builtIn' | 'isInstalled' | 'privileges' | 'uid'>): Plugin {
     const { records, registry, make } = this.#parts;
     const isRoot = given.manifest.privileges?.user === 'root' || given.manifest.privileges?.unconfined === true;
+    const former = records.takeBack(given.manifest, given.name);
     const record: PluginRecord = {
       ...given,
-      id: randomId(),
+      id: former?.id ?? randomId(),
       builtIn: false,
       isInstalled: true,
       privileges: privilegesOf(given.manifest),
-      uid: isRoot ? 0 : records.freeUid(),
+      uid: isRoot ? 0 : former?.uid || records.freeUid(),
     };
     failpoint('plugin.fetched');
     records.put(record);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import type { Placement } from '@gantry/sdk/engine';
-import { PluginRows } from '../metadata/index.ts';
+import { PluginRows, type PluginState, pluginState } from '../metadata/index.ts';
 import { privilegesOf, sweepStaging } from '../plugin-install/index.ts';
 import { discoverPlugins, type Rejected } from './discover.ts';
 import type { HostOptions } from './options.ts';
@@ -13,9 +13,11 @@ export class Records {
   readonly rejected: Rejected[] = [];
   readonly #options: HostOptions;
   readonly #rows: PluginRows<PluginRecord | Decisions>;
+  readonly #kept: PluginState;
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#kept = pluginState(options.database, 'engine');
     this.#rows = new PluginRows(options.database);
   }
 
@@ -43,8 +45,21 @@ export class Records {
     this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid });
   }
 
-  remove({ name }: PluginRecord, options: { readonly state: boolean }): void {
-    this.#rows.remove(name, options);
+  /** With `keepData`, who it was is remembered: its state and its folder wait for the next install of the same plugin. */
+  remove({ id, name, uid, manifest }: PluginRecord, { keepData }: { readonly keepData: boolean }): void {
+    this.#rows.remove(name, { state: !keepData });
+    if (keepData) this.#kept.put([{ key: keptKey(manifest.name), value: JSON.stringify({ id, name, uid } satisfies Kept) }]);
+  }
+
+  /** Who a plugin was that was removed while objects of it stayed; its state is under the new name afterwards. */
+  takeBack(manifest: Manifest, name: string): Pick<PluginRecord, 'id' | 'uid'> | undefined {
+    const key = keptKey(manifest.name);
+    const text = this.#kept.get(key)?.value;
+    if (text === undefined) return undefined;
+    const { id, uid, name: former } = JSON.parse(text) as Kept;
+    this.#rows.moveState(former, name);
+    this.#kept.put([{ key, value: undefined }]);
+    return { id, uid };
   }
 
   restoreState(name: string, state: Parameters<PluginRows<unknown>['restoreState']>[1]): void {
@@ -53,7 +68,8 @@ export class Records {
 
   /** A user id that no other plugin of this store has; far above what people and containers get. */
   freeUid(): number {
-    const used = new Set(this.#rows.all().map(({ document }) => document.uid));
+    const kept = this.#kept.list(keptKey('')).map(({ value }) => (JSON.parse(value) as Kept).uid);
+    const used = new Set([...this.#rows.all().map(({ document }) => document.uid), ...kept]);
     let uid = 1_900_000_000;
     while (used.has(uid)) uid += 1;
     return uid;
@@ -111,6 +127,9 @@ export class Records {
     >;
   }
 }
+
+type Kept = Pick<PluginRecord, 'id' | 'name' | 'uid'>;
+const keptKey = (manifestName: string): string => `kept/${manifestName}`;
 
 /** Third parties' code does not run in the engine's process unless the user says so. */
 export function defaultPlacement({ placement = ['process'] }: Manifest): Placement {

@@ -40,6 +40,11 @@ async function plugin(...args: readonly string[]): Promise<string> {
   assert.equal(code, 0, `gantry plugin ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4000)}`);
   return stdout.trimEnd();
 }
+/** What a plugin printed, wherever it printed it. */
+async function printed(name: string): Promise<string> {
+  const { stdout, stderr } = await program('core/bin/gantry.mjs', ['plugin', 'logs', name], { env: environment() });
+  return stdout + stderr;
+}
 /** Runs `gantry plugin ARGS`, which must fail, and answers what it says. */
 async function refused(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await program('core/bin/gantry.mjs', ['plugin', ...args], { env: environment() });
@@ -132,6 +137,7 @@ test('a container writes on while its volume plugin is upgraded, set, rolled bac
   await writeFolders(dir, '1.2.0');
   writeFileSync(join(dir, 'main.ts'), 'throw new Error("no good");');
   assert.match(await refused('upgrade', 'my-folders'), /no good/);
+  await writeFolders(dir, '1.2.0');
   assert.deepEqual((({ version, state }) => [version, state])(await inspect('my-folders')), ['1.1.0', 'ready']);
 
   assert.equal(await plugin('rollback', 'my-folders'), 'my-folders: 1.0.0');
@@ -153,5 +159,68 @@ test('a container writes on while its volume plugin is upgraded, set, rolled bac
   assert.match(await dockerRefused('plugin', 'rm', 'my-folders'), /volume v1/);
   assert.match(await refused('rm', 'my-folders'), /volume v1/);
   await plugin('enable', 'my-folders');
+});
+
+test('a volume plugin that is killed comes back, and its container writes on', options, async () => {
+  const pid = await pidOf('writer');
+  const before = await inspect('my-folders');
+  process.kill(before.pid ?? 0, 'SIGKILL');
+  assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}}', 'v1'), '1.0.0');
+  const now = await inspect('my-folders');
+  assert.deepEqual([now.state, now.restarts, (now.generation ?? 0) > (before.generation ?? 0)], ['ready', 1, true]);
+  assert.match(await printed('my-folders'), /version 1\.0\.0 begins/);
+  await assertUninterrupted('writer', pid);
+});
+
+test('gantry plugin call describes without doing, and refuses what would change something', options, async () => {
+  const request = JSON.stringify({ name: 'v1', attachmentId: 'try', options: {}, readOnly: false });
+  const { attachment } = JSON.parse(await plugin('call', 'volume/my-folders', 'attach', request, '--dry-run'));
+  assert.deepEqual([attachment.mounts[0].type, attachment.mounts.length], ['bind', 1]);
+  assert.match(await refused('call', 'volume/my-folders', 'remove', '{"name":"v1"}', '--dry-run'), /changes something/);
+  assert.match(await plugin('call', 'volume/my-folders', 'list'), /"name": "v1"/);
+});
+
+test('gantry plugin upgrade takes the same version with other content, also while the plugin cannot start', options, async () => {
+  const dir = join(scratch, 'sick');
+  await gantrySdk('create', dir, '--kind', 'volume');
+  await writeFolders(dir, '1.0.0');
+  const manifest = readFileSync(join(dir, 'gantry-plugin.json'), 'utf8');
+  await writeFolders(dir, '1.0.0');
+  writeFileSync(join(dir, 'main.ts'), 'console.error("about to fail"); throw new RangeError("it has a cold");');
+  writeFileSync(join(dir, 'gantry-plugin.json'), manifest);
+  assert.match(await refused('install', '--grant-all-permissions', dir), /it has a cold/);
+  assert.match((await inspect('sick')).state, /backoff|starting|quarantined/);
+  await writeFolders(dir, '1.0.0');
+  assert.equal(await plugin('upgrade', 'sick'), 'sick: 1.0.0 -> 1.0.0');
+  assert.equal((await inspect('sick')).state, 'ready');
+  const { pid } = await inspect('sick');
+  await writeFolders(dir, '1.0.0', { body: 'console.error("changed");' });
+  assert.equal(await plugin('upgrade', 'sick'), 'sick: 1.0.0 -> 1.0.0');
+  assert.notEqual((await inspect('sick')).pid, pid);
+  assert.match(await printed('sick'), /changed/);
+  await plugin('rm', '-f', 'sick');
+});
+
+test('a plugin goes to a registry and comes back by the docker CLI, with the volumes that waited for it', options, async () => {
   await docker('rm', '-f', 'writer');
+  await using registry = await dockerRegistry(join(scratch, 'registry'));
+  const reference = `${registry.host}/acme/my-folders:1.0`;
+  assert.equal(await plugin('create', reference, join(scratch, 'my-folders')), reference);
+  assert.match(await plugin('push', reference), /1\.0: digest: sha256:/);
+  await plugin('rm', reference);
+  assert.equal(await plugin('rm', '-f', 'my-folders'), 'my-folders');
+  assert.equal(await docker('volume', 'ls', '-q'), 'v1');
+  assert.match(await dockerRefused('run', '--rm', '-v', 'v1:/data', '--network', 'none', 'busybox', 'true'), /my-folders/);
+
+  await using terminal = new Pty(['docker', 'plugin', 'install', reference, 'colour=green'], { env: api.environment });
+  await terminal.expect(/host api: \[lookup:container\]/);
+  terminal.type('y\r');
+  await terminal.expect(/Installed plugin/);
+  assert.equal(await terminal.exit, 0);
+  assert.equal(await docker('plugin', 'ls', '--format', '{{.Name}} {{.Enabled}}', '-f', 'enabled=true').then((all) => all.includes(`${reference} true`)), true);
+  assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}} {{.Status.colour}}', 'v1'), '1.2.0 green');
+  assert.equal(await docker('run', '--rm', '-v', 'v1:/data', '--network', 'none', 'busybox', 'head', '-n', '2', '/data/log'), '1\n2');
+  await docker('volume', 'rm', 'v1');
+  await docker('plugin', 'disable', reference);
+  await docker('plugin', 'rm', reference);
 });

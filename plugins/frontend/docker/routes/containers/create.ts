@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { conflict, GantryError, invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { configNames, createContainer } from '../../bodies/container.ts';
 import { withoutAbsent } from '../../http/absent.ts';
@@ -13,16 +13,21 @@ export async function create(call: Call): Promise<void> {
     throw invalidArgument('config cannot be empty in order to create a container');
   }
   const { HostConfig: hostConfig = {}, NetworkingConfig: networking, ...config } = body;
-  const { id, warnings } = await call.engine.containers.create(
-    withoutAbsent({
-      name: call.query.word('name'),
-      config,
-      hostConfig,
-      networks: networking?.EndpointsConfig && endpoints(networking.EndpointsConfig),
-      platform: call.query.word('platform'),
-    }),
-  );
+  const request = withoutAbsent({
+    name: call.query.word('name'),
+    config,
+    hostConfig,
+    networks: networking?.EndpointsConfig && endpoints(networking.EndpointsConfig),
+    platform: call.query.word('platform'),
+  });
+  const { id, warnings } = await call.engine.containers.create(request).catch(withoutDriver);
   call.send({ Id: id, Warnings: warnings }, 201);
+}
+
+/** Clients take 404 here for a missing image, pull that, and show the failure of the pull: a missing driver is told as what it is. */
+function withoutDriver(error: unknown): never {
+  if (!GantryError.is(error) || error.reason !== 'DRIVER_NOT_FOUND') throw error;
+  throw conflict(error.message, { hint: error.hint, reason: error.reason, cause: error });
 }
 
 function endpoints(configs: Readonly<Record<string, EndpointConfig | null>>): Readonly<Record<string, EndpointConfig>> {
