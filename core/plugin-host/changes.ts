@@ -107,7 +107,12 @@ export class Changes {
       address,
       token,
     });
-    await this.#proveFirst(plugin);
+    try {
+      await this.#proveFirst(plugin);
+    } catch (error) {
+      await this.remove(plugin, { keepData: false });
+      throw error;
+    }
     return plugin;
   }
 

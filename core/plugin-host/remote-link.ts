@@ -1,5 +1,5 @@
 import type { Ctx } from '@gantry/sdk';
-import { type DriverInfo, type Handler, openSession, type PluginService, remote, type Wire } from '@gantry/sdk/rpc';
+import { type ConfigureRequest, type DriverInfo, type Handler, openSession, type PluginService, remote, type Wire } from '@gantry/sdk/rpc';
 import { codeOf } from '@gantry/sdk';
 import { driverContext } from '../drivers/index.ts';
 import { withDeadline } from '../support/index.ts';
@@ -27,7 +27,11 @@ export async function sessionOr(
 export function linkOver(
   wire: Wire,
   service: PluginService,
-  { log, settleMs }: { readonly log: Ctx['log']; readonly settleMs: number },
+  {
+    log,
+    settleMs,
+    surroundings,
+  }: { readonly log: Ctx['log']; readonly settleMs: number; readonly surroundings?: ConfigureRequest['surroundings'] },
 ): Omit<Link, 'ended' | 'stop' | 'kill' | 'pid'> {
   const ctx = (signal?: AbortSignal): Ctx => driverContext(log, signal);
   const offered = ({ contract, driver: name, methods, properties }: DriverInfo): OfferedDriver => ({
@@ -38,7 +42,7 @@ export function linkOver(
   return {
     async configure(settings, secrets) {
       const { problems, drivers, needsRestart } = await withDeadline(settleMs, ({ signal }) =>
-        service.configure({ settings, secrets, revision: 1 }, ctx(signal)),
+        service.configure({ settings, secrets, revision: 1, ...(surroundings === undefined ? {} : { surroundings }) }, ctx(signal)),
       );
       return { problems, drivers: drivers.map(offered), needsRestart };
     },

@@ -31,13 +31,20 @@ export async function startLink(
       onReport: plugin.onReport,
     });
   if (record.placement === 'in-process') return startInProcess(version, host);
-  const started = { version, instance, engineVersion: options.version, log, output: plugin.output, signal };
+  // What it asks the engine, it asks as long as it lives; its link ends it.
+  const served = {
+    version,
+    instance,
+    engineVersion: options.version,
+    log,
+    output: plugin.output,
+    signal,
+    host: host({}, {}, unending),
+  };
   if (record.placement === 'external') {
     const { startExternal } = await import('./external.ts');
-    return startExternal({ ...started, manifest: version.manifest, address: record.address ?? '', token: record.token ?? '' });
+    return startExternal({ ...served, manifest: version.manifest, address: record.address ?? '', token: record.token ?? '' });
   }
-  // What it asks the engine, it asks as long as it lives; its link ends it.
-  const served = { ...started, host: host({}, {}, unending) };
   if (record.placement === 'worker') return (await import('./worker.ts')).startWorker(served);
   const { startProcess } = await import('./process.ts');
   return startProcess({ ...served, uid: record.uid, cgroupParent: options.cgroupParent ?? 'gantry-plugins' });

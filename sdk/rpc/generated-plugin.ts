@@ -36,6 +36,15 @@ export interface ConfigureRequest {
   readonly settings: unknown;
   readonly secrets: Readonly<Record<string, string>>;
   readonly revision: number;
+  /** Only for a plugin that the engine did not start and so has told nothing by its environment. */
+  readonly surroundings?: Surroundings;
+}
+
+export interface Surroundings {
+  /** Where the engine serves the plugin, "unix:///path". */
+  readonly hostEndpoint: string;
+  readonly dataDir: string;
+  readonly runDir: string;
 }
 
 export interface ConfigureResponse {

@@ -1,7 +1,7 @@
 export { decode, encode } from './codec.ts';
 export { Dispatcher } from './dispatch.ts';
 export type { HostService, LogRequest } from './generated-host.ts';
-export type { DriverInfo, HandshakeRequest, PluginService } from './generated-plugin.ts';
+export type { ConfigureRequest, DriverInfo, HandshakeRequest, PluginService } from './generated-plugin.ts';
 export { connectGrpc } from './grpc-client.ts';
 export { serveGrpc } from './grpc-server.ts';
 export { importPlugin } from './plugin-server.ts';

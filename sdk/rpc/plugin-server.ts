@@ -3,7 +3,7 @@ import { conflict, invalidArgument, messageOf, notFound } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import type { Activation, DriverKind, HostContext, PluginModule } from '../plugin.ts';
 import { Dispatcher } from './dispatch.ts';
-import type { ConfigureResponse, DriverInfo, PluginService } from './generated-plugin.ts';
+import type { ConfigureRequest, ConfigureResponse, DriverInfo, PluginService } from './generated-plugin.ts';
 import { schema } from './schema.ts';
 import { serveSession } from './session.ts';
 import type { Handler, Wire } from './wire.ts';
@@ -16,6 +16,8 @@ export interface PluginServerOptions {
   /** Calls to the engine may go this way from now on. */
   readonly onSession?: (wire: Wire) => void;
   readonly host: (config: HostContext['config'], secrets: HostContext['secrets']) => HostContext;
+  /** An engine that did not start this process says where it is; each engine that comes later does so again. */
+  readonly onSurroundings?: (surroundings: NonNullable<ConfigureRequest['surroundings']>) => Promise<void>;
 }
 
 /** One plugin module, served: its own service and its drivers' contracts. */
@@ -63,7 +65,10 @@ export class PluginServer {
         stateVersion: manifest.state?.version ?? 0,
       };
     },
-    configure: async ({ settings, secrets }) => this.#configure((settings ?? {}) as HostContext['config'], secrets),
+    configure: async ({ settings, secrets, surroundings }) => {
+      if (surroundings !== undefined) await this.#options.onSurroundings?.(surroundings);
+      return this.#configure((settings ?? {}) as HostContext['config'], secrets);
+    },
     find: async ({ contract, driver }) => {
       const found = await this.#driver(contract, driver);
       if (found === undefined) throw notFound(`no ${contract} driver "${driver}"`, { reason: 'DRIVER_NOT_FOUND' });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before as beforeAll, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PluginDetails } from '@gantry/sdk/client';
 import { busyboxImage } from '../support/busybox.ts';
@@ -13,7 +13,7 @@ import { dockerRegistry } from '../support/docker-registry.ts';
 import { noLeaks } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { Pty } from '../support/pty.ts';
-import { gantrySdk, program, writeFolders } from '../support/stranger.ts';
+import { gantrySdk, program, standAlone, writeFolders } from '../support/stranger.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
@@ -24,7 +24,7 @@ const options = { skip, timeout: 120_000 };
 const folder = mkdtempSync(join(tmpdir(), 'life-'));
 let daemon: Daemon;
 let api: DockerApi;
-before(async () => {
+beforeAll(async () => {
   daemon = await Daemon.start({ folder });
   api = new DockerApi(daemon.places.socketPath);
   writeFileSync(join(folder, 'busybox.tar'), busyboxImage().archive);
@@ -72,8 +72,18 @@ const pidOf = (container: string) => docker('inspect', '-f', '{{.State.Pid}}', c
 async function writer(name: string, volume: string, driver: string): Promise<string> {
   await docker('volume', 'create', '-d', driver, volume);
   await docker(
-    'run', '-d', '--name', name, '--network', 'none', '-v', `${volume}:/data`, 'busybox',
-    'sh', '-c', 'n=0; while :; do n=$((n+1)); echo $n >> /data/log || exit 9; usleep 5000; done',
+    'run',
+    '-d',
+    '--name',
+    name,
+    '--network',
+    'none',
+    '-v',
+    `${volume}:/data`,
+    'busybox',
+    'sh',
+    '-c',
+    'n=0; while :; do n=$((n+1)); echo $n >> /data/log || exit 9; usleep 5000; done',
   ); // prettier-ignore
   return pidOf(name);
 }
@@ -83,15 +93,17 @@ const written = async (name: string): Promise<readonly number[]> =>
 /** It runs as the same process, has missed no number, and goes on. */
 async function assertUninterrupted(name: string, pid: string): Promise<void> {
   const before = await written(name);
-  assert.deepEqual(before, Array.from(before, (_, at) => at + 1));
+  assert.deepEqual(
+    before,
+    Array.from(before, (_, at) => at + 1),
+  );
   await sleep(50);
   const later = await written(name);
   assert.ok(later.length > before.length, `stands at ${later.length}`);
   assert.deepEqual([await pidOf(name), await docker('inspect', '-f', '{{.State.Running}} {{.RestartCount}}', name)], [pid, 'true 0']);
 }
 
-let scratch: string;
-before(() => void (scratch = mkdtempSync(join(tmpdir(), 'stranger-'))));
+const scratch = mkdtempSync(join(tmpdir(), 'stranger-'));
 
 test('a stranger makes a volume plugin, which passes conformance before and after it is made their own', options, async () => {
   const dir = join(scratch, 'my-folders');
@@ -127,7 +139,10 @@ test('a container writes on while its volume plugin is upgraded, set, rolled bac
   await writeFolders(dir, '1.1.0');
   assert.equal(await plugin('upgrade', 'my-folders'), 'my-folders: 1.0.0 -> 1.1.0');
   const upgraded = await inspect('my-folders');
-  assert.deepEqual([upgraded.version, upgraded.state, upgraded.previousVersion, upgraded.pid === first], ['1.1.0', 'ready', '1.0.0', false]);
+  assert.deepEqual(
+    [upgraded.version, upgraded.state, upgraded.previousVersion, upgraded.pid === first],
+    ['1.1.0', 'ready', '1.0.0', false],
+  );
   assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}} {{.Status.colour}}', 'v1'), '1.1.0 red');
   await assertUninterrupted('writer', pid);
 
@@ -151,7 +166,10 @@ test('a container writes on while its volume plugin is upgraded, set, rolled bac
   await docker('plugin', 'enable', 'my-folders');
   await docker('volume', 'create', '-d', 'my-folders', 'v2');
   await docker('volume', 'rm', 'v2');
-  assert.equal(await docker('plugin', 'inspect', '-f', '{{.Name}} {{.Enabled}} {{.Config.Interface.Types}}', 'my-folders'), 'my-folders true [gantry.volumedriver/1.0]');
+  assert.equal(
+    await docker('plugin', 'inspect', '-f', '{{.Name}} {{.Enabled}} {{.Config.Interface.Types}}', 'my-folders'),
+    'my-folders true [gantry.volumedriver/1.0]',
+  );
   await assertUninterrupted('writer', pid);
 
   assert.match(await dockerRefused('plugin', 'rm', 'my-folders'), /plugin my-folders is enabled/);
@@ -217,10 +235,106 @@ test('a plugin goes to a registry and comes back by the docker CLI, with the vol
   terminal.type('y\r');
   await terminal.expect(/Installed plugin/);
   assert.equal(await terminal.exit, 0);
-  assert.equal(await docker('plugin', 'ls', '--format', '{{.Name}} {{.Enabled}}', '-f', 'enabled=true').then((all) => all.includes(`${reference} true`)), true);
+  assert.equal(
+    await docker('plugin', 'ls', '--format', '{{.Name}} {{.Enabled}}', '-f', 'enabled=true').then((all) =>
+      all.includes(`${reference} true`),
+    ),
+    true,
+  );
   assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}} {{.Status.colour}}', 'v1'), '1.2.0 green');
   assert.equal(await docker('run', '--rm', '-v', 'v1:/data', '--network', 'none', 'busybox', 'head', '-n', '2', '/data/log'), '1\n2');
   await docker('volume', 'rm', 'v1');
   await docker('plugin', 'disable', reference);
   await docker('plugin', 'rm', reference);
+});
+
+test('gantry plugin install takes the tarball that npm pack makes; bind says which of two serves; logs -f follows', options, async () => {
+  const dir = join(scratch, 'packed');
+  await gantrySdk('create', dir, '--kind', 'volume');
+  await writeFolders(dir, '2.0.0');
+  const packed = spawnSync('npm', ['pack', '--pack-destination', scratch], { cwd: dir, encoding: 'utf8' });
+  assert.equal(packed.status, 0, packed.stderr);
+  const tarball = join(scratch, packed.stdout.trim());
+  assert.equal(await plugin('install', '--grant-all-permissions', tarball), 'packed');
+  assert.equal(await plugin('install', '--grant-all-permissions', '--alias', 'other', dir), 'other');
+  await docker('volume', 'create', '-d', 'packed', 'vp');
+  assert.match(await plugin('ls', '-f', 'name=other'), /\(volume\/packed\)/);
+  await docker('volume', 'rm', 'vp');
+  await plugin('bind', 'volume/packed', 'other');
+  assert.match(await plugin('ls', '-f', 'name=packed'), /\(volume\/packed\)/);
+  await docker('volume', 'create', '-d', 'packed', 'vp');
+  assert.match(await plugin('call', 'volume/packed', 'list'), /"name": "vp"/);
+  assert.deepEqual(
+    (await inspect('other')).users.map(({ name }) => name),
+    ['vp'],
+  );
+  assert.deepEqual((await inspect('packed')).users, []);
+  const command = [process.execPath, join(import.meta.dirname, '../../core/bin/gantry.mjs'), 'plugin', 'logs', '-f', 'other'];
+  await using following = new Pty(command, { env: environment() });
+  await following.expect(/version 2\.0\.0 begins/);
+  process.kill((await inspect('other')).pid ?? 0, 'SIGKILL');
+  await following.expect(/version 2\.0\.0 begins/);
+  await docker('volume', 'rm', 'vp');
+  await plugin('rm', '-f', 'packed', 'other');
+});
+
+test(
+  'gantry plugin attach takes in a plugin that somebody else runs, and neither rm nor the end of the engine ends it',
+  options,
+  async () => {
+    const dir = join(scratch, 'apart');
+    await gantrySdk('create', dir, '--kind', 'volume');
+    await writeFolders(dir, '1.0.0');
+    const socket = join(scratch, 'apart.sock');
+    const child = await standAlone(dir, { socket, token: 'a secret' });
+    const isRunning = () => child.exitCode === null && child.signalCode === null;
+    const words = (token: string) => {
+      const file = join(scratch, 'token');
+      writeFileSync(file, token);
+      return ['attach', `unix://${socket}`, '--token-file', file, '--manifest', join(dir, 'gantry-plugin.json')];
+    };
+    try {
+      assert.match(await refused(...words('a guess')), /does not know this start's token/);
+      assert.equal(await plugin(...words('a secret')), 'apart');
+      await docker('volume', 'create', '-d', 'apart', 'va');
+      assert.equal(
+        await docker('run', '--rm', '--network', 'none', '-v', 'va:/data', 'busybox', 'sh', '-c', 'echo kept > /data/x; cat /data/x'),
+        'kept',
+      );
+      await daemon.kill('SIGTERM');
+      assert.ok(isRunning());
+      daemon = await Daemon.start({ folder });
+      api = new DockerApi(daemon.places.socketPath);
+      assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}}', 'va'), '1.0.0');
+      assert.equal(await docker('run', '--rm', '--network', 'none', '-v', 'va:/data', 'busybox', 'cat', '/data/x'), 'kept');
+      await docker('volume', 'rm', 'va');
+      await plugin('rm', '-f', 'apart');
+      assert.ok(isRunning());
+    } finally {
+      child.kill('SIGTERM');
+    }
+  },
+);
+
+test('nothing is left of a plugin that was installed, used, upgraded and removed', options, async () => {
+  const dir = join(scratch, 'brief');
+  await gantrySdk('create', dir, '--kind', 'volume');
+  const { dataRoot, execRoot } = daemon.places;
+  const life = async (): Promise<void> => {
+    await writeFolders(dir, '1.0.0');
+    await plugin('install', '--grant-all-permissions', dir);
+    const pid = await writer('brief', 'vb', 'brief');
+    await writeFolders(dir, '1.1.0');
+    await plugin('upgrade', 'brief');
+    await assertUninterrupted('brief', pid);
+    await docker('rm', '-f', 'brief');
+    await docker('volume', 'rm', 'vb');
+    await plugin('rm', '-f', 'brief');
+  };
+  await life();
+  const descriptors = (): number => readdirSync(`/proc/${daemon.pid}/fd`).length;
+  const before = descriptors();
+  await using _nothingLeft = noLeaks({ roots: [join(dataRoot, 'plugins'), join(dataRoot, 'plugin-code'), join(execRoot, 'p')] });
+  await life();
+  assert.ok(descriptors() <= before + 2, `${descriptors()} descriptors, ${before} before`);
 });

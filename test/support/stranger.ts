@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -47,4 +47,16 @@ export default volume({
   writeFileSync(join(dir, 'main.ts'), code);
   const { code: status, stderr } = await gantrySdk('manifest', dir);
   if (status !== 0) throw new Error(stderr);
+}
+
+/** A plugin's process as systemd would run it: with a socket and a token of its own, and no engine anywhere. */
+export async function standAlone(
+  dir: string,
+  { socket, token }: { readonly socket: string; readonly token: string },
+): Promise<ChildProcess> {
+  const env = { PATH: process.env['PATH'], GANTRY_PLUGIN: '1', GANTRY_PLUGIN_ENDPOINT: `unix://${socket}`, GANTRY_PLUGIN_TOKEN: token };
+  const child = spawn(process.execPath, [join(root, 'sdk/serve/process.ts'), dir], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  if (!line.toString().startsWith('GANTRY-PLUGIN 1 ')) throw new Error(line.toString());
+  return child;
 }
