@@ -315,12 +315,13 @@ export class Changes {
   }
 
   #placement(manifest: Manifest, wished: Placement | undefined): Placement {
-    if (wished === undefined) return defaultPlacement(manifest);
     const { placement: allowed = ['process'] } = manifest;
     if (wished === 'container' || wished === 'external') throw notImplemented(`a plugin cannot be installed as ${wished}`);
-    if (!allowed.includes(wished))
-      throw forbidden(`plugin ${manifest.name} does not run in placement ${wished}`, { hint: `its manifest allows ${allowed.join(', ')}` });
-    return wished;
+    const placement = wished ?? defaultPlacement;
+    if (allowed.includes(placement)) return placement;
+    throw forbidden(`plugin ${manifest.name} does not run in placement ${placement}`, {
+      hint: `its manifest allows ${allowed.join(', ')}; in the engine's process, threads included, it may do all that the engine may: choose that only for code that you trust`,
+    });
   }
 
   #codeDir(): string {

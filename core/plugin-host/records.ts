@@ -100,7 +100,7 @@ export class Records {
       builtIn,
       isInstalled: false,
       enabled: decided?.enabled ?? true,
-      placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement(manifest)),
+      placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement),
       settings: { ...decided?.settings, ...this.#given(manifest) },
       secrets: decided?.secrets ?? {},
       privileges: privilegesOf(manifest),
@@ -131,7 +131,5 @@ export class Records {
 type Kept = Pick<PluginRecord, 'id' | 'name' | 'uid'>;
 const keptKey = (manifestName: string): string => `kept/${manifestName}`;
 
-/** Third parties' code does not run in the engine's process unless the user says so. */
-export function defaultPlacement({ placement = ['process'] }: Manifest): Placement {
-  return placement.find((each) => each !== 'in-process') ?? 'process';
-}
+/** Where a plugin's code runs unless the user says otherwise. A thread of the engine's process is the engine's process: no manifest chooses it. */
+export const defaultPlacement = 'process' satisfies Placement;
