@@ -8,6 +8,7 @@ import {
   createFromArchive,
   fetchPlugin,
   offerOf,
+  packArchive,
   parseSource,
   privilegesOf,
   pushPlugin,
@@ -73,6 +74,11 @@ export class Changes {
     );
     this.#parts.onEvent(plugin, 'create');
     return plugin;
+  }
+
+  async pack(...[archive, options]: Parameters<Plugins['pack']>): ReturnType<Plugins['pack']> {
+    const { options: host, records } = this.#parts;
+    return packArchive(archive, join(records.codeRoot, `.pack-${shortRandom()}`), options, host.installTools());
   }
 
   async push(...[name, options = {}]: Parameters<Plugins['push']>): ReturnType<Plugins['push']> {
@@ -240,6 +246,8 @@ export class Changes {
       };
       records.put(plugin.record);
     };
+    // Of the version before: what it comes to must not be taken for the new one's.
+    await plugin.settled();
     if (state !== undefined) records.restoreState(plugin.name, state);
     if (plugin.current === undefined) {
       commit();

@@ -165,6 +165,9 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   async create(...given: Parameters<Plugins['create']>): Promise<PluginInfo> {
     return this.#info(await this.#changes.create(...given));
   }
+  pack(...given: Parameters<Plugins['pack']>) {
+    return this.#changes.pack(...given);
+  }
   push(...given: Parameters<Plugins['push']>) {
     return this.#changes.push(...given);
   }

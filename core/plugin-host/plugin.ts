@@ -113,6 +113,11 @@ export class Plugin {
     return signal === undefined ? this.#starting : within(this.#starting, Number.POSITIVE_INFINITY, signal);
   }
 
+  /** A start under way has succeeded or failed. */
+  async settled(): Promise<void> {
+    await this.#starting?.catch(() => {});
+  }
+
   /** As the user wishes it from now on; quarantine and back-off are forgotten. */
   allow(): void {
     clearTimeout(this.#retry);

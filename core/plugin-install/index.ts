@@ -2,6 +2,7 @@ export { createFromArchive } from './create.ts';
 export { appliedSettings, dockerSettings } from './docker/settings.ts';
 export { fromDockerConfig } from './docker/manifest.ts';
 export { fetchPlugin, offerOf } from './fetch.ts';
+export { packArchive } from './pack-archive.ts';
 export { packPlugin, type PackRequest } from './pack.ts';
 export { pushPlugin } from './push.ts';
 export { comparePrivileges, delta, privilegesOf } from './privileges.ts';

@@ -2,6 +2,7 @@ import type {
   Filters,
   InstallRequest,
   OnProgress,
+  PackFormat,
   PluginInfo,
   PluginLine,
   PluginOffer,
@@ -70,6 +71,14 @@ export class Plugins {
   /** From a tar of Docker's layout or of ours; stays disabled. */
   async create(name: string, archive: AsyncIterable<Buffer>, { signal }: Abortable = {}): Promise<void> {
     await this.#http.done('POST', '/plugins/create', { query: { name }, body: archive, signal });
+  }
+
+  /** A folder, sent as a tar, in the form in which others take it. */
+  async pack(
+    archive: AsyncIterable<Buffer>,
+    { format, signal }: { readonly format: PackFormat } & Abortable,
+  ): Promise<AsyncIterable<Buffer>> {
+    return await this.#own('POST', '/pack', { query: { format }, body: archive, signal });
   }
 
   async push(name: string, { auth, onProgress, signal }: Fetching = {}): Promise<void> {

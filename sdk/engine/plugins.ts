@@ -111,6 +111,8 @@ export interface InstallRequest {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly placement?: Placement;
 }
+export const packFormats = ['npm', 'oci', 'docker'] as const;
+export type PackFormat = (typeof packFormats)[number];
 export interface PluginLine {
   readonly time: Date;
   readonly source: 'stdout' | 'stderr' | 'engine';
@@ -127,6 +129,8 @@ export interface Plugins {
   install(request: InstallRequest, options?: Fetching): Promise<PluginInfo>;
   /** From a tar of Docker's layout (config.json, rootfs/) or of ours (gantry-plugin.json, …); stays disabled. */
   create(name: string, archive: AsyncIterable<Buffer>, options?: Abortable): Promise<PluginInfo>;
+  /** A folder, sent as a tar, in the form in which others take it: npm's .tgz, a tar of an OCI layout, or a tar of Docker's layout. Nothing is installed. */
+  pack(archive: AsyncIterable<Buffer>, options: { readonly format: PackFormat } & Abortable): Promise<AsyncIterable<Buffer>>;
   push(name: string, options?: Fetching): Promise<{ readonly reference: string; readonly digest: string; readonly size: number }>;
   /** Records the wish first, then starts: a failed start rejects and leaves the plugin enabled, to be tried again. */
   enable(name: string, options?: { readonly timeoutMs?: number } & Abortable): Promise<void>;

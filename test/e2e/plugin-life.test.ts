@@ -257,6 +257,11 @@ test('gantry plugin install takes the tarball that npm pack makes; bind says whi
   const tarball = join(scratch, packed.stdout.trim());
   assert.equal(await plugin('install', '--grant-all-permissions', tarball), 'packed');
   assert.equal(await plugin('install', '--grant-all-permissions', '--alias', 'other', dir), 'other');
+  for (const format of ['npm', 'oci']) await plugin('pack', dir, `--${format}`, '-o', join(scratch, `packed.${format}.tgz`));
+  const listing = spawnSync('tar', ['-tf', join(scratch, 'packed.oci.tgz')], { encoding: 'utf8' }).stdout;
+  assert.match(listing, /index\.json[^]*oci-layout/);
+  assert.match(await refused('pack', dir, '--docker', '-o', join(scratch, 'x')), /no config\.json and rootfs/);
+  await plugin('upgrade', 'packed', join(scratch, 'packed.npm.tgz'));
   await docker('volume', 'create', '-d', 'packed', 'vp');
   assert.match(await plugin('ls', '-f', 'name=other'), /\(volume\/packed\)/);
   await docker('volume', 'rm', 'vp');

@@ -107,6 +107,9 @@ export class MemoryPlugins implements Plugins {
     return plugin.info;
   };
 
+  /** As it came. */
+  pack: Plugins['pack'] = async (archive) => archive;
+
   push: Plugins['push'] = async (name, { auth, onProgress } = {}) => {
     const { info, current } = this.#find(name);
     if (auth?.password === 'wrong') throw unavailable(`${info.name}: the registry refused the password`);

@@ -1,11 +1,11 @@
-import { resolve } from 'node:path';
+import { packFormats } from '@gantry/sdk/engine';
 import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
 import { writeTar } from '../../format/output-file.ts';
 import { flag, text, value } from '../../option.ts';
 import { verb } from '../../verb.ts';
+import { packTar } from '../container/cp-tar.ts';
 import { readManifest } from './manifest-file.ts';
-import { packFolder, packFormats } from './packer.ts';
 
 interface Flags {
   readonly npm?: boolean;
@@ -24,12 +24,14 @@ export const packPlugin = verb<Flags>({
   ],
   notes: `  gantry plugin pack ./nfs -o nfs.tgz && gantry plugin install ./nfs.tgz
   gantry plugin pack ./nfs --oci -o nfs.tar`,
-  async action(_context, [folder = ''], flags) {
+  async action(context, [folder = ''], flags) {
     const chosen = packFormats.filter((format) => flags[format] === true);
     if (chosen.length > 1) {
       throw invalidArgument(`--${chosen.join(' and --')} exclude each other`, { hint: 'pack twice', reason: usageReason });
     }
     await readManifest(folder);
-    await writeTar(flags.output, 'packing', async () => await packFolder({ folder: resolve(folder), format: chosen[0] ?? 'npm' }));
+    const { plugins } = await context.client();
+    const format = chosen[0] ?? 'npm';
+    await writeTar(flags.output, 'packing', async () => await plugins.pack(packTar(folder, { as: '.', followLink: true }), { format }));
   },
 });

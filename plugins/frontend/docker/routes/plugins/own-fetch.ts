@@ -1,4 +1,5 @@
 import { invalidArgument } from '@gantry/sdk';
+import { packFormats } from '@gantry/sdk/engine';
 import { attachPlugin, installPlugin, upgradePlugin } from '../../bodies/plugin.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
@@ -15,7 +16,16 @@ export const ownFetchRoutes: readonly Route[] = [
   post('/gantry/v1/plugins/install', install),
   post('/gantry/v1/plugins/:name/upgrade', upgrade),
   post('/gantry/v1/plugins/attach', attach),
+  post('/gantry/v1/plugins/pack', pack),
 ];
+
+/** A tar of the plugin's folder in, one file out. */
+async function pack(call: Call): Promise<void> {
+  const format = packFormats.find((known) => known === call.query.text('format'));
+  if (format === undefined) throw invalidArgument(`format must be one of ${packFormats.join(', ')}`);
+  const packed = await call.engine.plugins.pack(call.body(), { format, signal: call.signal });
+  await call.stream(format === 'npm' ? 'application/gzip' : 'application/x-tar').pipe(packed);
+}
 
 async function install(call: Call): Promise<void> {
   const { source, grant = [], enable = true, ...rest } = await call.json(installPlugin);
