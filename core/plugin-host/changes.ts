@@ -5,6 +5,7 @@ import type { Placement, PluginOffer, Plugins, Privilege } from '@gantry/sdk/eng
 import { pluginState } from '../metadata/index.ts';
 import {
   comparePrivileges,
+  dockerSettings,
   createFromArchive,
   fetchPlugin,
   offerOf,
@@ -54,7 +55,7 @@ export class Changes {
       return this.#add({
         ...version,
         name,
-        placement: this.#placement(version.manifest, request.placement),
+        placement: this.#placement(version, request.placement),
         settings,
         secrets,
         enabled: request.enable,
@@ -70,7 +71,7 @@ export class Changes {
     const { options: host } = this.#parts;
     const version = await createFromArchive(name, archive, this.#codeDir(), host.installTools(), options);
     const plugin = await this.#keepOrDiscard(version, async () =>
-      this.#add({ ...version, name, placement: this.#placement(version.manifest, undefined), settings: {}, secrets: {}, enabled: false }),
+      this.#add({ ...version, name, placement: this.#placement(version, undefined), settings: {}, secrets: {}, enabled: false }),
     );
     this.#parts.onEvent(plugin, 'create');
     return plugin;
@@ -125,7 +126,7 @@ export class Changes {
   /** Live when the plugin can, else by a new generation; recorded only when the plugin took it. */
   async set(plugin: Plugin, changes: Readonly<Record<string, unknown>>): Promise<void> {
     const { record } = plugin;
-    const settled = await applySettings(record.manifest, record, changes);
+    const settled = await applySettings(record.manifest, record, asSettings(record, changes));
     const commit = (): void => {
       plugin.record = { ...plugin.record, ...settled };
       this.#parts.records.put(plugin.record);
@@ -201,6 +202,7 @@ export class Changes {
     this.#discard(record.previous);
     const folders = foldersOf(options, record);
     rmSync(folders.runDir, { recursive: true, force: true });
+    if (record.placement === 'container') (await import('./managed.ts')).unmountPropagated(folders.dataDir);
     if (!keepData) rmSync(folders.dataDir, { recursive: true, force: true });
     this.#parts.onEvent(plugin, 'remove');
   }
@@ -322,7 +324,8 @@ export class Changes {
     return plugin;
   }
 
-  #placement(manifest: Manifest, wished: Placement | undefined): Placement {
+  #placement({ manifest, dockerConfig }: Version, wished: Placement | undefined): Placement {
+    if (dockerConfig !== undefined) return 'container';
     const { placement: allowed = ['process'] } = manifest;
     if (wished === 'container' || wished === 'external') throw notImplemented(`a plugin cannot be installed as ${wished}`);
     const placement = wished ?? defaultPlacement;
@@ -354,6 +357,21 @@ export class Changes {
     if (version !== undefined && version.dir.startsWith(this.#parts.records.codeRoot))
       rmSync(version.dir, { recursive: true, force: true });
   }
+}
+
+/** Docker's short forms: "debug" for the one field of it that can be set. */
+function asSettings({ dockerConfig }: PluginRecord, changes: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (dockerConfig === undefined) return changes;
+  const isText = ([, value]: readonly [string, unknown]): boolean => typeof value === 'string';
+  const texts = Object.entries(changes).filter(isText);
+  const others = Object.entries(changes).filter((entry) => !isText(entry));
+  return {
+    ...Object.fromEntries(others),
+    ...dockerSettings(
+      dockerConfig,
+      texts.map(([key, value]) => `${key}=${String(value)}`),
+    ),
+  };
 }
 
 const isExclusive = ({ state }: Manifest): boolean => state?.upgrade === 'exclusive';

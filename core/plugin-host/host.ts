@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { conflict, invalidArgument, type DriverKind, type DriverKinds, durationMs, messageOf, unavailable } from '@gantry/sdk';
 import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
 import { driverContext, type Drivers, type Grants, guard, Load, methodsOf } from '../drivers/index.ts';
@@ -9,6 +10,7 @@ import { Changes } from './changes.ts';
 import { callByHand } from './call.ts';
 import type { Generation } from './generation.ts';
 import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
+import { HandedSockets } from './handed-sockets.ts';
 import { Plugin } from './plugin.ts';
 import { defaultPolicy, type PluginPolicy } from './policy.ts';
 import type { PluginRecord } from './record.ts';
@@ -31,6 +33,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   readonly #records: Records;
   readonly #registry: Registry;
   readonly #changes: Changes;
+  readonly #sockets: HandedSockets;
   readonly #loads = new Map<string, Load>();
   readonly #mutexes = new Map<string, KeyedMutex>();
   readonly #guarded = new Map<string, Guarded>();
@@ -42,6 +45,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     this.#policy = { ...defaultPolicy, ...options.pluginPolicy };
     this.#records = new Records(options);
     this.#registry = new Registry(pluginState(options.database, 'engine'));
+    this.#sockets = new HandedSockets(this.#registry);
     this.#changes = new Changes({
       options,
       records: this.#records,
@@ -91,7 +95,17 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     if (plugin === undefined) throw this.#registry.unknown(kind, name);
     const { mountTypes = [], hostPaths = [], devices = [], nftables = false } = plugin.record.manifest.privileges ?? {};
     const { dataDir } = foldersOf(this.#options, plugin.record);
-    return { plugin: plugin.name, dataDir, mountTypes, hostPaths, devices, nftables, onViolation: (what) => plugin.strike(what) };
+    // Its answers name a folder of its own by the machine's path.
+    const own = plugin.record.placement === 'container' ? [join(dataDir, 'propagated-mount')] : [];
+    return {
+      plugin: plugin.name,
+      dataDir,
+      mountTypes,
+      hostPaths: [...hostPaths, ...own],
+      devices,
+      nftables,
+      onViolation: (what) => plugin.strike(what),
+    };
   }
 
   /** The driver with the highest priority, tried or not; for kinds that need nothing of the host. */
@@ -236,7 +250,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
         checkEngine(version.manifest, this.#options.version);
         await startRequired(plugin, (name) => this.#registry.all().find((other) => other.name === name));
         mkdirSync(foldersOf(this.#options, plugin.record).dataDir, { recursive: true, mode: 0o700 });
-        return startLink(this.#options, plugin, version, number, signal);
+        return startLink({ options: this.#options, sockets: this.#sockets }, plugin, version, number, signal);
       },
       onEvent: (plugin, action, attributes) => this.#publish(plugin, action, attributes),
       onReady: (plugin, generation) => void this.#reconcile(plugin, generation),

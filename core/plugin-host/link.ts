@@ -19,7 +19,7 @@ export interface Configured {
 }
 /** A running plugin, wherever it runs: the one thing that placements make and a generation uses. */
 export interface Link {
-  readonly pid?: number;
+  readonly pid?: number | undefined;
   /** Never rejects. */
   readonly ended: Promise<Ending>;
   configure(settings: Readonly<Record<string, unknown>>, secrets: Readonly<Record<string, string>>): Promise<Configured>;

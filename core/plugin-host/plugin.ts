@@ -1,6 +1,7 @@
 import { aborted, conflict, deadlineExceeded, durationMs, GantryError, messageOf, type Report, unavailable } from '@gantry/sdk';
 import type { PluginInfo, PluginState } from '@gantry/sdk/engine';
 import { tellProgress } from '../drivers/index.ts';
+import { readDockerConfig } from '../plugin-install/index.ts';
 import { anySignal } from '../support/index.ts';
 import { Generation } from './generation.ts';
 import type { Ending, Link } from './link.ts';
@@ -88,7 +89,7 @@ export class Plugin {
       restarts: this.#restarts,
       ...(record.previous === undefined ? {} : { previousVersion: record.previous.manifest.version }),
       output: this.output.tail(20),
-      ...(record.dockerConfig === undefined ? {} : { dockerConfig: record.dockerConfig }),
+      ...(record.dockerConfig === undefined ? {} : { dockerConfig: readDockerConfig(record.dockerConfig) }),
     };
   }
 

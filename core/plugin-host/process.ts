@@ -184,7 +184,7 @@ class Greeting {
   }
 }
 
-async function diedEarly(launched: Launched, output: Output): Promise<never> {
+export async function diedEarly(launched: Launched, output: Output): Promise<never> {
   const exit = await launched.exited;
   const last = lastWords(output.tail(40));
   throw unavailable(`it ended before it was ready: ${exitText(exit)}${last === '' ? '' : `; it printed: ${last}`}`);
@@ -202,7 +202,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-function exitText({ exitCode, signal, oomKilled }: LaunchExit): string {
+export function exitText({ exitCode, signal, oomKilled }: LaunchExit): string {
   if (oomKilled) return 'it used more memory than it may (killed by the kernel)';
   return signal === undefined ? `it exited with code ${exitCode}` : `it was ended by ${signal}`;
 }

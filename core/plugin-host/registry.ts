@@ -99,7 +99,7 @@ export class Registry {
   }
 
   unknown(kind: DriverKind, name: string, more: readonly string[] = []): Error {
-    const installed = [...this.names(kind), ...more];
+    const installed = [...new Set([...this.names(kind), ...more])];
     return notFound(`${kind} driver "${name}" not found`, {
       hint: `installed ${kind} drivers: ${installed.join(', ') || 'none'}`,
       reason: 'DRIVER_NOT_FOUND',

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { HostContext } from '@gantry/sdk';
 import { shortId } from '../support/index.ts';
+import type { HandedSockets } from './handed-sockets.ts';
 import { hostContext } from './host-context.ts';
 import { startInProcess } from './in-process.ts';
 import type { Link } from './link.ts';
@@ -10,7 +11,7 @@ import type { PluginRecord, Version } from './record.ts';
 
 /** Starts one version of a plugin where its record says. What only other processes need is loaded only then. */
 export async function startLink(
-  options: HostOptions,
+  { options, sockets }: { readonly options: HostOptions; readonly sockets: HandedSockets },
   plugin: Plugin,
   version: Version,
   number: number,
@@ -30,7 +31,7 @@ export async function startLink(
       signal: stopping,
       onReport: plugin.onReport,
     });
-  if (record.placement === 'in-process') return startInProcess(version, host);
+  if (record.placement === 'in-process') return sockets.over(await startInProcess(version, host), version.manifest);
   // What it asks the engine, it asks as long as it lives; its link ends it.
   const served = {
     version,
@@ -46,8 +47,9 @@ export async function startLink(
     return startExternal({ ...served, manifest: version.manifest, address: record.address ?? '', token: record.token ?? '' });
   }
   if (record.placement === 'worker') return (await import('./worker.ts')).startWorker(served);
-  const { startProcess } = await import('./process.ts');
-  return startProcess({ ...served, uid: record.uid, cgroupParent: options.cgroupParent ?? 'gantry-plugins' });
+  const process = { ...served, uid: record.uid, cgroupParent: options.cgroupParent ?? 'gantry-plugins' };
+  if (record.placement === 'container') return (await import('./managed.ts')).startManaged({ ...process, sockets });
+  return (await import('./process.ts')).startProcess(process);
 }
 
 /** Installed ones by their id: a name may hold what a path must not. */

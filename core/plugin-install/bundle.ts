@@ -117,9 +117,7 @@ export async function packLayer(
       signal,
       output: (chunk) => {
         plain.update(chunk);
-        return tar.write(Buffer.from(chunk))
-          ? undefined
-          : new Promise<void>((resolve) => tar.once('drain', resolve).once('close', resolve));
+        return tar.write(Buffer.from(chunk)) ? undefined : drained(tar);
       },
     },
   );
@@ -158,4 +156,12 @@ function bundle({
     config: { ...configDescriptor, bytes: config },
     layer: { ...layerDescriptor, file: layer.file },
   };
+}
+
+/** It takes more, or has ended and takes nothing. */
+async function drained(stream: PassThrough): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.on('drain', resolve).on('close', resolve);
+  await promise;
+  stream.off('drain', resolve).off('close', resolve);
 }

@@ -1,5 +1,6 @@
 export { createFromArchive } from './create.ts';
 export { appliedSettings, dockerSettings } from './docker/settings.ts';
+export { type DockerConfig, readDockerConfig } from './docker/config.ts';
 export { fromDockerConfig } from './docker/manifest.ts';
 export { fetchPlugin, offerOf } from './fetch.ts';
 export { packArchive } from './pack-archive.ts';

@@ -71,7 +71,7 @@ function jobOf(
   return {
     name,
     argv,
-    cwd,
+    cwd: request.container?.cwd ?? cwd,
     env,
     uid,
     gid,
@@ -80,7 +80,9 @@ function jobOf(
     leash: sandbox.leash,
     pids: sandbox.pids,
     shown: shownTo(request),
+    container: request.container,
     hasOwnNetwork: privileges.network !== 'host',
+    hasOwnIpc: privileges.hostIpc !== true,
     filter: seccompProgram(capabilities),
     joins: group.joins,
     leaves: group.leaves,

@@ -1,6 +1,30 @@
 import type { PluginLine } from '@gantry/sdk/engine';
 import type { Privileges } from '@gantry/sdk';
 
+/** Something that a plugin with a root of its own sees: a part of the machine, or without `source` an empty tmpfs. */
+export interface ContainerMount {
+  readonly source?: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** Mounts that the plugin makes below it appear on the machine as well, if it is a shared mount there; and the other way round. */
+  readonly propagates: boolean;
+}
+/** A root file system of its own: then the plugin sees nothing of the machine, and nothing of its folders, but these mounts. */
+export interface ContainerRoot {
+  /** Never written to. */
+  readonly rootDir: string;
+  /** What it changes, and overlayfs's own folder, on the same file system, which can be an overlay's upper one. */
+  readonly upperDir: string;
+  readonly workDir: string;
+  readonly mounts: readonly ContainerMount[];
+  /** Beside the usual five. */
+  readonly devices: readonly string[];
+  readonly allDevices: boolean;
+  /** /etc/hosts and /etc/resolv.conf as the machine has them. */
+  readonly hasMachinesNames: boolean;
+  readonly cwd: string;
+}
+
 export interface LaunchRequest {
   /** The plugin's name, for messages. */
   readonly name: string;
@@ -19,6 +43,7 @@ export interface LaunchRequest {
   readonly runDir: string;
   /** Further files and folders that it may read, at the same paths: the node program, the SDK. */
   readonly readablePaths?: readonly string[];
+  readonly container?: ContainerRoot;
   /** 0 with the privilege `user: root`. */
   readonly uid: number;
   readonly gid: number;

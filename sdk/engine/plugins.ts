@@ -67,7 +67,7 @@ export interface PluginInfo {
   readonly previousVersion?: string;
   /** The end of what it printed. */
   readonly output: readonly string[];
-  /** config.json of a Docker managed plugin, as it came. */
+  /** config.json of a Docker managed plugin, its fields in the case in which Docker shows them. */
   readonly dockerConfig?: unknown;
 }
 /** Who would miss a plugin. `hard`: cannot go on without it (its mount was made by the driver, or its processes are the plugin's). */

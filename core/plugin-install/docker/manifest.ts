@@ -25,6 +25,8 @@ export function fromDockerConfig(config: unknown, name: string): Manifest {
     placement: ['process'],
     settings: settingsSchema(known),
     privileges: privilegesIn(known),
+    // Two at once were never meant to work on the same mounts.
+    state: { upgrade: 'exclusive' },
   });
 }
 

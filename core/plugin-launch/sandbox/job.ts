@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@gantry/sdk';
+import type { ContainerRoot } from '../types.ts';
 
 /** Something of the machine that the plugin sees, at the same path. */
 export interface Shown {
@@ -18,7 +19,9 @@ export interface SandboxJob {
   /** The reading end that the sandbox's first process holds: when the engine has gone, so will the sandbox, after a while. */
   readonly leash: number;
   readonly shown: readonly Shown[];
+  readonly container?: ContainerRoot | undefined;
   readonly hasOwnNetwork: boolean;
+  readonly hasOwnIpc: boolean;
   readonly uid: number;
   readonly gid: number;
   readonly capabilities: readonly number[];

@@ -8,7 +8,9 @@ export function startProgram({ name, argv, cwd, env, stdio, isGated, pids }: San
   const [program = ''] = argv;
   check(name, program, 'program', argv);
   check(name, cwd, 'working directory', argv);
-  const start = isGated ? { file: '/bin/sh', argv: ['sh', '-c', gate(env), 'gate', ...argv] } : { file: program, argv };
+  // A root of its own may have no shell: such a program begins at once, and is moved a moment later.
+  const start =
+    isGated && mayAccess('/bin/sh', 1) ? { file: '/bin/sh', argv: ['sh', '-c', gate(env), 'gate', ...argv] } : { file: program, argv };
   try {
     new Int32Array(pids)[pidCells.program] = posixSpawn({ ...start, env, cwd, stdio, setsid: true });
   } catch (error) {

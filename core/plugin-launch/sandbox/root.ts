@@ -14,6 +14,7 @@ import {
   pivotRoot,
   setPropagation,
 } from '@gantry/sdk/linux';
+import type { ContainerParts } from './container.ts';
 import type { Shown } from './job.ts';
 import { devices, isBelow, systemFiles, systemFolders } from './system.ts';
 
@@ -21,18 +22,25 @@ import { devices, isBelow, systemFiles, systemFolders } from './system.ts';
  * Gives this thread, which has a mount namespace of its own, a root in which nothing is but what a program needs of the system and what is to be shown. The machine's
  * tree is not hidden: it is not there any more. Its /proc is still empty, since that one belongs to another pid namespace: see `startInit`.
  */
-export function enterRoot(shown: readonly Shown[]): void {
+export function enterRoot(shown: readonly Shown[], { container, taken = [] }: EnterOptions = {}): void {
   // These stay connected to the machine's, so they are copied before everything is cut off.
   const connected = new Map(
     shown.filter(({ propagates }) => propagates).map(({ path }) => [path, openTree(path, { clone: true, recursive: true })]),
   );
   setPropagation('/', 'private', { recursive: true });
-  const root = freePlace(shown);
+  const root = freePlace([...shown.map(({ path }) => path), ...taken]);
   mount('tmpfs', root, { type: 'tmpfs', flags: limited, data: 'mode=755,size=16m' });
   showSystem(root);
   for (const item of shown.toSorted((one, other) => (one.path < other.path ? -1 : 1))) show(root, item, connected.get(item.path));
+  container?.mountAt(root);
   chdir(root);
   pivotRoot();
+}
+
+interface EnterOptions {
+  /** Put in beside, by its own paths on the machine, which are in `taken`. */
+  readonly container?: ContainerParts | undefined;
+  readonly taken?: readonly string[];
 }
 
 /** The root itself takes no more files: what the plugin may write has its own mount. */
@@ -48,8 +56,8 @@ export function sealRoot(): void {
 const limited = mountFlags.nosuid | mountFlags.nodev;
 
 /** Any folder will do, as the mount namespace is ours, if it does not lie over something that is to be shown. */
-function freePlace(shown: readonly Shown[]): string {
-  const needed = [...shown.map(({ path }) => path), '/dev', '/etc', '/usr'];
+function freePlace(taken: readonly string[]): string {
+  const needed = [...taken, '/dev', '/etc', '/usr'];
   const place = ['/mnt', '/media', '/srv', '/sys', '/tmp', '/proc'].find(
     (folder) => existsSync(folder) && !needed.some((path) => isBelow(path, folder)),
   );

@@ -4,7 +4,8 @@ import type { Shown } from './job.ts';
 import { isBelow, systemFolders } from './system.ts';
 
 /** What this plugin sees beyond what every program sees; a path that is named twice is shown once, as the last of its roles has it. */
-export function shownTo({ codeDir, dataDir, runDir, readablePaths = [], privileges }: LaunchRequest): readonly Shown[] {
+export function shownTo({ codeDir, dataDir, runDir, readablePaths = [], privileges, container }: LaunchRequest): readonly Shown[] {
+  if (container !== undefined) return [];
   const shown = new Map<string, Shown>();
   const add = (item: Shown): void => void shown.set(item.path, item);
   for (const path of readablePaths) if (!isShownAnyway(path)) add({ path, access: 'read' });

@@ -31,6 +31,7 @@ test("fromDockerConfig() makes a manifest of ours out of Docker's, with the refe
       network: 'host',
       driverMounted: true,
     },
+    state: { upgrade: 'exclusive' },
   });
 });
 

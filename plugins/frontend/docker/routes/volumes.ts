@@ -2,6 +2,7 @@ import type { VolumeInfo } from '@gantry/sdk/engine';
 import { createVolume } from '../bodies/objects.ts';
 import { withoutAbsent } from '../http/absent.ts';
 import type { Call } from '../http/call.ts';
+import { driverName } from '../http/driver-name.ts';
 import { withFilter } from '../http/filters.ts';
 import { get, post, put, remove, type Route } from './route.ts';
 import { notAManager } from './swarm.ts';
@@ -39,7 +40,7 @@ export function volumeDocument({ name, driver, mountpoint, createdAt, labels, op
 
 async function create(call: Call): Promise<void> {
   const { Name: name, Driver: driver, DriverOpts: options, Labels: labels } = await call.json(createVolume);
-  const volume = await call.engine.volumes.create(withoutAbsent({ name: name || undefined, driver: driver || undefined, options, labels }));
+  const volume = await call.engine.volumes.create(withoutAbsent({ name: name || undefined, driver: driverName(driver), options, labels }));
   call.send(volumeDocument(volume), 201);
 }
 
