@@ -11,18 +11,21 @@ export interface HostParts {
 export interface HostFacts extends Pick<HostContext, 'config' | 'secrets' | 'dataDir' | 'runDir' | 'signal'> {
   readonly name: string;
   readonly manifest: Manifest;
+  /** Of the engine's own drivers, some ask at every start of a container. */
+  readonly isMetered: boolean;
   readonly onReport: HostContext['report'];
 }
 
 /** What a plugin may ask, answered from the records. What its manifest was not granted is refused by name. */
-export function hostContext({ database, events, log }: HostParts, { manifest, onReport, ...facts }: HostFacts): HostContext {
+export function hostContext({ database, events, log }: HostParts, { manifest, isMetered, onReport, ...facts }: HostFacts): HostContext {
   const granted = manifest.privileges?.host ?? [];
   const bucket = new TokenBucket(200);
   const state = stateStore(database, facts.name);
   const metered =
     <Given extends readonly unknown[], Answer>(call: (...given: Given) => Promise<Answer>) =>
     async (...given: Given): Promise<Answer> => {
-      if (!bucket.take()) throw exhausted(`plugin ${facts.name} asks the engine more than 200 times a second`, { reason: 'RATE_LIMITED' });
+      if (isMetered && !bucket.take())
+        throw exhausted(`plugin ${facts.name} asks the engine more than 200 times a second`, { reason: 'RATE_LIMITED' });
       return call(...given);
     };
   return {

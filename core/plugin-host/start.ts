@@ -25,6 +25,7 @@ export async function startLink(
     hostContext(options, {
       name: record.name,
       manifest: version.manifest,
+      isMetered: !record.builtIn,
       config,
       secrets,
       ...folders,

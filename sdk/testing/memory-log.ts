@@ -53,7 +53,8 @@ export class MemoryLogDriver implements LogDriver {
   }
 
   async *read(request: ReadRequest, { signal }: Ctx): AsyncGenerator<ReadResponse> {
-    yield { entries: [], attributes: logAttributes(request.container, request.options) };
+    const attributes = logAttributes(request.container, request.options);
+    yield { entries: [], ...(Object.keys(attributes).length === 0 ? {} : { attributes }) };
     const stored = this.#containers.get(request.container.id);
     if (stored === undefined) return;
     const { tail, follow } = request;

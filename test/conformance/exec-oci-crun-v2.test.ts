@@ -1,20 +1,5 @@
-import { before, test } from 'node:test';
-import { execCases } from '../../sdk/exec/conformance.ts';
-import { openOci } from '../support/exec-oci.ts';
-import { leakGuard } from '../support/leak-guard.ts';
+import { testOci } from '../support/exec-oci.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v2' });
-before(async () => {
-  // What stays once for all: the parent cgroup, libuv's one inotify descriptor, the test runner's own timer.
-  await using subject = await openOci({ defaultRuntime: 'crun' });
-  await subject.driver.runtimes({}, subject.ctx);
-});
-leakGuard({ settleMs: 4_000 });
-
-for (const { name, run } of execCases) {
-  test(`the OCI exec driver with crun on cgroup v2 passes exec.${name}`, async () => {
-    await using subject = await openOci({ defaultRuntime: 'crun' });
-    await run(subject);
-  });
-}
+testOci('OCI exec with crun on cgroup v2', { defaultRuntime: 'crun' });

@@ -1,10 +1,35 @@
 import { MemoryLogDriver } from '@gantry/sdk/testing';
-import { JsonFileDriver } from '../../plugins/log/json-file/driver.ts';
-import { noneDriver } from '../../plugins/log/none/driver.ts';
-import { testLogDriver } from '../support/log-subject.ts';
+import type { ReadResponse } from '@gantry/sdk/log';
+import { type LogAbility, logCases } from '../../sdk/log/conformance.ts';
+import { logContext as ctx, loggedInfo, testLogDriver } from '../support/log-subject.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+import { testPlacements } from '../support/placed-suite.ts';
+
+inNamespaces(import.meta.url);
+
+testPlaced('json-file', ['read', 'attributes', 'purge']);
+testPlaced('none', ['refuse']);
 
 const memory = new MemoryLogDriver();
-
-testLogDriver('json-file', ['read', 'attributes', 'purge'], () => new JsonFileDriver());
-testLogDriver('none', ['refuse'], () => noneDriver);
 testLogDriver('memory', ['read', 'attributes', 'purge'], () => memory);
+
+function testPlaced(name: string, given: readonly LogAbility[]): void {
+  const abilities = new Set(given);
+  testPlacements({
+    label: `${name} log`,
+    plugin: `log/${name}`,
+    kind: 'log',
+    driver: name,
+    // How many lines go together is a matter of time.
+    answers: { varying: [/web\/[0-9a-f]{12}/g], ofStream: (method, items) => (method === 'read' ? joined(items) : items.at(-1)) },
+    cases: logCases.filter(({ needs }) => needs.every((need) => abilities.has(need))),
+    async run({ run }, { driver, restart, folder }) {
+      await run({ driver, ctx, abilities, container: (facts) => loggedInfo(folder, facts), restart });
+    },
+  });
+}
+
+function joined(items: readonly unknown[]): unknown {
+  const answers = items as readonly ReadResponse[];
+  return { ...Object.assign({}, ...answers), entries: answers.flatMap(({ entries }) => entries) };
+}

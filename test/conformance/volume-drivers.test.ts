@@ -1,15 +1,11 @@
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Attachment, Ctx } from '@gantry/sdk';
+import type { Ctx } from '@gantry/sdk';
 import { MemoryVolumeDriver } from '@gantry/sdk/testing';
-import type { VolumeDriver } from '@gantry/sdk/volume';
-import { makeMounts, unmount } from '../../core/execute/index.ts';
-import { LocalDriver } from '../../plugins/volume/local/driver.ts';
-import { type MountedVolume, volumeCases, type VolumeUnderTest } from '../../sdk/volume/conformance.ts';
+import { volumeCases, type VolumeUnderTest } from '../../sdk/volume/conformance.ts';
+import { mountAt } from '../support/conformance-world.ts';
 import { leakGuard } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
+import { testPlacements } from '../support/placed-suite.ts';
 import { quietLog } from '../support/quiet-log.ts';
 
 inNamespaces(import.meta.url);
@@ -17,70 +13,41 @@ leakGuard();
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
 
-interface Kind {
-  readonly label: string;
-  readonly canMount: boolean;
-  readonly options: NonNullable<VolumeUnderTest['options']>;
-  readonly open: (dataDir: string) => () => VolumeDriver;
+testPlacements({
+  label: 'local volume',
+  plugin: 'volume/local',
+  kind: 'volume',
+  driver: 'local',
+  cases: volumeCases,
+  clean: async (volumes) => {
+    for (const { name } of await Array.fromAsync(volumes.list({}, ctx))) await volumes.remove({ name, force: true }, ctx);
+  },
+  run: (tried, { driver, restart, dataDir }) =>
+    prove(tried, {
+      driver,
+      ctx,
+      restart,
+      options: {
+        good: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=1000' },
+        missing: { type: 'nfs' },
+        malformed: { type: 'tmpfs', device: 'tmpfs', size: 'much' },
+      },
+      mount: (attachment) => mountAt(attachment, { manifest: { name: 'local' }, dataDir, restricted: true }),
+    }),
+});
+
+for (const tried of volumeCases) {
+  test(`the memory volume driver passes volume.${tried.name}`, async (context) => {
+    const { volumes } = new MemoryVolumeDriver();
+    const open = () => new MemoryVolumeDriver(volumes);
+    const options = { good: { colour: 'red' }, malformed: { colour: '' } };
+    const reason = await prove(tried, { driver: open(), ctx, options, restart: async () => open() });
+    if (reason !== undefined) context.skip(reason);
+  });
 }
 
-const kinds: readonly Kind[] = [
-  {
-    label: 'local',
-    canMount: true,
-    options: {
-      good: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=1000' },
-      missing: { type: 'nfs' },
-      malformed: { type: 'tmpfs', device: 'tmpfs', size: 'much' },
-    },
-    open: (dataDir) => () => new LocalDriver(dataDir),
-  },
-  {
-    label: 'memory',
-    canMount: false,
-    options: { good: { colour: 'red' }, malformed: { colour: '' } },
-    open: () => {
-      const volumes = new MemoryVolumeDriver().volumes;
-      return () => new MemoryVolumeDriver(volumes);
-    },
-  },
-];
-
-for (const { label, canMount, options, open } of kinds) {
-  for (const { name, skip, run } of volumeCases) {
-    test(`the ${label} volume driver passes volume.${name}`, async (context) => {
-      const dataDir = mkdtempSync(join(tmpdir(), 'volume-'));
-      const openDriver = open(dataDir);
-      const subject: VolumeUnderTest = {
-        driver: openDriver(),
-        ctx,
-        options,
-        restart: async () => openDriver(),
-        ...(canMount ? { mount: (attachment) => mountAt(dataDir, attachment) } : {}),
-      };
-      try {
-        const reason = skip(subject);
-        if (reason === undefined) await run(subject);
-        else context.skip(reason);
-      } finally {
-        rmSync(dataDir, { recursive: true });
-      }
-    });
-  }
-}
-
-let mounted = 0;
-
-async function mountAt(dataDir: string, { mounts }: Attachment): Promise<MountedVolume> {
-  const path = join(tmpdir(), `mounted-${(mounted += 1)}`);
-  mkdirSync(path);
-  const grants = { plugin: 'test', dataDir, mountTypes: [], hostPaths: [], devices: [], nftables: false };
-  await makeMounts({ target: path, mounts, grants, restricted: true });
-  return {
-    path,
-    [Symbol.asyncDispose]: async () => {
-      await unmount(path);
-      rmdirSync(path);
-    },
-  };
+async function prove({ skip, run }: (typeof volumeCases)[number], subject: VolumeUnderTest): Promise<string | undefined> {
+  const reason = skip(subject);
+  if (reason === undefined) await run(subject);
+  return reason;
 }

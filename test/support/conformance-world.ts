@@ -16,14 +16,22 @@ import { quietLog } from './quiet-log.ts';
 /** The engine's own executors, for conformance in private namespaces. */
 export const realWorld: World = { mount: mountAt, planHost: () => new Kernel() };
 
-function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Pick<OpenedPlugin, 'manifest' | 'dataDir'>): Grants {
+interface Granted {
+  readonly manifest: Pick<OpenedPlugin['manifest'], 'name' | 'privileges'>;
+  readonly dataDir: string;
+  /** As the engine mounts what users named in options. */
+  readonly restricted?: boolean;
+}
+
+function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Granted): Grants {
   const { mountTypes = [], hostPaths = [], devices = [], nftables = false } = privileges;
   return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables };
 }
 
-async function mountAt({ mounts }: Attachment, plugin: OpenedPlugin): Promise<AsyncDisposable & { readonly path: string }> {
+/** What a driver described, mounted at a new folder. */
+export async function mountAt({ mounts }: Attachment, plugin: Granted): Promise<AsyncDisposable & { readonly path: string }> {
   const path = mkdtempSync(join(tmpdir(), 'mounted-'));
-  await makeMounts({ target: path, mounts, grants: grantsOf(plugin) });
+  await makeMounts({ target: path, mounts, grants: grantsOf(plugin), restricted: plugin.restricted ?? false });
   return {
     path,
     [Symbol.asyncDispose]: async () => {

@@ -2,16 +2,51 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Ctx, HostContext } from '@gantry/sdk';
+import { after, before } from 'node:test';
+import type { HostContext } from '@gantry/sdk';
 import type { CreateRequest, ExecDriver } from '@gantry/sdk/exec';
 import { Database } from '../../core/metadata/index.ts';
 import plugin from '../../plugins/exec/oci/main.ts';
-import type { ContainerOptions, ExecUnderTest } from '../../sdk/exec/conformance.ts';
+import { type ContainerOptions, execCases, type ExecUnderTest } from '../../sdk/exec/conformance.ts';
 import { busyboxRootfs } from './busybox.ts';
 import { hostContext } from './host-context.ts';
+import { leakGuard } from './leak-guard.ts';
+import { testPlacements } from './placed-suite.ts';
 import { quietLog } from './quiet-log.ts';
 
-/** The OCI exec driver over real runtimes, with bundles that share one busybox tree. */
+/** The cases of the contract in each placement, over a real runtime. */
+export function testOci(label: string, config: HostContext['config']): void {
+  before(async () => {
+    // What stays once for all: the parent cgroup, libuv's one inotify descriptor, the test runner's own timer.
+    await using subject = await openOci(config);
+    await subject.driver.runtimes({}, subject.ctx);
+  });
+  leakGuard({ settleMs: 4_000 });
+  const rootfs = mkdtempSync(join(tmpdir(), 'oci-rootfs-'));
+  busyboxRootfs(rootfs);
+  testPlacements({
+    label,
+    plugin: 'exec/oci',
+    kind: 'exec',
+    driver: 'oci',
+    config,
+    cases: execCases,
+    // How often a state was asked for, and whether output came in one piece, is a matter of time.
+    answers: { measuring: ['stats'], varying: [/\b[ce]\d+\b/g], ofStream: () => [] },
+    run: (tried, subject) =>
+      tried.run({
+        get driver() {
+          return subject.driver;
+        },
+        restart: subject.restart,
+        ...bundles(subject.folder, rootfs),
+      }),
+  });
+  // After the plugins' own end.
+  after(() => rmSync(rootfs, { recursive: true }));
+}
+
+/** The OCI exec driver in this process over real runtimes, with bundles that share one busybox tree. */
 export async function openOci(config: HostContext['config'] = {}): Promise<ExecUnderTest & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), 'oci-'));
   const rootfs = join(folder, 'rootfs');
@@ -25,24 +60,31 @@ export async function openOci(config: HostContext['config'] = {}): Promise<ExecU
     activation = await plugin.activate(host);
     return driver();
   };
-  let count = 0;
-  const ctx: Ctx = { signal: host.signal, log: quietLog, operationId: 'test' };
   return {
     get driver() {
       return driver();
     },
-    ctx,
-    container: (options) => container(folder, rootfs, `c${(count += 1)}`, options),
-    exec: (request, { detached = false, tty = false, openStdin = false, ...options }) => {
-      const execId = `e${(count += 1)}`;
-      const bundle = join(request.bundle, execId);
-      return { id: request.id, execId, bundle, process: processOf({ tty, ...options }), spoolDir: bundle, tty, openStdin, detached };
-    },
+    ...bundles(folder, rootfs),
     restart,
     [Symbol.asyncDispose]: async () => {
       await activation.deactivate?.();
       database[Symbol.dispose]();
       rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** Ids are this process's, so that a driver that serves many cases sees each once. */
+let count = 0;
+
+function bundles(folder: string, rootfs: string): Pick<ExecUnderTest, 'ctx' | 'container' | 'exec'> {
+  return {
+    ctx: { signal: new AbortController().signal, log: quietLog, operationId: 'test' },
+    container: (options) => container(folder, rootfs, `c${(count += 1)}`, options),
+    exec: (request, { detached = false, tty = false, openStdin = false, ...options }) => {
+      const execId = `e${(count += 1)}`;
+      const bundle = join(request.bundle, execId);
+      return { id: request.id, execId, bundle, process: processOf({ tty, ...options }), spoolDir: bundle, tty, openStdin, detached };
     },
   };
 }

@@ -16,6 +16,7 @@ interface CreateTools {
   readonly runtime: Runtime;
   readonly layout: Layout;
   readonly seccomp: SeccompCache;
+  readonly ending: AbortSignal;
   readonly signal: AbortSignal;
 }
 export interface Created {
@@ -24,7 +25,10 @@ export interface Created {
 }
 
 /** Starts a monitor that has the runtime create the container, and waits for the init's pid. Abort kills the monitor, and with it the runtime. */
-export async function createContainer(request: CreateRequest, { conmon, runtime, layout, seccomp, signal }: CreateTools): Promise<Created> {
+export async function createContainer(
+  request: CreateRequest,
+  { conmon, runtime, layout, seccomp, ending, signal }: CreateTools,
+): Promise<Created> {
   const { id, bundle } = request;
   checkId(id);
   const config = readBundle(bundle);
@@ -33,7 +37,7 @@ export async function createContainer(request: CreateRequest, { conmon, runtime,
   annotate(bundle, config, seccomp.annotations(runtime, spec));
   const pidFile = join(bundle, 'monitor.pid');
   for (const path of [layout.containerExit(id), pidFile]) rmSync(path, { force: true });
-  using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false, pidFile });
+  using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false, pidFile, ending });
   const program = spec.process?.args?.[0] ?? '';
   const pid = await createdPid(monitor, { ...request, program }, signal).catch(async (error: unknown) => {
     await monitor.abandon();

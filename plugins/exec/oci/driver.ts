@@ -1,5 +1,6 @@
 import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { conflict, fromErrno, type Ctx, type HostContext } from '@gantry/sdk';
 import type {
   CreateRequest,
@@ -35,6 +36,7 @@ import { SeccompCache } from './seccomp-cache.ts';
 /** Containers by conmon and an OCI runtime. Nothing of it needs this process once it runs. */
 export class OciDriver implements ExecDriver {
   readonly features: readonly string[] = [];
+  readonly #ending: AbortSignal;
   readonly #layout: Layout;
   readonly #records: Records;
   readonly #exits: Exits;
@@ -43,9 +45,11 @@ export class OciDriver implements ExecDriver {
   readonly #waitingExecs = new Map<string, { readonly monitor: Monitor; readonly request: ExecRequest }>();
 
   constructor(host: HostContext) {
+    // A worker's descriptors outlive it, so nothing may still be waited for at its end; else what waits reaps children even after the plugin.
+    this.#ending = isMainThread ? new AbortController().signal : host.signal;
     this.#layout = new Layout(host.runDir);
     this.#records = new Records(this.#layout);
-    this.#exits = new Exits(this.#layout, this.#records, host.log);
+    this.#exits = new Exits(this.#layout, this.#records, { log: host.log, signal: this.#ending });
     this.#runtimes = new Runtimes(host, this.#layout);
   }
 
@@ -64,6 +68,7 @@ export class OciDriver implements ExecDriver {
       conmon: this.#runtimes.conmon(),
       runtime,
       layout: this.#layout,
+      ending: this.#ending,
       signal,
     });
     this.#exits.forget(record.id);
@@ -113,7 +118,13 @@ export class OciDriver implements ExecDriver {
   async exec(request: ExecRequest, { signal }: Ctx): Promise<CreateResponse> {
     const container = this.#records.get(request.id);
     const runtime = await this.#runtime(container);
-    const monitor = await prepareExec(request, { conmon: this.#runtimes.conmon(), runtime, layout: this.#layout, signal });
+    const monitor = await prepareExec(request, {
+      conmon: this.#runtimes.conmon(),
+      runtime,
+      layout: this.#layout,
+      ending: this.#ending,
+      signal,
+    });
     const { pid: monitorPid } = await this.#putExec(request, monitor, 0);
     this.#exits.forget(request.id, request.execId);
     if (request.detached) return { pid: await this.#run(monitor, request, signal), monitorPid, streams: {} };

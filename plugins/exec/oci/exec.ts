@@ -16,8 +16,15 @@ export async function prepareExec(
     conmon,
     runtime,
     layout,
+    ending,
     signal,
-  }: { readonly conmon: string; readonly runtime: Runtime; readonly layout: Layout; readonly signal: AbortSignal },
+  }: {
+    readonly conmon: string;
+    readonly runtime: Runtime;
+    readonly layout: Layout;
+    readonly ending: AbortSignal;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Monitor> {
   const { id, execId, bundle, detached } = request;
   const exitFolder = join(layout.execFolder(checkId(id), checkId(execId)), 'exit');
@@ -32,6 +39,7 @@ export async function prepareExec(
       ...flags({ 'exit-dir': exitFolder, 'log-path': 'off', exec: true, 'exec-process-spec': processFile, 'exec-attach': !detached }),
     ],
     attach: !detached,
+    ending,
   });
   try {
     if (monitor.attach === undefined) return monitor;

@@ -1,9 +1,9 @@
 import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs';
-import type { Logger } from '@gantry/sdk';
+import type { HostContext, Logger } from '@gantry/sdk';
 import type { ExitEvent } from '@gantry/sdk/exec';
 import { wasOomKilled } from './cgroups/oom.ts';
 import type { Layout } from './layout.ts';
-import { isAlive, whenEnded } from './processes.ts';
+import { isAlive, whenEnded, whenReaped } from './processes.ts';
 import type { ContainerRecord, ExecRecord, Records } from './records.ts';
 
 interface Subscriber {
@@ -19,14 +19,16 @@ export class Exits {
   readonly #layout: Layout;
   readonly #records: Records;
   readonly #log: Logger;
+  readonly #ending: AbortSignal;
   readonly #subscribers = new Set<Subscriber>();
   readonly #told = new Set<string>();
   readonly #watcher: FSWatcher;
 
-  constructor(layout: Layout, records: Records, log: Logger) {
+  constructor(layout: Layout, records: Records, { log, signal }: Pick<HostContext, 'log' | 'signal'>) {
     this.#layout = layout;
     this.#records = records;
     this.#log = log;
+    this.#ending = signal;
     this.#watcher = watch(layout.exits, { persistent: false }, (_, name) => this.#containerFile(name));
     for (const record of records.containers()) if (this.read(record) === undefined) this.follow(record);
   }
@@ -40,15 +42,19 @@ export class Exits {
   /** Sees to it that the container's end is told even when its monitor is killed: then when its init ends, with exit code 255. */
   follow(record: ContainerRecord, monitorEnded?: Promise<void>): void {
     const monitor = { pid: record.monitorPid, startTime: record.monitorStartTime };
-    (monitorEnded ?? whenEnded(monitor, { keepAlive: false }))
+    const waiting = { signal: this.#ending, keepAlive: false };
+    (monitorEnded ?? whenReaped(monitor, waiting))
       .then(async () => {
+        this.#ending.throwIfAborted();
         const current = () => this.#records.find(record.id)?.pid === record.pid;
         if (this.read(record) !== undefined || !current()) return this.#containerFile(record.id);
         this.#log.warn({ container: record.id }, 'the monitor of a container was killed: its exit code will be unknown');
-        await whenEnded(record, { keepAlive: false });
+        await whenEnded(record, waiting);
         if (current()) this.tell({ id: record.id, exitCode: 255, exitedAt: new Date(), oomKilled: wasOomKilled(record.cgroup) });
       })
-      .catch((error: unknown) => this.#log.warn({ container: record.id, err: error }, 'cannot watch the monitor of a container'));
+      .catch((error: unknown) => {
+        if (!this.#ending.aborted) this.#log.warn({ container: record.id, err: error }, 'cannot watch the monitor of a container');
+      });
   }
 
   /** The exit record of a container, if it is there. */

@@ -9,6 +9,8 @@ export interface MonitorOptions {
   readonly arguments: readonly string[];
   /** Wait before the process is made until `release`: for execs that somebody attaches to. */
   readonly attach: boolean;
+  /** The end of who waits for it. The monitor goes on. */
+  readonly ending: AbortSignal;
   /**
    * With it the monitor forks away from what we started and leaves its pid here, where nothing may be yet. The fork has none of the pages
    * that only the beginning needs: 2 MB instead of 4, for as long as it lives.
@@ -23,7 +25,7 @@ export interface MonitorOptions {
 export class Monitor implements Disposable {
   /** Itself, once it is on its own; pid 0 when it ended before that. */
   readonly process: Promise<ProcessRef>;
-  /** Resolves when it has ended and, should it be our child, is reaped. */
+  /** Resolves when it has ended and, should it be our child, is reaped; or when nobody waits for it any more. */
   readonly ended: Promise<void>;
   readonly sync: Reports;
   readonly attach: Reports | undefined;
@@ -31,7 +33,7 @@ export class Monitor implements Disposable {
   readonly #stderr: number;
   #isDisposed = false;
 
-  constructor({ conmon, arguments: given, attach, pidFile }: MonitorOptions) {
+  constructor({ conmon, arguments: given, attach, pidFile, ending }: MonitorOptions) {
     const sync = pipe();
     const start = attach ? pipe() : undefined;
     const attached = attach ? pipe() : undefined;
@@ -62,7 +64,7 @@ export class Monitor implements Disposable {
       for (const end of [sync.writer, start?.reader, attached?.writer]) if (end !== undefined) closeSync(end);
     }
     this.process = pidFile === undefined ? Promise.resolve(processRef(child)) : forked(child, pidFile);
-    this.ended = this.process.then(untilEnded);
+    this.ended = this.process.then((process) => untilEnded(process, ending));
   }
 
   /** Lets it pass its next stop: the first before anything, the second before the process is made. */
@@ -106,11 +108,11 @@ async function forked(child: number, pidFile: string): Promise<ProcessRef> {
 }
 
 /** It is our child as well when orphans come to us, as they do to process 1. */
-async function untilEnded({ pid }: ProcessRef): Promise<void> {
+async function untilEnded({ pid }: ProcessRef, signal: AbortSignal): Promise<void> {
   try {
-    if (pid > 0) await waitForExit(pid, { keepAlive: false });
+    if (pid > 0) await waitForExit(pid, { signal, keepAlive: false });
   } catch (error) {
-    if (!isErrno(error, 'ESRCH')) throw error;
+    if (!signal.aborted && !isErrno(error, 'ESRCH')) throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, readFileSync } from 'node:fs';
-import { isErrno, pidfdOpen, pidfdSendSignal, processStartTime, whenReadable, type WaitOptions } from '@gantry/sdk/linux';
+import { isErrno, pidfdOpen, pidfdSendSignal, processStartTime, waitForExit, whenReadable, type WaitOptions } from '@gantry/sdk/linux';
 
 /** A process by pid and start time: the pid alone may mean another one by now. */
 export interface ProcessRef {
@@ -25,6 +25,15 @@ export function sendSignal(process: ProcessRef, signal: number): boolean {
 export async function whenEnded(process: ProcessRef, { signal, keepAlive = true }: WaitOptions = {}): Promise<void> {
   using handle = open(process);
   if (handle !== undefined) await whenReadable(handle.pidfd, { signal, keepAlive });
+}
+
+/** The same; if it is our child, as orphans are of process 1, nothing of it is left then. */
+export async function whenReaped(process: ProcessRef, options: WaitOptions): Promise<void> {
+  await whenEnded(process, options);
+  if (processStartTime(process.pid) !== process.startTime) return;
+  await waitForExit(process.pid, options).catch((error: unknown) => {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  });
 }
 
 function open(process: ProcessRef): ({ readonly pidfd: number } & Disposable) | undefined {

@@ -49,7 +49,8 @@ export class JsonFileDriver implements LogDriver {
   }
 
   async *read(request: ReadRequest, { signal }: Ctx): AsyncGenerator<ReadResponse> {
-    yield { entries: [], attributes: logAttributes(request.container, request.options) };
+    const attributes = logAttributes(request.container, request.options);
+    yield { entries: [], ...(Object.keys(attributes).length === 0 ? {} : { attributes }) };
     const writer = this.#streams.get(request.container.id);
     for await (const entries of readLog(logPath(request.container), request, { writer, signal })) yield { entries };
   }
