@@ -3,11 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
-import { Database } from '../../core/metadata/index.ts';
+import { Database, pluginState } from '../../core/metadata/index.ts';
+import { HandedSockets } from '../../core/plugin-host/handed-sockets.ts';
 import { withDefaultsOf } from '../../core/plugin-host/options.ts';
 import { Plugin } from '../../core/plugin-host/plugin.ts';
 import { defaultPolicy } from '../../core/plugin-host/policy.ts';
 import { Records } from '../../core/plugin-host/records.ts';
+import { Registry } from '../../core/plugin-host/registry.ts';
 import { foldersOf, startLink } from '../../core/plugin-host/start.ts';
 import { quietLog } from './quiet-log.ts';
 
@@ -53,11 +55,12 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
     new Records(options).load().find((record) => basename(record.dir) === basename(place)) ?? assert.fail(`no plugin in ${place}`);
   assert.ok((found.manifest.placement ?? ['process']).includes(placement), `${found.name} does not run in placement ${placement}`);
   const record = { ...found, placement, settings: config };
+  const sockets = new HandedSockets(new Registry(pluginState(database, 'engine')));
   // A new one at each start, as after a restart of the engine: its first generation, so that paths are the same again.
   const make = (): Plugin =>
     new Plugin(record, {
       policy: { ...defaultPolicy, startMs: 30_000 },
-      start: (...given) => startLink(options, ...given),
+      start: (...given) => startLink({ options, sockets }, ...given),
       onEvent: () => {},
       onReady: () => {},
       onProbationFailed: () => {},

@@ -43,7 +43,7 @@ export class Answers {
     const notes = byPlacement.get(placement) ?? [];
     byPlacement.set(placement, notes);
     const plain = (value: unknown): unknown => this.#plain(value, roots);
-    return new Proxy(driver as object, {
+    return new Proxy<object>(driver, {
       get: (target, method) => {
         const found: unknown = Reflect.get(target, method);
         if (typeof found !== 'function' || typeof method !== 'string' || !(method in methodsOf[kind])) return found;
@@ -145,7 +145,7 @@ async function* tapped(
       yield item;
     }
   } catch (error) {
-    if (refused !== undefined) return refused(error);
+    refused?.(error);
     throw error;
   }
   end();
