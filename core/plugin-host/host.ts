@@ -22,6 +22,8 @@ import { foldersOf, startLink } from './start.ts';
 import { listed, refsOf, usersOf } from './users.ts';
 
 interface Guarded {
+  /** One that was removed and installed anew is another, with the same name and generations. */
+  readonly plugin: Plugin;
   readonly generation: number;
   readonly driver: object;
 }
@@ -74,11 +76,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const generation = await plugin.serving();
     const key = `${plugin.name} ${kind}/${name}`;
     const known = this.#guarded.get(key);
-    if (known?.generation === generation.number) return known.driver as DriverKinds[Kind];
+    if (known?.plugin === plugin && known.generation === generation.number) return known.driver as DriverKinds[Kind];
     const naive = await generation.driver(kind, name);
     if (naive === undefined) throw this.#registry.unknown(kind, name);
     const driver = this.#guard(plugin, kind, name, naive);
-    this.#guarded.set(key, { generation: generation.number, driver });
+    this.#guarded.set(key, { plugin, generation: generation.number, driver });
     return driver as DriverKinds[Kind];
   }
 

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { invalidArgument, notImplemented, unavailable } from '@gantry/sdk';
+import { codeOf, type DriverKind, invalidArgument, messageOf, notImplemented, unavailable } from '@gantry/sdk';
 import { bindMount, isErrno, isMountPoint, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
+import { methodsOf } from '../drivers/index.ts';
 import { launch, type Launched, type LaunchRequest } from '../plugin-launch/index.ts';
 import { appliedSettings, type DockerConfig, readDockerConfig } from '../plugin-install/index.ts';
 import type { HandedSocket, HandedSockets } from './handed-sockets.ts';
@@ -86,7 +87,8 @@ async function run(start: ManagedStart, settings: Readonly<Record<string, unknow
   undo.defer(() => sockets.remove(name, handed));
   const drivers: OfferedDriver[] = [];
   for (const { contract, drivers: names } of manifest.provides)
-    for (const each of names) drivers.push({ contract, name: each, driver: await sockets.driver(contract, each) });
+    for (const each of names)
+      drivers.push({ contract, name: each, driver: losable(await sockets.driver(contract, each), contract, launched) });
   const owned = undo.move();
   const ended = launched.exited.then(async (exit): Promise<Ending> => {
     await owned.disposeAsync();
@@ -100,6 +102,26 @@ interface Facts {
   readonly applied: ReturnType<typeof appliedSettings>;
   readonly folder: string;
   readonly propagated: string;
+}
+
+/** An answer that did not come because the process ended, which is seen a moment later, is told as such: the call is made again at the next start. */
+function losable(driver: object, contract: DriverKind, { exited }: Launched): object {
+  const object = Object.create(driver) as Record<string, unknown>;
+  for (const [method, { answer }] of Object.entries(methodsOf[contract])) {
+    const call: unknown = Reflect.get(driver, method);
+    if (typeof call !== 'function' || answer === 'stream') continue;
+    object[method] = async (...given: readonly unknown[]) => {
+      try {
+        return await (Reflect.apply(call, driver, given) as Promise<unknown>);
+      } catch (error) {
+        if (codeOf(error) !== 'unavailable') throw error;
+        const isOver = await Promise.race([exited.then(() => true), sleep(200, false, { ref: false })]);
+        if (!isOver) throw error;
+        throw unavailable(messageOf(error), { reason: 'CONNECTION_LOST', cause: error });
+      }
+    };
+  }
+  return object;
 }
 
 /** What Docker's daemon runs such a plugin with. */

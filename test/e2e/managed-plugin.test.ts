@@ -7,13 +7,16 @@ import { after, before, test } from 'node:test';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { DockerApi } from '../support/docker-api.ts';
+import { dockerRegistry } from '../support/docker-registry.ts';
 import { noLeaks } from '../support/leak-guard.ts';
 import { writeManagedPlugin } from '../support/managed-plugin.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
-const skip = spawnSync('docker', ['--version']).status === 0 ? false : 'needs the docker CLI';
+const skip = ['docker', 'docker-registry'].every((tool) => spawnSync(tool, ['--version']).error === undefined)
+  ? false
+  : 'needs the docker CLI and docker-registry';
 const options = { skip, timeout: 120_000 };
 const folder = mkdtempSync(join(tmpdir(), 'managed-'));
 const made = join(folder, 'plugin');
@@ -41,7 +44,8 @@ async function refused(...args: readonly string[]): Promise<string> {
 }
 const status = async (volume: string) =>
   JSON.parse(await docker('volume', 'inspect', '-f', '{{json .Status}}', volume)) as Readonly<Record<string, string>>;
-const pid = async (): Promise<number> => (await api.json<{ pid: number }>('GET /gantry/v1/plugins/acme%2Fmem:latest/json')).pid;
+const pid = async (name = 'acme/mem'): Promise<number> =>
+  (await api.json<{ pid: number }>(`GET /gantry/v1/plugins/${encodeURIComponent(name)}/json`)).pid;
 
 test('docker plugin create and enable run a managed plugin in a root of its own', options, async () => {
   await docker('plugin', 'create', 'acme/mem', made);
@@ -108,11 +112,63 @@ test('docker plugin set changes what can be set, and the plugin runs with it', o
   assert.deepEqual([size, args], ['2m', '["--loud","--more"]']);
 });
 
+test(
+  'a managed plugin goes to a registry and is upgraded from it under a container, which the next engine finds again',
+  options,
+  async () => {
+    await using registry = await dockerRegistry(join(folder, 'registry'));
+    const reference = `${registry.host}/acme/mem:2`;
+    await docker('plugin', 'create', reference, made);
+    await docker('plugin', 'push', reference);
+    await docker('plugin', 'rm', reference);
+    assert.match(
+      await docker('plugin', 'install', '--grant-all-permissions', '--alias', 'again', reference, 'SIZE=3m'),
+      /Installed plugin .*acme\/mem:2/,
+    );
+    await docker('volume', 'create', '-d', 'again', 'vc');
+    assert.equal((await status('vc'))['size'], '3m');
+    await docker(
+      'run',
+      '-d',
+      '--name',
+      'user',
+      '--network',
+      'none',
+      '-v',
+      'vc:/data',
+      'busybox',
+      'sh',
+      '-c',
+      'echo kept > /data/x; sleep 600',
+    );
+    const first = await pid('again');
+    const query = `remote=${encodeURIComponent(reference)}`;
+    const privileges = await api.json(`GET /v1.51/plugins/privileges?${query}`);
+    const upgraded = await api.request(`POST /v1.51/plugins/again/upgrade?${query}`, { body: privileges });
+    assert.match(upgraded.text, /Status: Downloaded newer image/);
+    assert.doesNotMatch(upgraded.text, /error/);
+    assert.notEqual(await pid('again'), first);
+    assert.equal(await docker('plugin', 'inspect', '-f', '{{.Enabled}}', 'again'), 'true');
+    assert.equal((await status('vc'))['size'], '3m');
+    assert.equal(await docker('exec', 'user', 'cat', '/data/x'), 'kept');
+    await daemon.kill('SIGKILL');
+    daemon = await Daemon.start({ folder });
+    api = new DockerApi(daemon.places.socketPath);
+    assert.equal((await status('vc'))['size'], '3m');
+    assert.equal(await docker('exec', 'user', 'cat', '/data/x'), 'kept');
+    assert.equal(await docker('run', '--rm', '--network', 'none', '-v', 'vc:/data', 'busybox', 'cat', '/data/x'), 'kept');
+    await docker('rm', '-f', 'user');
+    await docker('volume', 'rm', 'vc');
+    await docker('plugin', 'disable', 'again');
+    await docker('plugin', 'rm', 'again');
+  },
+);
+
 test('nothing is left of a managed plugin that was used and removed', options, async () => {
   await docker('volume', 'rm', 'va');
   await docker('plugin', 'rm', '-f', 'acme/mem');
   const { dataRoot, execRoot } = daemon.places;
-  await using _nothingLeft = noLeaks({ roots: [join(dataRoot, 'plugins'), join(dataRoot, 'plugin-code'), join(execRoot, 'p')] });
+  const guard = noLeaks({ roots: [join(dataRoot, 'plugins'), join(dataRoot, 'plugin-code'), join(execRoot, 'p')] });
   await docker('plugin', 'create', 'acme/mem', made);
   await docker('plugin', 'enable', 'acme/mem');
   await docker('volume', 'create', '-d', 'acme/mem:latest', 'vb');
@@ -135,4 +191,5 @@ test('nothing is left of a managed plugin that was used and removed', options, a
   await docker('plugin', 'disable', 'acme/mem');
   await docker('plugin', 'rm', 'acme/mem');
   assert.equal(existsSync('/tmp/docker'), false);
+  await guard[Symbol.asyncDispose]();
 });
