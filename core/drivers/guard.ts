@@ -2,6 +2,8 @@ import {
   type Ctx,
   type DeadlineClass,
   deadlineExceeded,
+  exhausted,
+  fromErrno,
   GantryError,
   internal,
   type Logger,
@@ -48,6 +50,7 @@ export function guard<Driver extends object>(driver: Driver, methods: MethodTabl
     const call: Method = (request, ctx) => Reflect.apply(naive, driver, [request, ctx]);
     const facts: Guarded = {
       ...options,
+      method: name,
       mutex,
       load,
       what: `${options.label}: ${name}`,
@@ -63,6 +66,7 @@ export function guard<Driver extends object>(driver: Driver, methods: MethodTabl
 interface Guarded extends GuardOptions {
   readonly mutex: KeyedMutex;
   readonly load: Load;
+  readonly method: string;
   readonly what: string;
   readonly timeoutMs: number;
   readonly key: string | undefined;
@@ -78,17 +82,17 @@ export function driverContext(log: Logger, signal?: AbortSignal): Ctx {
 const never = new AbortController().signal;
 
 function guardUnary(call: Method, facts: Guarded): Method {
-  const { key, mutex, load, timeoutMs, isLong } = facts;
+  const { method, key, mutex, load, timeoutMs, isLong } = facts;
   return async (request, ctx) => {
     try {
       using _held = key === undefined ? undefined : await mutex.acquire(keyOf(request, key), { signal: ctx.signal });
-      using _place = await load.enter(ctx.signal);
+      using _place = await load.enter(method, ctx.signal);
       using progress = new DisposableStack();
       const onStart = (again: () => void): void => {
         if (isLong) progress.use(expectProgress(ctx.operationId, again));
       };
       const answer = await withDeadline(timeoutMs, ({ signal }) => call(request, { ...ctx, signal }), { signal: ctx.signal, onStart });
-      load.succeeded();
+      load.succeeded(method);
       return answer;
     } catch (error) {
       throw failed(error, facts);
@@ -107,10 +111,10 @@ function guardStream(call: Method, facts: Guarded): Method {
 }
 
 /** Only a driver that says nothing counts against the breaker: one that says no is well. */
-function failed(error: unknown, { what, timeoutMs, load, onInvalid }: Guarded): unknown {
-  if (error instanceof DOMException && error.name === 'TimeoutError') load.timedOut();
+function failed(error: unknown, { method, what, timeoutMs, load, onInvalid }: Guarded): unknown {
+  if (error instanceof DOMException && error.name === 'TimeoutError') load.timedOut(method);
   else if (GantryError.is(error) && error.reason === 'INVALID_ANSWER') onInvalid?.(`${what}: ${error.message}`);
-  else if (GantryError.is(error) && error.reason !== 'BREAKER_OPEN') load.succeeded();
+  else if (GantryError.is(error) && error.reason !== 'BREAKER_OPEN') load.succeeded(method);
   return translate(error, what, timeoutMs);
 }
 
@@ -120,10 +124,19 @@ function keyOf(request: unknown, key: string): string {
 }
 
 function translate(error: unknown, what: string, timeoutMs: number): unknown {
-  if (GantryError.is(error)) return error;
+  if (GantryError.is(error)) return isVague(error) ? named(error, what) : error;
   if (error instanceof DOMException && error.name === 'TimeoutError') {
     return deadlineExceeded(`${what} did not answer in ${timeoutMs / 1e3} s`, { cause: error });
   }
   if (error instanceof Error && error.name === 'AbortError') return error;
-  return internal(`${what}: ${messageOf(error)}`, { cause: error });
+  const make = fromErrno(error, what).code === 'exhausted' ? exhausted : internal;
+  return make(`${what}: ${messageOf(error)}`, { cause: error });
+}
+
+/** "The connection broke" says nothing to who does not know whose. What a driver says of its objects is said well enough. */
+const isVague = ({ code, message }: GantryError): boolean =>
+  (code === 'internal' || code === 'unavailable' || code === 'exhausted') && !/\b(plugin|driver) /.test(message);
+
+function named({ code, message, hint, reason, facts, retryAfterMs, cause }: GantryError, what: string): GantryError {
+  return new GantryError(code, `${what}: ${message}`, { hint, reason, facts, retryAfterMs, cause });
 }

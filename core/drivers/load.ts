@@ -6,55 +6,95 @@ export interface LoadLimits {
   readonly concurrency: number;
   /** Calls that wait for a place. */
   readonly queue: number;
-  /** So many deadlines in a row open the breaker, for so long: calls fail at once, one is let through as a try. */
+  /** So many deadlines of a method in a row open its breaker, for so long: calls of it fail at once, one is let through as a try. */
   readonly breaker: number;
   readonly openMs: number;
 }
+interface LoadOptions extends LoadLimits {
+  /** Told when a breaker opens or closes, with why one is open. */
+  readonly onBreaker: (reason: string | undefined) => void;
+}
+interface Breaker {
+  readonly timeouts: number;
+  readonly openUntil: number;
+}
 const defaultLimits: LoadLimits = { concurrency: 16, queue: 256, breaker: 5, openMs: 5_000 };
 
-/** A bulkhead and a breaker, for all calls of one plugin. */
+/** A bulkhead for all calls of one plugin, and a breaker for each of its methods: one that only hangs in some answers others well. */
 export class Load {
   readonly #what: string;
   readonly #limits: LoadLimits;
+  readonly #onBreaker: LoadOptions['onBreaker'];
   readonly #waiting: (() => void)[] = [];
+  readonly #breakers = new Map<string, Breaker>();
   #underWay = 0;
-  #timeouts = 0;
-  #openUntil = 0;
 
-  constructor(what: string, limits: Partial<LoadLimits> = {}) {
+  constructor(what: string, { onBreaker = () => {}, ...limits }: Partial<LoadOptions> = {}) {
     this.#what = what;
+    this.#onBreaker = onBreaker;
     this.#limits = { ...defaultLimits, ...limits };
   }
 
-  /** Held during a call. `exhausted` when too many wait, `unavailable` while the breaker is open. */
-  async enter(signal: AbortSignal): Promise<Disposable> {
-    this.#checkBreaker();
-    if (this.#underWay >= this.#limits.concurrency) await this.#wait(signal);
+  /** Held during a call. `exhausted` when too many wait, `unavailable` while the method's breaker is open. */
+  async enter(method: string, signal: AbortSignal): Promise<Disposable> {
+    this.#checkBreaker(method);
+    if (this.#underWay >= this.#limits.concurrency) await this.#waitForPlace(method, signal);
     else this.#underWay += 1;
     return { [Symbol.dispose]: () => this.#leave() };
   }
 
-  succeeded(): void {
-    this.#timeouts = 0;
-    this.#openUntil = 0;
+  succeeded(method: string): void {
+    const breaker = this.#breakers.get(method);
+    if (breaker === undefined) return;
+    this.#breakers.delete(method);
+    if (breaker.openUntil !== 0) this.#tell();
   }
 
-  timedOut(): void {
-    this.#timeouts += 1;
-    if (this.#timeouts >= this.#limits.breaker) this.#openUntil = performance.now() + this.#limits.openMs;
+  timedOut(method: string): void {
+    const timeouts = (this.#breakers.get(method)?.timeouts ?? 0) + 1;
+    const isOpen = timeouts >= this.#limits.breaker;
+    this.#breakers.set(method, { timeouts, openUntil: isOpen ? performance.now() + this.#limits.openMs : 0 });
+    if (isOpen) this.#tell();
   }
 
-  #checkBreaker(): void {
-    if (this.#openUntil === 0) return;
-    const left = this.#openUntil - performance.now();
+  /** The process that did not answer is no more. */
+  forget(): void {
+    this.#breakers.clear();
+    this.#tell();
+  }
+
+  #tell(): void {
+    const open = [...this.#breakers].filter(([, { openUntil }]) => openUntil !== 0);
+    this.#onBreaker(
+      open.length === 0
+        ? undefined
+        : open.map(([method, { timeouts }]) => `it did not answer ${timeouts} calls of ${method} in a row`).join('; '),
+    );
+  }
+
+  #checkBreaker(method: string): void {
+    const { timeouts, openUntil } = this.#breakers.get(method) ?? { timeouts: 0, openUntil: 0 };
+    if (openUntil === 0) return;
+    const left = openUntil - performance.now();
     if (left > 0) {
-      throw unavailable(`${this.#what} did not answer ${this.#timeouts} calls in a row`, {
+      throw unavailable(`${this.#what} did not answer ${timeouts} calls of ${method} in a row`, {
         reason: 'BREAKER_OPEN',
         hint: `it is tried again in ${Math.ceil(left / 1e3)} s`,
       });
     }
     // This call is the try; others wait for how it goes.
-    this.#openUntil = performance.now() + this.#limits.openMs;
+    this.#breakers.set(method, { timeouts, openUntil: performance.now() + this.#limits.openMs });
+  }
+
+  /** Those before may have opened the breaker meanwhile: who waited behind them need not find out by a deadline of its own. */
+  async #waitForPlace(method: string, signal: AbortSignal): Promise<void> {
+    await this.#wait(signal);
+    try {
+      this.#checkBreaker(method);
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
   }
 
   async #wait(signal: AbortSignal): Promise<void> {

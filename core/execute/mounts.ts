@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { type Abortable, forbidden, fromErrno, invalidArgument, type Mount, notImplemented, unavailable } from '@gantry/sdk';
 import { bindMount, isErrno, isMountPoint, mount, mountOverlay, openInRoot, openPath, run, umount2, unmountFlags } from '@gantry/sdk/linux';
 import type { Grants } from '../drivers/types.ts';
+import { blamed } from './blame.ts';
 import { flagBits, parseOptions } from './mount-options.ts';
 import { openPlace, pathOfData } from './places.ts';
 
@@ -33,7 +34,7 @@ export async function makeMounts({ target, mounts, grants, restricted = false, s
     }
   } catch (error) {
     for (const path of made.toReversed()) umount2(path, unmountFlags.detach);
-    throw fromErrno(error, `mount ${target}`);
+    throw blamed(fromErrno(error, `mount ${target}`), grants);
   }
 }
 
@@ -61,7 +62,11 @@ export function dataPathOf(mounts: readonly Mount[], grants: Grants): string | u
   const [only] = mounts;
   if (only === undefined || mounts.length > 1 || only.type !== 'bind' || only.target !== undefined || !('data' in only.source))
     return undefined;
-  return pathOfData(only.source, grants);
+  try {
+    return pathOfData(only.source, grants);
+  } catch (error) {
+    throw blamed(error, grants);
+  }
 }
 
 export function isMounted(target: string): boolean {

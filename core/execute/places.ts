@@ -9,6 +9,7 @@ import type { Grants } from '../drivers/types.ts';
  * `mounted` answers the path at which an earlier mount of the same list is.
  */
 export function openPlace(place: Path, grants: Grants, mounted: (index: number) => string): number {
+  checkText(place, grants);
   const subpath = place.subpath ?? '.';
   if ('data' in place) return openBelow(grants.dataDir, withSubpath(belowData(place.data, grants), subpath));
   if ('mount' in place) return openBelow(mounted(place.mount), subpath);
@@ -22,6 +23,7 @@ export function openPlace(place: Path, grants: Grants, mounted: (index: number) 
  * means what was checked; only the plugin itself could change that meanwhile.
  */
 export function pathOfData(place: Path, grants: Grants): string {
+  checkText(place, grants);
   if (!('data' in place)) throw invalidArgument('an overlay is made of data paths');
   const below = withSubpath(belowData(place.data, grants), place.subpath ?? '.');
   const root = openPathOf(grants.dataDir);
@@ -33,6 +35,12 @@ export function pathOfData(place: Path, grants: Grants): string {
     closeSync(root);
   }
   return `${grants.dataDir}/${below}`;
+}
+
+/** The kernel would read no further than the NUL, and so another path than the one that is checked. */
+function checkText(place: Path, { plugin }: Grants): void {
+  if (Object.values(place).some((part) => typeof part === 'string' && part.includes('\0')))
+    throw invalidArgument(`plugin ${plugin} describes a path with a NUL byte: ${JSON.stringify(place)}`);
 }
 
 const strict = resolveFlags.beneath | resolveFlags.noSymlinks | resolveFlags.noMagicLinks;

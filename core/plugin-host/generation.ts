@@ -1,4 +1,5 @@
-import { conflict, invalidArgument, type Ref } from '@gantry/sdk';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { conflict, GantryError, invalidArgument, type Ref } from '@gantry/sdk';
 import type { Ending, Link, OfferedDriver } from './link.ts';
 import type { Version } from './record.ts';
 
@@ -55,8 +56,9 @@ export class Generation {
         drivers: asPromised(version, drivers),
       });
     } catch (error) {
+      const reason = await reasonOf(error, link.ended);
       await link.kill('it could not be configured');
-      throw error;
+      throw reason;
     }
   }
 
@@ -110,9 +112,19 @@ function asPromised({ manifest }: Version, drivers: readonly OfferedDriver[]): M
   return result;
 }
 
+/** A connection breaks because its process ended, which is seen a moment later and says more. */
+async function reasonOf(seen: unknown, ended: Promise<Ending>): Promise<unknown> {
+  if (!GantryError.is(seen) || seen.reason !== 'CONNECTION_LOST') return seen;
+  const ending = await Promise.race([ended, sleep(1_000, undefined, { ref: false })]);
+  return ending === undefined ? seen : endedMeanwhile(ending);
+}
+
 async function diedMeanwhile(ended: Promise<Ending>): Promise<never> {
-  const { reason } = await ended;
-  throw conflict(`it ended while it was configured: ${reason}`, { reason: 'ENDED' });
+  throw endedMeanwhile(await ended);
+}
+
+function endedMeanwhile({ reason }: Ending): Error {
+  return conflict(`it ended while it was configured: ${reason}`, { reason: 'ENDED' });
 }
 
 async function* each(refs: readonly Ref[]): AsyncIterable<Ref> {

@@ -236,6 +236,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       });
     }
     await this.#changes.remove(plugin, { keepData: users.length > 0 });
+    this.#loads.delete(plugin.name);
     this.#preferred.clear();
   }
 
@@ -255,7 +256,10 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
         return startLink({ options: this.#options, sockets: this.#sockets }, plugin, version, number, signal);
       },
       onEvent: (plugin, action, attributes) => this.#publish(plugin, action, attributes),
-      onReady: (plugin, generation) => void this.#reconcile(plugin, generation),
+      onReady: (plugin, generation) => {
+        this.#loads.get(plugin.name)?.forget();
+        void this.#reconcile(plugin, generation);
+      },
       onProbationFailed: (plugin, reason) => void this.#changes.rollBack(plugin, reason),
     });
   }
@@ -263,8 +267,8 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   #guard(plugin: Plugin, kind: DriverKind, name: string, naive: object): object {
     const { manifest, placement } = plugin.record;
     const methods = methodsOf[kind];
-    const label = `${kind} driver ${name}`;
     const isOurs = placement === 'in-process';
+    const label = isOurs || plugin.name === name ? `${kind} driver ${name}` : `${kind} driver ${name} of plugin ${plugin.name}`;
     // A built-in part in this process is as dependable as the engine: it has no bulkhead that could be full.
     const load = once(
       this.#loads,
@@ -272,7 +276,14 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       () =>
         new Load(
           `plugin ${plugin.name}`,
-          isOurs ? { concurrency: 1_000, queue: 10_000, breaker: 1_000 } : { concurrency: manifest.concurrency ?? 16 },
+          isOurs
+            ? { concurrency: 1_000, queue: 10_000, breaker: 1_000 }
+            : {
+                concurrency: manifest.concurrency ?? 16,
+                breaker: this.#policy.breaker.count,
+                openMs: this.#policy.breaker.openMs,
+                onBreaker: (reason) => plugin.stall(reason),
+              },
         ),
     );
     const mutex = once(this.#mutexes, `${kind}/${name}`, () => new KeyedMutex());

@@ -42,6 +42,7 @@ export class Plugin {
   #restarts = 0;
   #probationUntil = 0;
   #degraded: readonly string[] = [];
+  #stalled: string | undefined;
   #closed = false;
 
   constructor(record: PluginRecord, parts: PluginParts) {
@@ -55,7 +56,7 @@ export class Plugin {
   }
 
   get state(): PluginState {
-    return this.#state === 'ready' && this.#degraded.length > 0 ? 'degraded' : this.#state;
+    return this.#state === 'ready' && this.#reasons().length > 0 ? 'degraded' : this.#state;
   }
 
   get current(): Generation | undefined {
@@ -66,8 +67,7 @@ export class Plugin {
     const { record } = this;
     const generation = this.#current;
     const { version, description = '', provides } = record.manifest;
-    const reason = this.#degraded.length > 0 ? this.#degraded.join('; ') : undefined;
-    const error = this.#error?.message ?? reason;
+    const error = this.#error?.message ?? (this.#reasons().join('; ') || undefined);
     return {
       id: record.id,
       name: record.name,
@@ -199,13 +199,25 @@ export class Plugin {
     await this.#current?.link.kill(reason);
   }
 
+  /** Its breaker opened, for the reason, or closed. */
+  stall(reason: string | undefined): void {
+    this.#degrade(() => (this.#stalled = reason));
+  }
+
   readonly onReport = async ({ degraded, operationId, progress }: Report): Promise<void> => {
     if (operationId !== undefined && progress !== undefined) tellProgress(operationId);
-    if (degraded === undefined) return;
-    const was = this.state;
-    this.#degraded = degraded.slice(0, 16).map((reason) => reason.slice(0, 256));
-    if (was !== this.state) this.#parts.onEvent(this, this.state, { reason: this.#degraded.join('; ') });
+    if (degraded !== undefined) this.#degrade(() => (this.#degraded = degraded.slice(0, 16).map((reason) => reason.slice(0, 256))));
   };
+
+  #degrade(change: () => void): void {
+    const was = this.state;
+    change();
+    if (was !== this.state) this.#parts.onEvent(this, this.state, { reason: this.#reasons().join('; ') });
+  }
+
+  #reasons(): readonly string[] {
+    return this.#stalled === undefined ? this.#degraded : [...this.#degraded, this.#stalled];
+  }
 
   async #startOnce(): Promise<Generation> {
     this.#become('starting');
@@ -278,8 +290,10 @@ export class Plugin {
     this.#error = { message: reason, hint };
     this.output.say(`start failed: ${reason}`);
     if (!this.record.enabled || this.#closed) this.#become('disabled');
-    else if (kind === 'NO_COMMON_VERSION') this.#become('incompatible');
-    else if (kind === 'MISCONFIGURED') this.#become('misconfigured');
+    else if (kind === 'NO_COMMON_VERSION') {
+      this.#error = { message: reason, hint: hint ?? `install another version: gantry plugin upgrade ${this.name}, or upgrade the engine` };
+      this.#become('incompatible');
+    } else if (kind === 'MISCONFIGURED') this.#become('misconfigured');
     else if (kind === 'WRONG_PROOF' || kind === 'MANIFEST_MISMATCH') this.#quarantine(reason);
     else if (this.record.placement === 'in-process') this.#become('failed');
     else this.#afterCrash(reason);

@@ -12,6 +12,8 @@ export interface PluginPolicy {
   /** Between two signs of life; the deadline of one. */
   readonly healthMs: number;
   readonly healthDeadlineMs: number;
+  /** So many deadlines in a row and calls fail at once, for so long; then one is let through as a try. */
+  readonly breaker: { readonly count: number; readonly openMs: number };
 }
 export const defaultPolicy: PluginPolicy = {
   startMs: 10_000,
@@ -23,4 +25,5 @@ export const defaultPolicy: PluginPolicy = {
   probationMs: 60_000,
   healthMs: 15_000,
   healthDeadlineMs: 10_000,
+  breaker: { count: 5, openMs: 5_000 },
 };

@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type HostContext, invalidArgument, type Logger, type Privileges, unavailable } from '@gantry/sdk';
 import type { PluginLine } from '@gantry/sdk/engine';
-import { connectGrpc, Dispatcher, type PluginService, remote, serveGrpc } from '@gantry/sdk/rpc';
+import { connectGrpc, Dispatcher, type PluginService, remote, serveGrpc, type Wire } from '@gantry/sdk/rpc';
 import { driverContext } from '../drivers/index.ts';
 import { launch, type Launched, type LaunchExit } from '../plugin-launch/index.ts';
 import { handshake } from './handshake.ts';
@@ -54,8 +54,9 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
       { signal },
     ),
   );
-  await Promise.race([said.heard, diedEarly(launched, output), aborted(signal)]);
-  const wire = await connectGrpc(`unix://${socket}`, { connectTimeoutMs: 5_000 });
+  const gaveUp = Promise.race([diedEarly(launched, output), aborted(signal)]);
+  await Promise.race([said.heard, gaveUp]);
+  const wire = await connected(connectGrpc(`unix://${socket}`, { connectTimeoutMs: 5_000 }), gaveUp);
   undo.defer(() => wire.close());
   const service = remote<PluginService>(wire, 'plugin');
   await handshake(service, { manifest: version.manifest, token, instance, engineVersion, ctx: driverContext(log, signal) });
@@ -63,16 +64,18 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
     opened.close(),
   );
   const owned = undo.move();
+  let killedBecause: string | undefined;
   const ended = launched.exited.then(async (exit): Promise<Ending> => {
     await owned.disposeAsync();
-    return { reason: exitText(exit), isOom: exit.oomKilled };
+    return { reason: killedBecause ?? exitText(exit), isOom: exit.oomKilled };
   });
   return {
     ...linkOver(calls, remote<PluginService>(calls, 'plugin'), { log, settleMs: 30_000 }),
     pid: launched.pid,
     ended,
     usage: () => launched.usage(),
-    async kill() {
+    async kill(reason) {
+      killedBecause ??= reason;
       await launched.killAll();
       await ended;
     },
@@ -181,6 +184,19 @@ class Greeting {
         }),
       );
     };
+  }
+}
+
+/** Whoever does not wait for the connection any more leaves none open. */
+async function connected(wire: Promise<Wire>, gaveUp: Promise<never>): Promise<Wire> {
+  try {
+    return await Promise.race([wire, gaveUp]);
+  } catch (error) {
+    wire.then(
+      (late) => late.close(),
+      () => {},
+    );
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Abortable, type Attachment, internal, type Logger, messageOf, type Mount } from '@gantry/sdk';
-import type { Drivers } from '../drivers/index.ts';
+import type { Drivers, Grants } from '../drivers/index.ts';
 import { dataPathOf, isMounted, makeMounts, unmount } from '../execute/index.ts';
 import type { VolumeAttachmentRow, VolumeRows } from '../metadata/index.ts';
 import { failpoint, undoSignal } from '../support/index.ts';
@@ -112,8 +112,8 @@ export class Attachments {
       registry.context({ signal }),
     );
     failpoint('volume.attach.described');
-    const context = checkedContext(attachment, record);
     const grants = drivers.grants('volume', record.driver);
+    const context = checkedContext(attachment, record, grants);
     const folder = isPlain(attachment.mounts) ? dataPathOf(attachment.mounts, grants) : undefined;
     const found = { attachmentId, ...(context === undefined ? {} : { context }) };
     if (folder !== undefined) return { ...found, path: folder, isMounted: false };
@@ -181,11 +181,17 @@ function isPlain(mounts: readonly Mount[]): boolean {
   return mounts.every(({ readOnly, options = [] }) => readOnly !== true && options.length === 0);
 }
 
-function checkedContext({ context, mounts }: Attachment, { name, driver }: VolumeRecord): Attachment['context'] {
-  if (mounts.length === 0) throw internal(`volume driver ${driver} described no mount for volume ${name}`);
+function checkedContext({ context, mounts }: Attachment, { name, driver }: VolumeRecord, { onViolation }: Grants): Attachment['context'] {
   const size = Buffer.byteLength(JSON.stringify(context ?? {}));
-  if (size > longestContext) throw internal(`volume driver ${driver} answered a context of ${size} bytes; at most ${longestContext}`);
-  return context;
+  const wrong =
+    mounts.length === 0
+      ? `described no mount for volume ${name}`
+      : size > longestContext
+        ? `answered a context of ${size} bytes; at most ${longestContext}`
+        : undefined;
+  if (wrong === undefined) return context;
+  onViolation?.(wrong);
+  throw internal(`volume driver ${driver} ${wrong}`);
 }
 
 const keyOf = (containerId: string, name: string): string => `${containerId} ${name}`;

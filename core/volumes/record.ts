@@ -30,8 +30,13 @@ export function recordOf(volume: Volume, driver: string, given: Pick<VolumeDocum
     labels: given.labels,
     scope: volume.scope,
     created: (volume.created ?? new Date()).toISOString().replace(/\.\d+Z$/, 'Z'),
-    ...(volume.dataPath === undefined ? {} : { dataPath: volume.dataPath }),
+    ...(isBelow(volume.dataPath) ? { dataPath: volume.dataPath } : {}),
   };
+}
+
+/** It is only shown, yet must not point outside the plugin's folder. */
+function isBelow(path: string | undefined): path is string {
+  return path !== undefined && path !== '' && !path.startsWith('/') && !path.includes('\0') && !path.split('/').includes('..');
 }
 
 export function infoOf(

@@ -161,9 +161,12 @@ export class VolumeRegistry {
 
   /** A volume that was made behind the engine's back gets a record when somebody asks for it. */
   async #adopt(name: string): Promise<VolumeRecord | undefined> {
-    const { answers } = await this.askAll(async (driver, _, options) => {
+    const { answers } = await this.askAll(async (driver, driverName, options) => {
       try {
-        return (await driver.stat({ name }, this.context(options))).volume;
+        const { volume } = await driver.stat({ name }, this.context(options));
+        if (volume.name === name) return volume;
+        this.#options.drivers.grants('volume', driverName).onViolation?.(`asked for volume ${name}, it answered ${volume.name}`);
+        return undefined;
       } catch (error) {
         if (codeOf(error) === 'not_found' || codeOf(error) === 'invalid_argument') return undefined;
         throw error;

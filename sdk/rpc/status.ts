@@ -1,4 +1,4 @@
-import { GantryError, codeOf, type ErrorCode, messageOf } from '../errors.ts';
+import { codeOf, type ErrorCode, fromErrno, GantryError, messageOf } from '../errors.ts';
 import { decode, encode } from './codec.ts';
 
 /** An error as it crosses the wire: gRPC's status code, message, and the bytes of its details. */
@@ -35,7 +35,7 @@ const infoType = 'type.googleapis.com/google.rpc.ErrorInfo';
 
 /** Messages cross the wire, stacks and causes do not. */
 export function toStatus(error: unknown): WireStatus {
-  const code = codeOf(error);
+  const code = fullOr(codeOf(error), error);
   const status = statusOf[code];
   const message = messageOf(error).slice(0, 4096);
   const { hint, reason = '', facts = {} } = GantryError.is(error) ? error : {};
@@ -50,6 +50,11 @@ export function toStatus(error: unknown): WireStatus {
     message,
     details: encode('gantry.types.v1.ErrorStatus', { code: status, message, details: [{ typeUrl: infoType, value: info }] }),
   };
+}
+
+/** A naive driver lets through what the system says: that there is no room is nobody's bug. */
+function fullOr(code: ErrorCode, error: unknown): ErrorCode {
+  return code === 'internal' && fromErrno(error, '').code === 'exhausted' ? 'exhausted' : code;
 }
 
 interface Info {
