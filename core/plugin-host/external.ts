@@ -1,10 +1,9 @@
 import { chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HostContext, type Logger, type Manifest, unavailable } from '@gantry/sdk';
-import { connectGrpc, Dispatcher, type PluginService, remote, serveGrpc } from '@gantry/sdk/rpc';
+import { connectGrpc, Dispatcher, hostServiceOf, type PluginService, remote, serveGrpc } from '@gantry/sdk/rpc';
 import { driverContext } from '../drivers/index.ts';
 import { handshake } from './handshake.ts';
-import { hostServiceOf } from './host-context.ts';
 import type { Ending, Link } from './link.ts';
 import { linkOver } from './remote-link.ts';
 

@@ -1,5 +1,4 @@
 import { exhausted, forbidden, type HostContext, type Logger, type Manifest } from '@gantry/sdk';
-import type { HostService, LogRequest } from '@gantry/sdk/rpc';
 import type { EventBus } from '../events/index.ts';
 import { type Database, lookupFacts, stateStore } from '../metadata/index.ts';
 
@@ -59,40 +58,6 @@ export function hostContext({ database, events, log }: HostParts, { manifest, is
     },
     report: onReport,
   };
-}
-
-/** The same over a wire. */
-export function hostServiceOf(host: HostContext): HostService {
-  const lines = new TokenBucket(1_000);
-  return {
-    async log(requests) {
-      for await (const { level, message, fields } of requests) if (lines.take()) logLine(host.log, level, message, fields);
-    },
-    stateGet: async ({ key }) => {
-      const entry = await host.state.get(key);
-      return entry === undefined ? {} : { entry };
-    },
-    statePut: ({ writes, relaxed }) =>
-      host.state.put(
-        writes.map((write) => ({ ...write, value: write.value })),
-        { relaxed },
-      ),
-    async *stateList({ prefix }) {
-      yield* await host.state.list(prefix);
-    },
-    async lookup({ kind, id }) {
-      const facts = await host.lookup(kind as Parameters<HostContext['lookup']>[0], id);
-      return { found: facts !== undefined, facts: facts ?? null };
-    },
-    async *subscribe({ topics }, { signal }) {
-      for await (const facts of host.subscribe(topics, { signal })) yield { facts };
-    },
-    report: ({ degraded, hasDegraded, ...report }) => host.report({ ...report, ...(hasDegraded ? { degraded } : {}) }),
-  };
-}
-
-function logLine(log: Logger, level: LogRequest['level'], message: string, fields: unknown): void {
-  log[level](typeof fields === 'object' && fields !== null ? fields : {}, message.slice(0, 16_384));
 }
 
 /** So many at once and per second. */

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { forbidden, unavailable } from '../errors.ts';
 import type { Activation, Drivers, HostContext } from '../plugin.ts';
-import { connectGrpc, Dispatcher, type HostService, overPort, type PluginService, remote, serveGrpc, type Wire } from '../rpc/index.ts';
+import { connectGrpc, Dispatcher, hostServiceOf, overPort, type PluginService, remote, serveGrpc, type Wire } from '../rpc/index.ts';
 import { MemoryHost } from '../testing/index.ts';
 import type { Ctx } from '../types/index.ts';
 import { type OpenedPlugin, type OpenOptions } from './opened-plugin.ts';
@@ -66,7 +66,8 @@ async function started(dir: string, { memory, start }: { readonly memory: Memory
   const ending = new AbortController();
   const context = memory.context(ending.signal);
   const token = randomBytes(32).toString('base64');
-  const dispatcher = new Dispatcher({ find: (service) => (service === 'host' ? hostService(context) : undefined), ctx: (facts) => facts });
+  const host = hostServiceOf(context);
+  const dispatcher = new Dispatcher({ find: (service) => (service === 'host' ? host : undefined), ctx: (facts) => facts });
   const { wire, pid, stop } = await start(dir, { context, token, dispatcher });
   const end = async (): Promise<void> => {
     ending.abort();
@@ -156,31 +157,4 @@ const startProcess: Start = async (dir, { context: { dataDir, runDir }, token, d
 /** Next to this file, as source or as built. */
 function program(name: 'worker' | 'process'): URL {
   return new URL(`../serve/${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-}
-
-function hostService(host: HostContext): HostService {
-  const { state, log } = host;
-  return {
-    log: async (lines) => {
-      for await (const { level, message, fields } of lines) log[level](Object(fields) as object, message);
-    },
-    stateGet: async ({ key }) => {
-      const entry = await state.get(key);
-      return entry === undefined ? {} : { entry };
-    },
-    statePut: async ({ writes, relaxed }) =>
-      state.put(
-        writes.map(({ value, ...write }) => ({ ...write, value })),
-        { relaxed },
-      ),
-    stateList: async function* ({ prefix }) {
-      yield* await state.list(prefix);
-    },
-    lookup: async ({ kind, id }) => {
-      const facts = await host.lookup(kind as Parameters<HostContext['lookup']>[0], id);
-      return { found: facts !== undefined, facts };
-    },
-    subscribe: async function* () {},
-    report: async ({ hasDegraded, degraded, ...told }) => host.report({ ...told, ...(hasDegraded ? { degraded } : {}) }),
-  };
 }

@@ -5,7 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import protobuf from 'protobufjs/minimal.js';
-import { invalidArgument, messageOf } from '../errors.ts';
+import { GantryError, invalidArgument, messageOf } from '../errors.ts';
 import { type FieldSchema, type MessageSchema, schema } from './schema.ts';
 
 type Fields = Record<string, unknown>;
@@ -18,15 +18,18 @@ export function encode(type: string, value: unknown): Buffer {
 }
 
 export function decode(type: string, bytes: Uint8Array): unknown {
+  // Of a message that is not in the schema: our mistake, not the bytes'.
+  if (!isWellKnown(type)) messageSchema(type);
   try {
     return read(type, Reader.create(bytes), bytes.length, shortName(type));
   } catch (error) {
-    if (error instanceof RangeError) throw invalidArgument(`${shortName(type)} is no such message: ${messageOf(error)}`);
-    throw error;
+    throw GantryError.is(error) ? error : invalidArgument(`${shortName(type)} is no such message: ${messageOf(error)}`, { cause: error });
   }
 }
 
 const timestamp = 'google.protobuf.Timestamp';
+const empty = 'google.protobuf.Empty';
+const isWellKnown = (type: string): boolean => type === timestamp || type === empty;
 const shortName = (type: string): string => type.slice(type.lastIndexOf('.') + 1);
 
 function messageSchema(type: string): MessageSchema {
@@ -39,7 +42,7 @@ function messageSchema(type: string): MessageSchema {
 
 function write(type: string, value: unknown, writer: WriterLike, path: string): WriterLike {
   if (type === timestamp) return writeDate(value, writer, path);
-  if (type === 'google.protobuf.Empty') return writer;
+  if (type === empty) return writer;
   if (typeof value !== 'object' || value === null) throw wrong(path, 'an object', value);
   const { fields, union } = messageSchema(type);
   const object = value as Fields;
@@ -76,7 +79,7 @@ function writeField(field: FieldSchema, given: unknown, writer: WriterLike, path
       writeOne({ ...field, id: 2 }, item, entry, `${path}.${key}`);
       entry.ldelim();
     }
-  } else if (field.rule !== undefined || !isDefault(given)) writeOne(field, given, writer, path);
+  } else if (field.rule !== undefined || field.json === true || !isDefault(given)) writeOne(field, given, writer, path);
   else check(field, given, path);
 }
 
@@ -114,9 +117,16 @@ function check({ type }: FieldSchema, value: unknown, path: string): void {
   if (type === 'string' ? typeof value === 'string' : type === 'bool' ? typeof value === 'boolean' : false) return;
   if (type === 'bytes' && value instanceof Uint8Array) return;
   const wanted = kindOf(type);
-  if (wanted === 'whole number' && Number.isSafeInteger(value)) return;
+  if (wanted === 'whole number' && Number.isSafeInteger(value) && isWithin(type, value as number)) return;
   if (wanted === 'number' && typeof value === 'number') return;
   throw wrong(path, `a ${wanted}`, value);
+}
+
+/** What the wire would cut off silently. */
+function isWithin(type: string, value: number): boolean {
+  if (type === 'int32') return value >= -(2 ** 31) && value < 2 ** 31;
+  if (type === 'uint32') return value >= 0 && value < 2 ** 32;
+  return type === 'int64' || value >= 0;
 }
 
 function kindOf(type: string): string {
@@ -147,7 +157,7 @@ const tag = (id: number, wireType: number): number => (id << 3) | wireType;
 function read(type: string, reader: ReaderLike, length: number, path: string): unknown {
   const end = reader.pos + length;
   if (type === timestamp) return readDate(reader, end);
-  if (type === 'google.protobuf.Empty') {
+  if (type === empty) {
     reader.pos = end;
     return {};
   }
@@ -163,7 +173,7 @@ function read(type: string, reader: ReaderLike, length: number, path: string): u
     const key = reader.uint32();
     const field = byId(fields, key >>> 3);
     if (field === undefined || ((key & 7) !== wireTypeOf(field) && !isPacked(field, key))) reader.skipType(key & 7);
-    else readField(field, key & 7, object, reader, path, union?.isFlat === true ? union.name : undefined);
+    else readField(field, key & 7, { fields, object, reader, path, flatUnion: union?.isFlat === true ? union.name : undefined });
   }
   if (reader.pos !== end) throw invalidArgument(`${path} has a field that runs past its end`);
   for (const field of fields) {
@@ -189,33 +199,40 @@ function isPacked(field: FieldSchema, key: number): boolean {
   return field.rule === 'repeated' && (key & 7) === 2 && wireTypeOf(field) !== 2;
 }
 
-function readField(
-  field: FieldSchema,
-  wireType: number,
-  object: Fields,
-  reader: ReaderLike,
-  path: string,
-  flatUnion: string | undefined,
-): void {
+/** A message being read. */
+interface Reading {
+  readonly fields: readonly FieldSchema[];
+  readonly object: Fields;
+  readonly reader: ReaderLike;
+  readonly path: string;
+  readonly flatUnion: string | undefined;
+}
+
+function readField(field: FieldSchema, wireType: number, { fields, object, reader, path, flatUnion }: Reading): void {
   const place = `${path}.${field.name}`;
-  if (field.rule === 'member') readMember(field, object, reader, place, flatUnion);
+  if (field.rule === 'member') readMember(field, { fields, object, reader, path: place, flatUnion });
   else if (field.rule === 'map') readEntry(field, object, reader, place);
   else if (field.rule === 'repeated') {
     const list = (object[field.name] ??= []) as unknown[];
-    const end = wireType === wireTypeOf(field) ? undefined : reader.uint32() + reader.pos;
-    do {
+    const readNext = (): void => {
       const value = readOne(field, reader, place);
       if (value !== undefined) list.push(value);
-    } while (end !== undefined && reader.pos < end);
+    };
+    if (wireType === wireTypeOf(field)) readNext();
+    else for (const end = reader.uint32() + reader.pos; reader.pos < end; ) readNext();
   } else {
     const value = readOne(field, reader, place);
     if (value !== undefined) object[field.name] = value;
   }
 }
 
-/** The last member on the wire counts. */
-function readMember(field: FieldSchema, object: Fields, reader: ReaderLike, path: string, flatUnion: string | undefined): void {
+/** The last member on the wire counts, alone. */
+function readMember(field: FieldSchema, { fields, object, reader, path, flatUnion }: Reading): void {
   const value = readOne(field, reader, path);
+  for (const { name, rule, type } of fields) {
+    if (rule !== 'member' || (flatUnion === undefined ? !(name in object) : object[flatUnion] !== name)) continue;
+    for (const key of flatUnion === undefined ? [name] : messageSchema(type).fields.map((inner) => inner.name)) delete object[key];
+  }
   if (flatUnion === undefined) object[field.name] = value;
   else Object.assign(object, value, { [flatUnion]: field.name });
 }
@@ -266,7 +283,9 @@ function readDate(reader: ReaderLike, end: number): Date {
     else if (key >>> 3 === 2) nanos = reader.int32();
     else reader.skipType(key & 7);
   }
-  return new Date(seconds * 1000 + Math.floor(nanos / 1e6));
+  const date = new Date(seconds * 1000 + Math.floor(nanos / 1e6));
+  if (Number.isNaN(date.getTime())) throw invalidArgument(`a time ${seconds} seconds from 1970 is none`);
+  return date;
 }
 
 function safeNumber(value: unknown, path: string): number {
