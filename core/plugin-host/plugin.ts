@@ -39,6 +39,7 @@ export class Plugin {
   #strikes: number[] = [];
   #quarantines = 0;
   #number = 0;
+  #held = 0;
   #restarts = 0;
   #probationUntil = 0;
   #degraded: readonly string[] = [];
@@ -108,6 +109,17 @@ export class Plugin {
     return this.#current ?? this.start(signal);
   }
 
+  /** While it is held, an idle plugin is not stopped: a stream that is open is a use of it. */
+  hold(): Disposable {
+    this.#held += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#held -= 1;
+        this.#touch();
+      },
+    };
+  }
+
   /** A second call while it starts waits for the same start. Aborting stops the waiting alone. */
   start(signal?: AbortSignal): Promise<Generation> {
     this.#starting ??= this.#startOnce().finally(() => (this.#starting = undefined));
@@ -131,6 +143,7 @@ export class Plugin {
   /** Ends the running generation, gently. `to` is the state afterwards. */
   async stop(to: PluginState = 'discovered'): Promise<void> {
     clearTimeout(this.#retry);
+    clearInterval(this.#health);
     const generation = this.#current;
     await this.#starting?.catch(() => {});
     const running = generation ?? this.#current;
@@ -389,8 +402,8 @@ export class Plugin {
   /** A plugin that nobody calls for the manifest's `idleStop` ends, until somebody does. */
   #touch(): void {
     const { idleStop } = this.record.manifest;
-    if (idleStop === undefined) return;
     clearTimeout(this.#idle);
+    if (idleStop === undefined || this.#held > 0 || this.#closed) return;
     this.#idle = setTimeout(() => void this.stop(), durationMs(idleStop));
     this.#idle.unref();
   }

@@ -47,7 +47,9 @@ function unary(plugin: Plugin, call: Call): Unary {
 
 function streaming(plugin: Plugin, call: Call): Streaming {
   return async function* (request, ctx) {
-    yield* (await call(await plugin.serving(ctx.signal), request, ctx)) as AsyncIterable<unknown>;
+    const generation = await plugin.serving(ctx.signal);
+    using _held = plugin.hold();
+    yield* (await call(generation, request, ctx)) as AsyncIterable<unknown>;
   };
 }
 

@@ -25,7 +25,6 @@ export async function startLink(
     hostContext(options, {
       name: record.name,
       manifest: version.manifest,
-      isMetered: !record.builtIn,
       config,
       secrets,
       ...folders,
