@@ -112,6 +112,7 @@ export class Plugin {
   /** While it is held, an idle plugin is not stopped: a stream that is open is a use of it. */
   hold(): Disposable {
     this.#held += 1;
+    clearTimeout(this.#idle);
     return {
       [Symbol.dispose]: () => {
         this.#held -= 1;
