@@ -90,7 +90,8 @@ export class Dispatcher implements Handler {
 const isOwn = (service: string): boolean => service === 'plugin' || service === 'host';
 
 function shapeOf({ service, method }: MethodName): MethodSchema {
-  const shape = schema.services[service]?.methods[method];
+  const methods = Object.hasOwn(schema.services, service) ? schema.services[service]?.methods : undefined;
+  const shape = methods !== undefined && Object.hasOwn(methods, method) ? methods[method] : undefined;
   if (shape === undefined) throw notImplemented(`no method ${service}.${method}`);
   return shape;
 }

@@ -59,9 +59,10 @@ class FrameWire implements Wire {
     channel.listen({ onFrame: (frame) => this.#receive(frame), onClose: () => this.#lost() });
   }
 
-  unary(name: MethodName, request: Uint8Array, { driver, operationId, signal }: CallFacts): Promise<Uint8Array> {
-    if (signal.aborted) return Promise.reject(signal.reason);
-    if (this.#isClosed) return Promise.reject(gone());
+  async unary(name: MethodName, given: Uint8Array, { driver, operationId, signal }: CallFacts): Promise<Uint8Array> {
+    signal.throwIfAborted();
+    if (this.#isClosed) throw gone();
+    const request = sized(given);
     const id = (this.#next += 1);
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -77,7 +78,7 @@ class FrameWire implements Wire {
         },
       });
       signal.addEventListener('abort', onAbort, { once: true });
-      this.#post({ kind: 'call', id, ...name, driver, operationId, request: asBuffer(request) });
+      this.#post({ kind: 'call', id, ...name, driver, operationId, request });
     });
   }
 
@@ -152,7 +153,8 @@ class FrameWire implements Wire {
     return toCaller ? this.#outgoing.get(id) : this.#incoming.get(id);
   }
 
-  async #serveUnary({ id, driver, operationId, ...name }: CallFrame, request: Uint8Array): Promise<void> {
+  async #serveUnary({ id, driver, operationId, service, method }: CallFrame, request: Uint8Array): Promise<void> {
+    const name = { service, method };
     const abort = new AbortController();
     this.#incoming.set(id, { abort, inbox: new Inbox(), credit: 0, onCredit: undefined });
     try {
@@ -165,7 +167,8 @@ class FrameWire implements Wire {
     }
   }
 
-  #serveStream({ id, driver, operationId, ...name }: CallFrame): void {
+  #serveStream({ id, driver, operationId, service, method }: CallFrame): void {
+    const name = { service, method };
     const abort = new AbortController();
     const flow = { abort, inbox: new Inbox(), credit: window, onCredit: undefined };
     this.#incoming.set(id, flow);

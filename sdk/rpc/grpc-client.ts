@@ -75,7 +75,8 @@ class GrpcWire implements Wire {
     signal.addEventListener('abort', cancel, { once: true });
     // What the caller's own requests throw ends the call, and is told instead of "cancelled".
     let ownFailure: unknown;
-    const sending = send(requests, call).catch((error: unknown) => {
+    let isOver = false;
+    const sending = send(requests, call, () => isOver).catch((error: unknown) => {
       ownFailure = error;
       call.cancel();
     });
@@ -84,6 +85,7 @@ class GrpcWire implements Wire {
     } catch (error) {
       throw ownFailure ?? (signal.aborted ? signal.reason : isServiceError(error) ? translated(error) : error);
     } finally {
+      isOver = true;
       signal.removeEventListener('abort', cancel);
       call.cancel();
       void sending;
@@ -97,10 +99,12 @@ class GrpcWire implements Wire {
 
 async function send(
   requests: AsyncIterable<Uint8Array>,
-  call: { write(chunk: Buffer): boolean; end(): void; once(event: string, listener: () => void): unknown; readonly destroyed: boolean },
+  call: { write(chunk: Buffer): boolean; end(): void; once(event: string, listener: () => void): unknown },
+  isOver: () => boolean,
 ): Promise<void> {
   for await (const request of requests) {
-    if (call.destroyed) return;
+    // A call that has ended takes what is written to it, without end.
+    if (isOver()) return;
     if (!call.write(asBuffer(request)))
       await new Promise<void>((resolve) => {
         for (const event of ['drain', 'close', 'error', 'end']) call.once(event, resolve);

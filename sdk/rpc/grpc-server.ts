@@ -77,7 +77,8 @@ function streamCall(name: MethodName, handler: Handler) {
     // A driver that has heard enough must not close the stream that its answers go out by.
     const requests = call.iterator({ destroyOnReturn: false });
     const answers = Readable.from(handler.stream(name, requests, facts), { highWaterMark: 4 });
-    answers.on('error', (error: unknown) => call.destroy(failure(error)));
+    // Not `destroy`: grpc-js sends the status when the stream ends, which a destroyed one no longer does.
+    answers.on('error', (error: unknown) => call.emit('error', failure(error)));
     answers.on('data', (bytes: Buffer) => {
       if (!call.write(bytes)) {
         answers.pause();

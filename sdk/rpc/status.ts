@@ -33,17 +33,21 @@ codeOfStatus.set(11, 'invalid_argument'); // OUT_OF_RANGE
 
 const infoType = 'type.googleapis.com/google.rpc.ErrorInfo';
 
+/** Of the metadata; facts of these names do not cross. */
+const reserved: readonly string[] = ['hint', 'code', 'retryAfterMs'];
+
 /** Messages cross the wire, stacks and causes do not. */
 export function toStatus(error: unknown): WireStatus {
   const code = fullOr(codeOf(error), error);
   const status = statusOf[code];
   const message = messageOf(error).slice(0, 4096);
-  const { hint, reason = '', facts = {} } = GantryError.is(error) ? error : {};
+  const { hint, reason = '', facts = {}, retryAfterMs } = GantryError.is(error) ? error : {};
   const metadata: Record<string, string> = {};
+  for (const [key, value] of Object.entries(facts))
+    if (!reserved.includes(key) && (typeof value === 'string' || typeof value === 'number')) metadata[key] = String(value).slice(0, 1024);
   if (hint !== undefined) metadata['hint'] = hint.slice(0, 1024);
   if (code === 'not_modified') metadata['code'] = code;
-  for (const [key, value] of Object.entries(facts))
-    if (typeof value === 'string' || typeof value === 'number') metadata[key] = String(value).slice(0, 1024);
+  if (retryAfterMs !== undefined) metadata['retryAfterMs'] = String(retryAfterMs);
   const info = encode('gantry.types.v1.ErrorInfo', { reason, domain: 'gantry.dev', metadata });
   return {
     code: status,
@@ -66,10 +70,15 @@ interface Info {
 export function fromStatus({ code, message, details }: WireStatus): GantryError {
   const {
     reason,
-    metadata: { hint, code: exact, ...facts },
+    metadata: { hint, code: exact, retryAfterMs: wait, ...facts },
   } = infoOf(details);
   const known = exact === 'not_modified' ? 'not_modified' : (codeOfStatus.get(code) ?? 'internal');
-  return new GantryError(known, message, { hint, facts, ...(reason === '' ? {} : { reason }) });
+  return new GantryError(known, message, {
+    hint,
+    facts,
+    ...(reason === '' ? {} : { reason }),
+    ...(/^\d{1,12}(\.\d+)?$/.test(wait ?? '') ? { retryAfterMs: Number(wait) } : {}),
+  });
 }
 
 function infoOf(details: Uint8Array | undefined): Info {

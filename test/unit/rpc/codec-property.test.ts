@@ -6,7 +6,9 @@ import { decode, encode, schema } from '@gantry/sdk/rpc';
 type FieldSchema = (typeof schema.messages)[string]['fields'][number];
 
 const messages = [
-  ...new Set(Object.values(schema.services).flatMap(({ methods }) => Object.values(methods).flatMap(({ request, answer }) => [request, answer]))),
+  ...new Set(
+    Object.values(schema.services).flatMap(({ methods }) => Object.values(methods).flatMap(({ request, answer }) => [request, answer])),
+  ),
 ];
 
 for (const type of messages) {
@@ -36,10 +38,12 @@ function messageOf(type: string): fc.Arbitrary<unknown> {
   if (type === 'google.protobuf.Empty') return fc.constant({});
   const { fields = [], union } = schema.messages[type] ?? {};
   const plain = fields.filter(({ rule }) => rule !== 'member');
-  const record = fc.record(
-    Object.fromEntries(plain.map((field) => [field.name, fieldOf(field)])),
-    { requiredKeys: plain.filter((field) => field.rule !== 'optional' && field.omitEmpty !== true && field.json !== true).map(({ name }) => name), noNullPrototype: true },
-  );
+  const record = fc.record(Object.fromEntries(plain.map((field) => [field.name, fieldOf(field)])), {
+    requiredKeys: plain
+      .filter((field) => field.rule !== 'optional' && field.omitEmpty !== true && field.json !== true)
+      .map(({ name }) => name),
+    noNullPrototype: true,
+  });
   if (union === undefined) return record;
   const members = fields.filter(({ rule }) => rule === 'member');
   const chosen = fc.oneof(
@@ -55,12 +59,17 @@ function messageOf(type: string): fc.Arbitrary<unknown> {
 function fieldOf(field: FieldSchema): fc.Arbitrary<unknown> {
   const minLength = field.omitEmpty === true ? 1 : 0;
   if (field.rule === 'repeated') return fc.array(valueOf(field), { minLength, maxLength: 4 });
-  if (field.rule === 'map') return fc.dictionary(fc.string({ unit: 'grapheme' }), valueOf(field), { minKeys: minLength, maxKeys: 4, noNullPrototype: true });
+  if (field.rule === 'map')
+    return fc.dictionary(fc.string({ unit: 'grapheme' }), valueOf(field), { minKeys: minLength, maxKeys: 4, noNullPrototype: true });
   return field.omitEmpty === true ? valueOf(field).filter((value) => value !== '' && value !== 0 && value !== false) : valueOf(field);
 }
 
 function valueOf({ type, json, texts = [] }: FieldSchema): fc.Arbitrary<unknown> {
-  if (json === true) return fc.jsonValue({ noUnicodeString: false } as never).filter((value) => value !== null).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+  if (json === true)
+    return fc
+      .jsonValue()
+      .filter((value) => value !== null)
+      .map((value) => JSON.parse(JSON.stringify(value)) as unknown);
   switch (type) {
     case 'string':
       return fc.string({ unit: 'grapheme' });

@@ -73,7 +73,11 @@ test('decode() takes numbers in a list in one stretch, one by one, and none', ()
 test('decode() makes keys of what would be something else in an object', () => {
   const metadata = JSON.parse('{"__proto__":"x","constructor":"y","toString":"z"}') as object;
   const decoded = decode(info, encode(info, { reason: '', domain: '', metadata })) as { readonly metadata: object };
-  assert.deepEqual(Object.entries(decoded.metadata), [['__proto__', 'x'], ['constructor', 'y'], ['toString', 'z']]);
+  assert.deepEqual(Object.entries(decoded.metadata), [
+    ['__proto__', 'x'],
+    ['constructor', 'y'],
+    ['toString', 'z'],
+  ]);
   assert.equal(Object.getPrototypeOf(decoded.metadata), Object.prototype);
 });
 
@@ -85,7 +89,7 @@ test('decode() reads a million entries of a list in a second or so', () => {
 
 test('no message holds itself, so that nothing can be nested deeper than the contracts say', () => {
   const seen = (type: string, above: readonly string[]): void => {
-    assert.ok(!above.includes(type), `${[...above, type].join(' > ')}`);
+    assert.ok(!above.includes(type), [...above, type].join(' > '));
     for (const field of schema.messages[type]?.fields ?? []) if (field.type.includes('.')) seen(field.type, [...above, type]);
   };
   for (const type of Object.keys(schema.messages)) seen(type, []);
