@@ -192,14 +192,18 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
 
   /** Volumes that drivers have and the engine has no record of. */
   async #foreign(): Promise<{ readonly foreign: readonly VolumeRecord[]; readonly warnings: readonly string[] }> {
-    const { answers, warnings } = await this.#registry.askAll(async (driver, name, options) => {
+    // What a slow driver has listed by its deadline counts.
+    const foreign = new Map<string, VolumeRecord[]>();
+    const { warnings } = await this.#registry.askAll(async (driver, name, options) => {
       const found: VolumeRecord[] = [];
+      foreign.set(name, found);
       for await (const volume of driver.list({}, this.#registry.context(options))) {
+        if (options.signal?.aborted === true) return;
         if (this.#registry.known(volume.name) === undefined) found.push(recordOf(volume, name, { options: volume.options, labels: {} }));
       }
-      return found;
     });
-    return { foreign: answers.flatMap(([, found]) => found), warnings };
+    const names = [...foreign.keys()].toSorted();
+    return { foreign: names.flatMap((name) => foreign.get(name) ?? []), warnings };
   }
 
   async #delete(record: VolumeRecord, force: boolean): Promise<void> {

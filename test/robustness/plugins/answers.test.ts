@@ -97,22 +97,27 @@ for (const [what, answer] of Object.entries(plans)) {
   });
 }
 
-test('ten thousand volumes of a plugin are listed', async () => {
+test('ten thousand volumes of a plugin are listed, as many as come within the time', async () => {
   await using _nothingLeft = await rig.noLeaks();
   await using plugin = await rig.install('many');
   plugin.misbehave({ list: { many: 10_000 } });
-  const { volumes } = await soon(rig.engine.volumes.list({}));
-  assert.equal(volumes.filter(({ driver }) => driver === 'many').length, 10_000);
+  const { volumes, warnings } = await soon(rig.engine.volumes.list({}));
+  const { length } = volumes.filter(({ driver }) => driver === 'many');
+  assert.ok(length === 10_000 || (length > 0 && /volume driver many: no answer within/.test(warnings.join('\n'))), `${length} are listed`);
   await rig.othersAreWell();
 });
 
-test('a plugin that lists slower than anybody waits is left out with a warning; the others are listed', async () => {
+test('a plugin that lists slower than anybody waits is cut short with a warning; the others are listed', async () => {
   await using _nothingLeft = await rig.noLeaks();
   await using plugin = await rig.install('slow');
   await using _container = await writer(rig.under, 'quick', 'well');
   plugin.misbehave({ list: { many: 30, eachMs: 1_000 } });
   const { volumes, warnings } = await soon(rig.engine.volumes.list({}), 8_000);
   assert.ok(volumes.some(({ name }) => name === 'quick'));
+  assert.ok(
+    volumes.some(({ driver }) => driver === 'slow'),
+    'what it has listed by then counts',
+  );
   assert.match(warnings.join('\n'), /volume driver slow: no answer within 2000 ms/);
 });
 

@@ -107,12 +107,12 @@ export class Rig implements AsyncDisposable {
     };
     const name = `other-${Math.random().toString(36).slice(2)}`;
     await Promise.all([
-      within('volume ls', 8_000, volumes.list({})),
-      within('info', 6_000, system.info()),
-      within('ps', 6_000, Promise.resolve(containers.list({ all: true }))),
+      within('volume ls', 15_000, volumes.list({})),
+      within('info', 12_000, system.info()),
+      within('ps', 12_000, Promise.resolve(containers.list({ all: true }))),
       within(
         "another plugin's create and remove",
-        6_000,
+        12_000,
         volumes.create({ name, driver: 'well' }).then(() => volumes.remove(name, { force: false })),
       ),
     ]);
