@@ -183,6 +183,8 @@ export class Changes {
   /** The probation was not passed; nobody waits for this. */
   async rollBack(plugin: Plugin, reason: string): Promise<void> {
     plugin.output.say(`version ${plugin.record.manifest.version} did not pass its probation: ${reason}`);
+    // A call meanwhile would start the version that failed once more.
+    using _parked = plugin.park();
     await plugin.stop();
     await this.rollback(plugin).catch((error: unknown) => plugin.output.say(`rollback failed: ${messageOf(error)}`));
   }
@@ -254,7 +256,7 @@ export class Changes {
     if (plugin.current === undefined) {
       commit();
       plugin.allow();
-      if (plugin.record.enabled) await plugin.serving();
+      if (plugin.record.enabled) await plugin.start();
       return;
     }
     await plugin.swap(version, {

@@ -109,6 +109,18 @@ export class Plugin {
     return this.#current ?? this.start(signal);
   }
 
+  /** Calls wait until the answer is disposed of: what serves next is being changed. */
+  park(): Disposable {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#parked = promise;
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#parked === promise) this.#parked = undefined;
+        resolve();
+      },
+    };
+  }
+
   /** While it is held, an idle plugin is not stopped: a stream that is open is a use of it. */
   hold(): Disposable {
     this.#held += 1;
