@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Ctx } from '@gantry/sdk';
+import { volumeCases } from '../../sdk/volume/conformance.ts';
+import { mountAt } from '../support/conformance-world.ts';
+import { type Built, buildGo, buildPython } from '../support/language-plugins.ts';
+import { leakGuard } from '../support/leak-guard.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+import { testPlacements } from '../support/placed-suite.ts';
+import { quietLog } from '../support/quiet-log.ts';
+
+const examples = join(import.meta.dirname, '../examples');
+// Before the namespaces, which have no network: modules are fetched the first time.
+const plugins: Readonly<Record<string, Built>> = {
+  'go-volume': buildGo(join(examples, 'go-volume')),
+  'python-volume': buildPython(join(examples, 'python-volume')),
+};
+
+inNamespaces(import.meta.url);
+leakGuard();
+
+const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
+
+for (const [name, plugin] of Object.entries(plugins)) {
+  if ('missing' in plugin) {
+    test(`the ${name} driver passes the cases of its contract`, { skip: plugin.missing }, () => {});
+    continue;
+  }
+  testPlacements({
+    label: `${name}`,
+    plugin: plugin.dir,
+    kind: 'volume',
+    driver: name,
+    placements: ['process'],
+    cases: volumeCases,
+    clean: async (volumes) => {
+      for (const volume of await Array.fromAsync(volumes.list({}, ctx))) await volumes.remove({ name: volume.name, force: true }, ctx);
+    },
+    async run({ skip, run }, { driver, restart, dataDir }) {
+      const mount = (attachment: Parameters<typeof mountAt>[0]) => mountAt(attachment, { manifest: { name }, dataDir });
+      const subject = { driver, ctx, restart, mount };
+      const reason = skip(subject);
+      if (reason === undefined) await run(subject);
+      return reason;
+    },
+  });
+}
