@@ -27,7 +27,7 @@ for (const [name, plugin] of Object.entries(plugins)) {
     continue;
   }
   testPlacements({
-    label: `${name}`,
+    label: name,
     plugin: plugin.dir,
     kind: 'volume',
     driver: name,
