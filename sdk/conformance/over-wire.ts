@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -136,7 +136,8 @@ const startProcess: Start = async (dir, { context: { dataDir, runDir }, token, d
     GANTRY_DATA_DIR: dataDir,
     GANTRY_RUN_DIR: runDir,
   };
-  const child = spawn(process.execPath, [fileURLToPath(program('process')), dir], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const [command = '', ...given] = commandOf(dir);
+  const child = spawn(command, given, { cwd: dir, env, stdio: ['pipe', 'pipe', 'pipe'] });
   const ended = once(child, 'exit');
   undo.defer(async () => {
     child.stdin.end();
@@ -153,6 +154,13 @@ const startProcess: Start = async (dir, { context: { dataDir, runDir }, token, d
   const whole = undo.move();
   return { wire, pid: child.pid ?? 0, stop: () => whole.disposeAsync() };
 };
+
+/** Its own program, of whatever language, or ours for a Node module. */
+function commandOf(dir: string): readonly string[] {
+  const [command, ...given] = manifestIn(dir).entry.exec ?? [];
+  if (command === undefined) return [process.execPath, fileURLToPath(program('process')), dir];
+  return [isAbsolute(command) ? command : join(dir, command), ...given];
+}
 
 /** Next to this file, as source or as built. */
 function program(name: 'worker' | 'process'): URL {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
+import { conformance } from '@gantry/sdk/conformance';
 import { volumeCases } from '../../sdk/volume/conformance.ts';
 import { mountAt } from '../support/conformance-world.ts';
 import { type Built, buildGo, buildPython } from '../support/language-plugins.ts';
@@ -26,6 +27,8 @@ for (const [name, plugin] of Object.entries(plugins)) {
     test(`the ${name} driver passes the cases of its contract`, { skip: plugin.missing }, () => {});
     continue;
   }
+  // Outside an engine, as their authors prove them; inside, in the sandbox.
+  conformance(plugin.dir, { placements: ['process'], only: ['plugin.*'] });
   testPlacements({
     label: name,
     plugin: plugin.dir,

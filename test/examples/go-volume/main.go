@@ -20,6 +20,7 @@ import (
 	typesv1 "gantry-volume/gen/gantry/types/v1"
 	volumev1 "gantry-volume/gen/gantry/volume/v1"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -31,7 +32,17 @@ const name, version = "go-volume", "0.1.0"
 
 type plugin struct {
 	pluginv1.UnimplementedPluginServiceServer
-	token []byte
+	token  []byte
+	folder string
+}
+
+// A failure by gRPC's own codes; the reason, for programs, is in the details.
+func fail(code codes.Code, reason, format string, given ...any) error {
+	failure, err := status.Newf(code, format, given...).WithDetails(&errdetails.ErrorInfo{Reason: reason, Domain: "gantry.dev"})
+	if err != nil {
+		return err
+	}
+	return failure.Err()
 }
 
 func (p *plugin) Handshake(_ context.Context, r *pluginv1.HandshakeRequest) (*pluginv1.HandshakeResponse, error) {
@@ -48,26 +59,50 @@ func (*plugin) Configure(context.Context, *pluginv1.ConfigureRequest) (*pluginv1
 	return &pluginv1.ConfigureResponse{Drivers: []*pluginv1.DriverInfo{{Contract: "volume", Driver: name, Methods: methods}}}, nil
 }
 
-func (*plugin) Reconcile(stream grpc.BidiStreamingServer[pluginv1.Ref, pluginv1.RefState]) error {
+func (p *plugin) Reconcile(stream grpc.BidiStreamingServer[pluginv1.Ref, pluginv1.RefState]) error {
+	entries, err := os.ReadDir(p.folder)
+	if err != nil {
+		return fail(codes.Internal, "FOLDER_UNREADABLE", "cannot list volumes: %v", err)
+	}
+	known := map[string]bool{}
+	for _, entry := range entries {
+		known[entry.Name()] = true
+	}
 	for {
 		ref, err := stream.Recv()
 		if err == io.EOF {
-			return nil
+			break
 		}
 		if err != nil {
 			return err
 		}
-		if err := stream.Send(&pluginv1.RefState{Ref: ref, State: pluginv1.RefState_OK}); err != nil {
+		state := pluginv1.RefState_OK
+		if ref.Kind == pluginv1.Ref_VOLUME && !known[ref.Id] {
+			state = pluginv1.RefState_MISSING
+		}
+		delete(known, ref.Id)
+		if err := stream.Send(&pluginv1.RefState{Ref: ref, State: state}); err != nil {
 			return err
 		}
 	}
+	for volume := range known {
+		ref := &pluginv1.Ref{Contract: "volume", Driver: name, Kind: pluginv1.Ref_VOLUME, Id: volume}
+		if err := stream.Send(&pluginv1.RefState{Ref: ref, State: pluginv1.RefState_ORPHAN}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (*plugin) SelfTest(context.Context, *pluginv1.SelfTestRequest) (*pluginv1.SelfTestResponse, error) {
+	return &pluginv1.SelfTestResponse{}, nil
 }
 
 func (*plugin) Ping(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
 
-// A call that fails says so by gRPC's own codes. A second call with the same request has the same answer.
+// A second call with the same request has the same answer.
 type volumes struct {
 	volumev1.UnimplementedVolumeDriverServer
 	folder   string
@@ -79,7 +114,7 @@ var goodName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$`)
 
 func (v *volumes) path(name string) (string, error) {
 	if !goodName.MatchString(name) {
-		return "", status.Errorf(codes.InvalidArgument, "volume name %q: up to 255 of a-z A-Z 0-9 _ . -", name)
+		return "", fail(codes.InvalidArgument, "NAME_INVALID", "volume name %q: up to 255 of a-z A-Z 0-9 _ . -", name)
 	}
 	return filepath.Join(v.folder, name), nil
 }
@@ -90,7 +125,7 @@ func (v *volumes) existing(name string) error {
 		return err
 	}
 	if _, err := os.Stat(path); err != nil {
-		return status.Errorf(codes.NotFound, "no volume %s", name)
+		return fail(codes.NotFound, "VOLUME_NOT_FOUND", "no volume %s", name)
 	}
 	return nil
 }
@@ -105,10 +140,10 @@ func (v *volumes) Create(_ context.Context, r *volumev1.CreateRequest) (*volumev
 		return nil, err
 	}
 	for option := range r.Options {
-		return nil, status.Errorf(codes.InvalidArgument, "there is no option %s", option)
+		return nil, fail(codes.InvalidArgument, "OPTION_INVALID", "there is no option %s", option)
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, status.Errorf(codes.Internal, "cannot create volume %s: %v", r.Name, err)
+		return nil, fail(codes.Internal, "FOLDER_UNWRITABLE", "cannot create volume %s: %v", r.Name, err)
 	}
 	return answer(r.Name), nil
 }
@@ -121,11 +156,11 @@ func (v *volumes) Remove(_ context.Context, r *volumev1.RemoveRequest) (*emptypb
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	if len(v.attached[r.Name]) > 0 && !r.Force {
-		return nil, status.Errorf(codes.FailedPrecondition, "volume %s is in use", r.Name)
+		return nil, fail(codes.FailedPrecondition, "VOLUME_BUSY", "volume %s is in use", r.Name)
 	}
 	delete(v.attached, r.Name)
 	if err := os.RemoveAll(path); err != nil {
-		return nil, status.Errorf(codes.Internal, "cannot remove volume %s: %v", r.Name, err)
+		return nil, fail(codes.Internal, "FOLDER_UNWRITABLE", "cannot remove volume %s: %v", r.Name, err)
 	}
 	return &emptypb.Empty{}, nil
 }
@@ -140,7 +175,7 @@ func (v *volumes) Stat(_ context.Context, r *volumev1.VolumeName) (*volumev1.Vol
 func (v *volumes) List(_ *emptypb.Empty, stream grpc.ServerStreamingServer[volumev1.Volume]) error {
 	entries, err := os.ReadDir(v.folder)
 	if err != nil {
-		return status.Errorf(codes.Internal, "cannot list volumes: %v", err)
+		return fail(codes.Internal, "FOLDER_UNREADABLE", "cannot list volumes: %v", err)
 	}
 	for _, entry := range entries {
 		if err := stream.Send(answer(entry.Name()).Volume); err != nil {
@@ -162,7 +197,7 @@ func (v *volumes) Attach(_ context.Context, r *volumev1.AttachRequest) (*volumev
 		v.attached[r.Name] = uses
 	}
 	if readOnly, known := uses[r.AttachmentId]; known && readOnly != r.ReadOnly {
-		return nil, status.Errorf(codes.AlreadyExists, "attachment %s has another mode", r.AttachmentId)
+		return nil, fail(codes.AlreadyExists, "ATTACHMENT_EXISTS", "attachment %s has another mode", r.AttachmentId)
 	}
 	uses[r.AttachmentId] = r.ReadOnly
 	// Described, not made: the engine mounts it, and takes it away even when this process is gone.
@@ -203,7 +238,7 @@ func serve() error {
 		return err
 	}
 	server := grpc.NewServer()
-	pluginv1.RegisterPluginServiceServer(server, &plugin{token: token})
+	pluginv1.RegisterPluginServiceServer(server, &plugin{token: token, folder: folder})
 	volumev1.RegisterVolumeDriverServer(server, &volumes{folder: folder, attached: map[string]map[string]bool{}})
 	line, err := json.Marshal(map[string]any{"endpoint": endpoint, "name": name, "version": version, "pid": os.Getpid()})
 	if err != nil {
