@@ -175,12 +175,9 @@ export class Plugin {
   /** Puts a proven generation in the place of the one that serves; calls meanwhile wait. `prove` runs while they do, just before the switch. */
   async swap(version: Version, { settings, secrets, prove, isExclusive, commit }: Swap): Promise<void> {
     const old = this.#current;
-    const parked = Promise.withResolvers<void>();
-    const park = (): void => {
-      this.#parked = parked.promise;
-    };
+    using parked = new DisposableStack();
     if (isExclusive) {
-      park();
+      parked.use(this.park());
       this.#current = undefined;
       await old?.link.stop();
     }
@@ -188,7 +185,7 @@ export class Plugin {
       const next = await this.#launch(version, settings, secrets);
       try {
         await prove(next);
-        park();
+        if (!isExclusive) parked.use(this.park());
         await commit();
       } catch (error) {
         await next.link.kill('the switch was given up');
@@ -199,9 +196,6 @@ export class Plugin {
     } catch (error) {
       if (isExclusive) await this.start().catch(() => {});
       throw error;
-    } finally {
-      this.#parked = undefined;
-      parked.resolve();
     }
     if (!isExclusive) void old?.link.stop();
   }
