@@ -59,6 +59,7 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   for (const room of ['drivers', 'layers', 'networks', 'logs', 'lifecycle'] as const) opened.use(cradle[room]);
   await cradle.networks.start();
   if (!endedCleanly) await collect(cradle);
+  await cradle.layers.mend();
   const recovered = recover(cradle);
   cradle.drivers.start();
   opened.use(finishLater(cradle, recovered));

@@ -24,6 +24,8 @@ export interface Blob {
 /** A whole file in the ingest folder that is to become a blob. */
 export interface Ingested extends Blob {
   readonly path: string;
+  /** Resolves when the disk has all of it; whoever wrote it has begun with that. Otherwise it is still to be synced. */
+  readonly onDisk?: Promise<void>;
 }
 export interface IngestOptions extends Abortable {
   /** Refused with `invalid_argument` when the bytes have another one. */
@@ -124,8 +126,9 @@ export class Content {
     }
   }
 
-  /** Names files whose bytes are on the disk already (syncfs): blobs when it resolves. One folder sync for all of them. */
+  /** Syncs files of the ingest folder and names them: blobs when it resolves. One folder sync for all of them. */
   async adopt(files: readonly Ingested[]): Promise<void> {
+    await Promise.all(files.map((file) => file.onDisk ?? syncFile(file)));
     for (const { path, digest } of files) {
       failpoint('blob.rename');
       if (this.has(digest)) await rm(path, { force: true });
@@ -178,5 +181,14 @@ export class Content {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw notFound(`no such blob: ${digest}`, { cause: error });
       throw fromErrno(error, `read blob ${digest}`);
     }
+  }
+}
+
+async function syncFile({ path, digest }: Ingested): Promise<void> {
+  try {
+    await using file = await open(path, 'r');
+    await file.sync();
+  } catch (error) {
+    throw fromErrno(error, `store blob ${digest}`);
   }
 }

@@ -30,7 +30,6 @@ export async function loadImages(
   await using early = parts.layers.images.early({ graphDriver: parts.graphDriver, signal });
   await using archive = await splitArchive(tar, {
     content: parts.content,
-    onBytes: (sizeBytes) => early.arrived(sizeBytes),
     onFile: (file) => early.begin(file),
     signal,
   });

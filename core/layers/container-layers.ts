@@ -136,6 +136,12 @@ export class ContainerTrees implements ContainerLayers {
     return { graphDriver: row.driver, graphData: this.#graphData.get(containerId) ?? this.#overlayData(row) };
   }
 
+  /** Chains of containers whose root the kernel has mounted, with all that is below them. */
+  mountedChains(): ReadonlySet<string> {
+    const mounted = this.all().filter(({ containerId, topChain }) => topChain !== '' && isMounted(this.#target(containerId)));
+    return new Set(mounted.flatMap(({ topChain }) => this.#parts.images.rowsOf(topChain).map(({ chainId }) => chainId)));
+  }
+
   topChain(containerId: string): string {
     return this.#row(containerId).topChain;
   }

@@ -6,12 +6,13 @@ import { maxDepth } from './chain-id.ts';
 import type { LayerSource, LayerUnpacking, Unpacked } from './layer-unpacking.ts';
 import type { Snapshot } from './views.ts';
 import { sniff } from './worker/decompress.ts';
-import type { Writeback } from './writeback.ts';
 
 /** A layer that is being unpacked, or was, for whoever took it: he removes the snapshot when he does not keep it. */
 export interface EarlyLayer {
   readonly driver: string;
   readonly key: string;
+  /** Resolves when others can be made on top of it, if they ever can. */
+  readonly prepared: Promise<void>;
   /** Rejects as unpacking it now would. */
   readonly unpacked: Promise<Unpacked>;
   /** Resolves when nothing works on it any more. */
@@ -20,8 +21,6 @@ export interface EarlyLayer {
 
 interface Parts extends Abortable {
   readonly unpacking: LayerUnpacking;
-  /** Ours from here on. */
-  readonly writeback: Writeback;
   /** The driver of new layers; undefined when its snapshots cannot be filled before their parents are known. */
   readonly driver: () => Promise<string | undefined>;
   readonly isKnown: (digest: string) => boolean;
@@ -44,16 +43,6 @@ export class EarlyLayers implements AsyncDisposable {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-  }
-
-  /** What arrived and was unpacked is on its way to the disk by this. */
-  get writeback(): Writeback {
-    return this.#parts.writeback;
-  }
-
-  /** So much of the archive was written into files. */
-  arrived(sizeBytes: number): void {
-    this.#parts.writeback.written(sizeBytes);
   }
 
   /** Starts with a whole file if it looks like a layer that is not there yet. */
@@ -83,7 +72,6 @@ export class EarlyLayers implements AsyncDisposable {
       await this.#parts.discard(layer.driver, layer.key);
     }
     this.#layers.clear();
-    await this.#parts.writeback[Symbol.asyncDispose]();
   }
 
   async #begin(file: Ingested): Promise<void> {
@@ -101,14 +89,15 @@ export class EarlyLayers implements AsyncDisposable {
     const ending = new AbortController();
     const signal = this.#parts.signal === undefined ? ending.signal : AbortSignal.any([this.#parts.signal, ending.signal]);
     this.#parts.staged(key);
-    const unpacked = this.#unpack({ driver, key, chain: [] }, source, signal);
-    const isOver = unpacked.then(
-      ({ sizeBytes }) => this.#parts.writeback.written(sizeBytes),
-      () => undefined,
-    );
+    const snapshot = { driver, key, chain: [] };
+    // Short, and never abandoned: a driver that answers late would make again what was removed.
+    const preparing = this.#parts.unpacking.prepare(snapshot, {});
+    const unpacked = this.#unpack(snapshot, { source, preparing, signal });
+    const isOver = settled(unpacked);
     return {
       driver,
       key,
+      prepared: settled(preparing),
       unpacked,
       stop: () => {
         ending.abort();
@@ -117,13 +106,19 @@ export class EarlyLayers implements AsyncDisposable {
     };
   }
 
-  async #unpack(snapshot: Snapshot, source: LayerSource, signal: AbortSignal): Promise<Unpacked> {
-    const { unpacking } = this.#parts;
-    // Short, and never abandoned: a driver that answers late would make again what was removed.
-    await unpacking.prepare(snapshot, {});
+  async #unpack(
+    snapshot: Snapshot,
+    { source, preparing, signal }: { readonly source: LayerSource; readonly preparing: Promise<void>; readonly signal: AbortSignal },
+  ): Promise<Unpacked> {
+    await preparing;
     signal.throwIfAborted();
-    return unpacking.unpack(snapshot, source, { view: 'changes', signal });
+    return this.#parts.unpacking.unpack(snapshot, source, { view: 'changes', signal });
   }
+}
+
+/** Resolves when it is over, however it ended. */
+async function settled(work: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([work]);
 }
 
 async function formOf(path: string): Promise<'plain' | 'compressed' | 'unknown'> {

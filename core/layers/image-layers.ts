@@ -1,16 +1,15 @@
-import { statSync } from 'node:fs';
 import { type Abortable, GantryError, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
 import type { Content } from '../content/index.ts';
 import type { LayerRow, LayerRows } from '../metadata/index.ts';
-import { failpoint, KeyedMutex, randomId, undoSignal } from '../support/index.ts';
+import { KeyedMutex, randomId, undoSignal } from '../support/index.ts';
 import { chainIdsOf, maxDepth } from './chain-id.ts';
-import { type EarlyLayer, EarlyLayers } from './early-layers.ts';
+import { EarlyLayers } from './early-layers.ts';
 import { type LayerSource, LayerUnpacking } from './layer-unpacking.ts';
+import { Settling } from './settling.ts';
+import { isFilledApart, type Missing, Stacking } from './stacking.ts';
 import type { Rootfs } from './types.ts';
 import type { Views } from './views.ts';
 import type { TreeWorkers } from './worker/pool.ts';
-import { needsLowerLayers } from './worker/unpacker.ts';
-import { Writeback } from './writeback.ts';
 
 /** Unpacked and on the disk, and not yet known: `record` inside the transaction that makes the image, then `keep`. Disposed before: gone. */
 export interface StagedLayers extends AsyncDisposable {
@@ -34,24 +33,14 @@ interface Parts {
   readonly views: Views;
   readonly workers: TreeWorkers;
   readonly log: Logger;
-  readonly dataRoot: string;
-}
-
-/** One layer that has to be unpacked. */
-interface Missing {
-  readonly chainId: string;
-  readonly parent: string | undefined;
-  readonly source: LayerSource;
-  readonly key: string;
-  readonly driver: string;
-  readonly chain: readonly string[];
-  readonly early: EarlyLayer | undefined;
 }
 
 /** The layers of images: shared, referenced by images and containers, gone when nothing refers to them. */
 export class ImageLayers {
   readonly #parts: Parts;
   readonly #unpacking: LayerUnpacking;
+  readonly #stacking: Stacking;
+  readonly settling: Settling;
   readonly #layers: Map<string, LayerRow>;
   /** Chains that a running operation relies on, and how often. */
   readonly #held = new Map<string, number>();
@@ -62,6 +51,8 @@ export class ImageLayers {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#unpacking = new LayerUnpacking(parts);
+    this.#stacking = new Stacking({ ...parts, unpacking: this.#unpacking });
+    this.settling = new Settling({ ...parts, images: this, stacking: this.#stacking });
     this.#layers = new Map(parts.rows.layers().map((row) => [row.chainId, row]));
   }
 
@@ -71,6 +62,14 @@ export class ImageLayers {
 
   all(): readonly LayerRow[] {
     return [...this.#layers.values()];
+  }
+
+  /** What the rows say by now of whether the disk has these layers. */
+  mark(chainIds: readonly string[], unsettled: string | undefined): void {
+    for (const chainId of chainIds) {
+      const row = this.#layers.get(chainId);
+      if (row !== undefined) this.#layers.set(chainId, { ...row, unsettled });
+    }
   }
 
   /** Keys of the snapshots of a chain, nearest first. */
@@ -120,10 +119,9 @@ export class ImageLayers {
   early({ graphDriver, signal }: { readonly graphDriver: () => Promise<string> } & Abortable): EarlyLayers {
     return new EarlyLayers({
       unpacking: this.#unpacking,
-      writeback: new Writeback(this.#parts.dataRoot),
       driver: async () => {
         const name = await graphDriver();
-        return (await this.#parts.views.driver(name)).features.includes('changes') ? name : undefined;
+        return isFilledApart(await this.#parts.views.driver(name)) ? name : undefined;
       },
       isKnown: (digest) => this.all().some((row) => row.blobDigest === digest || row.diffId === digest),
       staged: (key) => void this.#stagedKeys.add(key),
@@ -154,9 +152,13 @@ export class ImageLayers {
     const missing = this.#missing(stacks, chainIds, options);
     undo.defer(() => this.#discard(missing));
     for (const { key } of missing) this.#stagedKeys.add(key);
-    const sizes = await this.#unpackAll(missing, options);
-    await this.#settle(missing, stacks.flat(), options.early?.writeback);
-    return this.#staged(missing, { sizes, chainIds, undo: undo.move() });
+    const sizes = await this.#stacking.unpack(missing, options);
+    const unsettled = await this.settling.markOf(options.graphDriver);
+    await this.#stacking.settle(
+      missing,
+      stacks.flat().map(({ blob }) => blob),
+    );
+    return this.#staged(missing, { sizes, chainIds, unsettled, undo: undo.move() });
   }
 
   /** Forgets and deletes what no image, container or running operation refers to. Answers the bytes that this freed. */
@@ -224,81 +226,19 @@ export class ImageLayers {
     return [...missing.values()];
   }
 
-  async #unpackAll(missing: readonly Missing[], options: StageOptions): Promise<ReadonlyMap<string, number>> {
-    const driver = await this.#parts.views.driver(options.graphDriver);
-    const sizes = new Map<string, number>();
-    const unpack = async (layer: Missing, view: 'merged' | 'changes'): Promise<void> => {
-      sizes.set(layer.chainId, await this.#unpack(layer, view, options));
-      options.onUnpacked?.(layer.source.diffId);
-    };
-    if (!driver.features.includes('changes')) {
-      for (const layer of missing) {
-        await this.#unpacking.prepare(layer, options);
-        await unpack(layer, 'merged');
-        await driver.commit({ key: layer.key, name: layer.key, chain: layer.chain }, this.#parts.views.context(options.signal));
-      }
-      return sizes;
-    }
-    for (const layer of missing) if (layer.early === undefined) await this.#unpacking.prepare(layer, options);
-    // Each layer's own changes are a tree of their own: order does not matter, so all threads can work.
-    const late = await settleAll(missing, (layer) => this.#unpackAlone(layer, unpack));
-    for (const layer of late) await unpack(layer, 'merged');
-    return sizes;
-  }
-
-  /** The layer again when it needs the ones below it. */
-  async #unpackAlone(layer: Missing, unpack: (layer: Missing, view: 'changes') => Promise<void>): Promise<Missing | undefined> {
-    try {
-      await unpack(layer, 'changes');
-      return undefined;
-    } catch (error) {
-      if (GantryError.is(error) && error.reason === needsLowerLayers && layer.chain.length > 0) return layer;
-      throw error;
-    }
-  }
-
-  async #unpack(layer: Missing, view: 'merged' | 'changes', { signal }: Abortable): Promise<number> {
-    const { source, early } = layer;
-    const isEarly = early !== undefined && view === 'changes';
-    const { diffId, sizeBytes } = isEarly ? await early.unpacked : await this.#unpacking.unpack(layer, source, { view, signal });
-    if (diffId !== source.diffId) throw invalidArgument(`invalid diffID: expected "${source.diffId}", got "${diffId}"`);
-    return sizeBytes;
-  }
-
-  /** Everything to the disk in one go, then the names: parents first. */
-  async #settle(missing: readonly Missing[], sources: readonly LayerSource[], begun: Writeback | undefined): Promise<void> {
-    const { views, content, dataRoot } = this.#parts;
-    const places = [dataRoot, ...new Set(missing.map(({ driver }) => views.dataDir(driver)))];
-    failpoint('layer.syncfs');
-    for (const [device, path] of new Map(places.map((place) => [statSync(place).dev, place])))
-      if (device === begun?.device) await this.#sync(begun);
-      else await this.#syncAt(path);
-    failpoint('layer.commit');
-    for (const { driver, key, chain } of missing) {
-      await (await views.driver(driver)).commit({ key, name: key, chain }, views.context());
-    }
-    await content.adopt(
-      [...new Map(sources.map(({ blob }) => [blob.digest, blob])).values()].filter(({ path, digest }) => path !== content.path(digest)),
-    );
-  }
-
-  async #syncAt(path: string): Promise<void> {
-    await using writeback = new Writeback(path);
-    await this.#sync(writeback);
-  }
-
-  async #sync(writeback: Writeback): Promise<void> {
-    await writeback.settled();
-    await this.#parts.workers.run('sync', { fd: writeback.fd });
-  }
-
   #staged(
     missing: readonly Missing[],
     {
       sizes,
       chainIds,
+      unsettled,
       undo,
-    }: { readonly sizes: ReadonlyMap<string, number>; readonly chainIds: StagedLayers['chainIds']; readonly undo: AsyncDisposableStack },
+    }: {
+      readonly sizes: ReadonlyMap<string, number>;
+      readonly chainIds: StagedLayers['chainIds'];
+      readonly unsettled: string | undefined;
+      readonly undo: AsyncDisposableStack;
+    },
   ): StagedLayers {
     const rows = missing.map(
       ({ chainId, parent, source, driver, key }): LayerRow => ({
@@ -310,6 +250,7 @@ export class ImageLayers {
         key,
         sizeBytes: sizes.get(chainId) ?? 0,
         createdMs: Date.now(),
+        unsettled,
       }),
     );
     return {
@@ -319,6 +260,7 @@ export class ImageLayers {
       },
       keep: () => {
         for (const row of rows) this.#layers.set(row.chainId, row);
+        if (unsettled !== undefined && rows.length > 0) this.settling.later();
       },
       [Symbol.asyncDispose]: () => undo.disposeAsync(),
     };
@@ -372,15 +314,4 @@ function count(counts: Map<string, number>, keys: readonly string[], step: 1 | -
     if (next === 0) counts.delete(key);
     else counts.set(key, next);
   }
-}
-
-/** All at once; when one fails the first failure counts, after the others have ended. */
-async function settleAll<In, Out>(items: readonly In[], work: (item: In) => Promise<Out | undefined>): Promise<readonly Out[]> {
-  const results = await Promise.allSettled(items.map(work));
-  const outs: Out[] = [];
-  for (const result of results) {
-    if (result.status === 'rejected') throw result.reason;
-    if (result.value !== undefined) outs.push(result.value);
-  }
-  return outs;
 }

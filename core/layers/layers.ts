@@ -41,7 +41,7 @@ export class Layers implements AsyncDisposable {
     this.#rows = new LayerRows(database);
     this.#views = new Views({ drivers, execRoot, log });
     const shared = { rows: this.#rows, views: this.#views, workers: this.workers, log };
-    this.images = new ImageLayers({ ...shared, content, dataRoot });
+    this.images = new ImageLayers({ ...shared, content });
     this.containers = new ContainerTrees({ ...shared, images: this.images, execRoot });
     this.archives = new TreeArchives(this.workers, join(dataRoot, 'content', 'ingest'));
   }
@@ -79,8 +79,14 @@ export class Layers implements AsyncDisposable {
     for (const name of driverNames) await this.#dropUnknown(name);
   }
 
+  /** Unpacks again what a power cut took before it was on the disk. Before the first call, after `collect`. */
+  mend(): Promise<void> {
+    return this.images.settling.mend(this.containers.mountedChains());
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.containers.settled();
+    await this.images.settling[Symbol.asyncDispose]();
     await this.workers[Symbol.asyncDispose]();
   }
 

@@ -11,6 +11,8 @@ export interface LayerRow {
   /** Of its files, unpacked. */
   readonly sizeBytes: number;
   readonly createdMs: number;
+  /** Its files may not be on the disk yet, only its blob: the session of the kernel that still has them. */
+  readonly unsettled?: string | undefined;
 }
 /** A container's writable layer. `topChain` is '' above nothing. */
 export interface RwLayerRow {
@@ -44,12 +46,13 @@ export class LayerRows {
       key: text(row, 'key'),
       sizeBytes: Number(row['size']),
       createdMs: Number(row['created']),
+      ...(row['unsettled'] === null ? {} : { unsettled: text(row, 'unsettled') }),
     }));
   }
 
-  addLayer({ chainId, parent, diffId, blobDigest, driver, key, sizeBytes, createdMs }: LayerRow): void {
+  addLayer({ chainId, parent, diffId, blobDigest, driver, key, sizeBytes, createdMs, unsettled }: LayerRow): void {
     this.#database.run(
-      'INSERT INTO layers (chain_id, parent, diff_id, blob_digest, driver, key, size, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO layers (chain_id, parent, diff_id, blob_digest, driver, key, size, created, unsettled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       chainId,
       parent ?? null,
       diffId,
@@ -58,7 +61,14 @@ export class LayerRows {
       key,
       sizeBytes,
       createdMs,
+      unsettled ?? null,
     );
+  }
+
+  markLayers(chainIds: readonly string[], unsettled: string | undefined): void {
+    this.#database.transaction(() => {
+      for (const chainId of chainIds) this.#database.run('UPDATE layers SET unsettled = ? WHERE chain_id = ?', unsettled ?? null, chainId);
+    });
   }
 
   removeLayer(chainId: string): void {

@@ -2,7 +2,7 @@
  * The whole store, one SQLite file in WAL mode below the data root:
  *
  *   metadata.db
- *   ├─ layers           chain id → parent chain id, diff id, blob, graph driver and its key, size
+ *   ├─ layers           chain id → parent chain id, diff id, blob, graph driver and its key, size, whether the disk has its files yet
  *   ├─ images           image id (= digest of its config blob) → parent, times, whether built here
  *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
  *   ├─ containers       id → name, document (what never changes), state (what does)
@@ -77,5 +77,8 @@ export const migrations: readonly string[] = [
   CREATE TABLE plugins (
     name TEXT PRIMARY KEY, document TEXT NOT NULL
   ) WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE layers ADD COLUMN unsettled TEXT;
   `,
 ];

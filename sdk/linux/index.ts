@@ -21,7 +21,7 @@ export { trimMemory } from './memory.ts';
 export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from './mountinfo.ts';
 export { mountOverlay, type Overlay } from './overlay.ts';
 export { type Path } from './path.ts';
-export { statxMount } from './statx.ts';
+export { statxMount, uniqueMountId } from './statx.ts';
 export { copyFileRange, fallocate, fallocateModes, ficlone, fileSystemMagic, flock, seekTo, syncfs, syncfsAside } from './file-data.ts';
 export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './nodes.ts';
 export {

@@ -9,9 +9,17 @@ export function statxMount(path: Path): { readonly mountId: number; readonly isM
   return { mountId: Number(answer.readBigUInt64LE(144)), isMountRoot: (answer.readUInt32LE(8) & 0x2000) !== 0 };
 }
 
+/** The mount that a path is on, under a number that no other mount gets before the next boot; undefined before Linux 6.8. */
+export function uniqueMountId(path: Path): bigint | undefined {
+  const answer = Buffer.alloc(256);
+  checked(callStatx(-100, cPath(path), atSymlinkNofollow | atNoAutomount, uniqueMountIdMask, answer), 'statx', path);
+  return (answer.readUInt32LE(0) & uniqueMountIdMask) === 0 ? undefined : answer.readBigUInt64LE(144);
+}
+
 const atSymlinkNofollow = 0x100;
 const atNoAutomount = 0x800;
 const mountIdMask = 0x1000;
+const uniqueMountIdMask = 0x4000;
 
 const callStatx = declare<(directory: number, path: Pointer, flags: number, mask: number, answer: Uint8Array) => number>('statx', 'int', [
   'int',

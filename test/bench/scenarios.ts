@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +10,7 @@ import type { Engine } from './engines.ts';
 import type { Floors } from './floors.ts';
 import { engineFootprint, watchPeak } from './machine.ts';
 import { requestRate } from './requests.ts';
-import { sample } from './statistics.ts';
+import { sample, summarise } from './statistics.ts';
 
 export interface Bench {
   readonly engine: Engine;
@@ -119,11 +120,16 @@ async function load({ engine: { api }, floors, bigImage, samples }: Bench): Prom
   const image = bigImage();
   const floor = Array.from({ length: samples(3) }, () => floors.unpack(image));
   const values: number[] = [];
+  const syncs: number[] = [];
   for (let round = 0; round < samples(3); round += 1) {
     await removeImage(api);
+    execFileSync('sync');
     values.push(...(await sample(1, () => loadBig(api, image), 0)));
+    // What the answer did not wait for: the files have their blob on the disk, and are written later.
+    syncs.push(...(await sample(1, async () => execFileSync('sync'), 0)));
   }
-  return { floors: floor, values, note: `${((image.sizeBytes / 1e6 / (values[0] ?? 1)) * 1000).toFixed(0)} MB/s` };
+  const speed = (image.sizeBytes / 1e6 / (values[0] ?? 1)) * 1000;
+  return { floors: floor, values, note: `${speed.toFixed(0)} MB/s, a sync after it ${summarise(syncs).median.toFixed(0)} ms` };
 }
 
 async function save({ engine: { api }, floors, bigImage, samples }: Bench): Promise<Measured> {

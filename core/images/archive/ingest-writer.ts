@@ -5,12 +5,15 @@ import type { Ingested } from '../../content/index.ts';
 import { failpoint } from '../../support/index.ts';
 
 const blockBytes = 1024 * 1024;
+/** So much of a file is in the page cache before the disk is given work, while more arrives. */
+const syncBytes = 64 * 1024 * 1024;
 /** Blocks on their way to the disk before the producer has to wait. */
 const maxInFlight = 4;
 
 /**
  * Writes one file after the other in big blocks: bytes are taken synchronously, and while a thread of libuv writes a block this one
- * hashes it. `ready` is to be awaited between pieces of at most a block; it throws the first failure. Files are not synced.
+ * hashes it. `ready` is to be awaited between pieces of at most a block; it throws the first failure. Files are synced as they grow, and
+ * nobody waits for that but who needs them on the disk.
  */
 export class IngestWriter implements AsyncDisposable {
   readonly #spare: Buffer[] = [];
@@ -21,11 +24,12 @@ export class IngestWriter implements AsyncDisposable {
   #tail: Promise<void> = Promise.resolve();
   #wake: () => void = () => undefined;
   #failure: unknown;
+  readonly #finished: Promise<void>[] = [];
 
   begin(path: string): void {
     const handle = open(path, 'wx', 0o600);
     handle.catch(() => undefined); // told by the first write
-    this.#current = { path, hash: createHash('sha256'), handle, sizeBytes: 0 };
+    this.#current = { path, hash: createHash('sha256'), handle, sizeBytes: 0, unsyncedBytes: 0, sync: Promise.resolve() };
   }
 
   write(piece: Buffer): void {
@@ -44,8 +48,10 @@ export class IngestWriter implements AsyncDisposable {
     const current = this.#current;
     if (current === undefined) throw new Error('no file was begun');
     this.#current = undefined;
-    this.#then(async () => (await current.handle).close());
-    return { path: current.path, digest: `sha256:${current.hash.digest('hex')}`, sizeBytes: current.sizeBytes };
+    const onDisk = this.#tail.then(() => finish(current));
+    onDisk.catch(() => undefined); // told by whoever needs the file on the disk
+    this.#finished.push(onDisk);
+    return { path: current.path, digest: `sha256:${current.hash.digest('hex')}`, sizeBytes: current.sizeBytes, onDisk };
   }
 
   async ready(): Promise<void> {
@@ -64,6 +70,7 @@ export class IngestWriter implements AsyncDisposable {
     this.#current = undefined;
     await this.#tail;
     if (handle !== undefined) await handle.then((file) => file.close()).catch(() => undefined);
+    await Promise.allSettled(this.#finished);
   }
 
   #flush(): void {
@@ -77,6 +84,8 @@ export class IngestWriter implements AsyncDisposable {
       try {
         failpoint('load.member');
         if (this.#failure === undefined) await writeWhole(await current.handle, block.subarray(0, filled));
+        current.unsyncedBytes += filled;
+        if (current.unsyncedBytes >= syncBytes) sync(current);
       } finally {
         this.#inFlight -= 1;
         this.#spare.push(block);
@@ -118,6 +127,27 @@ interface Current {
   readonly hash: Hash;
   readonly handle: Promise<FileHandle>;
   sizeBytes: number;
+  unsyncedBytes: number;
+  /** Rejects when the disk did not take something. */
+  sync: Promise<void>;
+}
+
+function sync(file: Current): void {
+  file.unsyncedBytes = 0;
+  file.sync = file.sync.then(async () => (await file.handle).datasync());
+  file.sync.catch(() => undefined); // told at the end
+}
+
+async function finish(file: Current): Promise<void> {
+  const handle = await file.handle;
+  try {
+    sync(file);
+    await file.sync;
+  } catch (error) {
+    throw fromErrno(error, `store blob of ${file.sizeBytes} bytes`);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function writeWhole(file: FileHandle, bytes: Buffer): Promise<void> {

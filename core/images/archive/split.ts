@@ -15,8 +15,6 @@ const pieceBytes = 1024 * 1024;
 
 interface SplitOptions extends Abortable {
   readonly content: Content;
-  /** Told as bytes were taken in. */
-  readonly onBytes?: (sizeBytes: number) => void;
   /** Told of each file when all of its bytes are in it. */
   readonly onFile?: (file: Ingested) => void;
 }
@@ -30,7 +28,7 @@ export interface SplitArchive extends AsyncDisposable {
  * Reads a tar, compressed or not, once from its beginning to its end: big members become files of the ingest folder, hashed on the way.
  * `invalid_argument` for what is no tar. Abort and failure leave nothing.
  */
-export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onBytes, onFile, signal }: SplitOptions): Promise<SplitArchive> {
+export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onFile, signal }: SplitOptions): Promise<SplitArchive> {
   await using undo = new AsyncDisposableStack();
   const paths: string[] = [];
   undo.defer(async () => {
@@ -42,7 +40,7 @@ export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onByte
     return path;
   };
   const members = new Members(newPath);
-  await using writer = new IngestWriter();
+  const writer = undo.use(new IngestWriter());
   const sorter = new Sorter(members, { writer, newPath, onFile });
   const reader = new TarReader(sorter);
   try {
@@ -53,7 +51,6 @@ export async function splitArchive(tar: AsyncIterable<Buffer>, { content, onByte
         reader.write(chunk.subarray(at, at + pieceBytes));
         await writer.ready();
       }
-      onBytes?.(chunk.length);
     }
     reader.finish();
   } catch (error) {

@@ -33,7 +33,7 @@ const points = [
   'load.layer',
   'layer.stage',
   'layer.apply',
-  'layer.syncfs',
+  'layer.sync',
   'layer.commit',
   'load.image.txn',
   'load.tags.txn',

@@ -208,7 +208,7 @@ test('ImageLayers.stage() refuses the 126th layer', async () => {
   rmSync(root, { recursive: true });
 });
 
-for (const point of ['layer.stage', 'layer.apply', 'layer.syncfs', 'layer.commit']) {
+for (const point of ['layer.stage', 'layer.apply', 'layer.sync', 'layer.commit']) {
   test(`Layers.collect() removes what a kill at ${point} left, and staging again succeeds`, async () => {
     const root = mkdtempSync(join(disk.path, 'layers-'));
     const script = join(import.meta.dirname, '../../support/stage-layers.ts');
