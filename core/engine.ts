@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Engine } from '@gantry/sdk/engine';
 import type { Serving } from '@gantry/sdk/frontend';
 import { asFunction, asValue, type AwilixContainer, createContainer, InjectionMode } from 'awilix/browser';
+import { StoreCheck } from './check/index.ts';
 import { collectRemains } from './collect.ts';
 import { Content } from './content/index.ts';
 import { driverContext } from './drivers/index.ts';
@@ -40,6 +41,7 @@ interface Rooms {
   readonly volumes: VolumesRoom;
   readonly logs: Logs;
   readonly lifecycle: Lifecycle;
+  readonly check: StoreCheck;
   readonly system: SystemRoom;
 }
 
@@ -162,6 +164,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
         }),
     ),
+    check: room(({ content, layers, images, volumes }) => new StoreCheck({ database, content, layers, images, volumes })),
     system: room(
       (rooms) =>
         new SystemRoom({
@@ -176,6 +179,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           containers: rooms.lifecycle.containers,
           images: rooms.images,
           volumes: rooms.volumes,
+          check: rooms.check,
         }),
     ),
   });

@@ -176,6 +176,12 @@ export const catalogue: readonly Entry[] = [
     async () => (await import('./verbs/system/events.ts')).events,
   ),
   entry('System', 'system df', 'Show how much disk is used', async () => (await import('./verbs/system/df.ts')).df),
+  entry(
+    'System',
+    'system check',
+    'Read everything that is stored and hold it against the records',
+    async () => (await import('./verbs/system/check.ts')).check,
+  ),
   entry('System', 'system prune', 'Remove everything that is not used', async () => (await import('./verbs/prune.ts')).pruneSystem),
   entry('System', 'completion', 'Print a completion script for a shell', async () => (await import('./verbs/completion.ts')).completion),
 

@@ -12,7 +12,7 @@ import {
   statSync,
 } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Abortable, dataLoss, fromErrno, invalidArgument, notFound } from '@gantry/sdk';
 import { failpoint, publishFile, shortRandom, syncFolder } from '../support/index.ts';
 import { checkedDigest, digestOf } from './digest.ts';
@@ -141,6 +141,16 @@ export class Content {
   /** Unknown: nothing. */
   async remove(digest: string): Promise<void> {
     await rm(this.path(digest), { force: true });
+  }
+
+  /** Puts a damaged blob aside, for whoever wants to look at it: the name is free for a good one. */
+  async quarantine(digest: string): Promise<string> {
+    const folder = join(dirname(this.#ingest), 'quarantine');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const aside = join(folder, basename(this.path(digest)));
+    await rename(this.path(digest), aside);
+    await syncFolder(this.#blobs);
+    return aside;
   }
 
   list(): readonly string[] {

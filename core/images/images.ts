@@ -13,7 +13,7 @@ import { saveImages } from './save.ts';
 import { ImageStore } from './store.ts';
 import { tagImage } from './tag.ts';
 import type { CommitImage, ImagesOptions, Parts } from './types.ts';
-import { historyOf, viewImage } from './view.ts';
+import { historyOf, tagsOf, viewImage } from './view.ts';
 
 /** What a container is made from. */
 export interface ContainerImage {
@@ -111,13 +111,37 @@ export class ImagesRoom implements Images {
     throw withoutTransport(`cannot push ${reference}`);
   }
 
-  /** Removes blobs that crashes left: what no image, no layer and no running operation names. */
-  async collect(): Promise<void> {
-    const { content, layers, locks, store } = this.#parts;
+  /** Removes blobs that crashes left: what no image, no layer and no running operation names. Answers their digests. */
+  async collect(): Promise<readonly string[]> {
+    const { content, locks } = this.#parts;
     using _names = await locks.acquire('names');
-    for (const digest of content.list()) {
-      if (store.find(digest) === undefined && layers.images.isBlobFree(digest)) await content.remove(digest);
-    }
+    const strays = this.#strays();
+    for (const digest of strays) await content.remove(digest);
+    return strays;
+  }
+
+  ids(): readonly string[] {
+    return this.#parts.store.all().map(({ id }) => id);
+  }
+
+  /** Blobs that nobody names, at a moment when no image is being named. */
+  async strays(): Promise<readonly string[]> {
+    using _names = await this.#parts.locks.acquire('names');
+    return this.#strays();
+  }
+
+  /** Ids and names of the images that stand on a layer or are described by a blob. */
+  usersOf({ blob, chainId }: { readonly blob?: string; readonly chainId?: string }): readonly string[] {
+    const { store, layers } = this.#parts;
+    const uses = (id: string): boolean =>
+      id === blob ||
+      viewImage(this.#parts, store.get(id)).chainIds.some((each) => each === chainId || layers.images.get(each)?.blobDigest === blob);
+    return store.all().flatMap(({ id }) => (uses(id) ? [tagsOf(store.referencesOf(id))[0] ?? id] : []));
+  }
+
+  #strays(): readonly string[] {
+    const { content, layers, store } = this.#parts;
+    return content.list().filter((digest) => store.find(digest) === undefined && layers.images.isBlobFree(digest));
   }
 }
 

@@ -37,6 +37,8 @@ export class ContainerTrees implements ContainerLayers {
   readonly #mounts = new Map<string, MountState>();
   readonly #graphData = new Map<string, Readonly<Record<string, string>>>();
   readonly #mutex = new KeyedMutex();
+  /** Keys of snapshots whose rows are still to come. */
+  readonly #making = new Set<string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -61,6 +63,7 @@ export class ContainerTrees implements ContainerLayers {
     const initKey = await this.#init(topChain, driver, options);
     const row: RwLayerRow = { containerId, driver, key: containerId, initKey, topChain };
     failpoint('rw.layer');
+    using _making = this.#make(row.key);
     await graph.prepare({ key: row.key, chain: this.#chain(row), ...(quotaBytes > 0 ? { quotaBytes } : {}) }, views.context(signal));
     this.#parts.rows.addRwLayer(row);
     this.#rows.set(containerId, row);
@@ -142,6 +145,13 @@ export class ContainerTrees implements ContainerLayers {
     return new Set(mounted.flatMap(({ topChain }) => this.#parts.images.rowsOf(topChain).map(({ chainId }) => chainId)));
   }
 
+  /** Containers whose mounted root stands on this layer. */
+  usersOf(chainId: string): readonly string[] {
+    const stands = ({ topChain }: RwLayerRow): boolean =>
+      topChain !== '' && this.#parts.images.rowsOf(topChain).some((row) => row.chainId === chainId);
+    return this.all().flatMap((row) => (isMounted(this.#target(row.containerId)) && stands(row) ? [row.containerId] : []));
+  }
+
   topChain(containerId: string): string {
     return this.#row(containerId).topChain;
   }
@@ -191,6 +201,7 @@ export class ContainerTrees implements ContainerLayers {
     if (known !== undefined) return known;
     const { views, images, workers, rows } = this.#parts;
     const key = randomId();
+    using _making = this.#make(key);
     const chain = images.keysOf(topChain);
     const graph = await views.driver(driver);
     await graph.prepare({ key, chain }, views.context(signal));
@@ -202,6 +213,16 @@ export class ContainerTrees implements ContainerLayers {
     rows.addInitLayer({ topChain, driver, key });
     this.#inits.set(name, key);
     return key;
+  }
+
+  /** Whether a running operation made this snapshot. */
+  isMaking(key: string): boolean {
+    return this.#making.has(key);
+  }
+
+  #make(key: string): Disposable {
+    this.#making.add(key);
+    return { [Symbol.dispose]: () => this.#making.delete(key) };
   }
 
   /** Forgets init layers of images that are gone. */

@@ -5,6 +5,7 @@ import { KeyedMutex, randomId, undoSignal } from '../support/index.ts';
 import { chainIdsOf, maxDepth } from './chain-id.ts';
 import { EarlyLayers } from './early-layers.ts';
 import { type LayerSource, LayerUnpacking } from './layer-unpacking.ts';
+import { Mending } from './mending.ts';
 import { Settling } from './settling.ts';
 import { isFilledApart, type Missing, Stacking } from './stacking.ts';
 import type { Rootfs } from './types.ts';
@@ -41,6 +42,7 @@ export class ImageLayers {
   readonly #unpacking: LayerUnpacking;
   readonly #stacking: Stacking;
   readonly settling: Settling;
+  readonly mending: Mending;
   readonly #layers: Map<string, LayerRow>;
   /** Chains that a running operation relies on, and how often. */
   readonly #held = new Map<string, number>();
@@ -52,7 +54,10 @@ export class ImageLayers {
     this.#parts = parts;
     this.#unpacking = new LayerUnpacking(parts);
     this.#stacking = new Stacking({ ...parts, unpacking: this.#unpacking });
-    this.settling = new Settling({ ...parts, images: this, stacking: this.#stacking });
+    const { content, views, workers } = parts;
+    const keysOf = (topChain: string): readonly string[] => this.keysOf(topChain);
+    this.mending = new Mending({ content, views, workers, stacking: this.#stacking, keysOf, staged: this.#stagedKeys });
+    this.settling = new Settling({ ...parts, images: this, mending: this.mending });
     this.#layers = new Map(parts.rows.layers().map((row) => [row.chainId, row]));
   }
 
@@ -62,6 +67,11 @@ export class ImageLayers {
 
   all(): readonly LayerRow[] {
     return [...this.#layers.values()];
+  }
+
+  /** All of them, each after what it stands on. */
+  parentsFirst(): readonly LayerRow[] {
+    return this.all().toSorted((left, right) => this.#depth(left) - this.#depth(right));
   }
 
   /** What the rows say by now of whether the disk has these layers. */
@@ -196,6 +206,12 @@ export class ImageLayers {
   holdBlobs(digests: readonly string[]): Disposable {
     count(this.#heldBlobs, digests, 1);
     return { [Symbol.dispose]: () => count(this.#heldBlobs, digests, -1) };
+  }
+
+  /** Keeps a chain until disposed. */
+  holdChain(chainId: string): Disposable {
+    this.#hold([chainId]);
+    return { [Symbol.dispose]: () => this.#release([chainId]) };
   }
 
   /** Whether a running operation made this snapshot. */

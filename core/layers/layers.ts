@@ -99,18 +99,36 @@ export class Layers implements AsyncDisposable {
     }
   }
 
+  /** Of the graph drivers that records name. */
+  driverNames(): readonly string[] {
+    return [...new Set(this.#records().map(({ driver }) => driver))].toSorted();
+  }
+
+  /** Keys that this driver has and no record names, and keys of records that it has not. */
+  async compare(driverName: string): Promise<{ readonly unknown: readonly string[]; readonly missing: readonly string[] }> {
+    const driver = await this.#views.driver(driverName);
+    const there = new Set<string>();
+    for await (const { key } of driver.list({}, this.#views.context())) there.add(key);
+    const known = new Set(this.#records().flatMap((row) => (row.driver === driverName ? [row.key] : [])));
+    const isMaking = (key: string): boolean => this.images.isStaged(key) || this.containers.isMaking(key);
+    return {
+      unknown: [...there].filter((key) => !known.has(key) && !isMaking(key)),
+      missing: [...known].filter((key) => !there.has(key) && !isMaking(key)),
+    };
+  }
+
+  async removeSnapshot(driverName: string, key: string): Promise<void> {
+    const driver = await this.#views.driver(driverName);
+    await driver.remove({ key }, this.#views.context(undoSignal(60_000)));
+  }
+
+  #records(): readonly { readonly driver: string; readonly key: string }[] {
+    return [...this.images.all(), ...this.#rows.initLayers(), ...this.containers.all()];
+  }
+
   async #dropUnknown(name: string): Promise<void> {
     try {
-      const driver = await this.#views.driver(name);
-      const known = new Set(
-        [...this.images.all(), ...this.#rows.initLayers(), ...this.containers.all()]
-          .filter((row) => row.driver === name)
-          .map(({ key }) => key),
-      );
-      for await (const { key } of driver.list({}, this.#views.context())) {
-        if (known.has(key) || this.images.isStaged(key)) continue;
-        await driver.remove({ key }, this.#views.context(undoSignal(60_000)));
-      }
+      for (const key of (await this.compare(name)).unknown) await this.removeSnapshot(name, key);
     } catch (error) {
       this.#log.warn({ driver: name, error: messageOf(error) }, 'collection of snapshots failed');
     }

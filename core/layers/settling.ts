@@ -3,20 +3,18 @@ import { open } from 'node:fs/promises';
 import { type Logger, messageOf } from '@gantry/sdk';
 import { syncfsAside } from '@gantry/sdk/linux';
 import type { LayerRow, LayerRows } from '../metadata/index.ts';
-import { failpoint, undoSignal } from '../support/index.ts';
+import { failpoint } from '../support/index.ts';
 import { kernelSession } from './kernel-session.ts';
 import type { ImageLayers } from './image-layers.ts';
-import { isFilledApart, type Stacking } from './stacking.ts';
+import type { Mending } from './mending.ts';
+import { isFilledApart } from './stacking.ts';
 import type { Views } from './views.ts';
-
-import type { Content } from '../content/index.ts';
 
 interface Parts {
   readonly images: ImageLayers;
   readonly rows: LayerRows;
-  readonly content: Content;
   readonly views: Views;
-  readonly stacking: Stacking;
+  readonly mending: Mending;
   readonly log: Logger;
 }
 
@@ -102,16 +100,11 @@ export class Settling implements AsyncDisposable {
   }
 
   async #unpackAgain(row: LayerRow): Promise<void> {
-    const { views, stacking, content, images, rows, log } = this.#parts;
-    const { driver, key, chainId, blobDigest: digest } = row;
-    const chain = images.keysOf(chainId).slice(1);
+    const { images, rows, mending, log } = this.#parts;
+    const { chainId, driver } = row;
     log.info({ layer: chainId }, 'unpacking a layer again that was not on the disk yet when the power went');
     try {
-      const graph = await views.driver(driver);
-      await graph.remove({ key }, views.context(undoSignal(60_000)));
-      const source = { diffId: row.diffId, blob: { digest, path: content.path(digest), sizeBytes: content.sizeOf(digest) } };
-      await stacking.unpack([{ driver, key, chain, chainId, parent: row.parent, source, early: undefined }], {});
-      await graph.commit({ key, name: key, chain }, views.context());
+      await mending.unpackAgain(row);
       rows.markLayers([chainId], this.#session(driver));
       images.mark([chainId], this.#session(driver));
     } catch (error) {

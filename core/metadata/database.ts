@@ -59,6 +59,19 @@ export class Database implements Disposable {
     return this.#transact(work, false);
   }
 
+  /** What SQLite finds wrong with its own file; nothing: it is whole. */
+  problems(): readonly string[] {
+    const integrity = this.#connection
+      .prepare('PRAGMA integrity_check(20)')
+      .all()
+      .map((row) => String(row['integrity_check']));
+    const references = this.#connection.prepare('PRAGMA foreign_key_check').all();
+    return [
+      ...integrity.filter((line) => line !== 'ok'),
+      ...references.map((row) => `a row of ${String(row['table'])} refers to one of ${String(row['parent'])} that is not there`),
+    ];
+  }
+
   [Symbol.dispose](): void {
     this.#statements.clear();
     this.#connection.close();

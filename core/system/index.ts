@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Abortable, Logger } from '@gantry/sdk';
-import type { Containers, DiskUsage, Images, System, SystemInfo, VolumeInfo } from '@gantry/sdk/engine';
+import type { CheckOptions, CheckReport, Containers, DiskUsage, Images, System, SystemInfo, VolumeInfo } from '@gantry/sdk/engine';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import { hostFacts } from './host.ts';
@@ -21,6 +21,7 @@ export interface SystemOptions {
   readonly containers: Containers;
   readonly images: Images;
   readonly volumes: { usage(): Promise<readonly VolumeInfo[]> };
+  readonly check: { run(options: CheckOptions): Promise<CheckReport> };
   readonly log: Logger;
 }
 
@@ -75,6 +76,10 @@ export class SystemRoom implements System {
         ...runtimes.map(({ name, version: runtimeVersion }) => ({ name, version: runtimeVersion })),
       ],
     };
+  }
+
+  async check(options: CheckOptions = {}): Promise<CheckReport> {
+    return this.#options.check.run(options);
   }
 
   async diskUsage(options: Partial<Abortable> = {}): Promise<DiskUsage> {

@@ -58,6 +58,16 @@ export class VolumeRegistry {
     return record;
   }
 
+  /** Why the driver cannot show this volume; undefined when it can. */
+  async problemOf(name: string, driver: string): Promise<string | undefined> {
+    try {
+      await (await this.driver(driver)).stat({ name }, driverContext(this.#options.log));
+      return undefined;
+    } catch (error) {
+      return codeOf(error) === 'not_found' ? 'it has no such volume' : messageOf(error);
+    }
+  }
+
   /** There already with the same driver: that one. Another driver: `conflict`. */
   async create({ name, driver, options = {}, labels = {} }: CreateVolume): Promise<Made> {
     if (name === undefined || name === '') {

@@ -112,6 +112,15 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     );
   }
 
+  get count(): number {
+    return this.#registry.records.length;
+  }
+
+  /** Each record, and what keeps its driver from having the volume. */
+  async *present(): AsyncGenerator<{ readonly name: string; readonly driver: string; readonly problem: string | undefined }> {
+    for (const { name, driver } of this.#registry.records) yield { name, driver, problem: await this.#registry.problemOf(name, driver) };
+  }
+
   async ensure(
     request: CreateVolume,
   ): Promise<{ readonly name: string; readonly driver: string; readonly anonymous: boolean; readonly created: boolean }> {

@@ -1,8 +1,10 @@
-import type { Filters } from '../engine/index.ts';
+import type { CheckOptions, CheckReport, Filters } from '../engine/index.ts';
+import { dataLoss } from '../errors.ts';
 import type { Abortable } from '../types/index.ts';
 import { filtersParameter } from './filters.ts';
 import type { Http } from './http.ts';
 import { jsonLines } from './json-lines.ts';
+import { messages } from './messages.ts';
 import type { DiskUsageAnswer, EventAnswer, InfoAnswer, VersionAnswer } from './shapes.ts';
 
 export class System {
@@ -31,6 +33,16 @@ export class System {
     const { since, until, filters, signal } = query;
     const parameters = { since, until, filters: filtersParameter(filters) };
     yield* jsonLines<EventAnswer>(await this.#http.stream('GET', '/events', { query: parameters, signal }), wholeNanoseconds);
+  }
+
+  /** Gantry's own: holds everything stored against the records, and with `repair` mends what can be mended. */
+  async check({ repair = false, onProgress, signal }: CheckOptions = {}): Promise<CheckReport> {
+    const answer = await this.#http.stream('POST', '/gantry/v1/system/check', { query: { repair }, unversioned: true, signal });
+    for await (const message of messages(answer)) {
+      if (message.aux !== undefined) return message.aux as CheckReport;
+      onProgress?.(message);
+    }
+    throw dataLoss('the answer broke off before the check was over');
   }
 
   async diskUsage(): Promise<DiskUsageAnswer> {

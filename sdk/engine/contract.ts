@@ -8,7 +8,7 @@ import type { LogTime } from '../log/index.ts';
 import type { Container, Containers, SizeInfo } from './containers.ts';
 import type { Execs } from './execs.ts';
 import type { Filtered } from './filters.ts';
-import type { Image, Images } from './images.ts';
+import type { Image, Images, OnProgress } from './images.ts';
 import type { Networks } from './networks.ts';
 import type { Plugins } from './plugins.ts';
 import type { VolumeInfo, Volumes } from './volumes.ts';
@@ -60,7 +60,32 @@ export interface DiskUsage {
   readonly containers: readonly { readonly container: Container; readonly size: SizeInfo }[];
   readonly volumes: readonly VolumeInfo[];
 }
+/** Something that `System.check` found wrong. */
+export interface CheckFinding {
+  readonly kind: 'store' | 'blob' | 'layer' | 'snapshot' | 'container' | 'volume';
+  readonly id: string;
+  /** What is wrong with it, without its name: "is damaged". */
+  readonly problem: string;
+  /** Images, by name or id, that suffer. */
+  readonly usedBy: readonly string[];
+  /** What was done about it. */
+  readonly repaired?: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+export interface CheckReport {
+  /** How many of each were looked at. */
+  readonly checked: Readonly<Record<'blobs' | 'layers' | 'graphDrivers' | 'volumes', number>>;
+  readonly findings: readonly CheckFinding[];
+}
+export interface CheckOptions extends Abortable {
+  /** Mend what can be mended without losing anything. */
+  readonly repair?: boolean;
+  readonly onProgress?: OnProgress;
+}
 export interface System {
+  /** Reads all that is stored and holds it against the records. `conflict` while another check runs. */
+  check(options?: CheckOptions): Promise<CheckReport>;
   info(): Promise<SystemInfo>;
   version(): Promise<{
     readonly version: string;

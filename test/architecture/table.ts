@@ -16,6 +16,7 @@ const engine = [
   'core/logs',
   'core/lifecycle',
   'core/system',
+  'core/check',
   ...images,
 ];
 
@@ -66,6 +67,10 @@ export const rooms: Readonly<Record<string, Room>> = {
   'core/lifecycle': {
     rooms: ['core/images', 'core/networks', 'core/volumes', 'core/logs', ...images],
     because: 'the one room that brings the others together for a container; the engine wires it',
+  },
+  'core/check': {
+    rooms: ['core/content', 'core/images', 'core/layers', 'core/metadata', sdk],
+    because: 'it holds the disk against the records: it asks the rooms that keep them, and nobody who runs anything',
   },
   'core/system': {
     rooms: engine.filter((room) => room !== 'core/system'),

@@ -10,6 +10,7 @@ import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
 import { decompressed } from './decompress.ts';
 import { joined } from './entry-path.ts';
+import { fingerprint } from './fingerprint.ts';
 import { makeInitFiles } from './init-files.ts';
 import { Packer } from './packer.ts';
 import { pathStat, statAt } from './path-stat.ts';
@@ -98,6 +99,10 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     enter(target);
     await unpackAll(chunksOf(spoolFd, channel), { whiteouts: 'none' });
     return {};
+  },
+
+  fingerprint({ root }, channel) {
+    return fingerprint(root, () => channel.check());
   },
 
   sync({ fd }) {

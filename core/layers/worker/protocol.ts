@@ -1,5 +1,6 @@
 import type { Change, PathStat } from '@gantry/sdk/engine';
 import type { ErrorFacts, ErrorCode } from '@gantry/sdk';
+import type { Fingerprint } from './fingerprint.ts';
 import type { UnpackRules } from './unpacker.ts';
 
 /** What a worker can do. Descriptors are those of the process, which threads share; the asker opens and closes them. */
@@ -37,6 +38,8 @@ export interface Jobs {
     readonly job: { readonly path: string };
     readonly result: { readonly path: string; readonly digest: string; readonly sizeBytes: number };
   };
+  /** Reads a whole tree: a digest of each thing in it. */
+  readonly fingerprint: { readonly job: { readonly root: string }; readonly result: Fingerprint };
   /** Makes the stub files of an init layer. */
   readonly init: { readonly job: { readonly root: string }; readonly result: Record<string, never> };
   /** Writes the file system of an open file to its disk. */

@@ -1,7 +1,8 @@
 import type { Call } from '../../http/call.ts';
 import { infoDocument } from '../../shapes/info.ts';
 import { versionDocument } from '../../shapes/version.ts';
-import { get, head, options, type Route } from '../route.ts';
+import { get, head, options, post, type Route } from '../route.ts';
+import { check } from './check.ts';
 import { diskUsage } from './disk-usage.ts';
 import { events } from './events.ts';
 
@@ -12,6 +13,7 @@ export const systemRoutes: readonly Route[] = [
   get('/info', async (call) => call.send(infoDocument(await call.engine.system.info()))),
   get('/events', events),
   get('/system/df', diskUsage),
+  post('/gantry/v1/system/check', check),
   options('*', (call) => call.sendNothing(200)),
 ];
 

@@ -1,0 +1,1 @@
+export { StoreCheck, type StoreCheckParts } from './check.ts';
