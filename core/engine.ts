@@ -66,6 +66,7 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   cradle.drivers.start();
   opened.use(finishLater(cradle, recovered));
   opened.defer(() => recovered);
+  if (options.imageRetention !== undefined) opened.use(cradle.images.keep(options.imageRetention, options.dataRoot));
   return facade(cradle, recovered, opened.move());
 }
 

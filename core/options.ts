@@ -1,4 +1,5 @@
 import type { Logger } from '@gantry/sdk';
+import type { ImageRetention } from './images/index.ts';
 import type { PluginPolicy } from './plugin-host/index.ts';
 
 /** Everything an engine can be told; all of it has a default. */
@@ -30,6 +31,8 @@ export interface EngineOptions {
   readonly defaultRuntime?: string;
   /** Further OCI runtimes by name. */
   readonly runtimes?: Readonly<Record<string, { readonly path: string; readonly runtimeArgs?: readonly string[] }>>;
+  /** When images that no container uses are removed; default: never. */
+  readonly imageRetention?: ImageRetention;
   /** Labels of the engine, "key=value". */
   readonly labels?: readonly string[];
   /** DNS servers, search domains and options for containers that name none. */

@@ -27,6 +27,8 @@ export interface DaemonOptions {
   readonly authorizationPlugins: readonly string[];
   readonly storageDriver?: string;
   readonly storageOptions: Readonly<Record<string, string>>;
+  /** When images that no container uses are removed. */
+  readonly imageRetention?: { readonly unusedForMs?: number; readonly aboveDiskPercent?: number };
   readonly logDriver?: string;
   readonly logOptions: Readonly<Record<string, string>>;
   readonly defaultRuntime?: string;

@@ -9,10 +9,12 @@ import { loadImages } from './load.ts';
 import { pruneImages } from './prune.ts';
 import { parseReference } from './reference.ts';
 import { removeImage } from './remove.ts';
+import { keepSwept } from './retention.ts';
 import { saveImages } from './save.ts';
 import { ImageStore } from './store.ts';
 import { tagImage } from './tag.ts';
 import type { CommitImage, ImagesOptions, Parts } from './types.ts';
+import { type ImageRetention, removeUnused } from './unused.ts';
 import { historyOf, tagsOf, viewImage } from './view.ts';
 
 /** What a container is made from. */
@@ -29,6 +31,11 @@ export class ImagesRoom implements Images {
 
   constructor({ database, ...options }: ImagesOptions) {
     this.#parts = { ...options, store: new ImageStore({ database, ...options }), locks: new KeyedMutex() };
+  }
+
+  /** Of all layers, each once, also those that only containers still use. */
+  get layersSizeBytes(): number {
+    return this.#parts.layers.images.all().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   get count(): number {
@@ -109,6 +116,18 @@ export class ImagesRoom implements Images {
   async push(reference: string): Promise<void> {
     this.#parts.store.resolve(reference);
     throw withoutTransport(`cannot push ${reference}`);
+  }
+
+  /** A container was made from it, or removed: which of the unused went unused for longest depends on that. */
+  used(id: string): void {
+    this.#parts.store.use(id, Date.now());
+  }
+
+  /** Sweeps away, while it lives, what retention no longer keeps. */
+  keep(retention: ImageRetention, dataRoot: string): AsyncDisposable {
+    const { events, log } = this.#parts;
+    const sweep = (signal: AbortSignal) => removeUnused(this.#parts, retention, { dataRoot, nowMs: Date.now(), signal });
+    return keepSwept({ events, sweep, log });
   }
 
   /** Removes blobs that crashes left: what no image, no layer and no running operation names. Answers their digests. */

@@ -1,3 +1,4 @@
 export { applyChanges } from './config/changes.ts';
 export { ImagesRoom } from './images.ts';
 export type { ImageUser } from './types.ts';
+export type { ImageRetention } from './unused.ts';

@@ -133,7 +133,7 @@ function rowOf(
     readonly taggedAt: string | undefined;
   },
 ): ImageRow {
-  const row = known ?? { id, parent, topChain, isBuiltHere, lastTagged: '', addedMs: Date.now() };
+  const row = known ?? { id, parent, topChain, isBuiltHere, lastTagged: '', addedMs: Date.now(), usedMs: 0 };
   const lastTagged = taggedAt !== undefined && references.length > 0 ? taggedAt : row.lastTagged;
   return isBuiltHere ? { ...row, parent, isBuiltHere, lastTagged } : { ...row, lastTagged };
 }

@@ -116,6 +116,15 @@ export class ImageStore {
     for (const id of change.remove ?? []) this.#forget(id);
   }
 
+  /** A container was made from it, or removed. */
+  use(id: string, usedMs: number): void {
+    const row = this.#images.get(id);
+    if (row === undefined) return;
+    this.#images.set(id, { ...row, usedMs });
+    // Who makes many containers is not kept waiting for each.
+    if (usedMs - row.usedMs > 60_000) this.#rows.use(id, usedMs);
+  }
+
   #startingWith(given: string): readonly ImageRow[] {
     const prefix = `sha256:${given.replace(/^sha256:/, '')}`;
     return /^sha256:[0-9a-f]+$/.test(prefix) ? this.all().filter(({ id }) => id.startsWith(prefix)) : [];

@@ -23,6 +23,8 @@ export interface ContainerImages {
   resolve(reference: string): ContainerImage;
   /** Ids of this image and of all that were built on it; none when it is unknown. */
   descendantsOf(reference: string): ReadonlySet<string>;
+  /** A container was made from it, or removed; unknown: nothing. */
+  used(imageId: string): void;
   /** The image's tree, read-only, until it is disposed. */
   mount(reference: string, options?: Abortable): Promise<Rootfs>;
   /** An image from the container's changes. The container is paused, if it was to be, by the caller. */

@@ -12,6 +12,8 @@ export interface ImageRow {
   /** When a name was last given to it by hand: RFC 3339, or ''. */
   readonly lastTagged: string;
   readonly addedMs: number;
+  /** When a container was last made from it, or the last one removed; 0: never. */
+  readonly usedMs: number;
 }
 export interface NamedImageRow extends ImageRow {
   /** Canonical references. */
@@ -51,6 +53,11 @@ export class ImageRows {
     );
   }
 
+  /** Not waiting for the disk: it only decides which of the unused goes first. */
+  use(id: string, usedMs: number): void {
+    this.#database.relaxed(() => this.#database.run('UPDATE images SET used = ? WHERE id = ?', usedMs, id));
+  }
+
   /** Its references go with it. */
   remove(id: string): void {
     this.#database.run('DELETE FROM images WHERE id = ?', id);
@@ -81,6 +88,7 @@ function imageOf(row: Row): ImageRow & { readonly references: string[] } {
     isBuiltHere: row['built_here'] === 1,
     lastTagged: String(row['last_tagged']),
     addedMs: Number(row['added']),
+    usedMs: Number(row['used']),
     references: [],
   };
 }

@@ -80,5 +80,6 @@ export const migrations: readonly string[] = [
   `,
   `
   ALTER TABLE layers ADD COLUMN unsettled TEXT;
+  ALTER TABLE images ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
   `,
 ];

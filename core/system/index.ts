@@ -19,7 +19,7 @@ export interface SystemOptions {
   readonly drivers: Drivers;
   readonly events: EventBus;
   readonly containers: Containers;
-  readonly images: Images;
+  readonly images: Images & { readonly layersSizeBytes: number };
   readonly volumes: { usage(): Promise<readonly VolumeInfo[]> };
   readonly check: { run(options: CheckOptions): Promise<CheckReport> };
   readonly log: Logger;
@@ -90,7 +90,7 @@ export class SystemRoom implements System {
       Promise.all(containers.list({ all: true }).map(async (container) => ({ container, size: await containers.size(container.id) }))),
     ]);
     options.signal?.throwIfAborted();
-    return { layersSizeBytes: layersSize(imageList), images: imageList, containers: sizes, volumes: volumeList };
+    return { layersSizeBytes: images.layersSizeBytes, images: imageList, containers: sizes, volumes: volumeList };
   }
 
   #containerCounts(): SystemInfo['containers'] {
@@ -132,16 +132,4 @@ function securityOptions(cgroupVersion: 1 | 2): readonly string[] {
     'name=seccomp,profile=builtin',
     ...(cgroupVersion === 2 ? ['name=cgroupns'] : []),
   ];
-}
-
-/** Layers that images share count once: what an image shares is counted by chain. */
-function layersSize(images: DiskUsage['images']): number {
-  const counted = new Set<string>();
-  let sum = 0;
-  for (const image of images) {
-    if (image.chainIds.every((chainId) => counted.has(chainId))) continue;
-    sum += image.chainIds.some((chainId) => counted.has(chainId)) ? Math.max(0, image.sizeBytes - image.sharedSizeBytes) : image.sizeBytes;
-    for (const chainId of image.chainIds) counted.add(chainId);
-  }
-  return sum;
 }

@@ -63,6 +63,8 @@ export class TestImages implements ContainerImages {
     return new Set(image ? [image.id] : []);
   }
 
+  used(): void {}
+
   mount(reference: string) {
     return this.#parts.layers.images.show(this.resolve(reference).chainIds.at(-1) ?? '');
   }

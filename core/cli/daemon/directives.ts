@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseIp } from '../parse/address.ts';
+import { parseDuration } from '../parse/duration.ts';
 import { parseInteger } from '../parse/integer.ts';
 import { parseAssignment } from '../parse/key-value.ts';
 import { refuse } from '../parse/refuse.ts';
@@ -99,6 +100,20 @@ export const directives: readonly Directive[] = [
     parse: checked(parseAssignment),
     description: 'Option of the graph driver',
     ignored: notYet,
+  },
+  {
+    key: 'collect-unused-after',
+    flags: '--collect-unused-after <duration>',
+    kind: 'text',
+    parse: checked(parseDuration),
+    description: 'Remove images that no container used for so long, e.g. 168h (default: never)',
+  },
+  {
+    key: 'collect-above',
+    flags: '--collect-above <percent>',
+    kind: 'number',
+    parse: parseInteger(1, 99),
+    description: 'Remove unused images, the longest unused first, while the disk is fuller than this (default: never)',
   },
   {
     key: 'log-driver',

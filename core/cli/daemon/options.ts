@@ -1,5 +1,6 @@
 import { invalidArgument } from '@gantry/sdk/errors';
 import type { DaemonOptions } from '../daemon-options.ts';
+import { parseDuration } from '../parse/duration.ts';
 import { directives } from './directives.ts';
 
 /** Settings by directive, which are checked already, as one typed object with the defaults in place. */
@@ -33,6 +34,7 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     ...optional('pidfile', textOf(settings, 'pidfile')),
     ...optional('idleExitSeconds', numberOf(settings, 'idle-exit')),
     ...optional('storageDriver', textOf(settings, 'storage-driver')),
+    ...optional('imageRetention', retentionOf(settings)),
     ...optional('logDriver', textOf(settings, 'log-driver')),
     ...optional('defaultRuntime', textOf(settings, 'default-runtime')),
     ...optional('publishAddress', textOf(settings, 'ip')),
@@ -42,6 +44,16 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
 }
 
 type Settings = ReadonlyMap<string, unknown>;
+
+function retentionOf(settings: Settings): DaemonOptions['imageRetention'] {
+  const after = textOf(settings, 'collect-unused-after');
+  const aboveDiskPercent = numberOf(settings, 'collect-above');
+  if (after === undefined && aboveDiskPercent === undefined) return undefined;
+  return {
+    ...optional('unusedForMs', after === undefined ? undefined : parseDuration(after) / 1e6),
+    ...optional('aboveDiskPercent', aboveDiskPercent),
+  };
+}
 
 function textOf(settings: Settings, key: string): string | undefined {
   const setting = settings.get(key);

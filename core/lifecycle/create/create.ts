@@ -38,6 +38,7 @@ export async function createContainer(
   failpoint('create.meta.txn');
   const entry = room.store.insert(id, name, document);
   undo.move();
+  images.used(image.id);
   announceCreate(room, entry);
   return { id, warnings: checked.warnings };
 }

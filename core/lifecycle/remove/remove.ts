@@ -42,6 +42,7 @@ async function removeLocked(room: Room, entry: Entry, withVolumes: boolean): Pro
   failpoint('remove.intent.removing');
   room.store.remove(entry, { withVolumes });
   failpoint('remove.meta.txn');
+  room.parts.images.used(entry.document.imageId);
   await removeRemains(room, entry, { withVolumes }).catch((error: unknown) => {
     room.parts.log.warn(
       { container: entry.id, err: error },
