@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from '@gantry/sdk/client';
 import { busyboxImage } from '../support/busybox.ts';
 import { census, describe, difference } from '../support/census.ts';
 import type { Census } from '../support/census.ts';
@@ -79,8 +80,12 @@ class Bench {
     );
     await this.#death(doomed, failpoint);
     if (this.#disk !== undefined) await cutPower(doomed, this.#disk);
-    const { api } = await this.#start();
+    const { api, places } = await this.#start();
     await eventually(() => operation.check(api, { acknowledged }));
+    await eventually(async () => {
+      const { findings } = await connect({ host: `unix://${places.socketPath}` }).system.check();
+      assert.deepEqual(findings, [], 'what is stored is not what the records say');
+    });
     await operation.ask(api);
     await eventually(() => operation.check(api, { acknowledged: true }));
     await operation.clean(api);
