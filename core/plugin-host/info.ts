@@ -1,0 +1,45 @@
+import type { PluginInfo } from '@gantry/sdk/engine';
+import { readDockerConfig } from '../plugin-install/index.ts';
+import type { Generation } from './generation.ts';
+import type { Output } from './output.ts';
+import type { PluginRecord } from './record.ts';
+import type { Status } from './status.ts';
+
+export interface Running {
+  readonly record: PluginRecord;
+  readonly status: Status;
+  readonly output: Output;
+  readonly generation: Generation | undefined;
+  /** Of the last generation; 0 before the first. */
+  readonly number: number;
+  readonly restarts: number;
+}
+
+/** What users see of one plugin: of secrets their names alone. */
+export function infoOf({ record, status, output, generation, number, restarts }: Running): Omit<PluginInfo, 'shadowed' | 'privileges'> {
+  const { version, description = '', provides } = record.manifest;
+  const { problem: error, failure } = status;
+  return {
+    id: record.id,
+    name: record.name,
+    version,
+    description,
+    source: record.source,
+    builtIn: record.builtIn,
+    placement: record.placement,
+    enabled: record.enabled,
+    state: status.state,
+    ...(error === undefined ? {} : { error }),
+    ...(failure?.hint === undefined ? {} : { hint: failure.hint }),
+    provides: provides.map(({ contract, drivers, features = [] }) => ({ contract, drivers, features })),
+    settings: record.settings,
+    secrets: Object.keys(record.secrets),
+    ...(number === 0 ? {} : { generation: generation?.number ?? number }),
+    ...(generation?.link.pid === undefined ? {} : { pid: generation.link.pid }),
+    ...(generation === undefined ? {} : { startedInMs: generation.startedInMs, startedAt: generation.startedAt }),
+    restarts,
+    ...(record.previous === undefined ? {} : { previousVersion: record.previous.manifest.version }),
+    output: output.tail(20),
+    ...(record.dockerConfig === undefined ? {} : { dockerConfig: readDockerConfig(record.dockerConfig) }),
+  };
+}
