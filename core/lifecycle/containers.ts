@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { codeOf, invalidArgument } from '@gantry/sdk';
 import type { Abortable } from '@gantry/sdk';
 import type {
   Attached,
@@ -135,6 +135,18 @@ export class LiveContainers implements Containers {
 
   size(container: string): ReturnType<Containers['size']> {
     return this.#with(container, (entry) => this.#files.size(entry));
+  }
+
+  async sizes(containers: readonly Container[]): ReturnType<Containers['sizes']> {
+    const sized = containers.map(async (container) => {
+      try {
+        return [{ container, size: await this.size(container.id) }];
+      } catch (error) {
+        if (codeOf(error) === 'not_found') return []; // removed meanwhile
+        throw error;
+      }
+    });
+    return (await Promise.all(sized)).flat();
   }
 
   changes(container: string): ReturnType<Containers['changes']> {

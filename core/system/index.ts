@@ -84,11 +84,7 @@ export class SystemRoom implements System {
 
   async diskUsage(options: Partial<Abortable> = {}): Promise<DiskUsage> {
     const { containers, images, volumes } = this.#options;
-    const [imageList, volumeList, sizes] = await Promise.all([
-      images.list({ sharedSize: true }),
-      volumes.usage(),
-      Promise.all(containers.list({ all: true }).map(async (container) => ({ container, size: await containers.size(container.id) }))),
-    ]);
+    const [imageList, volumeList, sizes] = await Promise.all([images.list({ sharedSize: true }), volumes.usage(), sizesOf(containers)]);
     options.signal?.throwIfAborted();
     return { layersSizeBytes: images.layersSizeBytes, images: imageList, containers: sizes, volumes: volumeList };
   }

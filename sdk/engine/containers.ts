@@ -213,6 +213,8 @@ export interface Containers {
   /** Counts every change of any container; equal revisions mean equal lists. */
   readonly revision: number;
   size(container: string): Promise<SizeInfo>;
+  /** Of those of a list that are still there. */
+  sizes(containers: readonly Container[]): Promise<readonly { readonly container: Container; readonly size: SizeInfo }[]>;
   /** `not_modified` when it runs already. */
   start(container: string, options?: { readonly detachKeys?: string }): Promise<void>;
   /** `not_modified` when it does not run. `timeoutSeconds` -1: wait for ever. */

@@ -82,6 +82,9 @@ export class MemoryContainers implements Containers {
     return this.find(text).document;
   }
 
+  sizes: Containers['sizes'] = async (containers) =>
+    Promise.all(containers.map(async (container) => ({ container, size: await this.size(container.id) })));
+
   size: Containers['size'] = async (text) => {
     this.find(text);
     return { rw: 17, rootFs: 4_711 };

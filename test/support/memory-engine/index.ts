@@ -34,7 +34,7 @@ export function memoryEngine(): MemoryEngine {
       diskUsage: async () => ({
         layersSizeBytes: 4_711,
         images: await images.list({}),
-        containers: containers.list({ all: true }).map((container) => ({ container, size: { rw: 17, rootFs: 4_711 } })),
+        containers: await containers.sizes(containers.list({ all: true })),
         volumes: (await volumes.list({})).volumes.map((volume) => ({ ...volume, usage: { sizeBytes: 5, refCount: 0 } })),
       }),
     },

@@ -44,10 +44,8 @@ function remember(engine: Engine, key: string, cached: Cached): void {
 
 async function listWithSizes(call: Call): Promise<void> {
   const { engine, version } = call;
-  const summaries = select(call).map(async (container) =>
-    containerSummary(container, { engine, version, nowMs: Date.now(), size: await engine.containers.size(container.id) }),
-  );
-  call.send(await Promise.all(summaries));
+  const found = await engine.containers.sizes(select(call));
+  call.send(found.map(({ container, size }) => containerSummary(container, { engine, version, nowMs: Date.now(), size })));
 }
 
 function select({ engine, query }: Call): readonly Container[] {
