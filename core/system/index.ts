@@ -84,7 +84,11 @@ export class SystemRoom implements System {
 
   async diskUsage(options: Partial<Abortable> = {}): Promise<DiskUsage> {
     const { containers, images, volumes } = this.#options;
-    const [imageList, volumeList, sizes] = await Promise.all([images.list({ sharedSize: true }), volumes.usage(), sizesOf(containers)]);
+    const [imageList, volumeList, sizes] = await Promise.all([
+      images.list({ sharedSize: true }),
+      volumes.usage(),
+      containers.sizes(containers.list({ all: true })),
+    ]);
     options.signal?.throwIfAborted();
     return { layersSizeBytes: images.layersSizeBytes, images: imageList, containers: sizes, volumes: volumeList };
   }
