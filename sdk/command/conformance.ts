@@ -9,6 +9,7 @@ import {
   runConformance,
 } from '../conformance/index.ts';
 import { invalidArgument } from '../errors.ts';
+import { checkEntry } from './entry.ts';
 import { inOwnNamespaces } from './own-namespaces.ts';
 import { type Report, reports } from './report.ts';
 import type { Command } from './main.ts';
@@ -51,8 +52,9 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
     const report = reports[values.report] ?? unknownReport(values.report);
     const placements = values.placement?.split(',').map(placementOf);
     const only = (values.only ?? []).flatMap((pattern) => pattern.split(','));
+    if (positionals.length > 1) throw invalidArgument(`one plugin at a time: ${positionals.slice(1).join(' ')} is too much`);
     const dir = resolve(positionals[0] ?? '.');
-    readManifest(dir);
+    const manifest = readManifest(dir);
     const inside = values.mounts ? inOwnNamespaces() : undefined;
     if (inside !== undefined) return inside;
     const world = values.mounts ? mountingWorld : {};
@@ -60,6 +62,7 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
     if (cases.length === 0)
       throw invalidArgument(`no case is named like ${only.join(', ')}`, { hint: 'gantry-sdk conformance --list names them' });
     if (values.list === true) return print(`${cases.map(({ driver, id }) => `${driver} ${id}`).join('\n')}\n`);
+    checkEntry(dir, manifest);
     return tell(report, runConformance(cases));
   },
 };

@@ -1,3 +1,4 @@
+import { folderNote } from './folder-volumes.ts';
 import type { Language } from './plan.ts';
 import { servedByItself, standaloneFiles } from './standalone.ts';
 
@@ -11,6 +12,7 @@ export const go: Language = {
     devDependencies: { '@bufbuild/buf': '1.75.0' },
     files: ['driver'],
   },
+  note: folderNote,
   guide: () => [
     ['volume.go', 'the driver: change this'],
     ['main.go', 'what every plugin serves: start, handshake, end'],

@@ -21,6 +21,8 @@ export interface Language {
   readonly packageJson: PackageFacts;
   /** What each file is for, in the order to read them. */
   readonly guide: (plan: Plan) => readonly (readonly [file: string, what: string])[];
+  /** What else its author should know at once. */
+  readonly note?: string;
   /** Made by its tools: not for git. */
   readonly ignored?: readonly string[];
   /** What CI installs before npm does. */

@@ -1,3 +1,4 @@
+import { folderNote } from './folder-volumes.ts';
 import type { Language } from './plan.ts';
 import { servedByItself, standaloneFiles } from './standalone.ts';
 
@@ -11,6 +12,7 @@ export const python: Language = {
     scripts: { build: './build.sh', test: './build.sh && gantry-sdk conformance .' },
     files: ['*.py', 'gen', 'lib'],
   },
+  note: folderNote,
   guide: () => [
     ['volume.py', 'the driver: change this'],
     ['main.py', 'what every plugin serves: start, handshake, end'],

@@ -4,7 +4,7 @@ import { samples } from './samples.ts';
 /** From the first change to the first user. */
 export function readme(plan: Plan, language: Language): string {
   const { name, kind } = plan;
-  const { packageJson, guide, title } = language;
+  const { packageJson, guide, note, title } = language;
   const isBuilt = packageJson.scripts['build'] !== undefined;
   const rows = [
     ...guide(plan),
@@ -17,7 +17,7 @@ A ${kind} driver for Gantry, in ${title}.
 | | |
 | --- | --- |
 ${rows.map(([file, what]) => `| \`${file}\` | ${what} |`).join('\n')}
-
+${note === undefined ? '' : `\n${note}\n`}
 ## Change it, prove it, try it
 
 \`\`\`sh

@@ -1,3 +1,4 @@
+import { folderNote, folderPrivileges } from './folder-volumes.ts';
 import { moduleGuide, moduleScripts, moduleTest, ofModule } from './javascript.ts';
 import type { Language } from './plan.ts';
 
@@ -7,8 +8,9 @@ const description = 'A volume driver as a shell script.';
 export const shell: Language = {
   title: 'shell',
   kinds: ['volume'],
-  manifest: () => ({ description, ...ofModule('main.js') }),
+  manifest: () => ({ description, ...ofModule('main.js'), privileges: folderPrivileges }),
   packageJson: { scripts: moduleScripts('main.test.js') },
+  note: folderNote,
   guide: () => [
     ['driver', 'the driver: change this. Started once per call, so any language serves'],
     ...moduleGuide('main.js', 'main.test.js').map(([file, what]) => [file, file === 'main.js' ? 'its name and options' : what] as const),
@@ -19,7 +21,14 @@ export const shell: Language = {
       text: `import { script } from '@gantry/sdk/author';
 
 // ./driver METHOD is run for each call, in whatever language it is written.
-export default script({ kind: 'volume', name: '${plan.name}', description: '${description}', dir: import.meta.dirname });
+export default script({
+  kind: 'volume',
+  name: '${plan.name}',
+  description: '${description}',
+  // Containers write as whom they like, and who removes a volume removes that too.
+  privileges: { user: 'root', capabilities: ['CAP_DAC_OVERRIDE', 'CAP_FOWNER'] },
+  dir: import.meta.dirname,
+});
 `,
     },
     'main.test.js': { text: moduleTest(plan, 'main.js') },

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../manifest.ts';
+import { folderPrivileges } from './folder-volumes.ts';
 import type { Files, Plan } from './plan.ts';
 import { protoFiles } from './protos.ts';
 
@@ -10,6 +11,7 @@ export function servedByItself({ kind }: Plan, title: string, exec: readonly str
     description: `A ${kind} driver in ${title}.`,
     entry: { exec },
     placement: ['process'],
+    ...(kind === 'volume' ? { privileges: folderPrivileges } : {}),
     options: { [kind]: { type: 'object', properties: {}, additionalProperties: false } },
   };
 }
