@@ -2,13 +2,14 @@ import { folderNote, folderPrivileges } from './folder-volumes.ts';
 import { moduleGuide, moduleScripts, moduleTest, ofModule } from './javascript.ts';
 import type { Language } from './plan.ts';
 
+const noOptions = { volume: { type: 'object', properties: {}, required: [], additionalProperties: false } };
 const description = 'A volume driver as a shell script.';
 
 /** A driver as a program: main.js says what it is, `driver` is asked once per call. */
 export const shell: Language = {
   title: 'shell',
   kinds: ['volume'],
-  manifest: () => ({ description, ...ofModule('main.js'), privileges: folderPrivileges }),
+  manifest: () => ({ description, ...ofModule('main.js'), options: noOptions, privileges: folderPrivileges }),
   packageJson: { scripts: moduleScripts('main.test.js') },
   note: folderNote,
   guide: () => [
@@ -25,6 +26,8 @@ export default script({
   kind: 'volume',
   name: '${plan.name}',
   description: '${description}',
+  // What users may give with -o: { size: t.String() } would be GANTRY_OPTION_SIZE. Anything else is refused by name.
+  options: {},
   // Containers write as whom they like, and who removes a volume removes that too.
   privileges: { user: 'root', capabilities: ['CAP_DAC_OVERRIDE', 'CAP_FOWNER'] },
   dir: import.meta.dirname,

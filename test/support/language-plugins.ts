@@ -36,7 +36,7 @@ export function builtPlugin(lang: (typeof builtLanguages)[number], name: string 
     const made = join(cache, digestOf(dir, files));
     if (!existsSync(made)) {
       const path = `${join(top, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`;
-      execFileSync('./build.sh', { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env, PATH: path } });
+      execFileSync('sh', ['build.sh'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env, PATH: path } });
       publish(making, made);
     }
     return { dir: join(made, 'plugin') };
