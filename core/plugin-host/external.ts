@@ -1,9 +1,8 @@
 import { chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HostContext, type Logger, type Manifest, unavailable } from '@gantry/sdk';
-import { connectGrpc, Dispatcher, hostServiceOf, type PluginService, remote, serveGrpc } from '@gantry/sdk/rpc';
+import { connectGrpc, Dispatcher, handshake, hostServiceOf, type PluginService, remote, serveGrpc } from '@gantry/sdk/rpc';
 import { driverContext } from '../drivers/index.ts';
-import { handshake } from './handshake.ts';
 import type { Ending, Link } from './link.ts';
 import { linkOver } from './remote-link.ts';
 

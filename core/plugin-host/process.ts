@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { type HostContext, invalidArgument, type Logger, type Privileges, unavailable } from '@gantry/sdk';
 import type { PluginLine } from '@gantry/sdk/engine';
-import { connectGrpc, Dispatcher, hostServiceOf, type PluginService, remote, serveGrpc, type Wire } from '@gantry/sdk/rpc';
+import { connectGrpc, Dispatcher, handshake, hostServiceOf, type PluginService, remote, serveGrpc, type Wire } from '@gantry/sdk/rpc';
+import { environmentOf, isGreeting, moduleProgram, programOf } from '@gantry/sdk/serve/start';
 import { driverContext } from '../drivers/index.ts';
 import { launch, type Launched, type LaunchExit } from '../plugin-launch/index.ts';
-import { handshake } from './handshake.ts';
 import type { Ending, Link } from './link.ts';
 import type { Output } from './output.ts';
 import type { Version } from './record.ts';
@@ -26,13 +25,13 @@ export interface ProcessStart {
   readonly signal: AbortSignal;
 }
 
-/** The program that serves a Node module, and what it needs to read: the checkout or the package that this file is in. */
-const serveProgram = fileURLToPath(new URL('../../sdk/serve/process.ts', import.meta.url));
-const ownFiles = join(dirname(serveProgram), '../..');
+/** What the program that serves a Node module needs to read: the checkout or the package that it is in. */
+const ownFiles = join(dirname(moduleProgram), '../..');
 
 /** A plugin in a process of its own, confined to what it was granted. Its sockets are in a folder of this start alone. */
 export async function startProcess(start: ProcessStart): Promise<Link> {
   const { version, instance, engineVersion, host, log, output, signal } = start;
+  const { dir, manifest } = version;
   await using undo = new AsyncDisposableStack();
   const folder = makeFolder(start);
   undo.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -49,7 +48,13 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
   const said = new Greeting(output);
   const launched = undo.use(
     await launch(
-      { ...programOf(start), env: environment(start, { token, socket, hostSocket }), onLine: said.onLine, ...confinement(start) },
+      {
+        argv: programOf(dir, manifest),
+        cwd: dir,
+        env: environmentOf({ socket, hostSocket, token, instance, dataDir: host.dataDir, runDir: host.runDir }),
+        onLine: said.onLine,
+        ...confinement(start),
+      },
       { signal },
     ),
   );
@@ -58,7 +63,7 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
   const wire = await connected(connectGrpc(`unix://${socket}`, { connectTimeoutMs: 5_000 }), gaveUp);
   undo.defer(() => wire.close());
   const service = remote<PluginService>(wire, 'plugin');
-  await handshake(service, { manifest: version.manifest, token, instance, engineVersion, ctx: driverContext(log, signal) });
+  await handshake(service, { manifest, token, instance, engineVersion, ctx: driverContext(log, signal) });
   const calls = undo.adopt(await sessionOr(wire, service, { handler: hostHandler, log, onLost: () => void launched.killAll() }), (opened) =>
     opened.close(),
   );
@@ -100,33 +105,6 @@ function makeFolder({ host, instance, uid }: ProcessStart): string {
     chownSync(path, uid, uid);
   }
   return folder;
-}
-
-function programOf({ version: { dir, manifest } }: ProcessStart) {
-  const { node, exec } = manifest.entry;
-  if (node !== undefined) return { argv: [process.execPath, '--disable-warning=ExperimentalWarning', serveProgram, dir], cwd: dir };
-  const [program = '', ...rest] = exec ?? [];
-  if (program === '') throw invalidArgument(`plugin ${manifest.name} has neither entry.node nor entry.exec`);
-  return { argv: [isAbsolute(program) ? program : join(dir, program), ...rest], cwd: dir };
-}
-
-function environment(
-  { host, instance }: ProcessStart,
-  { token, socket, hostSocket }: { readonly token: string; readonly socket: string; readonly hostSocket: string },
-) {
-  return {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-    GANTRY_PLUGIN: '1',
-    GANTRY_PLUGIN_BOOTSTRAP: '1',
-    GANTRY_PLUGIN_ENDPOINT: `unix://${socket}`,
-    GANTRY_HOST_ENDPOINT: `unix://${hostSocket}`,
-    GANTRY_PLUGIN_TOKEN: token,
-    GANTRY_PLUGIN_INSTANCE: instance,
-    GANTRY_DATA_DIR: host.dataDir,
-    GANTRY_RUN_DIR: host.runDir,
-    // Its own: what it writes there runs in itself alone.
-    NODE_COMPILE_CACHE: join(host.runDir, 'cache'),
-  };
 }
 
 function confinement({ version: { dir, manifest }, instance, host, uid, cgroupParent }: ProcessStart) {
@@ -174,7 +152,7 @@ class Greeting {
     this.onLine = (line) => {
       if (line.source !== 'stdout' || !isFirst) return output.add(line);
       isFirst = false;
-      if (line.line.startsWith('GANTRY-PLUGIN 1 {')) return resolve();
+      if (isGreeting(line.line)) return resolve();
       output.add(line);
       reject(
         unavailable(`its first line on stdout is ${JSON.stringify(line.line.slice(0, 80))}, not "GANTRY-PLUGIN 1 {…}"`, {

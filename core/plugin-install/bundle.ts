@@ -8,7 +8,7 @@ import { createGzip } from 'node:zlib';
 import { type Abortable, invalidArgument, type Manifest } from '@gantry/sdk';
 import type { Descriptor } from '@gantry/sdk/transport';
 import { mediaTypes } from './artifact.ts';
-import { finishCodeFolder, isLeftOut } from './code-folder.ts';
+import { finishCodeFolder, leftOutOf } from './code-folder.ts';
 import { readDockerConfig } from './docker/config.ts';
 import { parseObject, readDocument } from './documents.ts';
 import type { Staging } from './staging.ts';
@@ -42,7 +42,7 @@ export async function isDockerFolder(dir: string): Promise<boolean> {
 export async function hardenedCopy(
   dir: string,
   staging: Staging,
-  { isDocker, skip = isLeftOut, signal }: { readonly isDocker: boolean; readonly skip?: (path: string) => boolean } & Abortable,
+  { isDocker, skip = leftOutOf(dir), signal }: { readonly isDocker: boolean; readonly skip?: (path: string) => boolean } & Abortable,
 ): Promise<string> {
   if (isDocker && (await isHardened(dir))) return dir;
   await copyTree(dir, staging.tree, { ...(isDocker ? {} : { skip }), signal });

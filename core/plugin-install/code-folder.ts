@@ -2,13 +2,15 @@ import { realpath, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { type Abortable, invalidArgument, type Manifest, notFound } from '@gantry/sdk';
+import { developmentPackages } from '../support/index.ts';
 import { manifestName, readManifest, writeManifest } from './documents.ts';
 import { copyTree, harden, treeDigest } from './tree.ts';
 import { failure } from './failure.ts';
 
-/** Not part of a plugin: history, and the SDK, which is always the engine's own. */
-export function isLeftOut(path: string): boolean {
-  return path === '.git' || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
+/** What is in the folder and not part of the plugin: history, what npm installed for its authors alone, and the SDK, which is always the engine's own. */
+export function leftOutOf(folder: string): (path: string) => boolean {
+  const development = developmentPackages(folder);
+  return (path) => path === '.git' || development.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
 }
 
 /** What a folder with code is, without copying it. */
@@ -19,7 +21,7 @@ export async function inspectCodeFolder(
   await checkFolder(path);
   const manifest = await readManifest(path);
   await checkEntry(path, manifest);
-  return { manifest, digest: await treeDigest(path, { skip: isLeftOut, ...options }) };
+  return { manifest, digest: await treeDigest(path, { skip: leftOutOf(path), ...options }) };
 }
 
 /** Copies a folder with code into an empty one and makes it read-only. */
@@ -30,7 +32,7 @@ export async function copyCodeFolder(
 ): Promise<{ readonly manifest: Manifest; readonly digest: string }> {
   await checkFolder(path);
   try {
-    await copyTree(path, tree, { skip: isLeftOut, ...options });
+    await copyTree(path, tree, { skip: leftOutOf(path), ...options });
   } catch (error) {
     throw failure(error, `copy ${path}`);
   }

@@ -3,7 +3,7 @@ import { cp, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Abortable, conflict, type Manifest, notImplemented } from '@gantry/sdk';
 import { bundleOf, hardenedCopy, isDockerFolder, packLayer } from './bundle.ts';
-import { isLeftOut } from './code-folder.ts';
+import { leftOutOf } from './code-folder.ts';
 import { Staging } from './staging.ts';
 import { copyTree, harden, settleFile } from './tree.ts';
 import type { Trees } from './types.ts';
@@ -36,6 +36,7 @@ interface Facts {
 
 async function packNpm({ dir, staging, trees, signal }: Work, { isDocker }: Facts): Promise<string> {
   if (isDocker) throw conflict('a Docker plugin is a file system, not an npm package', { hint: 'pack it as oci or docker' });
+  const isLeftOut = leftOutOf(dir);
   const tree = await hardenedCopy(dir, staging, { isDocker, signal, skip: (path) => isLeftOut(path) || path === 'node_modules' });
   if (!existsSync(join(tree, 'package.json'))) {
     const { name, version, description } = JSON.parse(await readFile(join(tree, 'gantry-plugin.json'), 'utf8')) as Manifest;

@@ -9,6 +9,7 @@ import {
   runConformance,
 } from '../conformance/index.ts';
 import { invalidArgument } from '../errors.ts';
+import { checkEntry } from './entry.ts';
 import { inOwnNamespaces } from './own-namespaces.ts';
 import { type Report, reports } from './report.ts';
 import type { Command } from './main.ts';
@@ -22,7 +23,8 @@ Starts the plugin in DIR (here, unless given) once for each case, over empty sta
 ended, one line each. Needs neither root nor an engine: what a driver describes is looked at, not executed, unless --mounts is given.
 
   --only PATTERN     cases by name, * stands for anything: 'volume.create.*'. May be given again
-  --placement LIST   where the plugin runs: in-process (default), worker, process; several by commas
+  --placement LIST   where the plugin runs: in-process, worker, process; several by commas. A program of its own (entry.exec) runs
+                     in process only; a Node module in-process unless told otherwise
   --report FORMAT    line (default) as they come; json, junit or md when all are done, on standard output
   --mounts           make the described mounts for real, in namespaces of their own (bind, overlay, tmpfs; needs root)
   --list             name the cases and run none
@@ -41,24 +43,26 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
       allowPositionals: true,
       options: {
         only: { type: 'string', multiple: true },
-        placement: { type: 'string', default: 'in-process' },
+        placement: { type: 'string' },
         report: { type: 'string', default: 'line' },
         mounts: { type: 'boolean', default: false },
         list: { type: 'boolean' },
       },
     });
     const report = reports[values.report] ?? unknownReport(values.report);
-    const placements = values.placement.split(',').map(placementOf);
+    const placements = values.placement?.split(',').map(placementOf);
     const only = (values.only ?? []).flatMap((pattern) => pattern.split(','));
+    if (positionals.length > 1) throw invalidArgument(`one plugin at a time: ${positionals.slice(1).join(' ')} is too much`);
     const dir = resolve(positionals[0] ?? '.');
-    readManifest(dir);
+    const manifest = readManifest(dir);
     const inside = values.mounts ? inOwnNamespaces() : undefined;
     if (inside !== undefined) return inside;
     const world = values.mounts ? mountingWorld : {};
-    const cases = planConformance(dir, { only, placements, world });
+    const cases = planConformance(dir, { only, world, ...(placements === undefined ? {} : { placements }) });
     if (cases.length === 0)
       throw invalidArgument(`no case is named like ${only.join(', ')}`, { hint: 'gantry-sdk conformance --list names them' });
     if (values.list === true) return print(`${cases.map(({ driver, id }) => `${driver} ${id}`).join('\n')}\n`);
+    checkEntry(dir, manifest);
     return tell(report, runConformance(cases));
   },
 };

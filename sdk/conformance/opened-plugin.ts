@@ -19,6 +19,8 @@ export interface OpenedPlugin extends AsyncDisposable {
   readonly log: readonly CapturedLine[];
   /** The process that it runs in. */
   readonly pid: number;
+  /** Ends its standard input, as an engine that goes away does; of a process only. */
+  readonly endInput?: () => void;
   /** Ends it and starts it again over the same state and folder. */
   restart(): Promise<Drivers>;
 }

@@ -1,20 +1,39 @@
 import { spawn } from 'node:child_process';
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { forbidden, unavailable } from '../errors.ts';
+import { invalidArgument, messageOf, unavailable } from '../errors.ts';
+import { durationMs, type Manifest } from '../manifest.ts';
 import type { Activation, Drivers, HostContext } from '../plugin.ts';
-import { connectGrpc, Dispatcher, hostServiceOf, overPort, type PluginService, remote, serveGrpc, type Wire } from '../rpc/index.ts';
+import {
+  connectGrpc,
+  Dispatcher,
+  handshake,
+  hostServiceOf,
+  overPort,
+  type PluginService,
+  remote,
+  serveGrpc,
+  type Wire,
+} from '../rpc/index.ts';
 import { MemoryHost } from '../testing/index.ts';
 import type { Ctx } from '../types/index.ts';
 import { type OpenedPlugin, type OpenOptions } from './opened-plugin.ts';
 import { manifestIn } from '../serve/load.ts';
+import { environmentOf, isGreeting, programOf } from '../serve/start.ts';
 
-/** Runs it in a worker thread or in a process of its own, behind the same adapter and the same programs that the engine uses, without a sandbox. */
+const instance = 'conformance.1';
+const engineVersion = '0.1.0';
+
+/**
+ * Runs it in a worker thread or in a process of its own, behind the same adapter, programs, environment and handshake that the engine uses
+ * (`../rpc`, `../serve`). Only the launch itself is not the engine's: that one confines, which takes root and what the engine runs on
+ * (users, cgroups, namespaces), is above the SDK, and would keep authors from proving a plugin where they write it.
+ */
 export async function openOverWire(dir: string, { placement, ...options }: OpenOptions): Promise<OpenedPlugin> {
   const manifest = manifestIn(dir);
   await using undo = new AsyncDisposableStack();
@@ -34,6 +53,7 @@ export async function openOverWire(dir: string, { placement, ...options }: OpenO
     get pid() {
       return running.pid;
     },
+    ...(running.endInput === undefined ? {} : { endInput: () => running.endInput?.() }),
     dataDir: running.dataDir,
     log: memory.log,
     restart: async () => {
@@ -48,15 +68,17 @@ export async function openOverWire(dir: string, { placement, ...options }: OpenO
 interface Started {
   readonly wire: Wire;
   readonly pid: number;
+  readonly endInput?: () => void;
   readonly stop: () => Promise<void>;
 }
 interface Starting {
+  readonly manifest: Manifest;
   readonly context: HostContext;
   readonly token: string;
   readonly dispatcher: Dispatcher;
 }
 type Start = (dir: string, starting: Starting) => Promise<Started>;
-interface Running extends Pick<Started, 'pid' | 'stop'> {
+interface Running extends Pick<Started, 'pid' | 'endInput' | 'stop'> {
   readonly drivers: Drivers;
   readonly activation: OpenedPlugin['activation'];
   readonly dataDir: string;
@@ -68,7 +90,7 @@ async function started(dir: string, { memory, start }: { readonly memory: Memory
   const token = randomBytes(32).toString('base64');
   const host = hostServiceOf(context);
   const dispatcher = new Dispatcher({ find: (service) => (service === 'host' ? host : undefined), ctx: (facts) => facts });
-  const { wire, pid, stop } = await start(dir, { context, token, dispatcher });
+  const { wire, pid, stop, ...further } = await start(dir, { manifest: memory.manifest, context, token, dispatcher });
   const end = async (): Promise<void> => {
     ending.abort();
     wire.close();
@@ -77,29 +99,17 @@ async function started(dir: string, { memory, start }: { readonly memory: Memory
   try {
     const plugin = remote<PluginService>(wire, 'plugin');
     const ctx = { signal: AbortSignal.timeout(10_000), operationId: 'conformance', log: context.log };
-    await shakeHands(plugin, memory, { token, ctx });
+    await handshake(plugin, { manifest: memory.manifest, token, instance, engineVersion, ctx });
     const { drivers } = await plugin.configure({ settings: context.config, secrets: context.secrets, revision: 1 }, ctx);
     const byKind: Record<string, Record<string, object>> = {};
     for (const { contract, driver, methods, properties } of drivers) {
       (byKind[contract] ??= {})[driver] = remote(wire, contract, { driver, methods, properties });
     }
-    return { drivers: byKind, activation: activationOf(plugin, context), dataDir: context.dataDir, pid, stop: end };
+    return { drivers: byKind, activation: activationOf(plugin, context), dataDir: context.dataDir, pid, ...further, stop: end };
   } catch (error) {
     await end();
     throw error;
   }
-}
-
-async function shakeHands(
-  plugin: PluginService,
-  { manifest }: MemoryHost,
-  { token, ctx }: { readonly token: string; readonly ctx: Ctx },
-): Promise<void> {
-  const challenge = randomBytes(32);
-  const offers = manifest.provides.map(({ contract, versions }) => ({ contract, versions }));
-  const { proof } = await plugin.handshake({ engineVersion: '0.1.0', bootstrap: 1, offers, instance: 'conformance.1', challenge }, ctx);
-  if (!createHmac('sha256', token).update(challenge).digest().equals(proof))
-    throw forbidden('the plugin that answers is not the one that was started');
 }
 
 /** As long as a call may take: the cases have their own limits. */
@@ -114,30 +124,22 @@ function activationOf(plugin: PluginService, { log }: HostContext): Pick<Activat
 
 const startWorker: Start = async (dir, { context: { dataDir, runDir }, token, dispatcher }) => {
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(program('worker'), { workerData: { dir, port: port2, token, dataDir, runDir }, transferList: [port2] });
+  const worker = new Worker(workerProgram, { workerData: { dir, port: port2, token, dataDir, runDir }, transferList: [port2] });
   const failed = new Promise<never>((_, reject) => worker.once('error', reject));
   failed.catch(() => {});
   await Promise.race([once(worker, 'message'), failed]);
   return { wire: overPort(port1, dispatcher), pid: process.pid, stop: async () => void (await worker.terminate()) };
 };
 
-const startProcess: Start = async (dir, { context: { dataDir, runDir }, token, dispatcher }) => {
+const startProcess: Start = async (dir, { manifest, context: { dataDir, runDir }, token, dispatcher }) => {
   await using undo = new AsyncDisposableStack();
-  const [hostSocket, pluginSocket] = [join(runDir, 'h.sock'), join(runDir, 'd.sock')];
-  for (const path of [hostSocket, pluginSocket]) rmSync(path, { force: true });
+  const [hostSocket, socket] = [join(runDir, 'h.sock'), join(runDir, 'd.sock')];
+  for (const path of [hostSocket, socket]) rmSync(path, { force: true });
   undo.use(await serveGrpc(hostSocket, ['host'], dispatcher));
-  const env = {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-    GANTRY_PLUGIN: '1',
-    GANTRY_PLUGIN_BOOTSTRAP: '1',
-    GANTRY_PLUGIN_ENDPOINT: `unix://${pluginSocket}`,
-    GANTRY_HOST_ENDPOINT: `unix://${hostSocket}`,
-    GANTRY_PLUGIN_TOKEN: token,
-    GANTRY_DATA_DIR: dataDir,
-    GANTRY_RUN_DIR: runDir,
-  };
-  const [command = '', ...given] = commandOf(dir);
+  const [command, ...given] = programOf(dir, manifest);
+  const env = environmentOf({ socket, hostSocket, token, instance, dataDir, runDir });
   const child = spawn(command, given, { cwd: dir, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  await once(child, 'spawn').catch((cause: unknown) => notThere(manifest, command, cause));
   const ended = once(child, 'exit');
   undo.defer(async () => {
     child.stdin.end();
@@ -148,21 +150,26 @@ const startProcess: Start = async (dir, { context: { dataDir, runDir }, token, d
   });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-4_096)));
-  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended.then(() => [undefined])])) as [string | undefined];
-  if (line?.startsWith('GANTRY-PLUGIN 1 ') !== true) throw unavailable(`the plugin did not start: ${line ?? ''}${said}`);
-  const wire = await connectGrpc(`unix://${pluginSocket}`);
+  const within = manifest.startTimeout ?? '10s';
+  const late = delay(durationMs(within), `it said nothing on stdout for ${within}`, { ref: false });
+  // What it printed last may come after its end.
+  const died = ended.then(() => delay(100, 'it ended'));
+  const heard = once(createInterface(child.stdout), 'line').then(([line]: string[]) =>
+    isGreeting(line ?? '') ? undefined : `its first line on stdout is ${JSON.stringify(line)}, not "GANTRY-PLUGIN 1 {…}"`,
+  );
+  const failure = await Promise.race([heard, died, late]);
+  if (failure !== undefined) throw unavailable(`the plugin did not start: ${failure}${said === '' ? '' : `; it printed: ${said}`}`);
+  const wire = await connectGrpc(`unix://${socket}`);
   const whole = undo.move();
-  return { wire, pid: child.pid ?? 0, stop: () => whole.disposeAsync() };
+  return { wire, pid: child.pid ?? 0, endInput: () => void child.stdin.end(), stop: () => whole.disposeAsync() };
 };
 
-/** Its own program, of whatever language, or ours for a Node module. */
-function commandOf(dir: string): readonly string[] {
-  const [command, ...given] = manifestIn(dir).entry.exec ?? [];
-  if (command === undefined) return [process.execPath, fileURLToPath(program('process')), dir];
-  return [isAbsolute(command) ? command : join(dir, command), ...given];
+function notThere({ name }: Manifest, program: string, cause: unknown): never {
+  throw invalidArgument(`plugin ${name}: ${program} cannot be started: ${messageOf(cause)}`, {
+    cause,
+    hint: 'build the plugin first; entry.exec in its manifest names the program',
+  });
 }
 
 /** Next to this file, as source or as built. */
-function program(name: 'worker' | 'process'): URL {
-  return new URL(`../serve/${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-}
+const workerProgram = new URL(`../serve/worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);

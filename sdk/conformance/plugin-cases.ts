@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { errorCodes, GantryError } from '../errors.ts';
 import { checkManifest, durationMs } from '../manifest.ts';
 import type { DriverKind, Ref } from '../plugin.ts';
@@ -154,6 +155,34 @@ const probing: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) 
   },
 };
 
+/** In a process of its own, which is asked to end. */
+const ending: Readonly<Record<string, Run>> = {
+  'stop.stdin-eof-exits': async ({ plugin }) => {
+    plugin.endInput?.();
+    await exits(plugin.pid, 'its standard input ended');
+    await plugin.restart();
+  },
+  'stop.sigterm-exits': async ({ plugin }) => {
+    process.kill(plugin.pid, 'SIGTERM');
+    await exits(plugin.pid, 'SIGTERM');
+    await plugin.restart();
+  },
+};
+
+/** The engine kills what is still there then. */
+const endsWithinMs = 10_000;
+
+async function exits(pid: number, cause: string): Promise<void> {
+  for (const began = performance.now(); performance.now() - began < endsWithinMs; await delay(20)) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+  }
+  assert.fail(`it still ran ${endsWithinMs / 1_000} s after ${cause}`);
+}
+
 /** In a process of its own, which can be killed. */
 const dying: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) => Promise<void>>> = {
   'restart.kill9-idle': async ({ plugin, probeAgain, ctx }, probe) => {
@@ -187,6 +216,7 @@ export const pluginCases: readonly PluginCase[] = [
     if (plugin.activation.reconcile === undefined) return 'does not reconcile';
     return refKinds[kind] === undefined ? `what a driver of kind ${kind} has is not reconciled` : undefined;
   }),
+  ...named(ending, ({ plugin }) => (plugin.endInput === undefined ? 'has no process of its own here' : undefined)),
   ...Object.entries(dying).map(([name, run]) => ({
     name,
     skip: ({ probe, kind, plugin }: PluginUnderTest) => {

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { invalidArgument } from '../errors.ts';
+import type { Manifest } from '../manifest.ts';
 import { type DriverKind, driverKinds } from '../plugin.ts';
 import { casesFor, type Case, type Facts, type World } from './cases.ts';
 import { type ConformancePlacement, type OpenPlugin, openPlugin } from './opened-plugin.ts';
@@ -8,6 +10,7 @@ import { manifestIn } from '../serve/load.ts';
 export interface ConformanceOptions {
   /** Patterns of case names, as "volume.*"; everything unless given. */
   readonly only?: readonly string[];
+  /** Unless given, in-process, and process for a program of its own (entry.exec), which can run nowhere else. */
   readonly placements?: readonly ConformancePlacement[];
   readonly open?: OpenPlugin;
   readonly world?: World;
@@ -35,10 +38,15 @@ export interface PlannedCase extends Pick<Outcome, 'placement' | 'driver' | 'id'
   readonly run: () => Promise<string | undefined>;
 }
 
-/** Every case for every driver of the plugin in a folder. Nothing of the plugin runs before a case does. */
+/**
+ * Every case for every driver of the plugin in a folder. Nothing of the plugin runs before a case does. Refuses with `invalid_argument` a
+ * placement that its entry cannot have.
+ */
 export function planConformance(dir: string, options: ConformanceOptions = {}): readonly PlannedCase[] {
-  const { placements = ['in-process'], only = [] } = options;
-  const drivers = manifestIn(dir).provides.flatMap(({ contract, drivers: names }) =>
+  const { only = [] } = options;
+  const manifest = manifestIn(dir);
+  const placements = placementsFor(manifest, options.placements);
+  const drivers = manifest.provides.flatMap(({ contract, drivers: names }) =>
     names.filter((name) => name !== '*').map((name) => ({ kind: contract, name })),
   );
   return placements.flatMap((placement) =>
@@ -53,6 +61,16 @@ export function planConformance(dir: string, options: ConformanceOptions = {}): 
         })),
     ),
   );
+}
+
+function placementsFor({ name, entry }: Manifest, asked: ConformanceOptions['placements']): readonly ConformancePlacement[] {
+  if (entry.node !== undefined) return asked ?? ['in-process'];
+  if (entry.exec === undefined) throw invalidArgument(`plugin ${name}: manifest.entry has neither node nor exec`);
+  const impossible = asked?.find((placement) => placement !== 'process');
+  if (impossible === undefined) return asked ?? ['process'];
+  throw invalidArgument(`plugin ${name} cannot run in placement ${impossible}: it is a program of its own (entry.exec ${entry.exec[0]})`, {
+    hint: 'leave --placement out, or say process; only a Node module (entry.node) runs in the process or a worker of its tester',
+  });
 }
 
 /** Runs them one after another, telling each outcome as it comes. */

@@ -1,23 +1,47 @@
+import type { Manifest } from '../manifest.ts';
 import type { Language, Plan } from './plan.ts';
 import { samples } from './samples.ts';
 
 export const javascript: Language = {
-  entry: 'main.js',
-  test: 'main.test.js',
+  title: 'JavaScript',
   kinds: ['volume', 'graph', 'network', 'ipam', 'log'],
-  files: (plan) => ({ 'main.js': { text: main(plan) }, 'main.test.js': { text: test(plan, 'main.js') } }),
+  manifest: (plan) => ({ ...ofModule('main.js'), ...samples[plan.kind].manifest }),
+  packageJson: { scripts: moduleScripts('main.test.js') },
+  guide: () => moduleGuide('main.js', 'main.test.js'),
+  files: (plan) => ({ 'main.js': { text: main(plan) }, 'main.test.js': { text: moduleTest(plan, 'main.js') } }),
 };
 
 export const typescript: Language = {
-  entry: 'main.ts',
-  test: 'main.test.ts',
+  title: 'TypeScript',
   kinds: javascript.kinds,
+  manifest: (plan) => ({ ...ofModule('main.ts'), ...samples[plan.kind].manifest }),
+  packageJson: {
+    scripts: { ...moduleScripts('main.test.ts'), types: 'tsc' },
+    devDependencies: { '@types/node': '^24', typescript: '>=5.9' },
+  },
+  guide: () => [...moduleGuide('main.ts', 'main.test.ts'), ['tsconfig.json', '`npm run types`; the engine runs TypeScript as it is']],
   files: (plan) => ({
     'main.ts': { text: main(plan) },
-    'main.test.ts': { text: test(plan, 'main.ts') },
+    'main.test.ts': { text: moduleTest(plan, 'main.ts') },
     'tsconfig.json': { text: `${JSON.stringify(tsconfig, undefined, 2)}\n` },
   }),
 };
+
+/** What the manifest says of a Node module. */
+export function ofModule(entry: string): Pick<Manifest, 'entry' | 'placement'> {
+  return { entry: { node: entry }, placement: ['process', 'worker', 'in-process'] };
+}
+
+export function moduleScripts(file: string): Readonly<Record<string, string>> {
+  return { test: `node --test ${file}`, manifest: 'gantry-sdk manifest .' };
+}
+
+export function moduleGuide(entry: string, file: string): readonly (readonly [file: string, what: string])[] {
+  return [
+    [entry, 'the driver: change this, then `npm run manifest`'],
+    [file, "`npm test`: the contract's cases and the driver's own"],
+  ];
+}
 
 function main({ kind, name }: Plan): string {
   const { imports, code } = samples[kind];
@@ -25,8 +49,8 @@ function main({ kind, name }: Plan): string {
 }
 
 /** The kit's cases, and one test of the driver's own to go on from. */
-export function test({ kind, name }: Plan, entry: string): string {
-  const skipped = kind === 'ipam' ? ", { only: ['plugin.manifest.*', 'plugin.ready.*', 'plugin.selftest.*'] }" : '';
+export function moduleTest({ kind, name }: Plan, entry: string): string {
+  const only = samples[kind].only === undefined ? '' : `, { only: [${samples[kind].only.map((id) => `'${id}'`).join(', ')}] }`;
   return `import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conformance } from '@gantry/sdk/conformance';
@@ -34,7 +58,7 @@ import { hostFor } from '@gantry/sdk/testing';
 import plugin from './${entry}';
 
 // Every case of the contract, in memory: neither root nor an engine is needed.
-conformance(import.meta.dirname${skipped});
+conformance(import.meta.dirname${only});
 
 test('${name} starts and tells what it wants', async () => {
   await using host = await hostFor(plugin);

@@ -1,3 +1,5 @@
+import type { Manifest } from '../manifest.ts';
+
 /** What is to be made. */
 export interface Plan {
   readonly name: string;
@@ -10,10 +12,28 @@ export interface File {
 export type Files = Readonly<Record<string, File>>;
 
 export interface Language {
-  /** The module that the manifest names. */
-  readonly entry: string;
-  readonly test: string;
+  /** For people: "Go". */
+  readonly title: string;
   readonly kinds: readonly Plan['kind'][];
+  /** What the manifest says of how it is run, and of what it asks for. */
+  readonly manifest: (plan: Plan) => Pick<Manifest, 'entry'> & Partial<Manifest>;
+  /** What package.json says beyond what all have. `npm test` proves the plugin in every language, `npm run build` is there where one has to. */
+  readonly packageJson: PackageFacts;
+  /** What each file is for, in the order to read them. */
+  readonly guide: (plan: Plan) => readonly (readonly [file: string, what: string])[];
+  /** What else its author should know at once. */
+  readonly note?: string;
+  /** Made by its tools: not for git. */
+  readonly ignored?: readonly string[];
+  /** What CI installs before npm does. */
+  readonly setUp?: string;
   /** Beyond what all have. */
   readonly files: (plan: Plan) => Files;
+}
+
+interface PackageFacts {
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  /** What is published although it is `ignored`, and all else that runs; absent: everything. */
+  readonly files?: readonly string[];
 }

@@ -7,8 +7,10 @@ export interface Sample {
   readonly imports: readonly string[];
   readonly code: (name: string) => string;
   readonly manifest: Partial<Manifest>;
-  /** conformance.json, where the made-up options would not do. */
-  readonly facts?: object;
+  /** Some cases, as an example of --only. */
+  readonly first: string;
+  /** The cases that it can pass before its author has a back end for it; absent: all. */
+  readonly only?: readonly string[];
 }
 
 const text = { type: 'string', minLength: 1 } as const;
@@ -20,6 +22,7 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
     imports: ['mount', 't', 'volume'],
     code: (name) => `export default volume({
   name: '${name}',
+  description: 'Volumes on an NFS server.',
   // What users may give with -o. Anything else is refused by name.
   options: { server: t.String({ format: 'host' }), path: t.String({ format: 'absolute-path' }), vers: t.String({ default: '4.2' }) },
   privileges: { mountTypes: ['nfs4'], network: 'host' },
@@ -27,7 +30,9 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
   attach: (v, req) => [mount.nfs4(\`\${v.options.server}:\${v.options.path}\`, ['soft', \`vers=\${v.options.vers}\`], req.readOnly)],
 });
 `,
+    first: 'volume.attach.*',
     manifest: {
+      description: 'Volumes on an NFS server.',
       options: {
         volume: object(
           { server: { ...text, format: 'host' }, path: { ...text, format: 'absolute-path' }, vers: { ...text, default: '4.2' } },
@@ -41,6 +46,7 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
     imports: ['bind', 'graph', 'overlay'],
     code: (name) => `export default graph({
   name: '${name}',
+  description: 'Image layers by overlayfs.',
   prepare: ({ key }, { data }) => data.mkdirs(\`\${key}/fs\`, \`\${key}/work\`),
   commit: ({ key, name }, { data }) => data.rename(key, name),
   remove: ({ key }, { data }) => data.remove(key),
@@ -53,12 +59,14 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
   list: (_, { data }) => data.dirs(),
 });
 `,
-    manifest: {},
+    first: 'graph.attach.*',
+    manifest: { description: 'Image layers by overlayfs.' },
   },
   network: {
     imports: ['network', 't'],
     code: (name) => `export default network({
   name: '${name}',
+  description: 'A bridge per network.',
   options: { mtu: t.Optional(t.Integer({ minimum: 68, maximum: 65_535 })) },
   createNetwork: (n) => ({
     links: [{ kind: 'bridge', name: \`gb-\${n.id.slice(0, 12)}\`, mtu: n.options.mtu, addresses: n.subnets.map((s) => s.gatewayCidr) }],
@@ -72,12 +80,17 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
   }),
 });
 `,
-    manifest: { options: { network: object({ mtu: { type: 'integer', minimum: 68, maximum: 65_535 } }) } },
+    first: 'network.create.*',
+    manifest: {
+      description: 'A bridge per network.',
+      options: { network: object({ mtu: { type: 'integer', minimum: 68, maximum: 65_535 } }) },
+    },
   },
   ipam: {
     imports: ['ipam', 't'],
     code: (name) => `export default ipam({
   name: '${name}',
+  description: 'Addresses from a service.',
   // gantry plugin set ${name} url=https://… token=…
   settings: { url: t.String({ format: 'uri' }), token: t.Secret() },
   privileges: { network: 'host' },
@@ -87,7 +100,10 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
   releaseAddress: (r, c) => c.http.delete(\`/pools/\${encodeURIComponent(r.poolId)}/addresses/\${encodeURIComponent(r.owner)}\`),
 });
 `,
+    first: 'plugin.*',
+    only: ['plugin.manifest.*', 'plugin.ready.*', 'plugin.selftest.*'],
     manifest: {
+      description: 'Addresses from a service.',
       settings: object({ url: { ...text, format: 'uri' }, token: { ...text, 'x-secret': true } }, ['url', 'token']),
       privileges: { network: 'host' },
     },
@@ -96,6 +112,7 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
     imports: ['log', 't'],
     code: (name) => `export default log({
   name: '${name}',
+  description: 'Output as one file per container.',
   options: { prefix: t.String({ default: '' , minLength: 0 }) },
   // Throwing keeps the batch in the engine's spool, which tries again; the container never notices.
   async write(batch, { options, container, data }) {
@@ -105,6 +122,10 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
   purge: ({ container }, { data }) => data.remove(\`\${container.id}.log\`),
 });
 `,
-    manifest: { options: { log: object({ prefix: { ...text, minLength: 0, default: '' } }) } },
+    first: 'log.write.*',
+    manifest: {
+      description: 'Output as one file per container.',
+      options: { log: object({ prefix: { ...text, minLength: 0, default: '' } }) },
+    },
   },
 };

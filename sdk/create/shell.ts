@@ -1,21 +1,40 @@
-import { test } from './javascript.ts';
+import { folderNote, folderPrivileges } from './folder-volumes.ts';
+import { moduleGuide, moduleScripts, moduleTest, ofModule } from './javascript.ts';
 import type { Language } from './plan.ts';
+
+const noOptions = { volume: { type: 'object', properties: {}, required: [], additionalProperties: false } };
+const description = 'A volume driver as a shell script.';
 
 /** A driver as a program: main.js says what it is, `driver` is asked once per call. */
 export const shell: Language = {
-  entry: 'main.js',
-  test: 'main.test.js',
+  title: 'shell',
   kinds: ['volume'],
+  manifest: () => ({ description, ...ofModule('main.js'), options: noOptions, privileges: folderPrivileges }),
+  packageJson: { scripts: moduleScripts('main.test.js') },
+  note: folderNote,
+  guide: () => [
+    ['driver', 'the driver: change this. Started once per call, so any language serves'],
+    ...moduleGuide('main.js', 'main.test.js').map(([file, what]) => [file, file === 'main.js' ? 'its name and options' : what] as const),
+  ],
   files: (plan) => ({
+    driver: { text: driver, mode: 0o755 },
     'main.js': {
       text: `import { script } from '@gantry/sdk/author';
 
 // ./driver METHOD is run for each call, in whatever language it is written.
-export default script({ kind: 'volume', name: '${plan.name}', dir: import.meta.dirname });
+export default script({
+  kind: 'volume',
+  name: '${plan.name}',
+  description: '${description}',
+  // What users may give with -o: { size: t.String() } would be GANTRY_OPTION_SIZE. Anything else is refused by name.
+  options: {},
+  // Containers write as whom they like, and who removes a volume removes that too.
+  privileges: { user: 'root', capabilities: ['CAP_DAC_OVERRIDE', 'CAP_FOWNER'] },
+  dir: import.meta.dirname,
+});
 `,
     },
-    driver: { text: driver, mode: 0o755 },
-    'main.test.js': { text: test(plan, 'main.js') },
+    'main.test.js': { text: moduleTest(plan, 'main.js') },
   }),
 };
 

@@ -4,6 +4,7 @@ export type { HostService, LogRequest } from './generated-host.ts';
 export type { ConfigureRequest, DriverInfo, HandshakeRequest, PluginService } from './generated-plugin.ts';
 export { connectGrpc } from './grpc-client.ts';
 export { serveGrpc } from './grpc-server.ts';
+export { handshake } from './handshake.ts';
 export { hostServiceOf } from './host-server.ts';
 export { importPlugin } from './plugin-server.ts';
 export { overPort } from './port.ts';

@@ -1,9 +1,9 @@
-import { createHmac } from 'node:crypto';
 import { conflict, invalidArgument, messageOf, notFound } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import type { Activation, DriverKind, HostContext, PluginModule } from '../plugin.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { ConfigureRequest, ConfigureResponse, DriverInfo, PluginService } from './generated-plugin.ts';
+import { proofOf } from './proof.ts';
 import { schema } from './schema.ts';
 import { serveSession } from './session.ts';
 import type { Handler, Wire } from './wire.ts';
@@ -60,7 +60,7 @@ export class PluginServer {
         version: manifest.version,
         sdk: 'typescript',
         contracts: manifest.provides.map(({ contract, versions }) => ({ contract, version: commonVersion(contract, versions, offers) })),
-        proof: createHmac('sha256', token).update(challenge).digest(),
+        proof: proofOf(token, challenge),
         maxConcurrency: manifest.concurrency ?? 0,
         stateVersion: manifest.state?.version ?? 0,
       };

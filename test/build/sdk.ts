@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { protoFiles } from '../../sdk/create/protos.ts';
 
 const top = join(import.meta.dirname, '../..');
 
-/** Builds @gantry/sdk as the package that is published: JavaScript, declarations, the command. What was in the folder goes. */
+/** Builds @gantry/sdk as the package that is published: JavaScript, declarations, the command, the protos and what new plugins are made of. What was in the folder goes. */
 export function buildSdk(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   execFileSync(process.execPath, [join(top, 'node_modules/.bin/tsc'), '-p', 'sdk/tsconfig.build.json', '--outDir', folder], {
@@ -13,9 +14,19 @@ export function buildSdk(folder: string): void {
     stdio: 'inherit',
   });
   for (const path of globSync('**/*.d.ts', { cwd: folder })) edit(join(folder, path), (text) => text.replaceAll(relativeImport, '$1.js$2'));
-  for (const path of ['README.md', 'command/gantry-sdk.mjs', ...globSync('*/README.md', { cwd: join(top, 'sdk') })]) {
+  for (const path of [
+    'README.md',
+    'command/gantry-sdk.mjs',
+    'create/go',
+    'create/python',
+    ...globSync('*/README.md', { cwd: join(top, 'sdk') }),
+  ]) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     cpSync(join(top, 'sdk', path), join(folder, path), { recursive: true });
+  }
+  for (const [path, { text }] of Object.entries(protoFiles())) {
+    mkdirSync(dirname(join(folder, 'proto', path)), { recursive: true });
+    writeFileSync(join(folder, 'proto', path), text);
   }
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(packageJson(), undefined, 2)}\n`);
 }

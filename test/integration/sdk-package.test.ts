@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, test } from 'node:test';
+import { createPlugin, languages } from '../../sdk/create/index.ts';
 import { apiOf, apiReport, buildSdk } from '../build/sdk.ts';
 
 const top = join(import.meta.dirname, '../..');
@@ -54,6 +55,29 @@ test('a plugin made with the SDK package passes its tests, and its types are rig
   const proven = run(work, command, 'conformance', 'first');
   assert.equal(proven.status, 0, proven.said);
 });
+
+test('the SDK package makes the plugins that its sources make, in every language, and runs them in every placement', () => {
+  const command = join(built, 'command/gantry-sdk.mjs');
+  for (const lang of Object.keys(languages)) {
+    const name = `same-${lang}`;
+    const made = run(work, command, 'create', name, '--kind', 'volume', '--lang', lang);
+    assert.equal(made.status, 0, made.said);
+    const source = join(work, 'by-source', name);
+    createPlugin(source, { name, kind: 'volume', lang });
+    assert.deepEqual(contents(join(work, name)), contents(source));
+  }
+  const proven = run(work, command, 'conformance', 'same-js', '--placement', 'process,worker', '--only', 'plugin.ready.*');
+  assert.match(proven.said, /^2 passed, 0 failed/m);
+});
+
+function contents(dir: string): Readonly<Record<string, string>> {
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const shown = files.map(({ parentPath, name }) => {
+    const path = join(parentPath, name);
+    return [relative(dir, path), `${(statSync(path).mode & 0o777).toString(8)} ${readFileSync(path, 'utf8')}`] as const;
+  });
+  return Object.fromEntries(shown.toSorted());
+}
 
 test('npm create gantry-plugin makes a plugin', () => {
   const starter = join(modules, 'create-gantry-plugin');

@@ -1,76 +1,71 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, mkdtempSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createPlugin } from '../../sdk/create/index.ts';
 
 const top = join(import.meta.dirname, '../..');
-const protos = join(top, 'proto');
+const cache = join(top, '.cache/plugins');
 
 /** A plugin's folder with all that it runs with; or what this machine lacks to make it. */
 export type Built = { readonly dir: string } | { readonly missing: string };
 
-/** The Go program of an example, made from the protos alone: once for each state of its sources. Needs the network for its modules the first time. */
-export function buildGo(source: string): Built {
-  if (!runs('go', 'version')) return { missing: 'needs go' };
-  return built(source, (dir) => {
-    const buf = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
-    run(dir, process.execPath, [buf, 'generate', protos, '--template', 'buf.gen.yaml']);
-    run(dir, 'go', ['build', '-trimpath', '-ldflags=-s -w', '-o', 'driver', '.'], { CGO_ENABLED: '0' });
-  });
-}
+/** The languages that need a tool chain of their own, and what each needs of this machine. */
+const tools = {
+  go: () => (runs('go', 'version') ? {} : undefined),
+  python: () => {
+    const python = withVenv();
+    return python === undefined ? undefined : { PYTHON: python };
+  },
+} as const;
+const needs = { go: 'needs go', python: 'needs python3 with venv' } as const;
+export const builtLanguages = ['go', 'python'] as const satisfies readonly (keyof typeof tools)[];
 
-/** The packages and modules of a Python example beside its own, for the Python that plugins see: the system's. */
-export function buildPython(source: string): Built {
-  const python = '/usr/bin/python3';
-  if (!existsSync(python)) return { missing: 'needs python3 with venv' };
-  const version = versionOf(python);
-  // Debian's has pip only with further packages; any other of the same version serves as well.
-  const withVenv = [python, 'python3'].find((each) => runs(each, '-c', 'import venv, ensurepip') && versionOf(each) === version);
-  if (withVenv === undefined) return { missing: 'needs python3 with venv' };
-  return built(source, (dir) => {
-    const tools = join(dir, 'tools');
-    run(dir, withVenv, ['-m', 'venv', tools]);
-    const inTools = join(tools, 'bin/python3');
-    run(dir, inTools, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', 'requirements-tools.txt']);
-    run(dir, inTools, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', 'lib', '-r', 'requirements.txt']);
-    mkdirSync(join(dir, 'gen'));
-    const files = globSync('gantry/{types,plugin,volume}/v1/*.proto', { cwd: protos });
-    run(dir, inTools, ['-m', 'grpc_tools.protoc', '-I', protos, '--python_out=gen', '--grpc_python_out=gen', ...files]);
-    // Compiled once: plugins cannot write to their code.
-    run(dir, python, ['-m', 'compileall', '-q', 'lib', 'gen']);
-    rmSync(tools, { recursive: true });
-  });
-}
-
-/** Below .cache, by what it is made of: another run finds it there. */
-function built(source: string, make: (dir: string) => void): Built {
-  const hash = createHash('sha256');
-  for (const file of [...globSync(join(source, '**')), ...globSync(join(protos, '**/*.proto')), import.meta.filename].toSorted())
-    if (!file.endsWith('/') && existsSync(file) && !isFolder(file)) hash.update(`${file}\0`).update(readFileSync(file));
-  const name = hash.digest('hex').slice(0, 16);
-  const dir = join(top, '.cache/plugins', name, 'plugin');
-  if (existsSync(dir)) return { dir };
-  const making = join(top, '.cache/plugins', `${name}.${process.pid}`);
-  rmSync(making, { recursive: true, force: true });
-  cpSync(source, join(making, 'plugin'), { recursive: true });
-  make(join(making, 'plugin'));
+/**
+ * What `gantry-sdk create NAME --lang LANG` makes, built as its README says: once for each state of the templates and protos. Needs the network
+ * for its modules the first time, so call it before `inNamespaces`.
+ */
+export function builtPlugin(lang: (typeof builtLanguages)[number], name: string = `${lang}-volume`): Built {
+  const env = tools[lang]();
+  if (env === undefined) return { missing: needs[lang] };
+  mkdirSync(cache, { recursive: true });
+  const making = mkdtempSync(join(cache, 'making-'));
   try {
-    renameSync(making, join(top, '.cache/plugins', name));
-  } catch (error) {
-    // Somebody else was faster.
-    rmSync(making, { recursive: true });
-    if (!existsSync(dir)) throw error;
+    const dir = join(making, 'plugin');
+    const files = createPlugin(dir, { name, kind: 'volume', lang });
+    const made = join(cache, digestOf(dir, files));
+    if (!existsSync(made)) {
+      const path = `${join(top, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`;
+      execFileSync('sh', ['build.sh'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env, PATH: path } });
+      publish(making, made);
+    }
+    return { dir: join(made, 'plugin') };
+  } finally {
+    rmSync(making, { recursive: true, force: true });
   }
-  return { dir };
 }
 
-function isFolder(path: string): boolean {
-  return globSync(`${path}/`).length > 0;
+function digestOf(dir: string, files: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(dir, file)));
+  return hash.digest('hex').slice(0, 16);
 }
 
-function run(cwd: string, command: string, given: readonly string[], env: Readonly<Record<string, string>> = {}): void {
-  execFileSync(command, given, { cwd, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env } });
+/** Somebody else may be faster, with the same. */
+function publish(making: string, made: string): void {
+  try {
+    renameSync(making, made);
+  } catch (error) {
+    if (!existsSync(made)) throw error;
+  }
+}
+
+/** The system's, which plugins see; Debian's has pip only with further packages, and then any other of the same version makes the same. */
+function withVenv(): string | undefined {
+  const python = '/usr/bin/python3';
+  if (!existsSync(python)) return undefined;
+  const version = versionOf(python);
+  return [python, 'python3'].find((each) => runs(each, '-c', 'import venv, ensurepip') && versionOf(each) === version);
 }
 
 function runs(command: string, ...given: readonly string[]): boolean {

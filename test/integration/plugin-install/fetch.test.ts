@@ -71,6 +71,28 @@ test('fetchPlugin() copies a folder, read-only, root-owned, without setuid, capa
   assert.deepEqual(leftovers(), []);
 });
 
+test('fetchPlugin() leaves out what npm installed in a folder for its authors alone', async () => {
+  const list = {
+    packages: {
+      'node_modules/dep': {},
+      'node_modules/dep/node_modules/types': { dev: true },
+      'node_modules/tool': { dev: true },
+      'node_modules/both': { devOptional: true },
+      'main.js': { dev: true },
+    },
+  };
+  const files = ['dep', 'dep/node_modules/types', 'tool', 'tool/lib', 'both', '.bin'].map((name) => [`node_modules/${name}/x.js`, '']);
+  const path = folder({ ...good, ...Object.fromEntries(files), 'node_modules/.package-lock.json': list });
+  const offer = await offerOf(parseSource(path), fresh(), tools);
+  const { dir, digest } = await fetchPlugin(parseSource(path), fresh(), tools);
+  assert.deepEqual(listing(join(dir, 'node_modules')), ['both 555', 'both/x.js 444', 'dep 555', 'dep/node_modules 555', 'dep/x.js 444']);
+  assert.ok(existsSync(join(dir, 'main.js')));
+  writeFileSync(join(path, 'node_modules/tool/x.js'), 'another version');
+  assert.deepEqual([digest, (await offerOf(parseSource(path), fresh(), tools)).digest], [offer.digest, offer.digest]);
+  writeFileSync(join(path, 'node_modules/.package-lock.json'), '{');
+  assert.notEqual((await offerOf(parseSource(path), fresh(), tools)).digest, offer.digest);
+});
+
 test('offerOf() names what a folder asks for in the names that Docker and we have', async () => {
   const { privileges } = await offerOf(parseSource(folder(good)), fresh(), tools);
   assert.deepEqual(

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Privilege } from '@gantry/sdk/engine';
 import { changes } from '../../../core/cli/verbs/plugin/dev/changes.ts';
+import { examine } from '../../../core/cli/verbs/plugin/doctor/examine.ts';
 import { checkUndeclared } from '../../../core/cli/verbs/plugin/doctor/undeclared.ts';
 import { beyond } from '../../../core/cli/verbs/plugin/privileges.ts';
 import { newestOf, readSource } from '../../../core/cli/verbs/plugin/source.ts';
+import { writeFiles } from '../../support/plugin-sources.ts';
 
 test('readSource() makes paths absolute and leaves everything else', () => {
   const here = process.cwd();
@@ -84,4 +86,23 @@ test('changes() makes one of what is written together, also in new folders, and 
   const last = seen.next();
   stop.abort();
   assert.equal((await last).done, true);
+});
+
+test("examine() takes programs of the machine and lists of certificates for what they are, and nothing of the authors' own tools", async () => {
+  using temporary = mkdtempDisposableSync(join(tmpdir(), 'doctor-'));
+  const folder = temporary.path;
+  const provides = [{ contract: 'volume', versions: ['v1'], drivers: ['x'] }];
+  const about = { manifestVersion: 1, name: 'x', version: '1.0.0', description: 'x', provides, options: { volume: { properties: {} } } };
+  const worries = async (program: string, files: Readonly<Record<string, unknown>> = {}): Promise<readonly string[]> => {
+    writeFiles(folder, { 'gantry-plugin.json': { ...about, entry: { exec: [program] } }, ...files });
+    return (await examine(folder)).filter(({ level }) => level !== 'ok').map(({ about: what, message }) => `${what}: ${message}`);
+  };
+  assert.deepEqual(await worries('/usr/bin/env', { 'roots.pem': '-----BEGIN CERTIFICATE-----' }), []);
+  assert.deepEqual(await worries('/usr/bin/no-such'), ['entry: /usr/bin/no-such is not on this machine']);
+  assert.deepEqual(await worries('/opt/own'), ["entry: /opt/own is absolute: it is looked for in the plugin's own root"]);
+  const list = { packages: { 'node_modules/tool': { dev: true }, 'node_modules/dep': {} } };
+  const modules = { 'node_modules/.package-lock.json': list, 'node_modules/tool/x': 'x'.repeat(60e6), 'node_modules/dep/x': 'x' };
+  assert.deepEqual(await worries('/usr/bin/env', { ...modules, 'key.pem': '-----BEGIN PRIVATE KEY-----' }), [
+    'key.pem: looks like a secret, and would be packed',
+  ]);
 });

@@ -25,16 +25,21 @@ export async function extractTar(
   await ended;
 }
 
-/** Packs a file or folder under another name; with `followLink` what the source itself links to. */
+/** Packs a file or folder under another name; with `followLink` what the source itself links to. `leaveOut`: paths from the source. */
 export async function* packTar(
   source: string,
-  { as, followLink }: { readonly as: string; readonly followLink: boolean },
+  { as, followLink, leaveOut = [] }: { readonly as: string; readonly followLink: boolean; readonly leaveOut?: Iterable<string> },
 ): AsyncGenerator<Buffer> {
   const path = followLink || source.endsWith('/') ? realpathSync(source) : resolve(source);
   const isContents = as === '.';
   const [folder, entry] = isContents ? [path, '.'] : [dirname(path), basename(path)];
   const names = isContents ? [] : renaming({ from: entry, to: as });
-  const process = startTar(['-cf', '-', '-C', folder, ...names, '--', isContents ? '.' : `./${entry}`], ['ignore', 'pipe', 'pipe']);
+  const without = [...leaveOut].map((inside) => `--exclude=./${inside}`);
+  const excluding = without.length === 0 ? [] : ['--anchored', '--no-wildcards', ...without];
+  const process = startTar(
+    ['-cf', '-', '-C', folder, ...names, ...excluding, '--', isContents ? '.' : `./${entry}`],
+    ['ignore', 'pipe', 'pipe'],
+  );
   const ended = outcome(process);
   ended.catch(() => undefined);
   if (process.stdout !== null) yield* process.stdout as AsyncIterable<Buffer>;

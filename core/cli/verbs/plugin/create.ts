@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
 import { withBar } from '../../format/progress.ts';
 import { verb } from '../../verb.ts';
-import { packTar } from '../container/cp-tar.ts';
+import { folderTar } from './folder-tar.ts';
 import { manifestName } from './manifest-file.ts';
 
 export const createPlugin = verb({
@@ -15,7 +15,7 @@ export const createPlugin = verb({
   async action(context, [name = '', folder = '']) {
     checkFolder(folder);
     const { plugins } = await context.client();
-    await plugins.create(name, withBar('sending', packTar(folder, { as: '.', followLink: true })));
+    await plugins.create(name, withBar('sending', folderTar(folder)));
     context.print(name);
   },
 });

@@ -4,7 +4,7 @@ import { usageReason } from '../../command.ts';
 import { writeTar } from '../../format/output-file.ts';
 import { flag, text, value } from '../../option.ts';
 import { verb } from '../../verb.ts';
-import { packTar } from '../container/cp-tar.ts';
+import { folderTar } from './folder-tar.ts';
 import { readManifest } from './manifest-file.ts';
 
 interface Flags {
@@ -32,6 +32,6 @@ export const packPlugin = verb<Flags>({
     await readManifest(folder);
     const { plugins } = await context.client();
     const format = chosen[0] ?? 'npm';
-    await writeTar(flags.output, 'packing', async () => await plugins.pack(packTar(folder, { as: '.', followLink: true }), { format }));
+    await writeTar(flags.output, 'packing', async () => await plugins.pack(folderTar(folder), { format }));
   },
 });

@@ -1,4 +1,4 @@
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, sep } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import { messageOf } from '@gantry/sdk/errors';
@@ -11,15 +11,19 @@ export function checkEntry(folder: string, { entry: { node, exec } }: Manifest):
   }
   const path = node ?? exec?.[0];
   if (path === undefined) return [fail('entry', 'names neither node nor exec', 'write "entry": { "node": "main.js" }')];
-  // A program may be in the rootfs of the plugin's own image, where we cannot look.
-  if (isAbsolute(path))
-    return [warn('entry', `${path} is absolute: it is looked for in the plugin's own root`, 'name it relative to the folder')];
+  if (isAbsolute(path)) return [checkAbsolute(path)];
   const problem = whyNot(folder, path, node === undefined ? constants.X_OK : constants.R_OK);
   if (problem !== undefined) return [problem];
-  const language = /\.[cm]?ts$/.test(path)
-    ? [warn('entry', `${path} is TypeScript, which Node does not run from node_modules`, 'for npm, name the compiled .js')]
-    : [];
-  return [ok('entry', `${path} is there`), ...language];
+  return [ok('entry', `${path} is there`)];
+}
+
+function checkAbsolute(path: string): Finding {
+  // A program may be in the rootfs of the plugin's own image, where we cannot look.
+  if (!path.startsWith('/usr/'))
+    return warn('entry', `${path} is absolute: it is looked for in the plugin's own root`, 'name it relative to the folder');
+  // The machine's own programs are all that the sandbox shows of it.
+  if (existsSync(path)) return ok('entry', `${path} is this machine's, and must be on those of the users`);
+  return warn('entry', `${path} is not on this machine`, 'install it, or bring a program in the folder');
 }
 
 function whyNot(folder: string, path: string, mode: number): Finding | undefined {

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import { fromErrno, invalidArgument, messageOf } from '@gantry/sdk/errors';
@@ -30,7 +30,7 @@ export async function examine(folder: string): Promise<readonly Finding[]> {
     ...checkWords(manifest),
     ...checkDriverNames(manifest, sources),
     ...checkUndeclared(manifest, sources),
-    ...checkFiles(files),
+    ...checkFiles(folder, files),
   ];
 }
 
@@ -67,13 +67,11 @@ function checkDriverNames({ entry, provides }: Manifest, sources: readonly { rea
   return unnamed.map((name) => warn('manifest', `promises the driver ${name}, which no source names`, 'spell it the same in both'));
 }
 
-function checkFiles(files: readonly PluginFile[]): readonly Finding[] {
+function checkFiles(folder: string, files: readonly PluginFile[]): readonly Finding[] {
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const size = `${files.length} files, ${humanSize(sizeBytes)}`;
   const modules = files.filter(({ path }) => path.startsWith('node_modules/')).reduce((sum, file) => sum + file.sizeBytes, 0);
-  const secrets = files.filter(
-    ({ path }) => /(^|\/)(\.env|\.npmrc|id_(rsa|ed25519)|.*\.pem)$/.test(path) && !path.startsWith('node_modules/'),
-  );
+  const secrets = files.filter((file) => !file.path.startsWith('node_modules/') && looksSecret(folder, file));
   return [
     sizeBytes > large
       ? warn(
@@ -84,6 +82,12 @@ function checkFiles(files: readonly PluginFile[]): readonly Finding[] {
       : ok('size', size),
     ...secrets.map(({ path }) => warn(path, 'looks like a secret, and would be packed', 'take it out of the folder')),
   ];
+}
+
+/** A .pem may be a list of certificates, which is for everybody. */
+function looksSecret(folder: string, { path, sizeBytes, isLink }: PluginFile): boolean {
+  if (!path.endsWith('.pem')) return /(^|\/)(\.env|\.npmrc|id_(rsa|ed25519))$/.test(path);
+  return isLink || sizeBytes > 1e6 || readFileSync(join(folder, path), 'latin1').includes('PRIVATE KEY');
 }
 
 function providesOf({ provides }: Manifest): readonly string[] {

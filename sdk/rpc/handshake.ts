@@ -1,6 +1,9 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { conflict, type Ctx, forbidden, type Manifest } from '@gantry/sdk';
-import type { PluginService } from '@gantry/sdk/rpc';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { conflict, forbidden } from '../errors.ts';
+import type { Manifest } from '../manifest.ts';
+import type { Ctx } from '../types/index.ts';
+import type { PluginService } from './generated-plugin.ts';
+import { proofOf } from './proof.ts';
 
 const contractVersions = ['v1'];
 const contracts = ['graph', 'volume', 'log', 'network', 'ipam', 'exec', 'authz'];
@@ -21,7 +24,7 @@ export async function handshake(service: PluginService, { manifest, token, insta
     { engineVersion, bootstrap: 1, offers: contracts.map((contract) => ({ contract, versions: contractVersions })), instance, challenge },
     ctx,
   );
-  const expected = createHmac('sha256', token).update(challenge).digest();
+  const expected = proofOf(token, challenge);
   if (answer.proof.length !== expected.length || !timingSafeEqual(answer.proof, expected)) {
     throw forbidden(`plugin ${manifest.name}: whoever answers does not know this start's token`, {
       reason: 'WRONG_PROOF',

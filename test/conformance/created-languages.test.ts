@@ -1,37 +1,32 @@
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
 import { conformance } from '@gantry/sdk/conformance';
 import { volumeCases } from '../../sdk/volume/conformance.ts';
 import { mountAt } from '../support/conformance-world.ts';
-import { type Built, buildGo, buildPython } from '../support/language-plugins.ts';
+import { builtLanguages, builtPlugin } from '../support/language-plugins.ts';
 import { leakGuard } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { testPlacements } from '../support/placed-suite.ts';
 import { quietLog } from '../support/quiet-log.ts';
 
-const examples = join(import.meta.dirname, '../examples');
 // Before the namespaces, which have no network: modules are fetched the first time.
-const plugins: Readonly<Record<string, Built>> = {
-  'go-volume': buildGo(join(examples, 'go-volume')),
-  'python-volume': buildPython(join(examples, 'python-volume')),
-};
+const plugins = builtLanguages.map((lang) => ({ lang, name: `${lang}-volume`, built: builtPlugin(lang) }));
 
 inNamespaces(import.meta.url);
 leakGuard();
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
 
-for (const [name, plugin] of Object.entries(plugins)) {
-  if ('missing' in plugin) {
-    test(`the ${name} driver passes the cases of its contract`, { skip: plugin.missing }, () => {});
+for (const { lang, name, built } of plugins) {
+  if ('missing' in built) {
+    test(`gantry-sdk create makes a volume driver in ${lang} that passes its tests`, { skip: built.missing }, () => {});
     continue;
   }
   // Outside an engine, as their authors prove them; inside, in the sandbox.
-  conformance(plugin.dir, { placements: ['process'], only: ['plugin.*'] });
+  conformance(built.dir);
   testPlacements({
     label: name,
-    plugin: plugin.dir,
+    plugin: built.dir,
     kind: 'volume',
     driver: name,
     placements: ['process'],

@@ -1,4 +1,4 @@
-module gantry-volume
+module gantry-example
 
 go 1.25.0
 

@@ -1,0 +1,58 @@
+import type { Language, Plan } from './plan.ts';
+import { samples } from './samples.ts';
+
+/** From the first change to the first user. */
+export function readme(plan: Plan, language: Language): string {
+  const { name, kind } = plan;
+  const { packageJson, guide, note, title } = language;
+  const isBuilt = packageJson.scripts['build'] !== undefined;
+  const rows = [
+    ...guide(plan),
+    ['gantry-plugin.json', 'what an engine reads before any of it runs: name, version, how to start it, what it asks for'],
+  ];
+  return `# ${name}
+
+A ${kind} driver for Gantry, in ${title}.
+
+| | |
+| --- | --- |
+${rows.map(([file, what]) => `| \`${file}\` | ${what} |`).join('\n')}
+${note === undefined ? '' : `\n${note}\n`}
+## Change it, prove it, try it
+
+\`\`\`sh
+npm install                   # once
+npm test                      # ${isBuilt ? 'builds it, then ' : ''}every case of the contract: needs neither root nor an engine
+npm run conformance -- --only '${samples[kind].first}'   # some of them
+gantry plugin dev --rm .      # into the engine on this machine: ${isBuilt ? 'what is built' : 'what is saved'} takes over while containers run
+${isBuilt ? 'npm run build                 # in another terminal, after each change\n' : ''}\`\`\`
+
+## Give it to others
+
+\`\`\`sh
+gantry plugin doctor .        # what they would stumble over
+gantry plugin pack . -o ../${name}.tgz
+gantry plugin install ../${name}.tgz${language.manifest(plan).settings === undefined ? '' : ' KEY=value…'}   # what it asks for is shown first
+${usage(plan, language)}
+gantry plugin logs ${name}
+\`\`\`
+
+\`npm publish\` works as well: \`gantry plugin install npm:gantry-${name}\`. A new version: change it in gantry-plugin.json${
+    isBuilt ? '' : ', the code'
+  } and package.json,
+then \`gantry plugin upgrade ${name} ../${name}.tgz\`; containers that use it go on.
+`;
+}
+
+function usage({ name, kind }: Plan, { manifest }: Language): string {
+  const required = (manifest({ name, kind }).options?.[kind]?.['required'] ?? []) as readonly string[];
+  const options = required.map((option) => ` -o ${option}=…`).join('');
+  const uses = {
+    volume: `docker volume create -d ${name}${options} v1 && docker run --rm -v v1:/data busybox touch /data/it-works`,
+    network: `docker network create -d ${name}${options} n1 && docker run --rm --network n1 busybox ip address`,
+    ipam: `docker network create --ipam-driver ${name} n1`,
+    log: `docker run --rm --log-driver ${name} busybox echo it works`,
+    graph: `gantryd --storage-driver ${name}`,
+  } as const satisfies Record<Plan['kind'], string>;
+  return uses[kind];
+}

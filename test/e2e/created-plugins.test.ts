@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { languages } from '../../sdk/create/index.ts';
+import { busyboxImage } from '../support/busybox.ts';
+import { Daemon } from '../support/daemon.ts';
+import { DockerApi } from '../support/docker-api.ts';
+import { type Built, builtLanguages, builtPlugin } from '../support/language-plugins.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+import { gantrySdk, program } from '../support/stranger.ts';
+
+// Before the namespaces, which have no network.
+const built = new Map<string, Built>(builtLanguages.map((lang) => [lang, builtPlugin(lang, `first-${lang}`)]));
+
+inNamespaces(import.meta.url, { cgroups: 'v1' });
+
+const folder = mkdtempSync(join(tmpdir(), 'created-'));
+const noDocker = spawnSync('docker', ['--version']).error === undefined ? undefined : 'needs the docker CLI';
+let daemon: Daemon;
+let api: DockerApi;
+before(async () => {
+  daemon = await Daemon.start({ folder });
+  api = new DockerApi(daemon.places.socketPath);
+  writeFileSync(join(folder, 'busybox.tar'), busyboxImage().archive);
+  if (noDocker === undefined) await docker('load', '-i', join(folder, 'busybox.tar'));
+});
+after(() => daemon[Symbol.asyncDispose]());
+
+async function docker(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await api.docker(args);
+  assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4_000)}`);
+  return stdout.trimEnd();
+}
+async function plugin(...args: readonly string[]): Promise<string> {
+  const env = { GANTRY_HOST: `unix://${daemon.places.socketPath}` };
+  const { code, stdout, stderr } = await program('core/bin/gantry.mjs', ['plugin', ...args], { env });
+  assert.equal(code, 0, `gantry plugin ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4_000)}`);
+  return stdout.trimEnd();
+}
+
+/** A folder as its author has it after `npm test`. */
+async function made(lang: string): Promise<Built> {
+  const found = built.get(lang);
+  if (found !== undefined) return found;
+  const dir = join(folder, `first-${lang}`);
+  const { code, stderr } = await gantrySdk('create', dir, '--kind', 'volume', '--lang', lang);
+  assert.equal(code, 0, stderr);
+  return { dir };
+}
+
+/** What containers do to volumes: folders of other users, closed to all others, and sticky ones. */
+const unkind =
+  'mkdir -p own/below && echo kept > own/below/file && mkdir shut sticky && touch sticky/file && chmod 1777 sticky && chmod 700 shut && chown -R 33:33 shut sticky';
+
+for (const lang of Object.keys(languages)) {
+  test(`a volume driver made in ${lang} is packed, installed, used by containers and removed`, { timeout: 120_000 }, async (context) => {
+    const found = await made(lang);
+    const lacking = 'missing' in found ? found.missing : noDocker;
+    if ('missing' in found || lacking !== undefined) return context.skip(lacking);
+    const name = `first-${lang}`;
+    const packed = join(folder, `${name}.tgz`);
+    assert.doesNotMatch(await plugin('doctor', found.dir), /^(warn|fail)/m);
+    await plugin('pack', found.dir, '-o', packed);
+    assert.equal(await plugin('install', '--grant-all-permissions', packed), name);
+    // The samples in TypeScript and JavaScript describe mounts of a server, which is not here.
+    const isServer = lang === 'ts' || lang === 'js';
+    const options = isServer ? ['-o', 'server=127.0.0.1', '-o', 'path=/export'] : [];
+    await docker('volume', 'create', '-d', name, ...options, 'v1');
+    const run = (script: string) =>
+      docker('run', '--rm', '--network', 'none', '-v', 'v1:/data', '-w', '/data', 'busybox', 'sh', '-c', script);
+    if (!isServer) {
+      await run(unkind);
+      assert.equal(await run('cat own/below/file'), 'kept');
+    }
+    await docker('volume', 'rm', 'v1');
+    assert.equal(await docker('volume', 'ls', '-q'), '');
+    const refused = await api.docker(['volume', 'create', '-d', name, ...options, '-o', 'colour=red', 'v2']);
+    assert.match(refused.stderr, /option "?colour/);
+    await plugin('rm', '-f', name);
+  });
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { checkManifest } from '../../../../sdk/manifest.ts';
+import { createPlugin, languages } from '../../../../sdk/create/index.ts';
+
+const top = join(import.meta.dirname, '../../../..');
+const work = mkdtempSync(join(tmpdir(), 'gantry-create-'));
+after(() => rmSync(work, { recursive: true }));
+
+for (const lang of ['go', 'python']) {
+  test(`createPlugin() makes a volume driver in ${lang} of its template and the protos`, () => {
+    const dir = join(work, lang);
+    createPlugin(dir, { name: `my-${lang}`, kind: 'volume', lang });
+    const made = (path: string) => readFileSync(join(dir, path), 'utf8');
+    const template = join(top, 'sdk/create', lang);
+    for (const path of readdirSync(template))
+      assert.equal(made(path), readFileSync(join(template, path), 'utf8').replaceAll('gantry-example', `gantry-my-${lang}`));
+    const protos = globSync('**/*.proto', { cwd: join(top, 'proto') });
+    assert.ok(protos.length > 5);
+    for (const path of protos) assert.equal(made(join('proto', path)), readFileSync(join(top, 'proto', path), 'utf8'));
+    const { version } = JSON.parse(readFileSync(join(top, 'sdk/package.json'), 'utf8')) as { readonly version: string };
+    assert.match(made('proto/README.md'), new RegExp(`@gantry/sdk ${RegExp.escape(version)} has them`));
+  });
+}
+
+test('createPlugin() makes a manifest that an engine takes and a README that teaches every step, in every language', () => {
+  for (const [lang, { kinds }] of Object.entries(languages)) {
+    for (const kind of kinds) {
+      const dir = join(work, `${kind}-${lang}`);
+      createPlugin(dir, { name: `the-${kind}`, kind, lang });
+      checkManifest(JSON.parse(readFileSync(join(dir, 'gantry-plugin.json'), 'utf8')));
+      const readme = readFileSync(join(dir, 'README.md'), 'utf8');
+      for (const step of ['npm test', 'npm run conformance', 'gantry plugin dev', 'gantry plugin pack', 'gantry plugin install'])
+        assert.ok(readme.includes(step), `${kind} in ${lang}: ${step}`);
+      const { scripts } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { readonly scripts: object };
+      for (const [, script = ''] of readme.matchAll(/npm run (\w+)/g)) assert.ok(script in scripts, `${kind} in ${lang}: ${script}`);
+      for (const [, file = ''] of readme.matchAll(/^\| `([^`]+)` \|/gm)) assert.ok(globSync(join(dir, file)).length > 0, file);
+    }
+  }
+});
