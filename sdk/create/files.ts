@@ -13,7 +13,7 @@ export function commonFiles(plan: Plan, language: Language): Files {
 }
 
 function manifest({ name, kind }: Plan, { entry, kinds }: Language): object {
-  const features = kind === 'log' ? ['purge'] : [];
+  const features = sampleFeatures[kind] ?? [];
   // A script's options are its author's to say.
   const said = kinds.length === 1 ? {} : samples[kind].manifest;
   return {
@@ -26,6 +26,8 @@ function manifest({ name, kind }: Plan, { entry, kinds }: Language): object {
     ...said,
   };
 }
+
+const sampleFeatures: { readonly [Kind in Plan['kind']]?: readonly string[] } = { log: ['purge'], exec: ['describe'] };
 
 function packageJson({ name }: Plan, { test, entry }: Language): object {
   const isTyped = entry.endsWith('.ts');

@@ -4,7 +4,7 @@ import { samples } from './samples.ts';
 export const javascript: Language = {
   entry: 'main.js',
   test: 'main.test.js',
-  kinds: ['volume', 'graph', 'network', 'ipam', 'log'],
+  kinds: ['volume', 'graph', 'network', 'ipam', 'log', 'exec'],
   files: (plan) => ({ 'main.js': { text: main(plan) }, 'main.test.js': { text: test(plan, 'main.js') } }),
 };
 

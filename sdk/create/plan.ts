@@ -1,7 +1,7 @@
 /** What is to be made. */
 export interface Plan {
   readonly name: string;
-  readonly kind: 'volume' | 'graph' | 'network' | 'ipam' | 'log';
+  readonly kind: 'volume' | 'graph' | 'network' | 'ipam' | 'log' | 'exec';
 }
 export interface File {
   readonly text: string;
