@@ -161,6 +161,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           dataRoot,
           execRoot,
           graphDriver: () => graphDriver(rooms),
+          execDriver: () => rooms.drivers.first('exec'),
           defaultLog: { driver: options.logDriver ?? rooms.drivers.first('log'), options: options.logOptions ?? {} },
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
         }),

@@ -24,6 +24,8 @@ export interface Privileges {
   /** It shares the machine's IPC or process namespace. */
   readonly hostIpc?: boolean;
   readonly hostPid?: boolean;
+  /** Of exec drivers that describe: each OCI runtime with its arguments, as "runsc --platform=systrap", that the engine runs for it as root. */
+  readonly runtimes?: readonly string[];
   /** It enters containers' network namespaces itself. */
   readonly netns?: boolean;
   /** `host`: the machine's network; default `none`. */
@@ -169,6 +171,7 @@ const manifest = object(
         mountTypes: list(anyText),
         hostPaths: list(text(/^\//, 'an absolute path')),
         devices: list(text(/^\/dev(\/|$)/, 'a path below /dev')),
+        runtimes: list(text(/^[^\s\0]+( [^\s\0]+)*$/, 'a program and its arguments, with single spaces')),
         capabilities: list(text(/^(ALL|CAP_[A-Z_]+)$/, 'a capability like CAP_NET_ADMIN, or ALL')),
         hostIpc: boolean,
         hostPid: boolean,

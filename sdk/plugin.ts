@@ -1,7 +1,7 @@
 /** What a plugin module exports, and what it is given. */
 import type { AuthzDriver } from './authz/index.ts';
 import type { BuilderDriver } from './builder/index.ts';
-import type { ExecDriver } from './exec/index.ts';
+import type { DescribingExecDriver, ExecDriver } from './exec/index.ts';
 import type { Frontend } from './frontend/index.ts';
 import type { GraphDriver } from './graph/index.ts';
 import type { IpamDriver } from './ipam/index.ts';
@@ -20,7 +20,7 @@ export interface DriverKinds {
   readonly log: LogDriver;
   readonly network: NetworkDriver;
   readonly ipam: IpamDriver;
-  readonly exec: ExecDriver;
+  readonly exec: ExecDriver | DescribingExecDriver;
   readonly transport: TransportDriver;
   readonly builder: BuilderDriver;
   readonly frontend: Frontend;

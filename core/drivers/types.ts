@@ -9,6 +9,8 @@ export interface Grants {
   readonly hostPaths: readonly string[];
   readonly devices: readonly string[];
   readonly nftables: boolean;
+  /** OCI runtimes with their arguments, as one text each; none unless given. */
+  readonly runtimes?: readonly string[];
   /** Told when something described goes beyond the grant, or is not what the contract allows. */
   readonly onViolation?: (what: string) => void;
 }

@@ -21,9 +21,9 @@ export class ContainerExecs implements Execs {
   }
 
   async resize(exec: string, { rows, columns }: { readonly rows: number; readonly columns: number }): Promise<void> {
-    const { id: execId, containerId: id, phase } = this.#room.execs.find(exec);
+    const { id: execId, containerId: id, phase, driver: name } = this.#room.execs.find(exec);
     if (phase.kind !== 'running') throw conflict(`exec ${execId} is not running`);
-    const driver = await this.#room.driver();
+    const driver = await this.#room.driverNamed(name);
     await driver.resize({ id, execId, rows, columns }, this.#room.context());
   }
 

@@ -9,6 +9,13 @@ export interface PlannedMount extends WantedMount {
   readonly shownSource: string;
 }
 
+/** Who has a container's process. */
+export interface ExecChoice {
+  readonly driver: string;
+  /** The driver that is asked at each start how it is to be run, by the name under which the user chose it as runtime. */
+  readonly describedBy?: string;
+}
+
 /** What a user decided about a container; changes by rename, update, connect and disconnect only. */
 export interface ContainerDocument {
   readonly created: string;
@@ -20,6 +27,8 @@ export interface ContainerDocument {
   readonly imageId: string;
   readonly platform: string;
   readonly mounts: readonly PlannedMount[];
+  /** Absent in containers from before there was a choice. */
+  readonly exec?: ExecChoice;
   readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>>; readonly path: string };
 }
 

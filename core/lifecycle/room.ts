@@ -1,6 +1,6 @@
 import type { Ctx } from '@gantry/sdk';
-import type { ExecDriver } from '@gantry/sdk/exec';
-import { notFound } from '@gantry/sdk';
+import { conflict, notFound } from '@gantry/sdk';
+import { type ExecDriver, isDescribing } from '@gantry/sdk/exec';
 import { driverContext } from '../drivers/index.ts';
 import { ContainerRows } from '../metadata/index.ts';
 import { KeyedMutex } from '../support/index.ts';
@@ -21,7 +21,7 @@ export class Room {
   readonly execs = new ExecTable();
   readonly #locks = new KeyedMutex();
   readonly #closing = new AbortController();
-  #isFollowing = false;
+  readonly #followed = new Set<string>();
 
   constructor(parts: LifecycleParts) {
     this.parts = parts;
@@ -35,19 +35,35 @@ export class Room {
     return this.#locks.acquire(entry.id);
   }
 
-  /** The exec driver, whose exits are followed from the first time it is asked for. */
-  driver(): Promise<ExecDriver> {
-    if (!this.#isFollowing) {
-      this.#isFollowing = true;
-      void followExits(this, this.#closing.signal);
-    }
-    return this.plainDriver();
+  /** The driver that has, or is to have, the container's process; its exits are followed from the first time it is asked for. */
+  driver(entry: Pick<Entry, 'document'>): Promise<ExecDriver> {
+    return this.driverNamed(this.driverName(entry));
   }
 
-  plainDriver(): Promise<ExecDriver> {
-    const { drivers, execDriver = drivers.names('exec')[0] } = this.parts;
-    if (execDriver === undefined) throw notFound('no exec driver is installed', { hint: 'the plugin exec/oci runs containers' });
-    return drivers.get('exec', execDriver);
+  driverName({ document }: Pick<Entry, 'document'>): string {
+    return document.exec?.driver ?? this.defaultDriver();
+  }
+
+  driverNamed(name: string): Promise<ExecDriver> {
+    if (!this.#followed.has(name)) {
+      this.#followed.add(name);
+      void followExits(this, name, this.#closing.signal);
+    }
+    return this.plainDriver(name);
+  }
+
+  async plainDriver(name: string): Promise<ExecDriver> {
+    const driver = await this.parts.drivers.get('exec', name);
+    if (isDescribing(driver)) throw conflict(`exec driver ${name} only describes processes: it cannot run any`);
+    return driver;
+  }
+
+  /** The driver of containers that ask for no other, which also runs what others describe. */
+  defaultDriver(): string {
+    const { drivers, execDriver } = this.parts;
+    const name = execDriver?.() ?? drivers.names('exec')[0];
+    if (name === undefined) throw notFound('no exec driver is installed', { hint: 'the plugin exec/oci runs containers' });
+    return name;
   }
 
   context(signal?: AbortSignal): Ctx {

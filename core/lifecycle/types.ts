@@ -49,6 +49,6 @@ export interface LifecycleParts {
   readonly defaultRuntime?: string;
   /** The driver of containers that are made from no image. */
   readonly graphDriver: () => Promise<string>;
-  /** Name of the exec driver; the first that is installed when absent. */
-  readonly execDriver?: string;
+  /** Name of the exec driver of containers that ask for no other; the first that is installed when absent. */
+  readonly execDriver?: () => string;
 }

@@ -21,7 +21,7 @@ export async function updateContainer(
   checkRestartPolicy(hostConfig.RestartPolicy ?? {}, hostConfig.AutoRemove === true);
   if (entry.run !== undefined) {
     const { devices: _unchanged, ...resources } = linuxResources(hostConfig, []);
-    if (Object.keys(resources).length > 0) await (await room.driver()).update({ id: entry.id, resources }, room.context());
+    if (Object.keys(resources).length > 0) await (await room.driver(entry)).update({ id: entry.id, resources }, room.context());
   }
   room.store.setDocument(entry, { hostConfig });
   room.announce(entry, 'update');

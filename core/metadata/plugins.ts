@@ -58,7 +58,7 @@ export interface DriverObject {
   readonly kind: 'volume' | 'network' | 'pool' | 'snapshot' | 'container';
   readonly id: string;
   readonly name: string;
-  /** A container that is running, a volume that is mounted. */
+  /** A container that is running by it, a volume that is mounted. */
   readonly isActive: boolean;
 }
 
@@ -81,13 +81,15 @@ export function volumeAttachmentIds(database: Database, driver: string): readonl
 }
 
 const running = `json_extract(state, '$.phase.kind') IN ('running', 'starting', 'restarting')`;
+const has = `coalesce(json_extract(document, '$.exec.driver'), ?) = ?`;
 const queries: Readonly<Record<string, string>> = {
   volume: `SELECT 'volume' AS kind, name AS id, name, EXISTS (SELECT 1 FROM volume_attachments a WHERE a.name = volumes.name) AS active FROM volumes WHERE driver = ?`,
   network: `SELECT 'network' AS kind, id, name, EXISTS (SELECT 1 FROM endpoints e WHERE e.network_id = networks.id) AS active FROM networks WHERE json_extract(document, '$.driver') = ?`,
   ipam: `SELECT 'pool' AS kind, json_extract(p.value, '$.poolId') AS id, networks.name, 0 AS active FROM networks, json_each(document, '$.pools') p WHERE json_extract(document, '$.ipamDriver') = ?`,
   graph: `SELECT 'snapshot' AS kind, key AS id, chain_id AS name, 0 AS active FROM layers WHERE driver = ? UNION ALL SELECT 'snapshot', r.key, coalesce(c.name, r.container_id), coalesce(${running}, 0) FROM rw_layers r LEFT JOIN containers c ON c.id = r.container_id WHERE r.driver = ?`,
   log: `SELECT 'container' AS kind, id, name, ${running} AS active FROM containers WHERE json_extract(document, '$.log.driver') = ?`,
-  exec: `SELECT 'container' AS kind, id, name, ${running} AS active FROM containers WHERE ${running} AND ? IS NOT NULL`,
+  // What is only described runs on without who described it.
+  exec: `SELECT 'container' AS kind, id, name, ${running} AND ${has} AS active FROM containers WHERE (${running} AND ${has}) OR json_extract(document, '$.exec.describedBy') = ?`,
 };
 
 /** Facts that a plugin may be granted to see; undefined when there is no such object. */

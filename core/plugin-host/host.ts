@@ -95,7 +95,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   grants(kind: DriverKind, name: string): Grants {
     const plugin = this.#registry.provider(kind, name) ?? this.#registry.open(kind)[0];
     if (plugin === undefined) throw this.#registry.unknown(kind, name);
-    const { mountTypes = [], hostPaths = [], devices = [], nftables = false } = plugin.record.manifest.privileges ?? {};
+    const { mountTypes = [], hostPaths = [], devices = [], nftables = false, runtimes = [] } = plugin.record.manifest.privileges ?? {};
     const { dataDir } = foldersOf(this.#options, plugin.record);
     // Its answers name a folder of its own by the machine's path.
     const own = plugin.record.placement === 'container' ? [join(dataDir, 'propagated-mount')] : [];
@@ -106,6 +106,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       hostPaths: [...hostPaths, ...own],
       devices,
       nftables,
+      runtimes,
       onViolation: (what) => plugin.strike(what),
     };
   }

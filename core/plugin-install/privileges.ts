@@ -16,6 +16,7 @@ export function privilegesOf({ privileges = {} }: Pick<Manifest, 'privileges'>):
     ...when(devices.some(isAllDevices), 'allow-all-devices', "allow 'rwm' access to all devices"),
     ...listed('capabilities', 'list of additional capabilities required', capabilities),
     ...listed('mount type', 'file system types to mount', mountTypes),
+    ...listed('runtimes', 'OCI runtimes that run as root', privileges.runtimes ?? []),
     ...when(privileges.nftables, 'nftables', 'add firewall rules'),
     ...when(privileges.netns, 'netns', 'enter the network namespaces of containers'),
     ...when(privileges.user === 'root', 'user', 'run as user 0', 'root'),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { Abortable, Logger } from '@gantry/sdk';
+import { type Abortable, conflict, type Logger } from '@gantry/sdk';
 import type { CheckOptions, CheckReport, Containers, DiskUsage, Images, System, SystemInfo, VolumeInfo } from '@gantry/sdk/engine';
+import { isDescribing } from '@gantry/sdk/exec';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import { hostFacts } from './host.ts';
@@ -73,7 +74,7 @@ export class SystemRoom implements System {
       buildTime: '',
       components: [
         { name: 'Engine', version },
-        ...runtimes.map(({ name, version: runtimeVersion }) => ({ name, version: runtimeVersion })),
+        ...runtimes.flatMap(({ name, version: runtimeVersion }) => (runtimeVersion === '' ? [] : [{ name, version: runtimeVersion }])),
       ],
     };
   }
@@ -110,17 +111,22 @@ export class SystemRoom implements System {
 
   async #exec(): Promise<Pick<SystemInfo, 'runtimes' | 'defaultRuntime' | 'cgroupVersion' | 'cgroupDriver' | 'warnings'>> {
     const { drivers, log, defaultRuntime } = this.#options;
-    const driver = await drivers.get('exec', await drivers.preferred('exec'));
+    const name = await drivers.preferred('exec');
+    const driver = await drivers.get('exec', name);
+    if (isDescribing(driver)) throw conflict(`exec driver ${name} only describes processes: it cannot be the first`);
     const { usable, unusable, cgroupVersion, cgroupDriver } = await driver.runtimes({}, driverContext(log));
+    const isOther = (other: string): boolean => other !== name && !usable.some((runtime) => runtime.name === other);
+    // Other drivers are runtimes by their names; that they are there says no more than that.
+    const others = drivers.names('exec').filter(isOther);
     return {
-      runtimes: usable,
+      runtimes: [...usable, ...others.map((other) => ({ name: other, path: '', version: '' }))],
       defaultRuntime: defaultRuntime ?? usable[0]?.name ?? '',
       cgroupVersion: cgroupVersion === 2 ? 2 : 1,
       cgroupDriver,
       warnings: [
         ...(usable.length === 0 ? ['WARNING: no OCI runtime works on this host: install crun or runc'] : []),
         ...usable.flatMap(({ warning }) => (warning === undefined ? [] : [`WARNING: ${warning}`])),
-        ...unusable.map(({ name, reason }) => `WARNING: runtime ${name} cannot be used: ${reason}`),
+        ...unusable.map((runtime) => `WARNING: runtime ${runtime.name} cannot be used: ${runtime.reason}`),
       ],
     };
   }

@@ -1,6 +1,6 @@
 export { problemsOf, readOptions, secretNames, withDefaults } from './check.ts';
 export { type DataFolder, openData } from './data.ts';
-export { exec, type ExecAuthor } from './exec.ts';
+export { type ContainerSpec, type DescribedContainer, type Description, exec, type ExecAuthor, ociRuntime } from './exec.ts';
 export { type GraphAuthor, graph } from './graph.ts';
 export { Http } from './http.ts';
 export { type IpamAuthor, ipam } from './ipam.ts';

@@ -16,7 +16,7 @@ export function commonFiles(plan: Plan, language: Language): Files {
 function manifest(plan: Plan, language: Language): object {
   const { name, kind } = plan;
   const { description, ...said } = language.manifest(plan);
-  const features = kind === 'log' ? ['purge'] : [];
+  const features = sampleFeatures[kind] ?? [];
   return {
     manifestVersion: 1,
     name,
@@ -26,6 +26,8 @@ function manifest(plan: Plan, language: Language): object {
     ...said,
   };
 }
+
+const sampleFeatures: { readonly [Kind in Plan['kind']]?: readonly string[] } = { log: ['purge'], exec: ['describe'] };
 
 /** The SDK is for making the plugin: an engine runs plugins with its own. */
 function packageJson(plan: Plan, { manifest: manifestOf, packageJson: { scripts, devDependencies, files } }: Language): object {

@@ -9,7 +9,7 @@ import { python } from './python.ts';
 import { shell } from './shell.ts';
 
 export type { Plan } from './plan.ts';
-export const pluginKinds = ['volume', 'graph', 'network', 'ipam', 'log'] as const satisfies readonly Plan['kind'][];
+export const pluginKinds = ['volume', 'graph', 'network', 'ipam', 'log', 'exec'] as const satisfies readonly Plan['kind'][];
 
 /** By what is typed after --lang. */
 export const languages: Readonly<Record<string, Language>> = { ts: typescript, js: javascript, sh: shell, go, python };

@@ -4,7 +4,7 @@ import { samples } from './samples.ts';
 
 export const javascript: Language = {
   title: 'JavaScript',
-  kinds: ['volume', 'graph', 'network', 'ipam', 'log'],
+  kinds: ['volume', 'graph', 'network', 'ipam', 'log', 'exec'],
   manifest: (plan) => ({ ...ofModule('main.js'), ...samples[plan.kind].manifest }),
   packageJson: { scripts: moduleScripts('main.test.js') },
   guide: () => moduleGuide('main.js', 'main.test.js'),

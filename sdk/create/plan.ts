@@ -3,7 +3,7 @@ import type { Manifest } from '../manifest.ts';
 /** What is to be made. */
 export interface Plan {
   readonly name: string;
-  readonly kind: 'volume' | 'graph' | 'network' | 'ipam' | 'log';
+  readonly kind: 'volume' | 'graph' | 'network' | 'ipam' | 'log' | 'exec';
 }
 export interface File {
   readonly text: string;

@@ -53,6 +53,7 @@ function usage({ name, kind }: Plan, { manifest }: Language): string {
     ipam: `docker network create --ipam-driver ${name} n1`,
     log: `docker run --rm --log-driver ${name} busybox echo it works`,
     graph: `gantryd --storage-driver ${name}`,
+    exec: `docker run --rm --runtime ${name} busybox echo it works`,
   } as const satisfies Record<Plan['kind'], string>;
   return uses[kind];
 }

@@ -128,4 +128,12 @@ export const samples: Readonly<Record<Plan['kind'], Sample>> = {
       options: { log: object({ prefix: { ...text, minLength: 0, default: '' } }) },
     },
   },
+  exec: {
+    imports: ['ociRuntime'],
+    code: (name) => `// docker run --runtime ${name} …: the engine runs it, and its containers live on without this plugin.
+export default ociRuntime({ name: '${name}', binary: 'crun', flags: [] });
+`,
+    first: 'exec.start.*',
+    manifest: { description: 'Runs containers with crun.', privileges: { runtimes: ['crun'] } },
+  },
 };

@@ -1,6 +1,44 @@
 // Made by `npm run generate` of proto/gantry/exec/v1: change it there.
 import type { ContractMethods, Ctx } from '../types/index.ts';
 
+export interface DescribeRequest {
+  readonly id: string;
+  readonly containerName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** OCI runtime spec config.json, as the engine made it of what the user asked for. */
+  readonly spec: unknown;
+}
+
+export interface DescribeResponse {
+  readonly run: ProcessSpec;
+}
+
+export type ProcessSpec = ({ readonly kind: 'runtime' } & RuntimeCommand) | ({ readonly kind: 'program' } & Program);
+
+/**
+ * An OCI runtime: `PROGRAM ARGUMENTS… create|start|kill|delete|exec|pause|resume|update …`. It runs as root and outside of any sandbox, so the
+ * whole of it is what the privilege `runtimes` of the manifest names, word by word.
+ */
+export interface RuntimeCommand {
+  /** Absolute, or a name that the engine looks for in the system's folders. Nobody but root may be able to change it. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+}
+
+/**
+ * A program of the host that takes the place of the container's: with the container's user, capabilities, limits and namespaces, in a root of
+ * its own with the host's /usr and what else is described, all read-only, and the container's files at /rootfs.
+ */
+export interface Program {
+  /** The first is an absolute path. */
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  /** "/" unless given. */
+  readonly cwd?: string;
+  /** Seen at the same place; covered by the privilege `hostPaths`. */
+  readonly hostPaths?: readonly string[];
+}
+
 export interface Streams {
   /** SOCK_SEQPACKET unix socket of the monitor. Absent when nobody may attach. */
   readonly attachSocket?: string;
@@ -21,6 +59,11 @@ export interface CreateRequest {
   readonly stdinOnce: boolean;
   readonly runtime?: string;
   readonly systemdCgroup?: boolean;
+  /**
+   * What another driver described, checked and with an absolute path: the container's runtime instead of one of the driver's own. Only for
+   * a driver with the feature `monitor`.
+   */
+  readonly command?: RuntimeCommand;
 }
 
 export interface CreateResponse {
@@ -173,7 +216,14 @@ export interface UnusableRuntime {
 }
 
 export interface ExecDriver {
+  /** `monitor`: it runs what other drivers describe. */
   readonly features: readonly string[];
+  /**
+   * How a container is to be run, instead of running it: a driver that has this needs no other method. The engine checks the answer against
+   * what the plugin was granted and has the exec driver with the feature `monitor` run it; from then on nobody asks the plugin about this
+   * container, so that it may end, be upgraded or removed meanwhile.
+   */
+  describe?(request: DescribeRequest, ctx: Ctx): Promise<DescribeResponse>;
   create(request: CreateRequest, ctx: Ctx): Promise<CreateResponse>;
   start(request: ContainerId, ctx: Ctx): Promise<void>;
   signal(request: SignalRequest, ctx: Ctx): Promise<void>;
@@ -198,6 +248,7 @@ export interface ExecDriver {
 }
 
 export const execMethods = {
+  describe: { deadline: 'normal', feature: 'describe', key: 'id' },
   create: { deadline: 'long', key: 'id' },
   start: { deadline: 'normal', key: 'id' },
   signal: { deadline: 'fast' },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import type { HostContext } from '@gantry/sdk';
-import type { CreateRequest, ExecDriver } from '@gantry/sdk/exec';
+import { type CreateRequest, type DescribingExecDriver, type ExecDriver, isDescribing } from '@gantry/sdk/exec';
 import { Database } from '../../core/metadata/index.ts';
 import plugin from '../../plugins/exec/oci/main.ts';
 import { type ContainerOptions, execCases, type ExecUnderTest } from '../../sdk/exec/conformance.ts';
@@ -36,9 +36,9 @@ export function testOci(label: string, config: HostContext['config']): void {
     run: (tried, subject) =>
       tried.run({
         get driver() {
-          return subject.driver;
+          return running(subject.driver);
         },
-        restart: subject.restart,
+        restart: async () => running(await subject.restart()),
         ...bundles(subject.folder, rootfs),
       }),
   });
@@ -54,7 +54,7 @@ export async function openOci(config: HostContext['config'] = {}): Promise<ExecU
   const database = new Database(join(folder, 'metadata.db'));
   const host = hostContext({ name: 'exec-oci', config, dataDir: folder, runDir: join(folder, 'run'), database });
   let activation = await plugin.activate(host);
-  const driver = (): ExecDriver => activation.drivers.exec?.['oci'] ?? assert.fail('no driver');
+  const driver = (): ExecDriver => running(activation.drivers.exec?.['oci']);
   const restart = async () => {
     await activation.deactivate?.();
     activation = await plugin.activate(host);
@@ -72,6 +72,12 @@ export async function openOci(config: HostContext['config'] = {}): Promise<ExecU
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** The driver, if it runs processes itself. */
+export function running(driver: ExecDriver | DescribingExecDriver | undefined): ExecDriver {
+  assert.ok(driver !== undefined && !isDescribing(driver));
+  return driver;
 }
 
 /** Ids are this process's, so that a driver that serves many cases sees each once. */

@@ -29,6 +29,7 @@ export async function composeDocument(room: Room, { id, name, image, checked, mo
     imageId: image.id,
     platform,
     mounts,
+    exec: checked.exec,
     log: { ...checked.log, path: '' },
   };
   const log = await room.parts.logs.path(loggedContainer(room, { id, name, document }));

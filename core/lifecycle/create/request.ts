@@ -1,7 +1,9 @@
 import { GantryError, invalidArgument, messageOf } from '@gantry/sdk';
 import type { ContainerConfig, CreateContainer, EndpointConfig, HostConfig } from '@gantry/sdk/engine';
+import { isDescribing } from '@gantry/sdk/exec';
 import { hostLimits } from '../host.ts';
 import { mergeConfig } from '../merge-config.ts';
+import type { ExecChoice } from '../model.ts';
 import type { Room } from '../room.ts';
 import type { ContainerImage } from '../types.ts';
 import { checkConfig, checkHostConfig, type WantedMount, wantedMounts } from '../validate/index.ts';
@@ -16,6 +18,7 @@ export interface CheckedRequest {
   readonly platform: string;
   readonly wanted: readonly WantedMount[];
   readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
+  readonly exec: ExecChoice;
   readonly warnings: readonly string[];
 }
 
@@ -32,10 +35,13 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   room.parts.networks.validate({ name: request.name ?? '', config, hostConfig: asked, networks });
   const log = { driver: asked.LogConfig?.Type ?? '', options: asked.LogConfig?.Config ?? {} };
   checkLinks(room, asked);
-  const [Runtime] = await Promise.all([runtimeName(room, asked), asBadRequest(room.parts.logs.validate(log.driver, log.options))]);
-  const hostConfig = { ...asked, Runtime };
+  const [{ runtime, exec }] = await Promise.all([
+    chooseRuntime(room, asked),
+    asBadRequest(room.parts.logs.validate(log.driver, log.options)),
+  ]);
+  const hostConfig = { ...asked, Runtime: runtime };
   const platform = request.platform || image.config.os || 'linux';
-  return { config, hostConfig, networks, platform, wanted, log, warnings: warningsOf(hostConfig) };
+  return { config, hostConfig, networks, platform, wanted, log, exec, warnings: warningsOf(hostConfig) };
 }
 
 /** `--storage-opt size=…`, in bytes. */
@@ -67,13 +73,22 @@ function checkLinks(room: Room, { Links }: HostConfig): void {
   }
 }
 
-/** The wished runtime, else the default one; empty when there is none to be had, which the start will tell. */
-async function runtimeName(room: Room, { Runtime: name = '' }: HostConfig): Promise<string> {
-  const driver = await room.driver();
-  const { usable } = await driver.runtimes({}, room.context());
-  if (name === '') return usable[0]?.name ?? '';
-  if (!usable.some((runtime) => runtime.name === name)) throw invalidArgument(`unknown or invalid runtime name: ${name}`);
-  return name;
+/**
+ * The wished runtime, else the default one; empty when there is none to be had, which the start will tell. A name that the default driver does
+ * not know may be another exec driver's.
+ */
+async function chooseRuntime(
+  room: Room,
+  { Runtime: name = '' }: HostConfig,
+): Promise<{ readonly runtime: string; readonly exec: ExecChoice }> {
+  const { drivers } = room.parts;
+  const driver = room.defaultDriver();
+  const { usable } = await (await room.driverNamed(driver)).runtimes({}, room.context());
+  if (name === '') return { runtime: usable[0]?.name ?? '', exec: { driver } };
+  if (usable.some((runtime) => runtime.name === name)) return { runtime: name, exec: { driver } };
+  if (name === driver || !drivers.has('exec', name)) throw invalidArgument(`unknown or invalid runtime name: ${name}`);
+  const other = await drivers.get('exec', name);
+  return { runtime: name, exec: isDescribing(other) ? { driver, describedBy: name } : { driver: name } };
 }
 
 function checkPlatform(platform: string): void {

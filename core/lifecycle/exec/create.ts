@@ -15,7 +15,7 @@ export function createExec(room: Room, entry: Entry, config: ExecConfig): ExecEn
   checkWorkingDirectory(config.workingDir ?? '');
   checkUser(config.user ?? '');
   execUser(entry, config);
-  const exec = new ExecEntry(randomId(), entry.id, config);
+  const exec = new ExecEntry({ id: randomId(), containerId: entry.id, config, driver: room.driverName(entry) });
   room.execs.add(exec);
   entry.execIds.add(exec.id);
   room.store.touch(entry);

@@ -24,9 +24,9 @@ function announceEnd(room: Room, { id, containerId }: ExecEntry, exitCode: numbe
   room.announce(entry, 'exec_die', { execID: id, exitCode: String(exitCode) });
 }
 
-async function forget(room: Room, { id: execId, containerId: id }: ExecEntry): Promise<void> {
+async function forget(room: Room, { id: execId, containerId: id, driver }: ExecEntry): Promise<void> {
   try {
-    await (await room.driver()).execDelete({ id, execId }, room.context());
+    await (await room.driverNamed(driver)).execDelete({ id, execId }, room.context());
     rmSync(room.folders.execBundle(id, execId), { recursive: true, force: true });
   } catch (error) {
     room.parts.log.warn({ container: id, exec: execId, err: error }, `cannot forget exec ${execId}: ${messageOf(error)}`);

@@ -33,7 +33,7 @@ export async function startExec(room: Room, exec: ExecEntry, options: StartExecO
 }
 
 async function startDetached(room: Room, entry: Entry, exec: ExecEntry): Promise<Record<string, never>> {
-  const driver = await room.driver();
+  const driver = await room.driver(entry);
   room.announce(entry, `exec_start: ${exec.config.cmd.join(' ')}`, { execID: exec.id });
   const { pid, streams } = await driver.exec(execRequest(room, entry, exec, { detached: true }), room.context());
   if (exec.phase.kind === 'created') exec.phase = { kind: 'running', pid, streams };
@@ -46,7 +46,7 @@ async function startAttached(
   exec: ExecEntry,
   { size, signal }: StartExecOptions,
 ): Promise<{ readonly attached: Attached }> {
-  const driver = await room.driver();
+  const driver = await room.driver(entry);
   const id = { id: entry.id, execId: exec.id };
   const { streams } = await driver.exec(execRequest(room, entry, exec, { detached: false, ...(size && { size }) }), room.context());
   const {

@@ -13,15 +13,18 @@ export class ExecEntry {
   readonly id: string;
   readonly containerId: string;
   readonly config: ExecConfig;
+  /** Its container's, which may be gone before it is forgotten. */
+  readonly driver: string;
   /** Resolves when it has ended. */
   readonly ended = Promise.withResolvers<number>();
   phase: ExecPhase = { kind: 'created' };
   isStarted = false;
 
-  constructor(id: string, containerId: string, config: ExecConfig) {
+  constructor({ id, containerId, config, driver }: Pick<ExecEntry, 'id' | 'containerId' | 'config' | 'driver'>) {
     this.id = id;
     this.containerId = containerId;
     this.config = config;
+    this.driver = driver;
   }
 
   info(): ExecInfo {

@@ -41,7 +41,7 @@ async function probe(room: Room, entry: Entry, cmd: readonly string[], signal: A
   }
 }
 
-async function killExec(room: Room, { id }: Entry, execId: string): Promise<void> {
-  const driver = await room.driver();
-  await driver.signal({ id, execId, signal: 9 }, room.context()).catch(() => undefined);
+async function killExec(room: Room, entry: Entry, execId: string): Promise<void> {
+  const driver = await room.driver(entry);
+  await driver.signal({ id: entry.id, execId, signal: 9 }, room.context()).catch(() => undefined);
 }

@@ -9,6 +9,6 @@ export async function resizeTerminal(
   { rows, columns }: { readonly rows: number; readonly columns: number },
 ): Promise<void> {
   if (entry.run === undefined) throw conflict(`container ${entry.id} is not running`);
-  await (await room.driver()).resize({ id: entry.id, rows, columns }, room.context());
+  await (await room.driver(entry)).resize({ id: entry.id, rows, columns }, room.context());
   room.announce(entry, 'resize', { height: String(rows), width: String(columns) });
 }

@@ -25,9 +25,9 @@ interface Reading {
   readonly systemCpuNs: number;
 }
 
-async function reading(room: Room, { id }: Entry, signal?: AbortSignal): Promise<Reading> {
-  const driver = await room.driver();
-  return { stats: await driver.stats({ id }, room.context(signal)), systemCpuNs: systemCpuNs() };
+async function reading(room: Room, entry: Entry, signal?: AbortSignal): Promise<Reading> {
+  const driver = await room.driver(entry);
+  return { stats: await driver.stats({ id: entry.id }, room.context(signal)), systemCpuNs: systemCpuNs() };
 }
 
 function compose(room: Room, { id, name }: Entry, { stats, systemCpuNs: now }: Reading, previous?: Reading): StatsReading {

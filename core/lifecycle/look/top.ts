@@ -10,7 +10,7 @@ export async function topOf(room: Room, entry: Entry, psArguments = '-ef'): Prom
   if (phase.kind === 'restarting') throw conflict(`container ${id} is restarting, wait until the container is running`);
   if (phase.kind !== 'running') throw conflict(`container ${id} is not running`);
   const given = (psArguments || '-ef').split(/\s+/).filter(Boolean);
-  const driver = await room.driver();
+  const driver = await room.driver(entry);
   const [{ pids }, { exitCode, stdout, stderr }] = await Promise.all([
     driver.pids({ id }, room.context()),
     run({ file: 'ps', argv: ['ps', ...given], timeoutMs: 10_000 }),

@@ -45,10 +45,18 @@ export interface SpecRequest {
   readonly rootPropagation?: string;
 }
 
+/** config.json, as far as it is read again. */
+export interface Spec {
+  readonly [field: string]: unknown;
+  readonly process: Readonly<Record<string, unknown>>;
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly mounts: readonly SpecMount[];
+}
+
 const defaultShmSize = 64 * 2 ** 20;
 
 /** config.json of a container: OCI runtime spec 1.0.2, with Docker's defaults. Pure but for looking up host devices. */
-export function ociSpec(request: SpecRequest): Readonly<Record<string, unknown>> {
+export function ociSpec(request: SpecRequest): Spec {
   const { hostConfig, security, namespaces: chosen } = request;
   const privileged = hostConfig.Privileged === true;
   const { devices, rules } = containerDevices(hostConfig);

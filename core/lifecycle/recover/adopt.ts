@@ -13,7 +13,7 @@ import { scheduleRestart } from '../stop/restart.ts';
 /** Takes over a container that was running, or being started, when the engine ended. The lock is held. */
 export async function adopt(room: Room, entry: Entry): Promise<void> {
   entry.exitWanted = entry.state.stoppedByUser;
-  const driver = await room.driver();
+  const driver = await room.driver(entry);
   const state = await driver.state({ id: entry.id }, room.context());
   const lives = state.status === 'running' || state.status === 'paused';
   if (entry.phase.kind === 'starting' && !lives && state.exitCode === undefined) return await rollBack(room, entry);
@@ -48,16 +48,16 @@ async function takeOver(room: Room, entry: Entry, state: State): Promise<void> {
   beginHealthchecks(room, entry);
 }
 
-async function resumedAfterCommit(room: Room, { id, state }: Entry): Promise<boolean> {
-  if (state.isPausedForCommit !== true) return false;
-  await (await room.driver()).pause({ id, resume: true }, room.context());
+async function resumedAfterCommit(room: Room, entry: Entry): Promise<boolean> {
+  if (entry.state.isPausedForCommit !== true) return false;
+  await (await room.driver(entry)).pause({ id: entry.id, resume: true }, room.context());
   return true;
 }
 
 /** The start got as far as the program, but its record did not: the same create gives the same answer. */
 async function findRun(room: Room, entry: Entry): Promise<Run> {
   const kept = new AsyncDisposableStack();
-  const process = await createProcess(room, entry, kept);
+  const process = await createProcess(room, entry, { undo: kept });
   return { ...process, rootfs: await room.parts.layers.mount(entry.id), sandboxKey: '', ports: {} };
 }
 

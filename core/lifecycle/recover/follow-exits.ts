@@ -5,11 +5,11 @@ import { endExec } from '../exec/end.ts';
 import type { Room } from '../room.ts';
 import { containerEnded } from '../stop/exit.ts';
 
-/** Acts on every end that the exec driver tells of, also those that it tells again after it or the engine was started anew. */
-export async function followExits(room: Room, signal: AbortSignal): Promise<void> {
+/** Acts on every end that an exec driver tells of, also those that it tells again after it or the engine was started anew. */
+export async function followExits(room: Room, name: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      const driver = await room.plainDriver();
+      const driver = await room.plainDriver(name);
       for await (const event of driver.watch({ after: 0 }, room.context(signal))) void act(room, event, signal);
     } catch (error) {
       if (!signal.aborted) room.parts.log.warn({ err: error }, `lost sight of the ends of processes, looking again: ${messageOf(error)}`);

@@ -2,13 +2,15 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fromErrno } from '@gantry/sdk';
+import type { RuntimeCommand } from '@gantry/sdk/exec';
 import type { Sandbox } from '../../networks/types.ts';
 import type { Entry } from '../entry.ts';
-import { ociSpec, type SpecMount } from '../oci-spec/index.ts';
+import { ociSpec, type Spec, type SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
 import { readSecurityOptions } from '../validate/index.ts';
 import { cgroupVersion } from './cgroups.ts';
 import { cgroupsPath } from './cgroups-path.ts';
+import { describedRun } from './described.ts';
 import { writeContainerFiles } from './files.ts';
 import { withInit } from './init.ts';
 import { chooseNamespaces, sharedMemory } from './namespaces.ts';
@@ -21,18 +23,34 @@ export interface BundleParts {
   readonly mounts: readonly SpecMount[];
 }
 
-/** Writes the folder that the runtime reads: config.json, and the files that are mounted over the image's own. */
-export function writeBundle(room: Room, entry: Entry, { rootfs, sandbox, mounts }: BundleParts): void {
+/**
+ * Writes config.json into the folder that the runtime reads: as composed, or with what the container's driver describes in place of its
+ * program; answers the runtime that it describes.
+ */
+export async function writeBundle(
+  room: Room,
+  entry: Entry,
+  spec: Spec,
+  sources: AsyncDisposableStack,
+): Promise<{ readonly command?: RuntimeCommand }> {
+  const { describedBy } = entry.document.exec ?? {};
+  const described = describedBy === undefined ? { spec } : await describedRun({ room, entry, sources }, describedBy, spec);
+  writeFileSync(join(room.folders.bundle(entry.id), 'config.json'), JSON.stringify(described.spec), { mode: 0o600 });
+  return described;
+}
+
+/** What config.json is to say; writes the files that are mounted over the image's own. */
+export function composeSpec(room: Room, entry: Entry, { rootfs, sandbox, mounts }: BundleParts): Spec {
   const { id, document } = entry;
   const { config, hostConfig } = document;
-  const bundle = emptyFolder(room.folders.bundle(id));
+  emptyFolder(room.folders.bundle(id));
   const ownName = config.Hostname || hostname();
   const files = writeContainerFiles(room.folders.files(id), { hostname: ownName, domainname: config.Domainname ?? '', sandbox });
   const init = withInit(document, hostConfig.Init === true);
   const process = containerProcess(document, { rootfs, hostname: ownName, linkedEnv: sandbox.env, args: init.args });
   ensureWorkingDirectory(rootfs, process.cwd);
   const namespaces = chooseNamespaces(room, entry, sandbox);
-  const spec = ociSpec({
+  return ociSpec({
     rootfs,
     process,
     hostConfig,
@@ -46,7 +64,6 @@ export function writeBundle(room: Room, entry: Entry, { rootfs, sandbox, mounts 
     mounts: [...withoutTaken(files, mounts), ...init.mounts, ...mounts],
     ...propagation(mounts),
   });
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
 }
 
 /** A user's own mount at /etc/hosts and the like wins. */
@@ -62,11 +79,10 @@ function propagation(mounts: readonly SpecMount[]): { readonly rootPropagation?:
   return options.has('slave') || options.has('rslave') ? { rootPropagation: 'rslave' } : {};
 }
 
-function emptyFolder(path: string): string {
+function emptyFolder(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    return path;
   } catch (error) {
     throw fromErrno(error, `make bundle ${path}`);
   }

@@ -1,4 +1,5 @@
 import { conflict, messageOf, notModified } from '@gantry/sdk';
+import type { RuntimeCommand } from '@gantry/sdk/exec';
 import { allSettledOrThrow, failpoint } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
 import { beginHealthchecks } from '../health/begin.ts';
@@ -7,7 +8,7 @@ import { loggedContainer } from '../logged.ts';
 import { type Run, timestamp } from '../model.ts';
 import { removeAfterExit } from '../remove/remove.ts';
 import type { Room } from '../room.ts';
-import { writeBundle } from './bundle.ts';
+import { composeSpec, writeBundle } from './bundle.ts';
 import { attachMounts } from './mounts.ts';
 import { checkRootfs } from './rootfs.ts';
 import { startExitCode } from './failure.ts';
@@ -37,10 +38,10 @@ export async function startLocked(room: Room, entry: Entry): Promise<void> {
   try {
     await using undo = new AsyncDisposableStack();
     await using sources = new AsyncDisposableStack();
-    const prepared = await prepare(room, entry, undo, sources);
+    const { command, ...prepared } = await prepare(room, entry, undo, sources);
     failpoint('start.intent');
     room.store.setState(entry, { phase: { kind: 'starting', from }, error: '' });
-    const created = await createProcess(room, entry, undo);
+    const created = await createProcess(room, entry, { undo, command });
     await connectPending(entry, created.streams);
     await letItRun(room, entry, created);
     undo.move();
@@ -78,7 +79,7 @@ async function prepare(
   entry: Entry,
   undo: AsyncDisposableStack,
   sources: AsyncDisposableStack,
-): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'>> {
+): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'> & { readonly command: RuntimeCommand | undefined }> {
   const { layers, networks } = room.parts;
   const { id, name, document } = entry;
   undo.defer(() => layers.unmount(id));
@@ -95,13 +96,14 @@ async function prepare(
   failpoint('start.netns');
   const mounts = await attachMounts({ room, entry, rootfs, undo, sources });
   failpoint('start.vol.mount');
-  writeBundle(room, entry, { rootfs, sandbox, mounts });
+  const spec = composeSpec(room, entry, { rootfs, sandbox, mounts });
+  const { command } = await writeBundle(room, entry, spec, sources);
   failpoint('start.bundle');
-  return { rootfs, sandboxKey: sandbox.netnsPath ?? '', ports: sandbox.ports };
+  return { rootfs, sandboxKey: sandbox.netnsPath ?? '', ports: sandbox.ports, command };
 }
 
 async function letItRun(room: Room, entry: Entry, { streams }: CreatedProcess): Promise<void> {
-  const driver = await room.driver();
+  const driver = await room.driver(entry);
   failpoint('start.intent.running');
   await driver.start({ id: entry.id }, room.context());
   failpoint('start.runtime.start');

@@ -14,6 +14,11 @@ export function showSubpath(root: string, subpath: string, place: string): Dispo
   } catch (error) {
     throw fromErrno(error, `subpath ${subpath}`);
   }
+  return showOpened(opened, place, `subpath ${subpath}`);
+}
+
+/** The same of what an O_PATH descriptor means, which is closed. */
+export function showOpened(opened: number, place: string, what: string): Disposable {
   try {
     removePlace(place);
     mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
@@ -22,7 +27,7 @@ export function showSubpath(root: string, subpath: string, place: string): Dispo
     bindMount(opened, place, { recursive: true });
   } catch (error) {
     removePlace(place);
-    throw fromErrno(error, `subpath ${subpath}`);
+    throw fromErrno(error, what);
   } finally {
     closeSync(opened);
   }

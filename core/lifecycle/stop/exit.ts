@@ -51,7 +51,7 @@ function recordEnd(room: Room, entry: Entry, changes: Partial<StateDocument>, ra
 export async function freeResources(room: Room, entry: Pick<Entry, 'id' | 'document'>): Promise<void> {
   const { layers, logs } = room.parts;
   const { id } = entry;
-  await attempt(room, entry, 'forget its process', async () => (await room.driver()).delete({ id, force: true }, room.context()));
+  await attempt(room, entry, 'forget its process', async () => (await room.driver(entry)).delete({ id, force: true }, room.context()));
   failpoint('stop.umount');
   const drained = attempt(room, entry, 'drain its log', () => logs.stop(id));
   await attempt(room, entry, 'detach its volumes', () => detachMounts(room, entry));

@@ -52,6 +52,7 @@ export async function createContainer(
       id,
       bundle,
       runtime: runtime.name,
+      program: { path: runtime.path, options: runtime.options, kind: runtime.kind },
       pid,
       startTime: processStartTime(pid) ?? 0,
       monitorPid,

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { conflict } from '@gantry/sdk';
 import { thaw } from './cgroups/freezer.ts';
 import { destroyCgroup } from './cgroups/remove.ts';
@@ -26,7 +26,8 @@ export async function deleteContainer(
     thaw(record.cgroup);
     await whenEnded(record, { signal });
   }
-  if (runtime.kind === 'other')
+  // One that was removed meanwhile cannot clean up: its files, and what the kernel has, go all the same.
+  if (runtime.kind === 'other' && existsSync(runtime.path))
     await runRuntime(runtime, ['delete', '--force', record.id], { signal, doing: `delete container ${record.id}` });
   await destroyCgroup(record.cgroup, signal);
   rmSync(stateFolder, { recursive: true, force: true });

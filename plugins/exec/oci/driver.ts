@@ -35,7 +35,7 @@ import { SeccompCache } from './seccomp-cache.ts';
 
 /** Containers by conmon and an OCI runtime. Nothing of it needs this process once it runs. */
 export class OciDriver implements ExecDriver {
-  readonly features: readonly string[] = [];
+  readonly features = ['monitor'] as const;
   readonly #ending: AbortSignal;
   readonly #layout: Layout;
   readonly #records: Records;
@@ -62,7 +62,7 @@ export class OciDriver implements ExecDriver {
     const known = this.#records.find(request.id);
     if (known !== undefined && known.bundle === request.bundle && isAlive(known)) return created(known);
     if (known !== undefined) await this.#delete(known, false, signal);
-    const runtime = await this.#runtimes.get(request.runtime);
+    const runtime = await (request.command === undefined ? this.#runtimes.get(request.runtime) : this.#runtimes.described(request.command));
     const { record, monitorEnded } = await createContainer(request, {
       seccomp: this.#seccomp,
       conmon: this.#runtimes.conmon(),
@@ -191,8 +191,8 @@ export class OciDriver implements ExecDriver {
     };
   }
 
-  #runtime(record: ContainerRecord): Promise<Runtime> {
-    return this.#runtimes.get(record.runtime);
+  async #runtime({ runtime: name, program }: ContainerRecord): Promise<Runtime> {
+    return program === undefined ? this.#runtimes.get(name) : { name, version: '', root: this.#layout.runtimeRoot, ...program };
   }
 
   async #delete(record: ContainerRecord, force: boolean, signal: AbortSignal): Promise<void> {

@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { invalidArgument, notFound } from '@gantry/sdk';
 import type { Layout } from './layout.ts';
+import type { Runtime } from './runtimes.ts';
 
 /** What is remembered of one container while it has a runtime state: enough for a plugin that was started again. */
 export interface ContainerRecord {
   readonly id: string;
   readonly bundle: string;
   readonly runtime: string;
+  /** The same by its program, so that the container can be ended when the runtime is not known any more. Absent in older records. */
+  readonly program?: Pick<Runtime, 'path' | 'options' | 'kind'>;
   readonly pid: number;
   readonly startTime: number;
   readonly monitorPid: number;

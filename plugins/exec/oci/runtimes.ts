@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { type HostContext, invalidArgument, messageOf, unavailable } from '@gantry/sdk';
+import type { RuntimeCommand } from '@gantry/sdk/exec';
 import { cgroupLayout } from './cgroups/hierarchies.ts';
 import type { Layout } from './layout.ts';
 import { searchPath } from './monitor.ts';
@@ -36,6 +37,7 @@ export interface RuntimesFound {
 export class Runtimes {
   readonly #host: HostContext;
   readonly #layout: Layout;
+  readonly #described = new Map<string, Promise<Runtime>>();
   #found: Promise<RuntimesFound> | undefined;
 
   constructor(host: HostContext, layout: Layout) {
@@ -66,6 +68,18 @@ export class Runtimes {
     });
   }
 
+  /** A runtime that another driver described. One that does not work: `unavailable` with the reason. */
+  described(command: RuntimeCommand): Promise<Runtime> {
+    const key = JSON.stringify(command);
+    const known = this.#described.get(key);
+    if (known !== undefined) return known;
+    const found = this.#describedNow(command);
+    this.#described.set(key, found);
+    // It may be installed anew, or repaired.
+    found.catch(() => this.#described.delete(key));
+    return found;
+  }
+
   conmon(): string {
     const wanted = textSetting(this.#host, 'conmon');
     const path = findProgram(wanted ?? 'conmon', [
@@ -76,6 +90,13 @@ export class Runtimes {
     ]);
     if (path === undefined) throw unavailable(`${wanted ?? 'conmon'} is not installed`, { hint: 'install the package conmon' });
     return path;
+  }
+
+  async #describedNow({ program: path, arguments: options }: RuntimeCommand): Promise<Runtime> {
+    const name = [path, ...options].join(' ');
+    const { version = '', kind = 'other', reason } = await this.#verdict({ path, options });
+    if (reason !== undefined) throw unavailable(`runtime ${name} does not work here: ${reason}`);
+    return { name, path, version, kind, root: this.#layout.runtimeRoot, options };
   }
 
   async #find(): Promise<RuntimesFound> {

@@ -1,0 +1,112 @@
+import { realpathSync, type Stats, statSync } from 'node:fs';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { type Ctx, forbidden, invalidArgument, unavailable } from '@gantry/sdk';
+import type { DescribeRequest, DescribingExecDriver, ProcessSpec, Program, RuntimeCommand } from '@gantry/sdk/exec';
+import type { Grants } from '../drivers/types.ts';
+import { blamed } from './blame.ts';
+import { openPlace } from './places.ts';
+
+/**
+ * Asks a driver how a container is to be run, and answers it checked: a runtime is one that was granted, with its absolute path; a program is
+ * whole. What goes beyond the grant is `forbidden` and told to who counts.
+ */
+export async function describedProcess(
+  driver: DescribingExecDriver,
+  request: DescribeRequest,
+  { grants, ctx }: { readonly grants: Grants; readonly ctx: Ctx },
+): Promise<ProcessSpec> {
+  const { run } = await driver.describe(request, ctx);
+  try {
+    return run.kind === 'runtime'
+      ? { kind: 'runtime', ...checkedCommand(run, grants) }
+      : { kind: 'program', ...checkedProgram(run, grants) };
+  } catch (error) {
+    throw blamed(error, grants);
+  }
+}
+
+/** An O_PATH descriptor of what a described program is to see of the host; the caller closes it. */
+export function openShown(path: string, grants: Grants): number {
+  try {
+    return openPlace({ host: path }, grants, () => path);
+  } catch (error) {
+    throw blamed(error, grants);
+  }
+}
+
+/** The words are compared as a whole: an argument can make of a runtime anything that root can do. */
+function checkedCommand({ program, arguments: given }: RuntimeCommand, grants: Grants): RuntimeCommand {
+  const words = [program, ...given];
+  const text = words.join(' ');
+  if (words.some((word) => !/^[^\s\0]+$/.test(word)))
+    throw invalidArgument(
+      `plugin ${grants.plugin} describes a runtime with an empty word, a space or a NUL byte: ${JSON.stringify(words)}`,
+    );
+  if (grants.runtimes?.includes(text) !== true) {
+    throw forbidden(`plugin ${grants.plugin} may not run the runtime ${JSON.stringify(text)}`, {
+      hint: 'its manifest has to name it, with its arguments, in privileges.runtimes',
+    });
+  }
+  return { program: trusted(locate(program, grants), grants), arguments: given };
+}
+
+function locate(program: string, { plugin }: Grants): string {
+  if (isAbsolute(program)) return program;
+  if (program.includes('/')) throw invalidArgument(`plugin ${plugin}: runtime ${program} is neither a name nor an absolute path`);
+  const found = searchPath
+    .split(delimiter)
+    .map((folder) => join(folder, program))
+    .find((path) => statOf(path)?.isFile() === true);
+  if (found === undefined) throw unavailable(`runtime ${program} is not installed`, { hint: `it was looked for in ${searchPath}` });
+  return found;
+}
+
+/** What was granted is this program, so nobody but root may be able to put another in its place. */
+function trusted(path: string, { plugin }: Grants): string {
+  const stats = statOf(path);
+  if (stats === undefined) throw unavailable(`runtime ${path} is not installed`);
+  if (!stats.isFile() || (stats.mode & 0o111) === 0) throw unavailable(`runtime ${path} is no program`);
+  const real = realpathSync(path);
+  const open = [real, ...foldersAbove(real)].find((each) => isOpenToOthers(statSync(each)));
+  if (open !== undefined) {
+    throw unavailable(`runtime ${path} of plugin ${plugin} can be changed by others than root, by way of ${open}`, {
+      hint: `chown root ${open}; chmod go-w ${open}`,
+    });
+  }
+  return real;
+}
+
+function foldersAbove(path: string): readonly string[] {
+  const above = dirname(path);
+  return above === path ? [] : [above, ...foldersAbove(above)];
+}
+
+/** In a sticky folder only its owner can replace what is there. */
+function isOpenToOthers(stats: Stats): boolean {
+  const isSticky = stats.isDirectory() && (stats.mode & 0o1000) !== 0;
+  return stats.uid !== 0 || ((stats.mode & 0o022) !== 0 && !isSticky);
+}
+
+function checkedProgram({ argv, env, cwd = '/', hostPaths = [] }: Program, { plugin }: Grants): Program {
+  const fail = (what: string): never => {
+    throw invalidArgument(`plugin ${plugin} describes a program ${what}`);
+  };
+  const [program] = argv;
+  if (program === undefined || !isAbsolute(program)) return fail(`without an absolute path: ${JSON.stringify(argv)}`);
+  if ([...argv, ...env, cwd, ...hostPaths].some((text) => text.includes('\0'))) return fail('with a NUL byte');
+  const nameless = env.find((entry) => entry.indexOf('=') < 1);
+  if (nameless !== undefined) return fail(`with ${JSON.stringify(nameless)} in its environment, which is no NAME=value`);
+  const relative = [cwd, ...hostPaths].find((path) => !isAbsolute(path));
+  if (relative !== undefined) return fail(`with ${JSON.stringify(relative)}, which is no absolute path`);
+  return { argv, env, cwd, hostPaths };
+}
+
+const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
