@@ -8,6 +8,7 @@ import { collectRemains } from './collect.ts';
 import { Content } from './content/index.ts';
 import { driverContext } from './drivers/index.ts';
 import { EventBus } from './events/index.ts';
+import { Helpers } from './execute/index.ts';
 import { ImagesRoom } from './images/index.ts';
 import { Layers } from './layers/index.ts';
 import { Lifecycle } from './lifecycle/index.ts';
@@ -34,6 +35,7 @@ interface Rooms {
   readonly database: Database;
   readonly events: EventBus;
   readonly drivers: PluginHost;
+  readonly helpers: Helpers;
   readonly content: Content;
   readonly layers: Layers;
   readonly images: ImagesRoom;
@@ -58,7 +60,7 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   const { endedCleanly } = opened.use(openRoots(options));
   const database = opened.use(new Database(join(options.dataRoot, 'metadata.db')));
   const { cradle } = wire(options, database);
-  for (const room of ['drivers', 'layers', 'networks', 'logs', 'lifecycle'] as const) opened.use(cradle[room]);
+  for (const room of ['helpers', 'drivers', 'layers', 'networks', 'volumes', 'logs', 'lifecycle'] as const) opened.use(cradle[room]);
   await cradle.networks.start();
   if (!endedCleanly) await collect(cradle);
   await cradle.layers.mend();
@@ -131,7 +133,18 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
         }),
     ),
     content: room(() => new Content(dataRoot)),
-    layers: room(({ drivers, content }) => new Layers({ database, drivers, content, dataRoot, execRoot, log })),
+    helpers: room(() => new Helpers({ execRoot, log, cgroupParent: options.pluginCgroup })),
+    layers: room(
+      (rooms) =>
+        new Layers({
+          ...pick(rooms),
+          content: rooms.content,
+          helpers: rooms.helpers,
+          dataRoot,
+          execRoot,
+          onBroken: (id, reason) => rooms.lifecycle.rootfsBroke(id, reason),
+        }),
+    ),
     images: room(
       (rooms) =>
         new ImagesRoom({
@@ -146,7 +159,16 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
       (rooms) =>
         new NetworksRoom({ ...pick(rooms), execRoot, users: () => rooms.lifecycle.networkUsers, defaults: networkDefaults(options) }),
     ),
-    volumes: room((rooms) => new VolumesRoom({ ...pick(rooms), execRoot, defaultDriver: rooms.drivers.first('volume') })),
+    volumes: room(
+      (rooms) =>
+        new VolumesRoom({
+          ...pick(rooms),
+          execRoot,
+          helpers: rooms.helpers,
+          users: () => rooms.lifecycle.volumeUsers,
+          defaultDriver: rooms.drivers.first('volume'),
+        }),
+    ),
     logs: room(({ drivers }) => new Logs({ database, drivers, dataRoot, log })),
     lifecycle: room(
       (rooms) =>

@@ -2,4 +2,4 @@ export { driverContext, guard, type GuardOptions, type MethodTable } from './gua
 export { Load, type LoadLimits } from './load.ts';
 export { tellProgress } from './progress.ts';
 export { methodsOf } from './methods.ts';
-export type { Drivers, Grants } from './types.ts';
+export type { Drivers, Grants, HelperGrants } from './types.ts';

@@ -11,8 +11,19 @@ export interface Grants {
   readonly nftables: boolean;
   /** OCI runtimes with their arguments, as one text each; none unless given. */
   readonly runtimes?: readonly string[];
+  /** Whom the helpers of its mounts run as, and within what; absent: it has none. */
+  readonly helpers?: HelperGrants;
   /** Told when something described goes beyond the grant, or is not what the contract allows. */
   readonly onViolation?: (what: string) => void;
+}
+export interface HelperGrants {
+  /** They see it, to read. */
+  readonly codeDir: string;
+  readonly uid: number;
+  /** "CAP_CHOWN", …, or "ALL": what they may ask for. */
+  readonly capabilities: readonly string[];
+  readonly network: 'none' | 'host';
+  readonly resources: { readonly memoryBytes: number; readonly pids: number; readonly cpus?: number };
 }
 export interface Drivers {
   /**

@@ -39,6 +39,7 @@ const forbiddenKeys = new Set(
 const knownKeys: Readonly<Record<string, ReadonlySet<string>>> = {
   bind: new Set(),
   overlay: new Set('index redirect_dir metacopy xino nfs_export userxattr volatile uuid verity'.split(' ')),
+  fuse: new Set('allow_other default_permissions max_read'.split(' ')),
   tmpfs: new Set('size mode uid gid nr_inodes nr_blocks huge mpol noswap inode32 inode64'.split(' ')),
 };
 

@@ -5,6 +5,8 @@ import { bindMount, isErrno, isMountPoint, mount, mountOverlay, openInRoot, open
 import type { Grants } from '../drivers/types.ts';
 import { blamed } from './blame.ts';
 import { flagBits, parseOptions } from './mount-options.ts';
+import { mountWithHelper } from './helper-mount.ts';
+import type { Helpers } from './helpers.ts';
 import { openPlace, pathOfData } from './places.ts';
 
 export interface MountRequest extends Abortable {
@@ -14,6 +16,8 @@ export interface MountRequest extends Abortable {
   readonly grants: Grants;
   /** Of a volume: set-uid programs and devices do not work in it. */
   readonly restricted?: boolean;
+  /** Who runs the helpers of FUSE mounts; without it there are none. */
+  readonly helpers?: Helpers | undefined;
 }
 
 /** Types that every plugin may describe; others need a grant. */
@@ -24,25 +28,28 @@ const freeTypes = new Set(['bind', 'overlay', 'tmpfs']);
  * or an abort unmounts what was made. A second call stacks a second mount on top: callers ask `isMountPoint` first.
  * Types that talk to a server are mounted by mount(8) in a process of its own, which dies with the signal.
  */
-export async function makeMounts({ target, mounts, grants, restricted = false, signal }: MountRequest): Promise<void> {
+export async function makeMounts({ target, mounts, grants, restricted = false, helpers, signal }: MountRequest): Promise<void> {
   const made: string[] = [];
   try {
     for (const described of mounts) {
       signal?.throwIfAborted();
       check(described, grants);
-      made.push(await makeOne(described, { target, grants, restricted, made, signal }));
+      made.push(await makeOne(described, { target, grants, restricted, helpers, made, signal }));
     }
   } catch (error) {
     for (const path of made.toReversed()) umount2(path, unmountFlags.detach);
+    await helpers?.end(target);
+    signal?.throwIfAborted();
     throw blamed(fromErrno(error, `mount ${target}`), grants);
   }
 }
 
 /**
  * Takes the mounts at the target, and everything below them, out of sight at once; nothing mounted there: nothing to do. Resolves when the kernel has
- * let go of the last of them: the end of an overlay waits until its whole disk is written, in a thread that nobody waits for.
+ * let go of the last of them: the end of an overlay waits until its whole disk is written, in a thread that nobody waits for. Helpers of what was mounted have
+ * ended then.
  */
-export async function unmount(target: string): Promise<void> {
+export async function unmount(target: string, helpers?: Helpers): Promise<void> {
   const released: Promise<void>[] = [];
   while (isMounted(target)) {
     const last = openSync(target, openPath);
@@ -54,7 +61,7 @@ export async function unmount(target: string): Promise<void> {
       released.push(closing(last));
     }
   }
-  await Promise.all(released);
+  await Promise.all([...released, helpers?.end(target)]);
 }
 
 /** The folder that a plain bind mount of a data folder would show: whoever only looks at it needs no mount. */
@@ -84,6 +91,7 @@ interface Making extends Abortable {
   readonly target: string;
   readonly grants: Grants;
   readonly restricted: boolean;
+  readonly helpers: Helpers | undefined;
   readonly made: readonly string[];
 }
 
@@ -94,7 +102,8 @@ function check({ type, helper }: Mount, grants: Grants): void {
       hint: 'its manifest has to ask for it in privileges.mountTypes',
     });
   }
-  if (helper !== undefined) throw notImplemented('mounts with a helper process');
+  if ((helper !== undefined) !== (type === 'fuse'))
+    throw invalidArgument(helper === undefined ? 'a fuse mount without its helper' : `a helper for a mount of type ${type}`);
 }
 
 /** The path at which it was mounted. */
@@ -109,7 +118,8 @@ async function makeOne(described: Mount, making: Making): Promise<string> {
   }
 }
 
-async function mountAt(described: Mount, target: string, { grants, restricted, made, signal }: Making): Promise<void> {
+async function mountAt(described: Mount, target: string, making: Making): Promise<void> {
+  const { grants, restricted, made, signal } = making;
   const { flags, data } = parseOptions(described.type, described.options ?? []);
   const isReadOnly = described.readOnly === true || flags.has('rdonly');
   const all = new Set(flags);
@@ -127,6 +137,8 @@ async function mountAt(described: Mount, target: string, { grants, restricted, m
       });
     case 'tmpfs':
       return mount('tmpfs', target, { type: 'tmpfs', flags: flagBits(all), data: data.join(',') });
+    case 'fuse':
+      return fuseAt(described, target, { ...making, flags: flagBits(all), data });
     default:
       return mountByTool(described, target, {
         grants,
@@ -134,6 +146,30 @@ async function mountAt(described: Mount, target: string, { grants, restricted, m
         signal,
       });
   }
+}
+
+function fuseAt(
+  described: Mount,
+  path: string,
+  { target, grants, helpers, made, signal, flags, data }: Making & { readonly flags: number; readonly data: readonly string[] },
+): Promise<void> {
+  const { helper } = described;
+  if (helper === undefined || helpers === undefined) throw notImplemented('mounts with a helper process');
+  const name = described.target === undefined ? target : `${target}/${described.target}`;
+  const withHelper = { ...described, helper };
+  const isOwnFolder = described.target === undefined && made.length === 0;
+  return mountWithHelper({
+    described: withHelper,
+    path,
+    name,
+    isOwnFolder,
+    flags,
+    data,
+    grants,
+    helpers,
+    mounted: mountedAt(made),
+    signal,
+  });
 }
 
 function overlayAt(

@@ -2,7 +2,7 @@ import { rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Abortable, conflict, invalidArgument, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { Change, SizeInfo } from '@gantry/sdk/engine';
-import { isMounted, unmount } from '../execute/index.ts';
+import { isMounted } from '../execute/index.ts';
 import type { LayerRows, RwLayerRow } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId, undoSignal } from '../support/index.ts';
 import type { ImageLayers } from './image-layers.ts';
@@ -84,6 +84,10 @@ export class ContainerTrees implements ContainerLayers {
     if (state.borrowers === 0) await this.#unmountNow(containerId, state);
   }
 
+  brokenRoot(containerId: string): string | undefined {
+    return this.#parts.views.brokenAt(this.#target(containerId));
+  }
+
   async remove(containerId: string): Promise<void> {
     using _held = await this.#mutex.acquire(containerId);
     const state = this.#state(containerId);
@@ -156,6 +160,11 @@ export class ContainerTrees implements ContainerLayers {
     return this.#row(containerId).topChain;
   }
 
+  /** Whose root is mounted there. */
+  containerAt(target: string): string | undefined {
+    return this.all().find(({ containerId }) => this.#target(containerId) === target)?.containerId;
+  }
+
   /** Waits for mounts that are going away. */
   async settled(): Promise<void> {
     for (const { ending } of this.#mounts.values()) await ending;
@@ -163,8 +172,9 @@ export class ContainerTrees implements ContainerLayers {
 
   async #mountNow(row: RwLayerRow, { signal }: Abortable): Promise<void> {
     const target = this.#target(row.containerId);
-    if (isMounted(target)) return;
+    if (this.#parts.views.isShownAt(target)) return;
     const state = this.#state(row.containerId);
+    if (isMounted(target)) await this.#parts.views.unmount(target);
     await state.ending;
     failpoint('rw.mount');
     const snapshot = this.#snapshot(row);
@@ -184,7 +194,7 @@ export class ContainerTrees implements ContainerLayers {
     const target = this.#target(containerId);
     if (!isMounted(target)) return removeFolder(target);
     const row = this.#rows.get(containerId);
-    const ending = unmount(target).finally(() => {
+    const ending = this.#parts.views.unmount(target).finally(() => {
       if (state.ending === ending) state.ending = undefined;
     });
     state.ending = ending;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Abortable, type Logger, messageOf } from '@gantry/sdk';
 import type { Content, Ingested } from '../content/index.ts';
 import type { Drivers } from '../drivers/index.ts';
-import { unmount } from '../execute/index.ts';
+import type { Helpers } from '../execute/index.ts';
 import { type Database, LayerRows } from '../metadata/index.ts';
 import { undoSignal } from '../support/index.ts';
 import { TreeArchives } from './archives.ts';
@@ -19,6 +19,10 @@ export interface LayersOptions {
   readonly content: Content;
   readonly dataRoot: string;
   readonly execRoot: string;
+  /** Who runs the helpers of FUSE mounts; without it there are none. */
+  readonly helpers?: Helpers;
+  /** Told when the helper of a container's root has ended. */
+  readonly onBroken?: (containerId: string, reason: string) => void;
   readonly log: Logger;
 }
 
@@ -33,16 +37,18 @@ export class Layers implements AsyncDisposable {
   readonly #rows: LayerRows;
   readonly #execRoot: string;
   readonly #log: Logger;
+  readonly #opened = new DisposableStack();
 
-  constructor({ database, drivers, content, dataRoot, execRoot, log }: LayersOptions) {
+  constructor({ database, drivers, content, dataRoot, execRoot, helpers, onBroken = () => {}, log }: LayersOptions) {
     this.#content = content;
     this.#execRoot = execRoot;
     this.#log = log;
     this.#rows = new LayerRows(database);
-    this.#views = new Views({ drivers, execRoot, log });
+    this.#views = new Views({ drivers, execRoot, helpers, log });
     const shared = { rows: this.#rows, views: this.#views, workers: this.workers, log };
     this.images = new ImageLayers({ ...shared, content });
     this.containers = new ContainerTrees({ ...shared, images: this.images, execRoot });
+    if (helpers !== undefined) this.#opened.use(helpers.onBroken(({ target, reason }) => this.#rootBroke(target, reason, onBroken)));
     this.archives = new TreeArchives(this.workers, join(dataRoot, 'content', 'ingest'));
   }
 
@@ -84,7 +90,13 @@ export class Layers implements AsyncDisposable {
     return this.images.settling.mend(this.containers.mountedChains());
   }
 
+  #rootBroke(target: string, reason: string, onBroken: NonNullable<LayersOptions['onBroken']>): void {
+    const containerId = this.containers.containerAt(target);
+    if (containerId !== undefined) onBroken(containerId, reason);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#opened.dispose();
     await this.containers.settled();
     await this.images.settling[Symbol.asyncDispose]();
     await this.workers[Symbol.asyncDispose]();
@@ -94,7 +106,7 @@ export class Layers implements AsyncDisposable {
     const folder = join(this.#execRoot, 'layers');
     if (!existsSync(folder)) return;
     for (const name of readdirSync(folder)) {
-      await unmount(join(folder, name));
+      await this.#views.unmount(join(folder, name));
       rmdirSync(join(folder, name));
     }
   }

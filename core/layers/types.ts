@@ -20,6 +20,8 @@ export interface ContainerLayers {
   /** Mounts the container's root file system and answers its path; mounted already: the same path. */
   mount(containerId: string, options?: Abortable): Promise<string>;
   unmount(containerId: string): Promise<void>;
+  /** Why its root shows nothing any more: the helper of its mount ended. */
+  brokenRoot(containerId: string): string | undefined;
   /** Unmounts and deletes; unknown: nothing. */
   remove(containerId: string): Promise<void>;
   /** The root file system for as long as the caller holds it, mounted or not before, whether the container runs or not. */

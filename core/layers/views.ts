@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Abortable, Attachment, Logger } from '@gantry/sdk';
 import type { GraphDriver } from '@gantry/sdk/graph';
 import { driverContext, type Drivers } from '../drivers/index.ts';
-import { dataPathOf, makeMounts, unmount } from '../execute/index.ts';
+import { dataPathOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
 import { shortRandom, undoSignal } from '../support/index.ts';
 import type { Rootfs } from './types.ts';
 
@@ -12,6 +12,12 @@ export interface Snapshot {
   readonly key: string;
   /** Keys of the ancestors, nearest first. */
   readonly chain: readonly string[];
+}
+export interface ViewsParts {
+  readonly drivers: Drivers;
+  readonly execRoot: string;
+  readonly helpers?: Helpers | undefined;
+  readonly log: Logger;
 }
 export interface ViewOptions extends Abortable {
   readonly readOnly: boolean;
@@ -23,9 +29,11 @@ export class Views {
   readonly #drivers: Drivers;
   readonly #folder: string;
   readonly #log: Logger;
+  readonly #helpers: Helpers | undefined;
 
-  constructor({ drivers, execRoot, log }: { readonly drivers: Drivers; readonly execRoot: string; readonly log: Logger }) {
+  constructor({ drivers, execRoot, helpers, log }: ViewsParts) {
     this.#drivers = drivers;
+    this.#helpers = helpers;
     this.#folder = join(execRoot, 'layers');
     this.#log = log;
   }
@@ -65,7 +73,20 @@ export class Views {
     // Programs with set-uid bits lie below: nobody else may come here (CVE-2021-41103).
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     mkdirSync(target, { recursive: true, mode: 0o711 });
-    await makeMounts({ target, mounts, grants: this.#drivers.grants('graph', driver), signal });
+    await makeMounts({ target, mounts, grants: this.#drivers.grants('graph', driver), helpers: this.#helpers, signal });
+  }
+
+  /** Whether something is mounted there that can be used: the helper of a mount may have ended. */
+  isShownAt(target: string): boolean {
+    return isMounted(target) && this.brokenAt(target) === undefined;
+  }
+
+  brokenAt(target: string): string | undefined {
+    return this.#helpers?.brokenAt(target);
+  }
+
+  unmount(target: string): Promise<void> {
+    return unmount(target, this.#helpers);
   }
 
   /** The snapshot's tree until it is disposed: a mount of its own, or the folder itself when the driver only describes a folder. */
@@ -79,7 +100,7 @@ export class Views {
     const target = join(this.#folder, attachmentId);
     undo.defer(() => rmdirSync(target));
     await this.mountAt(target, attachment, { driver: snapshot.driver, signal: options.signal });
-    undo.defer(() => unmount(target));
+    undo.defer(() => this.unmount(target));
     return rootfs(target, undo.move());
   }
 }

@@ -23,6 +23,8 @@ export class Entry {
   restartDelayMs = 0;
   /** A user wants the end that comes next: no restart. */
   exitWanted = false;
+  /** The run has lost what it works on: whatever it exits with is a failure. */
+  hasFailed = false;
 
   constructor(id: string, name: string, document: ContainerDocument, state: StateDocument) {
     this.id = id;

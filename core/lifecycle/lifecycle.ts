@@ -2,10 +2,12 @@ import { messageOf } from '@gantry/sdk';
 import type { Containers, Execs } from '@gantry/sdk/engine';
 import type { ImageUsers } from '../images/types.ts';
 import type { NetworkUsers } from '../networks/types.ts';
+import type { VolumeUsers } from '../volumes/types.ts';
 import { LiveContainers } from './containers.ts';
 import { ContainerExecs } from './execs.ts';
 import { recover } from './recover/recover.ts';
 import { Room } from './room.ts';
+import { rootfsBroke, volumeUsers } from './stop/broken.ts';
 import type { LifecycleParts } from './types.ts';
 import { imageUsers, networkUsers } from './users.ts';
 
@@ -15,6 +17,7 @@ export class Lifecycle implements AsyncDisposable {
   readonly execs: Execs;
   readonly networkUsers: NetworkUsers;
   readonly imageUsers: ImageUsers;
+  readonly volumeUsers: VolumeUsers;
   readonly #room: Room;
   #recovered: Promise<void> = Promise.resolve();
 
@@ -24,6 +27,7 @@ export class Lifecycle implements AsyncDisposable {
     this.execs = new ContainerExecs(this.#room);
     this.networkUsers = networkUsers(this.#room);
     this.imageUsers = imageUsers(this.#room);
+    this.volumeUsers = volumeUsers(this.#room);
   }
 
   /** Reads the records, so that everything can be listed at once, and begins to take over what runs. Resolves when everything that ran before is taken over or brought to its end. */
@@ -33,6 +37,11 @@ export class Lifecycle implements AsyncDisposable {
       this.#room.parts.log.error({ err: error }, `recovery failed: ${messageOf(error)}`);
     });
     return this.#recovered;
+  }
+
+  /** The mount of its root shows nothing any more. */
+  rootfsBroke(containerId: string, reason: string): void {
+    rootfsBroke(this.#room, containerId, reason);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

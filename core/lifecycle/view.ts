@@ -9,12 +9,13 @@ const never = '0001-01-01T00:00:00Z';
 /** A container as users see it. Asks the other rooms only for what they have in memory. */
 export function renderContainer(
   entry: Entry,
-  { layers, networks }: Pick<LifecycleParts, 'layers' | 'networks'>,
+  { layers, networks, volumes }: Pick<LifecycleParts, 'layers' | 'networks' | 'volumes'>,
   folders: Folders,
 ): Container {
   const { id, name, document, run } = entry;
   const { config, hostConfig } = document;
   const files = folders.files(id);
+  const broken = volumes.broken(id);
   return {
     id,
     name,
@@ -29,7 +30,9 @@ export function renderContainer(
     ...layers.describe(id),
     restartCount: entry.state.restartCount,
     execIds: [...entry.execIds],
-    mounts: document.mounts.filter(({ type }) => type !== 'tmpfs' || isListedTmpfs(entry)).map(mountPoint),
+    mounts: document.mounts
+      .filter(({ type }) => type !== 'tmpfs' || isListedTmpfs(entry))
+      .map((mount) => mountPoint(mount, broken.get(mount.volume?.name ?? ''))),
     networks: networks.endpoints({ id, hostConfig, networks: document.networks }),
     ports: run?.ports ?? {},
     sandboxKey: run?.sandboxKey ?? '',
@@ -79,7 +82,7 @@ function renderState(state: StateDocument): ContainerState {
   };
 }
 
-function mountPoint(mount: PlannedMount): MountPoint {
+function mountPoint(mount: PlannedMount, broken: string | undefined): MountPoint {
   const { type, destination, mode, readOnly, propagation, volume, shownSource } = mount;
   return {
     type,
@@ -89,5 +92,6 @@ function mountPoint(mount: PlannedMount): MountPoint {
     mode,
     readOnly,
     propagation: propagation || (type === 'bind' ? 'rprivate' : ''),
+    ...(broken === undefined ? {} : { broken }),
   };
 }

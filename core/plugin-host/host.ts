@@ -18,6 +18,7 @@ import { Records } from './records.ts';
 import { Registry } from './registry.ts';
 import { checkEngine, startRequired } from './requirements.ts';
 import { routed } from './routed.ts';
+import { resourcesOf } from './sizes.ts';
 import { foldersOf, startLink } from './start.ts';
 import { listed, refsOf, usersOf } from './users.ts';
 
@@ -95,7 +96,16 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   grants(kind: DriverKind, name: string): Grants {
     const plugin = this.#registry.provider(kind, name) ?? this.#registry.open(kind)[0];
     if (plugin === undefined) throw this.#registry.unknown(kind, name);
-    const { mountTypes = [], hostPaths = [], devices = [], nftables = false, runtimes = [] } = plugin.record.manifest.privileges ?? {};
+    const { dir: codeDir, manifest, uid } = plugin.record;
+    const {
+      mountTypes = [],
+      hostPaths = [],
+      devices = [],
+      nftables = false,
+      runtimes = [],
+      capabilities = [],
+      network = 'none',
+    } = manifest.privileges ?? {};
     const { dataDir } = foldersOf(this.#options, plugin.record);
     // Its answers name a folder of its own by the machine's path.
     const own = plugin.record.placement === 'container' ? [join(dataDir, 'propagated-mount')] : [];
@@ -107,6 +117,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       devices,
       nftables,
       runtimes,
+      helpers: { codeDir, uid, capabilities, network, resources: resourcesOf(manifest) },
       onViolation: (what) => plugin.strike(what),
     };
   }

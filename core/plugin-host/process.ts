@@ -11,7 +11,7 @@ import type { Ending, Link } from './link.ts';
 import type { Output } from './output.ts';
 import type { Version } from './record.ts';
 import { linkOver, sessionOr } from './remote-link.ts';
-import { byteSize } from './sizes.ts';
+import { resourcesOf } from './sizes.ts';
 
 export interface ProcessStart {
   readonly version: Version;
@@ -108,7 +108,6 @@ function makeFolder({ host, instance, uid }: ProcessStart): string {
 }
 
 function confinement({ version: { dir, manifest }, instance, host, uid, cgroupParent }: ProcessStart) {
-  const { memory = '512MiB', pids = 256, cpu } = manifest.resources ?? {};
   return {
     name: manifest.name,
     instance,
@@ -119,7 +118,7 @@ function confinement({ version: { dir, manifest }, instance, host, uid, cgroupPa
     uid,
     gid: uid,
     privileges: visible(manifest.privileges ?? {}),
-    resources: { memoryBytes: byteSize(memory), pids, ...(cpu === undefined ? {} : { cpus: Number(cpu) }) },
+    resources: resourcesOf(manifest),
     cgroupParent,
   };
 }

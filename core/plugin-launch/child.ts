@@ -8,10 +8,11 @@ export class Child implements Disposable {
   /** Never rejects. Reaped by then. */
   readonly ended: Promise<ExitStatus>;
 
-  constructor(pid: number) {
+  /** `keepAlive` false: that it runs keeps this process from nothing. */
+  constructor(pid: number, { keepAlive = true }: { readonly keepAlive?: boolean } = {}) {
     this.pid = pid;
     this.#pidfd = pidfdOpen(pid);
-    this.ended = this.#wait();
+    this.ended = this.#wait(keepAlive);
   }
 
   /** False when it has ended. */
@@ -24,8 +25,8 @@ export class Child implements Disposable {
     closeSync(this.#pidfd);
   }
 
-  async #wait(): Promise<ExitStatus> {
-    await whenReadable(this.#pidfd);
+  async #wait(keepAlive: boolean): Promise<ExitStatus> {
+    await whenReadable(this.#pidfd, { keepAlive });
     const status = waitpid(this.pid);
     return typeof status === 'string' ? { exitCode: undefined, signal: undefined } : status;
   }

@@ -19,15 +19,19 @@ const patienceMs = 5000;
 /** A thread's start is all work for a CPU: two dozen at once, as at the engine's start, would keep the engine from answering for a second. */
 const turns = new Turns(2);
 
-/** `start`, and the promise that an abort is an answer within seconds: what is still to be undone then is undone whenever that is possible. */
-export async function startConfined(request: LaunchRequest, { signal }: Abortable): Promise<Launched> {
+export function startConfined(request: LaunchRequest, { signal }: Abortable): Promise<Launched> {
+  return inTurn(() => start(request, { signal }), { signal });
+}
+
+/** Builds a sandbox, and promises that an abort is an answer within seconds: what is still to be undone then is undone whenever that is possible. */
+export async function inTurn<T>(build: () => Promise<T>, { signal }: Abortable): Promise<T> {
   using _turn = await turns.take({ signal });
   const late = Promise.withResolvers<never>();
   let timer: NodeJS.Timeout | undefined;
   const onAbort = (): void => void (timer = setTimeout(() => late.reject(signal.reason), patienceMs));
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([start(request, { signal }), late.promise]);
+    return await Promise.race([build(), late.promise]);
   } finally {
     signal.removeEventListener('abort', onAbort);
     clearTimeout(timer);
@@ -78,8 +82,11 @@ function jobOf(
     capabilities,
     stdio: [stdin, ...output.writers],
     leash: sandbox.leash,
+    patienceSeconds: 35,
     pids: sandbox.pids,
     shown: shownTo(request),
+    places: [],
+    files: [],
     container: request.container,
     hasOwnNetwork: privileges.network !== 'host',
     hasOwnIpc: privileges.hostIpc !== true,
@@ -91,7 +98,7 @@ function jobOf(
 }
 
 /** The program has been moved into its cgroup: it may begin. */
-function openGate(stdin: number): void {
+export function openGate(stdin: number): void {
   try {
     writeSync(stdin, 'go\n');
   } catch (error) {
@@ -101,7 +108,7 @@ function openGate(stdin: number): void {
 }
 
 /** A pipe for the plugin's stdin. */
-class Ends implements Disposable {
+export class Ends implements Disposable {
   readonly #ends = pipe();
   #readerIsOpen = true;
 

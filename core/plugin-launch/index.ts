@@ -1,2 +1,4 @@
+export { adoptHelper, checkedCapabilities, endHelper, type HelperProcess, launchHelper } from './helper.ts';
 export { launch } from './launch.ts';
+export { FifoReader, openFifoWriter } from './output/fifo.ts';
 export type { Launched, LaunchExit, LaunchRequest } from './types.ts';

@@ -1,10 +1,11 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Abortable, type Attachment, internal, type Logger, messageOf, type Mount } from '@gantry/sdk';
 import type { Drivers, Grants } from '../drivers/index.ts';
-import { dataPathOf, isMounted, makeMounts, unmount } from '../execute/index.ts';
+import { type BrokenMount, dataPathOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
 import type { VolumeAttachmentRow, VolumeRows } from '../metadata/index.ts';
 import { failpoint, undoSignal } from '../support/index.ts';
+import { BrokenViews } from './broken-views.ts';
 import { hashOfName } from './names.ts';
 import type { VolumeRecord } from './record.ts';
 import type { VolumeRegistry } from './registry.ts';
@@ -12,11 +13,16 @@ import type { VolumeRegistry } from './registry.ts';
 /** What the store keeps of one container's use of a volume. */
 export interface AttachmentDocument {
   readonly attachmentId: string;
+  /** As it was first asked for. */
+  readonly readOnly?: boolean;
+  readonly containerName?: string;
   readonly context?: Readonly<Record<string, string>>;
   /** The folder to bind; absent while it is being made. */
   readonly path?: string;
   /** The engine mounted `path`, and unmounts it after its last user. */
   readonly isMounted: boolean;
+  /** Why what this container sees does not work any more: the helper of its mount ended. A new mount at `path` does not reach it. */
+  readonly broken?: string;
 }
 type Row = VolumeAttachmentRow<AttachmentDocument>;
 
@@ -26,6 +32,7 @@ export interface AttachmentsOptions {
   readonly drivers: Drivers;
   /** Mount points are made below it. */
   readonly root: string;
+  readonly helpers: Helpers | undefined;
   readonly log: Logger;
 }
 export interface Consumer {
@@ -45,9 +52,11 @@ export class Attachments {
   readonly #options: AttachmentsOptions;
   /** Made, or adopted, since this engine started. */
   readonly #live = new Set<string>();
+  readonly #broken: BrokenViews;
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
+    this.#broken = new BrokenViews(options.rows.attachments());
   }
 
   /** Where the engine would mount it. */
@@ -85,8 +94,49 @@ export class Attachments {
     await this.#release(row, driver);
   }
 
-  adopt(containerId: string, names: readonly string[]): void {
+  /** Answers the mounts among them whose helpers ended while no engine ran. */
+  adopt(containerId: string, names: readonly string[]): readonly BrokenMount[] {
     for (const name of names) this.#live.add(keyOf(containerId, name));
+    return names.flatMap((name) => {
+      const path = this.#row(containerId, name)?.document.path;
+      const reason = path === undefined ? undefined : this.#options.helpers?.brokenAt(path);
+      return path === undefined || reason === undefined ? [] : [{ target: path, plugin: '', reason }];
+    });
+  }
+
+  /** Why containers do not see their volumes any more, by name. */
+  brokenOf(containerId: string): ReadonlyMap<string, string> {
+    return this.#broken.of(containerId);
+  }
+
+  /** Which containers do not see this volume any more, and why. */
+  brokenIn(name: string): ReadonlyMap<string, string> {
+    return this.#broken.in(name);
+  }
+
+  /** Notes that the mount at, or above, this path shows nothing any more. Who used it did not know before: their rows. */
+  markBroken({ target, reason }: BrokenMount): readonly Row[] {
+    const { rows } = this.#options;
+    const users = rows
+      .attachments()
+      .filter(
+        ({ document: { path, broken } }) =>
+          broken === undefined && path !== undefined && (target === path || target.startsWith(`${path}/`)),
+      );
+    for (const row of users) {
+      const marked = { ...row, document: { ...row.document, broken: reason } };
+      rows.putAttachment(marked);
+      this.#broken.note(marked);
+    }
+    return users;
+  }
+
+  /** Mounts anew what is broken, where its users' containers will find it when they are started again. Nobody uses it any more: nothing to do. */
+  async mend(record: VolumeRecord, path: string): Promise<void> {
+    const row = this.#options.rows.attachments(record.name).find(({ document }) => document.path === path);
+    if (row === undefined || this.#options.helpers?.brokenAt(path) === undefined) return;
+    const { attachmentId, readOnly = false, containerName = '' } = row.document;
+    await this.#make(record, { id: row.containerId, name: containerName }, { attachmentId, readOnly });
   }
 
   /** Users that are no more: the engine died while they were attached, or before it could tell the driver. */
@@ -115,20 +165,32 @@ export class Attachments {
     const grants = drivers.grants('volume', record.driver);
     const context = checkedContext(attachment, record, grants);
     const folder = isPlain(attachment.mounts) ? dataPathOf(attachment.mounts, grants) : undefined;
-    const found = { attachmentId, ...(context === undefined ? {} : { context }) };
+    const found = { attachmentId, readOnly, containerName: consumer.name, ...(context === undefined ? {} : { context }) };
     if (folder !== undefined) return { ...found, path: folder, isMounted: false };
-    const path = attachment.shareable === true ? this.mountPoint(record.name) : `${this.mountPoint(record.name)}-${attachmentId}`;
+    const path = this.#placeOf(record.name, attachmentId, { isShared: attachment.shareable === true });
+    const { helpers } = this.#options;
+    if (isMounted(path) && helpers?.brokenAt(path) !== undefined) await unmount(path, helpers);
+    if (isMounted(path)) return { ...found, path, isMounted: true };
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (!isMounted(path)) await makeMounts({ target: path, mounts: attachment.mounts, grants, restricted: true, signal });
+    await makeMounts({ target: path, mounts: attachment.mounts, grants, restricted: true, helpers, signal });
     return { ...found, path, isMounted: true };
   }
 
-  /** The last user of a mount takes it away. */
-  async #unmountAfter({ containerId, name, document: { path, isMounted: needsUnmount } }: Row): Promise<void> {
-    if (!needsUnmount || path === undefined) return;
+  #placeOf(name: string, attachmentId: string, { isShared }: { readonly isShared: boolean }): string {
+    return isShared ? this.mountPoint(name) : `${this.mountPoint(name)}-${attachmentId}`;
+  }
+
+  /** The last user of a mount takes it away. Of one that was being made when the engine died it is not known which one it was to be. */
+  async #unmountAfter({ containerId, name, document: { attachmentId, path, isMounted: needsUnmount } }: Row): Promise<void> {
+    if (path !== undefined && !needsUnmount) return;
     const others = this.#options.rows.attachments(name).filter((other) => other.containerId !== containerId);
-    if (others.some(({ document }) => document.path === path)) return;
-    await unmount(path);
+    const places = path === undefined ? [true, false].map((isShared) => this.#placeOf(name, attachmentId, { isShared })) : [path];
+    for (const place of places) if (!others.some(({ document }) => document.path === place)) await this.#unmount(name, place);
+  }
+
+  async #unmount(name: string, path: string): Promise<void> {
+    await unmount(path, this.#options.helpers);
+    if (!existsSync(path)) return;
     try {
       rmdirSync(path);
     } catch (error) {
@@ -141,6 +203,7 @@ export class Attachments {
     const { registry, rows, log } = this.#options;
     const { attachmentId, context } = document;
     this.#live.delete(keyOf(containerId, name));
+    this.#broken.forget(containerId, name);
     const last = rows.attachments(name).every((other) => other.containerId === containerId);
     try {
       if (driver !== undefined) {
@@ -163,6 +226,7 @@ export class Attachments {
     const { path } = row.document;
     if (path === undefined) throw internal(`volume ${row.name} has no path`);
     this.#options.rows.putAttachment(row);
+    this.#broken.note(row);
     this.#live.add(keyOf(row.containerId, row.name));
     return path;
   }
@@ -171,8 +235,8 @@ export class Attachments {
     return this.#options.rows.attachments(name).find((row) => row.containerId === containerId);
   }
 
-  #isThere({ path, isMounted: needsMount }: AttachmentDocument): boolean {
-    return path !== undefined && (!needsMount || isMounted(path));
+  #isThere({ path, isMounted: needsMount, broken }: AttachmentDocument): boolean {
+    return path !== undefined && broken === undefined && (!needsMount || isMounted(path));
   }
 }
 

@@ -1,6 +1,12 @@
 /** What the life cycle asks of this room. */
 import type { Abortable } from '@gantry/sdk';
 
+/** What this room asks of the life cycle. */
+export interface VolumeUsers {
+  /** These containers do not see the volume any more, whatever is mounted anew elsewhere. */
+  volumeBroke(containerIds: readonly string[], facts: { readonly volume: string; readonly reason: string }): void;
+}
+
 export interface ContainerVolumes {
   /** The volume by name, made when it is missing (anonymous without a name). Also reports whether it was just made (then image content may be copied up). */
   ensure(request: {
@@ -21,6 +27,8 @@ export interface ContainerVolumes {
   ): Promise<{ readonly path: string }>;
   /** Undoes attach; the last one unmounts. */
   detach(containerId: string, name: string): Promise<void>;
+  /** Which of its volumes a container does not see any more, with why. Answers from memory. */
+  broken(containerId: string): ReadonlyMap<string, string>;
   /** After an engine restart: the container still uses these. */
   adopt(containerId: string, names: readonly string[]): Promise<void>;
   /** Removes the anonymous volumes among these that nobody refers to any more (docker rm -v). */

@@ -3,12 +3,14 @@ import { type Abortable, codeOf, conflict, type Logger, messageOf, notFound } fr
 import type { CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
+import type { BrokenMount, Helpers } from '../execute/index.ts';
 import { type Database, VolumeRows } from '../metadata/index.ts';
 import { type AttachmentDocument, Attachments } from './attachments.ts';
 import { listFilter, pruneFilter } from './filters.ts';
+import { Mending } from './mending.ts';
 import { infoOf, isAnonymous, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
 import { VolumeRegistry } from './registry.ts';
-import type { ContainerVolumes } from './types.ts';
+import type { ContainerVolumes, VolumeUsers } from './types.ts';
 
 export interface VolumesRoomOptions {
   readonly database: Database;
@@ -18,6 +20,9 @@ export interface VolumesRoomOptions {
   /** For volumes whose creator names none. */
   readonly defaultDriver: string;
   readonly log: Logger;
+  /** Who runs the helpers of FUSE mounts; without it there are none. */
+  readonly helpers?: Helpers;
+  readonly users?: () => VolumeUsers;
 }
 
 /** Between `ensure` and `reference` a volume looks unused; a prune leaves it alone for so long. */
@@ -31,10 +36,13 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   readonly #attachments: Attachments;
   readonly #settling = new Map<string, number>();
   readonly #removing = new Set<string>();
+  readonly #opened = new DisposableStack();
+  readonly #mending: Mending;
 
   constructor(options: VolumesRoomOptions) {
     this.#options = options;
-    const { database, drivers, execRoot, defaultDriver, log } = options;
+    const { database, drivers, execRoot, defaultDriver, log, helpers } = options;
+    this.#mending = this.#opened.use(new Mending(log));
     this.#rows = new VolumeRows(database);
     this.#registry = new VolumeRegistry({ rows: this.#rows, drivers, defaultDriver, log });
     this.#attachments = new Attachments({
@@ -42,8 +50,15 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       rows: this.#rows,
       drivers,
       root: join(execRoot, 'volumes'),
+      helpers,
       log,
     });
+    if (helpers !== undefined) this.#opened.use(helpers.onBroken((broken) => this.#onBroken(broken)));
+  }
+
+  /** What is mounted stays. */
+  [Symbol.dispose](): void {
+    this.#opened.dispose();
   }
 
   async create(request: CreateVolume): Promise<VolumeInfo> {
@@ -54,7 +69,9 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
 
   async inspect(name: string): Promise<VolumeInfo> {
     const record = await this.#registry.find(name);
-    return infoOf(record, this.#mountpoint(record), await this.#status(record));
+    const broken = [...this.#attachments.brokenIn(name)].map(([id, reason]) => `${id.slice(0, 12)}: ${reason}`);
+    const status = { ...(await this.#status(record)), ...(broken.length > 0 && { broken: broken.join('; ') }) };
+    return infoOf(record, this.#mountpoint(record), Object.keys(status).length === 0 ? undefined : status);
   }
 
   async list({ filters = {} }: Filtered): Promise<{ readonly volumes: readonly VolumeInfo[]; readonly warnings: readonly string[] }> {
@@ -165,8 +182,12 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     if (record !== undefined) this.#publish('unmount', record, { container: containerId });
   }
 
+  broken(containerId: string): ReadonlyMap<string, string> {
+    return this.#attachments.brokenOf(containerId);
+  }
+
   async adopt(containerId: string, names: readonly string[]): Promise<void> {
-    this.#attachments.adopt(containerId, names);
+    for (const broken of this.#attachments.adopt(containerId, names)) this.#onBroken(broken);
   }
 
   /** After all running containers were adopted: finishes or undoes what an engine that died left behind. */
@@ -227,6 +248,24 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     }
     this.#settling.delete(name);
     this.#publish('destroy', record);
+  }
+
+  /** The helper of a mount ended: who uses it is told, and it is mounted anew for those who come. */
+  #onBroken(broken: BrokenMount): void {
+    const { reason } = broken;
+    const rows = this.#attachments.markBroken(broken);
+    const [first] = rows;
+    const record = first && this.#registry.known(first.name);
+    if (first === undefined || record === undefined) return;
+    const containers = rows.map(({ containerId }) => containerId);
+    const { name } = record;
+    this.#publish('broken', record, { reason, containers: containers.join(',') });
+    this.#options.users?.().volumeBroke(containers, { volume: name, reason });
+    const path = first.document.path ?? '';
+    this.#mending.later(path, async () => {
+      using _lock = await this.#registry.lock(name);
+      await this.#attachments.mend(record, path);
+    });
   }
 
   async #status({ name, driver }: VolumeRecord): Promise<Readonly<Record<string, string>> | undefined> {

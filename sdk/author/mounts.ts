@@ -1,5 +1,5 @@
 import { invalidArgument } from '../errors.ts';
-import type { Mount, Path } from '../types/index.ts';
+import type { HelperPath, Mount, Path } from '../types/index.ts';
 
 /** A path below the plugin's data folder, or a place of another kind. */
 export type Place = string | Path;
@@ -26,12 +26,28 @@ export const mount = {
   erofs: (source: Place, options: Options = []): Mount => described('erofs', placeOf(source), options, true),
   squashfs: (source: Place, options: Options = []): Mount => described('squashfs', placeOf(source), options, true),
   zfs: (dataset: string, options: Options = [], readOnly = false): Mount => described('zfs', { opaque: dataset }, options, readOnly),
-  /** The engine opens /dev/fuse as descriptor 3 of the helper, which runs without privileges and outlives the plugin. `{fd}` in argv: that descriptor. */
-  fuse: ({ argv, env, readyTimeoutMs, options = [], readOnly = false }: FuseMount): Mount => ({
-    ...described('fuse', { opaque: argv[0] }, options, readOnly),
+  /**
+   * The engine mounts, and runs the helper without privileges as long as the mount lives, whatever becomes of the plugin. In argv `{fd}` is where the helper finds
+   * the mount, `{file:NAME}` and `{path:NAME}` where it sees what is in `files` and `paths`. It must stay in the foreground (`-f`).
+   */
+  fuse: ({
+    argv,
+    env,
+    files,
+    paths,
+    capabilities,
+    readyTimeoutMs,
+    options = [],
+    readOnly = false,
+    source = argv[0],
+  }: FuseMount): Mount => ({
+    ...described('fuse', { opaque: source }, options, readOnly),
     helper: {
       argv: argv.map((word) => word.replaceAll('{fd}', '/dev/fd/3')),
       ...(env === undefined ? {} : { env }),
+      ...(files === undefined ? {} : { files: mapped(files, (file) => (typeof file === 'string' ? Buffer.from(file) : file)) }),
+      ...(paths === undefined ? {} : { paths: mapped(paths, helperPath) }),
+      ...(capabilities === undefined ? {} : { capabilities }),
       ...(readyTimeoutMs === undefined ? {} : { readyTimeoutMs }),
     },
   }),
@@ -39,10 +55,19 @@ export const mount = {
 
 interface FuseMount {
   readonly argv: readonly [string, ...string[]];
+  /** "NAME=value" */
   readonly env?: readonly string[];
+  /** Small files that the helper alone sees: keys, passwords, configuration. */
+  readonly files?: Readonly<Record<string, string | Buffer>>;
+  /** What it works on; a string is below the plugin's data folder. */
+  readonly paths?: Readonly<Record<string, Place | { readonly path: Place; readonly readOnly: boolean }>>;
+  /** Of those that the manifest asks for. */
+  readonly capabilities?: readonly string[];
   readonly readyTimeoutMs?: number;
   readonly options?: Options;
   readonly readOnly?: boolean;
+  /** What lists of mounts show; the program unless given. */
+  readonly source?: string;
 }
 interface OverlayOptions {
   /** Nearest layer first, at least one. */
@@ -85,6 +110,16 @@ function described(type: string, source: Path, options: Options, readOnly = fals
     if (option === '' || /[,\n\0]/.test(option)) throw invalidArgument(`mount option ${JSON.stringify(option)} is not one option`);
   }
   return { type, source, ...(options.length === 0 ? {} : { options }), ...(readOnly ? { readOnly } : {}) };
+}
+
+function helperPath(given: Place | { readonly path: Place; readonly readOnly: boolean }): HelperPath {
+  return typeof given === 'object' && 'path' in given
+    ? { path: placeOf(given.path), readOnly: given.readOnly }
+    : { path: placeOf(given), readOnly: false };
+}
+
+function mapped<From, To>(record: Readonly<Record<string, From>>, convert: (value: From) => To): Readonly<Record<string, To>> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, convert(value)]));
 }
 
 function placeOf(place: Place): Path {

@@ -50,6 +50,8 @@ export interface MountPoint {
   readonly mode: string;
   readonly readOnly: boolean;
   readonly propagation: string;
+  /** Why the container does not see it any more: the helper of its mount ended. It does when it is started again. */
+  readonly broken?: string;
 }
 export interface EndpointInfo {
   readonly networkId: string;

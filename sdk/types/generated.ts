@@ -25,11 +25,29 @@ export interface Overlay {
   readonly work?: Path;
 }
 
-/** A process that the engine runs for a FUSE mount: /dev/fuse is its descriptor 3, it has no capabilities and its own cgroup. */
+/**
+ * A process that the engine runs for a mount of type `fuse`: /dev/fuse, mounted already, is its descriptor 3. It is the plugin's user in a sandbox and a cgroup
+ * of its own, lives as long as the mount, and sees of the machine /usr and its like, the plugin's code, and what is named here. In argv and env "{file:NAME}" and
+ * "{path:NAME}" stand for where it sees a file or a path. It must stay in the foreground; when it ends by itself the attachment is broken.
+ */
 export interface Helper {
+  /** The program first: absolute, a name to be found below /usr, or a path below the plugin's code that begins with "./". */
   readonly argv: readonly string[];
+  /** "NAME=value", beside PATH. */
   readonly env?: readonly string[];
+  /** Small files that nobody else sees, like keys; they are kept in its memory only, mode 0400 and its own. */
+  readonly files?: Readonly<Record<string, Buffer>>;
+  /** Until it answers the kernel's first question: 10 s unless given, at most two minutes. */
   readonly readyTimeoutMs?: number;
+  /** What it works on. */
+  readonly paths?: Readonly<Record<string, HelperPath>>;
+  /** "CAP_CHOWN", …: of those that the plugin was granted; none unless named. */
+  readonly capabilities?: readonly string[];
+}
+
+export interface HelperPath {
+  readonly path: Path;
+  readonly readOnly?: boolean;
 }
 
 /** One mount(2), as a description. Options are in fstab style and never contain paths. */

@@ -47,7 +47,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     because: 'it brings a plugin onto the disk and runs none of it; work on trees is handed in, because layers need plugins first',
   },
   'core/execute': {
-    rooms: ['core/drivers', 'core/metadata', 'core/events', 'core/support', sdk],
+    rooms: ['core/plugin-launch', 'core/drivers', 'core/metadata', 'core/events', 'core/support', sdk],
     because: 'it carries out and undoes what drivers describe, without knowing for which container',
   },
   'core/layers': {

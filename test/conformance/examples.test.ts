@@ -13,8 +13,9 @@ const disk = withExt4({ sizeMiB: 512 });
 after(() => disk[Symbol.asyncDispose]());
 leakGuard();
 
-// There is no NFS server here: its mounts are looked at only.
+// There is no NFS server here, and no image: their mounts are looked at only.
 conformance(join(examples, 'nfs'));
+conformance(join(examples, 'squashfs'));
 conformance(join(examples, 'folders'), { world: realWorld });
 conformance(join(examples, 'overlay-mini'), { world: realWorld, root: disk.path });
 conformance(join(examples, 'mini-bridge'), { world: realWorld });

@@ -22,22 +22,36 @@ export interface ContainerWishes {
 
 /** A whole engine in this process over a folder of its own, with the busybox image, and the few calls that tests of it repeat. */
 export class EngineUnderTest implements AsyncDisposable {
-  readonly engine: LocalEngine;
+  engine: LocalEngine;
+  readonly #options: EngineOptions;
   /** Data and exec root are folders in here. */
   readonly folder: string;
   #warmer: Awaited<ReturnType<EngineUnderTest['sleeping']>> | undefined;
 
-  private constructor(engine: LocalEngine, folder: string) {
+  private constructor(engine: LocalEngine, folder: string, options: EngineOptions) {
     this.engine = engine;
     this.folder = folder;
+    this.#options = options;
   }
 
   static async open(options: EngineOptions = {}): Promise<EngineUnderTest> {
     const folder = mkdtempSync(join(tmpdir(), 'engine-'));
-    const engine = await createEngine({ dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec'), ...options });
-    const opened = new EngineUnderTest(engine, folder);
+    const whole = { dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec'), ...options };
+    const opened = new EngineUnderTest(await createEngine(whole), folder, whole);
     await opened.#load(busyboxImage().archive);
     return opened;
+  }
+
+  /** Ends the engine; containers run on. */
+  async close(): Promise<void> {
+    await this.engine[Symbol.asyncDispose]();
+  }
+
+  /** Another engine over the same folders, which has taken over what it found; the former one is ended first. */
+  async reopen(): Promise<void> {
+    await this.close();
+    this.engine = await createEngine(this.#options);
+    await this.engine.recovered;
   }
 
   /** An image of busybox and a layer of these tar entries. */

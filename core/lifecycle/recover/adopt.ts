@@ -7,6 +7,7 @@ import { type Run, timestamp } from '../model.ts';
 import type { Room } from '../room.ts';
 import { volumeNames } from '../start/mounts.ts';
 import { createProcess } from '../start/process.ts';
+import { rootfsBroke } from '../stop/broken.ts';
 import { endLocked, freeResources } from '../stop/exit.ts';
 import { scheduleRestart } from '../stop/restart.ts';
 
@@ -46,6 +47,8 @@ async function takeOver(room: Room, entry: Entry, state: State): Promise<void> {
   });
   room.parts.logs.start(loggedContainer(room, entry, run.streams.control));
   beginHealthchecks(room, entry);
+  const lost = room.parts.layers.brokenRoot(id);
+  if (lost !== undefined) rootfsBroke(room, id, lost);
 }
 
 async function resumedAfterCommit(room: Room, entry: Entry): Promise<boolean> {

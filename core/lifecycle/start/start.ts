@@ -33,6 +33,7 @@ export async function startContainer(room: Room, entry: Entry): Promise<void> {
 
 /** The same for who holds the lock: restarts after an end. */
 export async function startLocked(room: Room, entry: Entry): Promise<void> {
+  entry.hasFailed = false;
   const { kind } = entry.phase;
   const from = kind === 'created' || kind === 'restarting' ? kind : 'exited';
   try {

@@ -6,9 +6,14 @@ import { startLocked } from '../start/start.ts';
 
 /** Whether the policy starts the container again after this end. */
 export function willRestart(entry: Entry, exitCode: number): boolean {
-  const { state, document, exitWanted } = entry;
+  const { state, document, exitWanted, hasFailed } = entry;
   if (exitWanted) return false;
-  return wantsRestart(document.hostConfig.RestartPolicy ?? {}, { exitCode, restartCount: state.restartCount, stoppedByUser: false });
+  const seenCode = hasFailed && exitCode === 0 ? 255 : exitCode;
+  return wantsRestart(document.hostConfig.RestartPolicy ?? {}, {
+    exitCode: seenCode,
+    restartCount: state.restartCount,
+    stoppedByUser: false,
+  });
 }
 
 /** Starts the container again after a delay that grows while its runs are short. */

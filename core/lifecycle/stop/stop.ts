@@ -24,7 +24,7 @@ export async function stopContainer(room: Room, entry: Entry, options: StopOptio
   if (!entry.isRunning) throw notModified(`container ${entry.id} is not running`);
   room.store.setState(entry, { stoppedByUser: true });
   entry.exitWanted = true;
-  await endProcess(room, entry, signal, timeoutMs(entry, options.timeoutSeconds));
+  await endProcess(room, entry, signal, stopTimeoutMs(entry, options.timeoutSeconds));
   // Held by whoever frees what the run used.
   using _freed = await room.lock(entry);
   cancelRestart(room, entry);
@@ -35,7 +35,7 @@ export async function stopContainer(room: Room, entry: Entry, options: StopOptio
 export async function restartContainer(room: Room, entry: Entry, options: StopOptions, start: () => Promise<void>): Promise<void> {
   if (entry.isRunning) {
     entry.exitWanted = true;
-    await endProcess(room, entry, stopSignal(entry, options.signal), timeoutMs(entry, options.timeoutSeconds));
+    await endProcess(room, entry, stopSignal(entry, options.signal), stopTimeoutMs(entry, options.timeoutSeconds));
     using _freed = await room.lock(entry);
     cancelRestart(room, entry);
     room.announce(entry, 'stop');
@@ -45,7 +45,7 @@ export async function restartContainer(room: Room, entry: Entry, options: StopOp
 }
 
 /** Signal, wait, SIGKILL, wait. */
-async function endProcess(room: Room, entry: Entry, signal: number, waitMs: number): Promise<void> {
+export async function endProcess(room: Room, entry: Entry, signal: number, waitMs: number): Promise<void> {
   if (entry.phase.kind === 'restarting') {
     using _held = await room.lock(entry);
     return cancelRestart(room, entry);
@@ -71,7 +71,7 @@ export function stopSignal({ document: { config } }: Entry, given?: string): num
   return parseSignal(given || config.StopSignal || 'SIGTERM');
 }
 
-function timeoutMs({ document: { config } }: Entry, given?: number): number {
+export function stopTimeoutMs({ document: { config } }: Entry, given?: number): number {
   const seconds = given ?? config.StopTimeout ?? defaultTimeoutSeconds;
   return seconds < 0 ? -1 : Math.min(seconds * 1e3, 2 ** 31 - 1);
 }

@@ -27,7 +27,7 @@ export class ProcessGroup implements AsyncDisposable {
   /** Makes the groups with their limits. What is left of one with that name (an engine that was killed) is killed and removed first. */
   static async open(request: Pick<LaunchRequest, 'name' | 'instance' | 'resources' | 'cgroupParent'>): Promise<ProcessGroup> {
     const { name, instance, resources, cgroupParent = 'gantry-plugins' } = request;
-    const places = cgroupHierarchies().map((hierarchy) => ({ hierarchy, path: join(hierarchy.mountPoint, cgroupParent, instance) }));
+    const places = placesOf(instance, cgroupParent);
     await removeFolders(places);
     for (const { path } of places) removeForgotten(dirname(path));
     // From here to the last folder nothing else runs that could remove the parent as empty.
@@ -39,6 +39,11 @@ export class ProcessGroup implements AsyncDisposable {
       await group.remove();
       throw fromErrno(error, `plugin ${name}: its cgroup ${cgroupParent}/${instance} cannot be made`);
     }
+  }
+
+  /** Kills what is in the groups of that name, whoever made them, and removes them; none: nothing to do. */
+  static async end(instance: string, cgroupParent = 'gantry-plugins'): Promise<void> {
+    await removeFolders(placesOf(instance, cgroupParent));
   }
 
   /** What cannot be limited here. */
@@ -111,6 +116,10 @@ export class ProcessGroup implements AsyncDisposable {
     const value = folder && Number.parseInt(read(join(folder.path, files[folder.hierarchy.version])), 10);
     return value === undefined || Number.isNaN(value) ? undefined : value;
   }
+}
+
+function placesOf(instance: string, cgroupParent: string): readonly Place[] {
+  return cgroupHierarchies().map((hierarchy) => ({ hierarchy, path: join(hierarchy.mountPoint, cgroupParent, instance) }));
 }
 
 /** Empty groups of an engine that was killed. Young ones may be those of another engine, which is about to use them. */

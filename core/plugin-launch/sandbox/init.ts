@@ -7,13 +7,24 @@ import { pidCells, type SandboxJob } from './job.ts';
  * Starts process 1 of the pid namespace. It mounts /proc, which only somebody inside can, reaps orphans, and is what the sandbox hangs on: when it is killed, the
  * kernel kills everything inside, double-forked or not. It runs no code of the plugin, which is its sibling and so has a normal process's signals and exit code.
  */
-export function startInit({ leash, pids, name }: Pick<SandboxJob, 'leash' | 'pids' | 'name'>): Disposable & { waitUntilReady(): void } {
+export function startInit({
+  leash,
+  pids,
+  name,
+  patienceSeconds,
+}: Pick<SandboxJob, 'leash' | 'pids' | 'name' | 'patienceSeconds'>): Disposable & { waitUntilReady(): void } {
   using opened = new DisposableStack();
   const { reader, writer } = pipe();
   opened.defer(() => closeSync(reader));
   try {
     const stdio = [leash, writer, writer];
-    const pid = posixSpawn({ file: '/bin/sh', argv: ['gantry-plugin-init', '-c', script], env: { PATH }, stdio, setsid: true });
+    const pid = posixSpawn({
+      file: '/bin/sh',
+      argv: ['gantry-plugin-init', '-c', script(patienceSeconds)],
+      env: { PATH },
+      stdio,
+      setsid: true,
+    });
     new Int32Array(pids)[pidCells.init] = pid;
   } finally {
     closeSync(writer);
@@ -32,18 +43,17 @@ const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Read-only, so that even user 0 cannot change the machine by /proc/sys. Ignoring SIGCHLD makes the kernel reap. The leash is read to its end, which comes when the
- * engine has gone: then the plugin, whose stdin ended too, has 35 seconds to finish, and as soon as nothing is left but this process it ends as well.
+ * engine has gone (of a helper: when it has ended): then whatever else runs has its time to finish, and as soon as nothing is left but this process it ends as well.
  */
-const script = `mount -n -t proc -o ro,nosuid,nodev,noexec proc /proc || exit 1
+const script = (patienceSeconds: number | undefined): string => `mount -n -t proc -o ro,nosuid,nodev,noexec proc /proc || exit 1
 trap '' CHLD
 echo ready
 exec >/dev/null 2>&1
 read -r _
 trap - CHLD
-left=35
+left=${patienceSeconds ?? 1}
 while [ $left -gt 0 ] && kill -s 0 -- -1; do
-  sleep 1
-  left=$((left - 1))
+  sleep 1${patienceSeconds === undefined ? '' : '\n  left=$((left - 1))'}
 done`;
 
 function readAll(reader: number): string {

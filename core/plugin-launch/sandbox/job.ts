@@ -9,16 +9,32 @@ export interface Shown {
   readonly propagates?: boolean;
 }
 
+/** A detached mount, by its descriptor, and where the program sees it. */
+export interface Place {
+  readonly path: string;
+  readonly tree: number;
+}
+/** A file that is nowhere but in the sandbox's memory, the program's user's to read. */
+export interface SecretFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 /** What the thread that builds a sandbox is told. Descriptors are those of the process, which threads share; the asker opens and closes them. */
 export interface SandboxJob {
   readonly name: string;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly stdio: readonly [stdin: number, stdout: number, stderr: number];
-  /** The reading end that the sandbox's first process holds: when the engine has gone, so will the sandbox, after a while. */
+  /** Its descriptors from 0 on. */
+  readonly stdio: readonly number[];
+  /** The reading end that the sandbox's first process holds: when whoever has the writing ends has gone, so will the sandbox, after a while. */
   readonly leash: number;
+  /** So long after that whatever still runs is killed; absent: never, it has to end by itself. */
+  readonly patienceSeconds: number | undefined;
   readonly shown: readonly Shown[];
+  readonly places: readonly Place[];
+  readonly files: readonly SecretFile[];
   readonly container?: ContainerRoot | undefined;
   readonly hasOwnNetwork: boolean;
   readonly hasOwnIpc: boolean;

@@ -1,4 +1,15 @@
-import { closeSync, copyFileSync, existsSync, lstatSync, mkdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { internal } from '@gantry/sdk';
 import {
@@ -15,14 +26,14 @@ import {
   setPropagation,
 } from '@gantry/sdk/linux';
 import type { ContainerParts } from './container.ts';
-import type { Shown } from './job.ts';
+import type { Place, SecretFile, Shown } from './job.ts';
 import { devices, isBelow, systemFiles, systemFolders } from './system.ts';
 
 /**
  * Gives this thread, which has a mount namespace of its own, a root in which nothing is but what a program needs of the system and what is to be shown. The machine's
  * tree is not hidden: it is not there any more. Its /proc is still empty, since that one belongs to another pid namespace: see `startInit`.
  */
-export function enterRoot(shown: readonly Shown[], { container, taken = [] }: EnterOptions = {}): void {
+export function enterRoot(shown: readonly Shown[], { container, taken = [], places = [], files = [], uid = 0 }: EnterOptions = {}): void {
   // These stay connected to the machine's, so they are copied before everything is cut off.
   const connected = new Map(
     shown.filter(({ propagates }) => propagates).map(({ path }) => [path, openTree(path, { clone: true, recursive: true })]),
@@ -32,6 +43,8 @@ export function enterRoot(shown: readonly Shown[], { container, taken = [] }: En
   mount('tmpfs', root, { type: 'tmpfs', flags: limited, data: 'mode=755,size=16m' });
   showSystem(root);
   for (const item of shown.toSorted((one, other) => (one.path < other.path ? -1 : 1))) show(root, item, connected.get(item.path));
+  for (const { path, tree } of places) showPlace(join(root, path), tree);
+  for (const { path, bytes } of files) writeSecret(join(root, path), bytes, uid);
   container?.mountAt(root);
   chdir(root);
   pivotRoot();
@@ -41,6 +54,10 @@ interface EnterOptions {
   /** Put in beside, by its own paths on the machine, which are in `taken`. */
   readonly container?: ContainerParts | undefined;
   readonly taken?: readonly string[];
+  readonly places?: readonly Place[];
+  readonly files?: readonly SecretFile[];
+  /** Whose the files are. */
+  readonly uid?: number;
 }
 
 /** The root itself takes no more files: what the plugin may write has its own mount. */
@@ -112,6 +129,18 @@ function show(root: string, { path, access }: Shown, connected?: number): void {
     return;
   }
   bindMount(path, target, { recursive: access !== 'device', readOnly: access === 'read', noSuid: true, noDev: access !== 'device' });
+}
+
+function showPlace(target: string, tree: number): void {
+  makePlace(`/proc/thread-self/fd/${tree}`, target);
+  moveMount(tree, target);
+}
+
+/** Programs that are given keys look at who else could read them. */
+function writeSecret(target: string, bytes: Uint8Array, uid: number): void {
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, bytes, { mode: 0o400, flag: 'wx' });
+  chownSync(target, uid, uid);
 }
 
 function makePlace(path: string, target: string): void {

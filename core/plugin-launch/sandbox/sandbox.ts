@@ -13,18 +13,36 @@ export class Sandbox implements Confinement {
   readonly pids = new SharedArrayBuffer(8);
   readonly #thread: SandboxThread;
   readonly #group: ProcessGroup;
+  readonly #keepAlive: boolean;
   readonly #leash = pipe();
+  #leashWriterIsOpen = true;
   readonly #children: (Child | undefined)[] = [];
   #leashReaderIsOpen = true;
   #programIsTaken = false;
 
-  constructor({ thread, group }: { readonly thread: SandboxThread; readonly group: ProcessGroup }) {
+  /** `keepAlive` false: its processes do not keep the engine from ending. */
+  constructor({
+    thread,
+    group,
+    keepAlive = true,
+  }: { readonly thread: SandboxThread; readonly group: ProcessGroup; readonly keepAlive?: boolean }) {
     this.#thread = thread;
     this.#group = group;
+    this.#keepAlive = keepAlive;
   }
 
   get leash(): number {
     return this.#leash.reader;
+  }
+
+  /** For a program that is to hold the leash itself, as one of its descriptors: then nobody else does, from `letGo` on. */
+  get leashHolder(): number {
+    return this.#leash.writer;
+  }
+
+  letGo(): void {
+    if (this.#leashWriterIsOpen) closeSync(this.#leash.writer);
+    this.#leashWriterIsOpen = false;
   }
 
   async build(job: SandboxJob, options: Abortable): Promise<void> {
@@ -63,11 +81,17 @@ export class Sandbox implements Confinement {
     await this.#thread.idle();
     await this.killAll();
     this.#closeLeashReader();
-    closeSync(this.#leash.writer);
+    this.letGo();
     for (const [place, child] of this.#children.entries())
       if (place !== pidCells.program || !this.#programIsTaken) child?.[Symbol.dispose]();
     await this.#thread[Symbol.asyncDispose]();
     await this.#group.remove();
+  }
+
+  /** The program and what is around it go on without this engine. As long as this process lives it reaps them. After `letGo` and `takeProgram`. */
+  async leave(): Promise<void> {
+    await this.#thread[Symbol.asyncDispose]();
+    for (const child of this.#all()) void child.ended.then(() => child[Symbol.dispose]());
   }
 
   #all(): readonly Child[] {
@@ -76,7 +100,7 @@ export class Sandbox implements Confinement {
 
   #child(place: number): Child | undefined {
     const pid = new Int32Array(this.pids)[place] ?? 0;
-    if (pid !== 0) this.#children[place] ??= new Child(pid);
+    if (pid !== 0) this.#children[place] ??= new Child(pid, { keepAlive: this.#keepAlive });
     return this.#children[place];
   }
 

@@ -33,7 +33,13 @@ function start(job: SandboxJob): void {
   umask(0o022);
   using memberships = openMemberships(job);
   const container = wished && prepareContainer(wished);
-  enterRoot(job.shown, { container, taken: wished === undefined ? [] : [wished.rootDir, wished.upperDir, wished.workDir] });
+  enterRoot(job.shown, {
+    container,
+    taken: wished === undefined ? [] : [wished.rootDir, wished.upperDir, wished.workDir],
+    places: job.places,
+    files: job.files,
+    uid: job.uid,
+  });
   memberships.join();
   using init = startInit(job);
   // What follows is done while that one mounts /proc.

@@ -58,7 +58,7 @@ const refused: Readonly<Record<string, readonly [mount: (at: Place) => Mount, co
   'an option with a newline': [() => tmpfs('size=1m\nmode=7'), 'invalid_argument'],
   'an option that the type lacks': [() => tmpfs('colour=red'), 'invalid_argument'],
   'a later mount of the same list': [() => ({ type: 'bind', source: { mount: 3 } }), 'invalid_argument'],
-  'a helper process': [() => ({ type: 'tmpfs', source: { opaque: 'x' }, helper: { argv: ['x'] } }), 'not_implemented'],
+  'a helper for a type that has none': [() => ({ type: 'tmpfs', source: { opaque: 'x' }, helper: { argv: ['x'] } }), 'invalid_argument'],
 };
 
 for (const [what, [mount, code]] of Object.entries(refused)) {

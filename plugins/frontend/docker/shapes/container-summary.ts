@@ -43,6 +43,7 @@ export function mountPoint(mount: MountPoint) {
     Mode: mount.mode,
     RW: !mount.readOnly,
     Propagation: mount.propagation,
+    ...(mount.broken === undefined ? {} : { Broken: mount.broken }),
   };
 }
 

@@ -19,6 +19,28 @@ const described: readonly (readonly [string, unknown, unknown])[] = [
     { type: 'fuse', source: { opaque: 'sshfs' }, helper: { argv: ['sshfs', '-f', '/dev/fd/3'], readyTimeoutMs: 5 } },
   ],
   [
+    'mount.fuse() with files and paths',
+    mount.fuse({
+      argv: ['x', '{file:key}', '{path:tree}'],
+      files: { key: 'words' },
+      paths: { tree: 'tree', image: { path: hostPath('/i'), readOnly: true } },
+      env: ['A=b'],
+      capabilities: ['CAP_CHOWN'],
+      source: 'shown',
+    }),
+    {
+      type: 'fuse',
+      source: { opaque: 'shown' },
+      helper: {
+        argv: ['x', '{file:key}', '{path:tree}'],
+        env: ['A=b'],
+        files: { key: Buffer.from('words') },
+        paths: { tree: { path: { data: 'tree' }, readOnly: false }, image: { path: { host: '/i' }, readOnly: true } },
+        capabilities: ['CAP_CHOWN'],
+      },
+    },
+  ],
+  [
     'overlay()',
     overlay({ lower: ['b', 'a'], upper: 'u', work: 'w', options: [] }),
     {
