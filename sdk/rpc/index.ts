@@ -5,7 +5,7 @@ export type { ConfigureRequest, DriverInfo, HandshakeRequest, PluginService } fr
 export { connectGrpc } from './grpc-client.ts';
 export { serveGrpc } from './grpc-server.ts';
 export { hostServiceOf } from './host-server.ts';
-export { importPlugin } from './plugin-server.ts';
+export { importPlugin } from './import-plugin.ts';
 export { overPort } from './port.ts';
 export { remote } from './remote.ts';
 export { schema } from './schema.ts';
