@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { messageOf } from '../errors.ts';
-import { loadPlugin } from '../serve/load.ts';
+import { loadPlugin, manifestIn } from '../serve/load.ts';
 import { linesLog } from './lines-log.ts';
 import { serveDocker } from './serve.ts';
 
@@ -10,8 +10,9 @@ const log = linesLog((line) => process.stdout.write(line));
 // Before anything else is loaded: process 1 of a container ignores signals that it does not handle.
 const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
 try {
-  const { module, manifest } = await loadPlugin(dir);
-  await using _serving = await serveDocker({ module, manifest, socketPath, root, settings: process.env, log });
+  const manifest = manifestIn(dir);
+  const load = async () => (await loadPlugin(dir)).module;
+  await using _serving = await serveDocker({ load, manifest, socketPath, root, settings: process.env, log });
   log.info(`${manifest.name} ${manifest.version} listens at ${socketPath}`);
   await asked;
 } catch (error) {

@@ -5,14 +5,14 @@ import type { Manifest } from '../manifest.ts';
 import type { PluginModule } from '../plugin.ts';
 import type { Logger } from '../types/index.ts';
 import { dockerDrivers } from './drivers.ts';
-import { type Fronts, openFronts } from './fronts.ts';
-import { standaloneHost } from './host.ts';
+import type { Fronts } from './fronts.ts';
 import { listen, type Method } from './http.ts';
-import { settle, type SettingTexts } from './settings.ts';
+import type { SettingTexts } from './settings.ts';
 import { dockerKinds } from './wire.ts';
 
 export interface DockerServeOptions {
-  readonly module: PluginModule;
+  /** Asked after it listens: dockerd looks half a second after the start, and then not before three seconds later. */
+  readonly load: () => Promise<PluginModule>;
   readonly manifest: Manifest;
   readonly socketPath: string;
   /** The plugin's folder, kept; what it mounts is mounted in it, so engines must see it by the same path or know where it is for them. */
@@ -55,11 +55,16 @@ export async function serveDocker(options: DockerServeOptions): Promise<AsyncDis
   return undo.move();
 }
 
-async function activate({ module, manifest, root, settings, log }: DockerServeOptions, signal: AbortSignal): Promise<Fronts> {
+async function activate({ load, manifest, root, settings, log }: DockerServeOptions, signal: AbortSignal): Promise<Fronts> {
+  const [{ openFronts }, { standaloneHost }, { settle }] = await Promise.all([
+    import('./fronts.ts'),
+    import('./host.ts'),
+    import('./settings.ts'),
+  ]);
   const { problems, ...settled } = settle(manifest, settings);
   if (problems.length > 0) throw lacking(manifest, problems);
   const host = standaloneHost({ ...settled, name: manifest.name, root, runDir: join(root, 'run'), log, signal });
-  return openFronts({ module, drivers: dockerDrivers(manifest), host, root, log });
+  return openFronts({ module: await load(), drivers: dockerDrivers(manifest), host, root, log });
 }
 
 function lacking({ name }: Manifest, problems: readonly string[]): GantryError {
