@@ -87,10 +87,12 @@ export class LogPump {
     yield { kind: 'open', ...this.#options.open };
     let next = this.#firstSeq;
     for (;;) {
-      const entries = cut(this.#unacked.slice(Math.max(0, next - this.#firstSeq)));
+      // Acks come while a batch is on its way: what is sent is settled before.
+      const firstSeq = Math.max(next, this.#firstSeq);
+      const entries = cut(this.#unacked.slice(firstSeq - this.#firstSeq));
       if (entries.length > 0) {
-        yield { kind: 'batch', firstSeq: Math.max(next, this.#firstSeq), entries, droppedBefore: 0 };
-        next = Math.max(next, this.#firstSeq) + entries.length;
+        next = firstSeq + entries.length;
+        yield { kind: 'batch', firstSeq, entries, droppedBefore: 0 };
       } else if (this.#isClosed) {
         yield { kind: 'close', flushDeadlineMs: longestPauseMs };
         return;
