@@ -19,13 +19,16 @@ interface Segment {
   readonly size: number;
 }
 
+/** Names of symbols are the longest of what is read, and a program's own word for how long. */
+const longestTable = 64 * 1024 * 1024;
+
 /** Reads the head of a file; undefined for one that is no ELF file. Only of 64 bits, in either byte order. */
 export function readElf(path: string): Elf | undefined {
   const file = openSync(path, 'r');
   try {
     const bytes = (offset: number, size: number): Buffer => {
-      const into = Buffer.alloc(size);
-      return into.subarray(0, readSync(file, into, 0, size, offset));
+      const into = Buffer.alloc(Math.min(size, longestTable));
+      return into.subarray(0, readSync(file, into, 0, into.length, offset));
     };
     const head = bytes(0, 64);
     if (head.length < 64 || head.readUInt32BE(0) !== 0x7f454c46) return undefined;
