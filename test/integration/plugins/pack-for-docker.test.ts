@@ -118,7 +118,10 @@ test('what packManaged() made runs with that root and nothing else, and listens 
   const rootfs = join(root, 'every/rootfs');
   mkdirSync(join(rootfs, 'proc'), { recursive: true });
   const { entrypoint } = JSON.parse(readFileSync(join(root, 'every/config.json'), 'utf8')) as { readonly entrypoint: readonly string[] };
-  const child = spawn('chroot', [rootfs, ...entrypoint], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', size: '1m' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('chroot', [rootfs, ...entrypoint], {
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', size: '1m' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = await once(child.stdout, 'data');
   assert.match(String(line), /^info every 1\.0\.0 listens at \/run\/docker\/plugins\/plugin\.sock/);
   child.kill('SIGTERM');
