@@ -1,33 +1,11 @@
 import { forbidden, invalidArgument } from '@gantry/sdk';
-import { mountFlags, type MountFlag } from '@gantry/sdk/linux';
+import { fstabFlags, mountFlags, type MountFlag } from '@gantry/sdk/linux';
 
 /** fstab-style options, taken apart: what is a flag of mount(2), and what goes to the file system as text. */
 export interface ParsedOptions {
   readonly flags: ReadonlySet<MountFlag>;
   readonly data: readonly string[];
 }
-
-const flagOptions: Readonly<Record<string, MountFlag | null>> = {
-  ro: 'rdonly',
-  rw: null,
-  nosuid: 'nosuid',
-  nodev: 'nodev',
-  noexec: 'noexec',
-  sync: 'synchronous',
-  async: null,
-  dirsync: 'dirsync',
-  noatime: 'noatime',
-  nodiratime: 'nodiratime',
-  relatime: 'relatime',
-  strictatime: 'strictatime',
-  lazytime: 'lazytime',
-  nosymfollow: 'nosymfollow',
-  silent: 'silent',
-  defaults: null,
-  suid: null,
-  dev: null,
-  exec: null,
-};
 
 /** They would smuggle in a path, another mount or a descriptor: the description has fields for those that are allowed. */
 const forbiddenKeys = new Set(
@@ -49,8 +27,8 @@ export function parseOptions(type: string, options: readonly string[]): ParsedOp
   const data: string[] = [];
   for (const option of options) {
     if (option === '' || /[,\n\0]/.test(option)) throw invalidArgument(`mount option ${JSON.stringify(option)} is not one option`);
-    if (Object.hasOwn(flagOptions, option)) {
-      const flag = flagOptions[option];
+    if (Object.hasOwn(fstabFlags, option)) {
+      const flag = fstabFlags[option];
       if (flag !== null && flag !== undefined) flags.add(flag);
       continue;
     }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, type DriverKind, invalidArgument, messageOf, notImplemented, unavailable } from '@gantry/sdk';
+import { codeOf, type DriverKind, invalidArgument, type Manifest, messageOf, notImplemented, unavailable } from '@gantry/sdk';
 import { bindMount, isErrno, isMountPoint, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { methodsOf } from '../drivers/index.ts';
 import { launch, type Launched, type LaunchRequest } from '../plugin-launch/index.ts';
@@ -81,7 +81,7 @@ async function run(start: ManagedStart, settings: Readonly<Record<string, unknow
   const applied = appliedSettings(dockerConfig, settings);
   const launched = undo.use(await launch(requestFor(start, { config, applied, folder, propagated }), { signal }));
   await Promise.race([listens(socket, signal), diedEarly(launched, output)]);
-  const handed: HandedSocket = { socket, scopes: scopesOf(config, applied, propagated) };
+  const handed: HandedSocket = { socket, scopes: [...scopesOf(config, applied, propagated), ...logFolders(manifest, host.runDir)] };
   const name = manifest.provides[0]?.drivers[0] ?? manifest.name;
   await sockets.add(name, handed);
   undo.defer(() => sockets.remove(name, handed));
@@ -109,8 +109,10 @@ function losable(driver: object, contract: DriverKind, { exited }: Launched): ob
   const object = Object.create(driver) as Record<string, unknown>;
   for (const [method, { answer }] of Object.entries(methodsOf[contract])) {
     const call: unknown = Reflect.get(driver, method);
-    if (typeof call !== 'function' || answer === 'stream') continue;
-    object[method] = async (...given: readonly unknown[]) => {
+    if (typeof call !== 'function') continue;
+    if (answer === 'stream') object[method] = (...given: readonly unknown[]) => Reflect.apply(call, driver, given) as unknown;
+    else
+      object[method] = async (...given: readonly unknown[]) => {
       try {
         return await (Reflect.apply(call, driver, given) as Promise<unknown>);
       } catch (error) {
@@ -140,7 +142,7 @@ function requestFor(
   const { memory = '1GiB', pids = 1_000, cpu } = manifest.resources ?? {};
   const privileges = manifest.privileges ?? {};
   const cwd = config.WorkDir === '' ? '/' : config.WorkDir;
-  const logging = manifest.provides.some(({ contract }) => contract === 'log') ? [loggingFolder()] : [];
+  const logging = logFolders(manifest, host.runDir);
   return {
     name: manifest.name,
     instance,
@@ -175,7 +177,7 @@ function requestFor(
           ? []
           : [{ source: propagated, target: config.PropagatedMount, readOnly: false, propagates: true }]),
         { source: folder, target: '/run/docker/plugins', readOnly: false, propagates: false },
-        ...logging.map((path) => ({ source: path, target: path, readOnly: false, propagates: false })),
+        ...logging.map(({ inside, host: source }) => ({ source, target: inside, readOnly: false, propagates: false })),
       ],
     },
   };
@@ -214,10 +216,12 @@ function scopesOf({ PropagatedMount }: DockerConfig, { Mounts }: Facts['applied'
   return [...(PropagatedMount === '' ? [] : [{ inside: PropagatedMount, host: propagated }]), ...binds];
 }
 
-function loggingFolder(): string {
-  const path = '/run/docker/logging';
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  return path;
+/** Where pipes for a log plugin are made: Docker's place for the plugin, and on this machine one of its own, so that it sees no other's. */
+function logFolders({ provides }: Manifest, runDir: string): HandedSocket['scopes'] {
+  if (!provides.some(({ contract }) => contract === 'log')) return [];
+  const folder = join(runDir, 'logging');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return [{ inside: '/run/docker/logging', host: folder }];
 }
 
 export const propagatedFolder = (dataDir: string): string => join(dataDir, 'propagated-mount');

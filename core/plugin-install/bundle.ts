@@ -66,18 +66,22 @@ async function codeBundle(dir: string, staging: Staging, { trees, signal }: Maki
 
 async function dockerBundle(dir: string, staging: Staging, { trees, signal }: Making): Promise<Bundle> {
   const tree = await hardenedCopy(dir, staging, { isDocker: true, signal });
-  const { diffId, ...layer } = await packLayer(join(tree, 'rootfs'), staging.path('layer.tar.gz'), { trees, signal });
-  const config = withRootfs((await readDocument(tree, 'config.json')) ?? Buffer.alloc(0), diffId);
+  const layer = await packLayer(join(tree, 'rootfs'), staging.path('layer.tar.gz'), { trees, signal });
+  return dockerBundleOf((await readDocument(tree, 'config.json')) ?? Buffer.alloc(0), layer);
+}
+
+/** Of a config and a file system that was packed already. */
+export function dockerBundleOf(given: Buffer, layer: Layer): Bundle {
   return bundle({
     manifestType: mediaTypes.dockerManifest,
     configType: mediaTypes.dockerConfig,
-    config,
-    layer: { ...layer, diffId, mediaType: mediaTypes.dockerLayer },
+    config: withRootfs(given, layer.diffId),
+    layer: { ...layer, mediaType: mediaTypes.dockerLayer },
   });
 }
 
 /** The config as it is when it names this file system already, else with its name. */
-export function withRootfs(bytes: Buffer, diffId: string): Buffer {
+function withRootfs(bytes: Buffer, diffId: string): Buffer {
   const config = parseObject(bytes, 'config.json');
   const { diff_ids: known } = readDockerConfig(config).rootfs;
   if (known.length === 1 && known[0] === diffId) return bytes;

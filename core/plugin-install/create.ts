@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '@gantry/sdk';
-import { bundleOf, isDockerFolder, packLayer, withRootfs } from './bundle.ts';
+import { dockerBundleOf, isDockerFolder, packLayer } from './bundle.ts';
 import { finishCodeFolder } from './code-folder.ts';
 import { fromDockerConfig } from './docker/manifest.ts';
 import { parseObject, readDocument, writeManifest } from './documents.ts';
@@ -25,8 +25,7 @@ export async function createFromArchive(
   await unpackTar(tar, staging.tree, { trees, whiteouts: 'none', signal });
   const isDocker = await isDockerFolder(staging.tree);
   const made = isDocker ? await finishDocker(name, staging, { trees, signal }) : await finishCodeFolder(staging.tree, { signal });
-  const digest = isDocker ? (await bundleOf(staging.tree, staging, { trees, signal })).digest : made.digest;
-  return { dir: await staging.publish(trees), source: `archive:${name}`, ...made, digest };
+  return { dir: await staging.publish(trees), source: `archive:${name}`, ...made };
 }
 
 async function finishDocker(
@@ -38,12 +37,12 @@ async function finishDocker(
   const given = (await readDocument(staging.tree, 'config.json')) ?? Buffer.alloc(0);
   const manifest = fromDockerConfig(parseObject(given, 'config.json'), name);
   await harden(join(staging.tree, 'rootfs'), { rootfs: '', signal });
-  const { diffId } = await packLayer(join(staging.tree, 'rootfs'), staging.path('created.tar.gz'), { trees, signal });
-  const config = withRootfs(given, diffId);
-  await writeFile(join(staging.tree, 'config.json'), config);
+  const layer = await packLayer(join(staging.tree, 'rootfs'), staging.path('created.tar.gz'), { trees, signal });
+  const { config, digest } = dockerBundleOf(given, layer);
+  await writeFile(join(staging.tree, 'config.json'), config.bytes);
   await writeManifest(staging.tree, manifest);
   await harden(staging.tree, { rootfs: 'rootfs', signal });
-  return { manifest, digest: '', dockerConfig: parseObject(config, 'config.json') };
+  return { manifest, digest, dockerConfig: parseObject(config.bytes, 'config.json') };
 }
 
 /** Docker takes these two and nothing else from the archive. */

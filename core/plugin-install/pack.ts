@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { type Abortable, conflict, type Manifest, notImplemented } from '@gantry/sdk';
+import { join } from 'node:path';
+import { type Abortable, conflict, type Manifest } from '@gantry/sdk';
 import { bundleOf, hardenedCopy, isDockerFolder, packLayer } from './bundle.ts';
 import { leftOutOf } from './code-folder.ts';
 import { Staging } from './staging.ts';
@@ -69,18 +69,21 @@ async function packOci({ dir, staging, trees, signal }: Work, _facts: Facts): Pr
 }
 
 async function packDocker({ dir, staging, trees, signal }: Work, { isDocker, out }: Facts): Promise<string> {
-  if (!isDocker) {
-    throw notImplemented(`${basename(dir)} has no config.json and rootfs/, so it cannot become a Docker plugin`, {
-      hint: 'build a root file system with the program that speaks to Docker, and a config.json beside it',
-    });
-  }
   const folder = staging.path('docker');
-  const tree = await hardenedCopy(dir, staging, { isDocker, signal });
+  const tree = isDocker ? await hardenedCopy(dir, staging, { isDocker, signal }) : await managedOf(dir, staging, { signal });
   await mkdir(join(folder, 'rootfs'), { recursive: true });
   await cp(join(tree, 'config.json'), join(folder, 'config.json'));
   await copyTree(join(tree, 'rootfs'), join(folder, 'rootfs'), { signal });
   await harden(folder, { rootfs: 'rootfs', signal });
   return out.endsWith('.tar') ? plainTar(folder, staging, { trees, signal }) : folder;
+}
+
+/** A folder with code gets a root file system with this engine's Node, and what serves it by Docker's protocol. */
+async function managedOf(dir: string, staging: Staging, { signal }: Abortable): Promise<string> {
+  const { packManaged } = await import('@gantry/sdk/managed');
+  const out = staging.path('managed');
+  await packManaged({ dir: await hardenedCopy(dir, staging, { isDocker: false, signal }), out, signal });
+  return out;
 }
 
 async function plainTar(root: string, staging: Staging, { trees, signal }: { readonly trees: Trees } & Abortable): Promise<string> {

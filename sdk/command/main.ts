@@ -2,6 +2,8 @@ import { GantryError, messageOf } from '../errors.ts';
 import { conformanceCommand } from './conformance.ts';
 import { createCommand } from './create.ts';
 import { manifestCommand } from './manifest.ts';
+import { packCommand } from './pack.ts';
+import { serveCommand } from './serve.ts';
 
 export interface Command {
   readonly summary: string;
@@ -10,7 +12,13 @@ export interface Command {
   run(argv: readonly string[]): Promise<number>;
 }
 
-const commands: Readonly<Record<string, Command>> = { create: createCommand, conformance: conformanceCommand, manifest: manifestCommand };
+const commands: Readonly<Record<string, Command>> = {
+  create: createCommand,
+  conformance: conformanceCommand,
+  manifest: manifestCommand,
+  pack: packCommand,
+  serve: serveCommand,
+};
 
 /** `gantry-sdk COMMAND …`: answers the exit code, 0 done, 1 failed, 2 asked for in a way that makes no sense. */
 export async function main([name, ...argv]: readonly string[]): Promise<number> {

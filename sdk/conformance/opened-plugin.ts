@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { invalidArgument } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import type { Activation, Drivers, PluginModule } from '../plugin.ts';
-import { importPlugin } from '../rpc/plugin-server.ts';
+import { importPlugin } from '../rpc/import-plugin.ts';
 import { lendSdk, manifestIn } from '../serve/load.ts';
 import { type CapturedLine, type HostOptions, hostFor } from '../testing/index.ts';
 

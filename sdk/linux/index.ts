@@ -15,7 +15,7 @@ export {
 } from './mount-api.ts';
 export { capabilityNames } from './capabilities.ts';
 export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './credentials.ts';
-export { mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mount.ts';
+export { fstabFlags, mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mount.ts';
 export type { MountFlag, MountOptions, Propagation, UnmountFlag } from './mount.ts';
 export { trimMemory } from './memory.ts';
 export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from './mountinfo.ts';

@@ -29,6 +29,29 @@ export const mountFlags = {
 } as const;
 export type MountFlag = keyof typeof mountFlags;
 
+/** Words of fstab that are no options of the file system: the flag of mount(2) that each stands for, null for what holds anyway. */
+export const fstabFlags: Readonly<Record<string, MountFlag | null>> = {
+  ro: 'rdonly',
+  rw: null,
+  nosuid: 'nosuid',
+  nodev: 'nodev',
+  noexec: 'noexec',
+  sync: 'synchronous',
+  async: null,
+  dirsync: 'dirsync',
+  noatime: 'noatime',
+  nodiratime: 'nodiratime',
+  relatime: 'relatime',
+  strictatime: 'strictatime',
+  lazytime: 'lazytime',
+  nosymfollow: 'nosymfollow',
+  silent: 'silent',
+  defaults: null,
+  suid: null,
+  dev: null,
+  exec: null,
+};
+
 /** Flags of umount2(2). `detach` removes it from the tree at once and for good when its last user leaves. */
 export const unmountFlags = { force: 1, detach: 2, expire: 4, nofollow: 8 } as const;
 export type UnmountFlag = keyof typeof unmountFlags;

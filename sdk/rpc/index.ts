@@ -6,7 +6,7 @@ export { connectGrpc } from './grpc-client.ts';
 export { serveGrpc } from './grpc-server.ts';
 export { handshake } from './handshake.ts';
 export { hostServiceOf } from './host-server.ts';
-export { importPlugin } from './plugin-server.ts';
+export { importPlugin } from './import-plugin.ts';
 export { overPort } from './port.ts';
 export { remote } from './remote.ts';
 export { schema } from './schema.ts';

@@ -1,4 +1,4 @@
-import { conflict, invalidArgument, messageOf, notFound } from '../errors.ts';
+import { conflict, invalidArgument, notFound } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import type { Activation, DriverKind, HostContext, PluginModule } from '../plugin.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -140,18 +140,4 @@ function commonVersion(
 
 async function* assumeAllIsWell(refs: Parameters<PluginService['reconcile']>[0]): ReturnType<PluginService['reconcile']> {
   for await (const ref of refs) yield { ref, state: 'ok', detail: '' };
-}
-
-/** Imports a module that default-exports what `definePlugin` made. */
-export async function importPlugin(url: string): Promise<PluginModule> {
-  let loaded: { readonly default?: unknown };
-  try {
-    loaded = (await import(url)) as typeof loaded;
-  } catch (error) {
-    throw invalidArgument(`${url} cannot be loaded: ${messageOf(error)}`, { cause: error });
-  }
-  const module = loaded.default;
-  if (typeof module !== 'object' || module === null || typeof Reflect.get(module, 'activate') !== 'function')
-    throw invalidArgument(`${url} does not default-export definePlugin({ activate })`);
-  return module as PluginModule;
 }

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { invalidArgument, messageOf } from '../errors.ts';
 import { checkManifest, type Manifest } from '../manifest.ts';
 import type { PluginModule } from '../plugin.ts';
-import { importPlugin } from '../rpc/plugin-server.ts';
+import { importPlugin } from '../rpc/import-plugin.ts';
 
 /** A plugin's folder, as its module and manifest. */
 export async function loadPlugin(dir: string): Promise<{ readonly module: PluginModule; readonly manifest: Manifest }> {

@@ -20,12 +20,15 @@ export async function makeBundles(top: string): Promise<Readonly<Record<'core/bi
   const entries = ['core/bin/gantryd.ts', 'core/index.ts', ...globSync('plugins/*/*/main.ts', { cwd: top }).toSorted()];
   const [commands, ...engine] = await Promise.all([
     bundle(top, { entryPoints: ['core/cli/index.ts'], chunkNames: 'chunks/cli/[name]-[hash]' }),
-    bundle(top, { entryPoints: ['sdk/serve/process.ts', ...sdkExports(top)], chunkNames: 'chunks/sdk/[name]-[hash]' }),
+    bundle(top, { entryPoints: [...programs, ...sdkExports(top)], chunkNames: 'chunks/sdk/[name]-[hash]' }),
     bundle(top, { entryPoints: entries, chunkNames: 'chunks/engine/[name]-[hash]' }),
     ...workers(top).map((worker) => bundle(top, { entryPoints: [worker], splitting: false })),
   ]);
   return { 'core/cli/index': commands, 'core/bin/gantryd': joined(engine) };
 }
+
+/** Started as processes of their own, by their paths. */
+const programs = ['sdk/serve/process.ts', 'sdk/legacy/process.ts', 'sdk/legacy/mount-child.ts'];
 
 function joined(bundles: readonly Bundle[]): Bundle {
   return {

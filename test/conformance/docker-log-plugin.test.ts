@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entry, LogDriver, WriteRequest } from '@gantry/sdk/log';
-import { decodeEntries, encodeEntry } from '../../plugins/compat/docker-plugin-v1/log-entry.ts';
+import { decodeEntries, encodeEntry } from '@gantry/sdk/legacy/wire';
 import { type LogAbility, logCases } from '../../sdk/log/conformance.ts';
 import { DockerLogPlugin } from '../support/docker-log-plugin.ts';
 import { DockerPluginHost } from '../support/docker-plugin-host.ts';

@@ -1,10 +1,8 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Attachment, Ctx } from '@gantry/sdk';
-import { makeMounts, unmount } from '../../core/execute/index.ts';
-import { type MountedVolume, volumeCases, type VolumeUnderTest } from '../../sdk/volume/conformance.ts';
+import type { Ctx } from '@gantry/sdk';
+import { volumeCases, type VolumeUnderTest } from '../../sdk/volume/conformance.ts';
+import { mountBound } from '../support/bound-volume.ts';
 import { DockerPluginHost } from '../support/docker-plugin-host.ts';
 import { startDockerPlugin } from '../support/docker-plugin.ts';
 import { DockerVolumePlugin } from '../support/docker-volume-plugin.ts';
@@ -36,20 +34,4 @@ for (const { name, skip, run } of volumeCases) {
     if (reason === undefined) await run(subject);
     else context.skip(reason);
   });
-}
-
-let mounted = 0;
-
-async function mountBound({ mounts }: Attachment): Promise<MountedVolume> {
-  const path = join(tmpdir(), `mounted-${(mounted += 1)}`);
-  mkdirSync(path);
-  const grants = { plugin: 'test', dataDir: '/', mountTypes: [], hostPaths: [tmpdir()], devices: [], nftables: false };
-  await makeMounts({ target: path, mounts, grants, restricted: true });
-  return {
-    path,
-    [Symbol.asyncDispose]: async () => {
-      await unmount(path);
-      rmdirSync(path);
-    },
-  };
 }

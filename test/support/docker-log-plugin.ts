@@ -2,7 +2,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { compareLogTime, type Entry, parseLogTime } from '@gantry/sdk/log';
-import { decodeEntry } from '../../plugins/compat/docker-plugin-v1/log-entry.ts';
+import { decodeEntry } from '@gantry/sdk/legacy/wire';
 import type { DockerMethod } from './docker-plugin.ts';
 
 interface Stored {

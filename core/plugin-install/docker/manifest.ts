@@ -1,4 +1,5 @@
 import { checkManifest, type DriverKind, driverKinds, type Manifest, notImplemented, type Privileges } from '@gantry/sdk';
+import { dockerKinds, isDockerKind } from '@gantry/sdk/legacy/wire';
 import { type DockerConfig, readDockerConfig } from './config.ts';
 import { settingsSchema } from './settings.ts';
 
@@ -30,17 +31,14 @@ export function fromDockerConfig(config: unknown, name: string): Manifest {
   });
 }
 
-const contracts: Readonly<Record<string, string>> = {
-  volumedriver: 'volume',
-  networkdriver: 'network',
-  ipamdriver: 'ipam',
-  logdriver: 'log',
-  authz: 'authz',
-};
-
 function providedBy({ Interface }: DockerConfig): readonly DriverKind[] {
-  const wanted = Interface.Types.map((type) => /^docker\.([a-z]+)\//.exec(type)?.[1] ?? '').map((word) => contracts[word]);
-  return driverKinds.filter((kind) => wanted.includes(kind));
+  const wanted = Interface.Types.map(wordIn);
+  return driverKinds.filter((kind) => isDockerKind(kind) && wanted.includes(wordIn(dockerKinds[kind].type)));
+}
+
+/** "volumedriver" of "docker.volumedriver/1.0", whatever the version. */
+function wordIn(type: string): string | undefined {
+  return /^docker\.([a-z]+)\//.exec(type)?.[1];
 }
 
 /** What the engine keeps it under: the reference without its tag, in the letters that our names have. */

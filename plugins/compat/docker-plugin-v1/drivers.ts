@@ -1,4 +1,5 @@
-import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
+import type { DriverKinds, HostContext } from '@gantry/sdk';
+import type { DockerKind } from '@gantry/sdk/legacy/wire';
 import type { Connection } from './connection.ts';
 import { DockerAuthzDriver } from './authz.ts';
 import { DockerIpamDriver } from './ipam.ts';
@@ -6,25 +7,9 @@ import { makeLogDriver } from './log.ts';
 import { DockerNetworkDriver } from './network.ts';
 import { DockerVolumeDriver } from './volume.ts';
 
-/** The kinds that Docker's protocol has. */
-export type DockerKind = Extract<DriverKind, 'volume' | 'network' | 'ipam' | 'log' | 'authz'>;
-
 export interface DriverSurroundings {
   readonly host: Pick<HostContext, 'state' | 'runDir'>;
   readonly loggingFolder: string;
-}
-
-/** What a plugin says in `Implements`, by our word for it. */
-export const serviceOf = {
-  volume: 'VolumeDriver',
-  network: 'NetworkDriver',
-  ipam: 'IpamDriver',
-  log: 'LogDriver',
-  authz: 'authz',
-} as const satisfies Record<DockerKind, string>;
-
-export function isDockerKind(kind: DriverKind): kind is DockerKind {
-  return Object.hasOwn(serviceOf, kind);
 }
 
 /** A driver over one plugin; some kinds ask it first what it can. */

@@ -12,9 +12,9 @@ import {
   type WriteRequest,
   type WriteResponse,
 } from '@gantry/sdk/log';
+import { decodeEntries, encodeEntry, type Piece } from '@gantry/sdk/legacy/wire';
 import { flagOf, objectOf } from './answer.ts';
 import { abortable, type Connection } from './connection.ts';
-import { decodeEntries, encodeEntry, type Piece } from './log-entry.ts';
 import { LogFifo } from './log-fifo.ts';
 import { loggerInfo, readConfig } from './log-info.ts';
 

@@ -1,7 +1,8 @@
 import { type DriverKind, type DriverKinds, type HostContext, notFound } from '@gantry/sdk';
+import { type DockerKind, dockerKinds, isDockerKind } from '@gantry/sdk/legacy/wire';
 import { Connection } from './connection.ts';
 import { locate, nameOf, namesIn } from './discover.ts';
-import { type DockerKind, isDockerKind, makeDriver, serviceOf } from './drivers.ts';
+import { makeDriver } from './drivers.ts';
 import type { HandedOver, Settings } from './settings.ts';
 
 type AnyDriver = DriverKinds[DockerKind];
@@ -38,14 +39,14 @@ export class DockerPlugins implements Disposable {
   async find(kind: DriverKind, name: string): Promise<AnyDriver | undefined> {
     if (!isDockerKind(kind)) return undefined;
     const known = this.#lookUp(name);
-    if (known === undefined || !(await known.connection.services()).has(serviceOf[kind])) return undefined;
+    if (known === undefined || !(await known.connection.services()).has(dockerKinds[kind].service)) return undefined;
     return this.#driver(kind, known);
   }
 
   /** The names that `find` would answer; plugins that do not say at once what they are stay out. */
   async names(kind: DriverKind): Promise<readonly string[]> {
     if (!isDockerKind(kind)) return [];
-    const asked = namesIn(this.#settings).map(async (name) => ((await this.#implements(name, serviceOf[kind])) ? [name] : []));
+    const asked = namesIn(this.#settings).map(async (name) => ((await this.#implements(name, dockerKinds[kind].service)) ? [name] : []));
     return (await Promise.all(asked)).flat();
   }
 
@@ -102,7 +103,8 @@ export async function driversAt(
   host: Pick<HostContext, 'state' | 'runDir'>,
 ): Promise<AnyDriver> {
   const connection = new Connection(name, { kind: 'unix', path: socket, scopes });
-  if (!(await connection.services()).has(serviceOf[kind])) throw notFound(`plugin ${name} does not implement ${serviceOf[kind]}`);
+  if (!(await connection.services()).has(dockerKinds[kind].service))
+    throw notFound(`plugin ${name} does not implement ${dockerKinds[kind].service}`);
   return makeDriver(kind, connection, { host, loggingFolder });
 }
 

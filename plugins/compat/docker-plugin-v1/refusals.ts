@@ -8,7 +8,7 @@ const patterns: readonly (readonly [RegExp, ErrorCode])[] = [
   [/\boverlap/i, 'forbidden'],
   [/\bno (available|free|more)\b.*\b(address|ip|subnet|pool)|exhausted|no space left|quota/i, 'exhausted'],
   [
-    /out of range|outside|(invalid|unknown|unsupported|unrecognized|bad|missing)\b.*\b(option|opt|parameter|argument|address|value|key|name)/i,
+    /out of range|outside|not usable|(invalid|unknown|unsupported|unrecognized|bad|missing)\b.*\b(option|opt|parameter|argument|address|value|key|name)/i,
     'invalid_argument',
   ],
   [

@@ -1,3 +1,7 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { packFormats } from '@gantry/sdk/engine';
 import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
@@ -11,6 +15,7 @@ interface Flags {
   readonly npm?: boolean;
   readonly oci?: boolean;
   readonly docker?: boolean;
+  readonly base?: string;
   readonly output?: string;
 }
 
@@ -20,18 +25,41 @@ export const packPlugin = verb<Flags>({
     flag('--npm', 'As an npm package (.tgz): the default'),
     flag('--oci', 'As an OCI artifact, in a tar'),
     flag('--docker', 'As a Docker managed plugin (config.json and rootfs/), in a tar'),
+    value('--base <path>', 'With --docker: begin with this root file system, a folder or an image in a tar', text),
     value('-o, --output <file>', 'Write to this file instead of stdout', text),
   ],
   notes: `  gantry plugin pack ./nfs -o nfs.tgz && gantry plugin install ./nfs.tgz
-  gantry plugin pack ./nfs --oci -o nfs.tar`,
+  gantry plugin pack ./nfs --oci -o nfs.tar
+  gantry plugin pack ./nfs --docker | tar -x -C ./for-docker && docker plugin create acme/nfs ./for-docker
+
+A plugin of a Node module becomes Docker's with this machine's Node, or that of the base: its settings can be set with docker plugin set.`,
   async action(context, [folder = ''], flags) {
     const chosen = packFormats.filter((format) => flags[format] === true);
     if (chosen.length > 1) {
       throw invalidArgument(`--${chosen.join(' and --')} exclude each other`, { hint: 'pack twice', reason: usageReason });
     }
-    await readManifest(folder);
-    const { plugins } = await context.client();
     const format = chosen[0] ?? 'npm';
-    await writeTar(flags.output, 'packing', async () => await plugins.pack(folderTar(folder), { format }));
+    const isReady = existsSync(join(folder, 'config.json')) && existsSync(join(folder, 'rootfs'));
+    if (flags.base !== undefined && (format !== 'docker' || isReady))
+      throw invalidArgument('--base is for a folder of code that is packed with --docker', { reason: usageReason });
+    if (!isReady) await readManifest(folder);
+    const pack =
+      format === 'docker' && !isReady
+        ? async () => packForDocker(folder, flags.base)
+        : async () => (await context.client()).plugins.pack(folderTar(folder), { format });
+    await writeTar(flags.output, 'packing', pack);
   },
 });
+
+/** Here, without an engine: the base is a path of this machine. The tar has lost its name when it is read. */
+async function packForDocker(dir: string, base: string | undefined): Promise<AsyncIterable<Buffer>> {
+  const { packManaged } = await import('@gantry/sdk/managed');
+  const work = await mkdtemp(join(tmpdir(), 'gantry-pack-'));
+  try {
+    const { notes } = await packManaged({ dir, out: join(work, 'packed.tar'), base });
+    for (const note of notes) process.stderr.write(`note: ${note}\n`);
+    return (await open(join(work, 'packed.tar'))).createReadStream() as AsyncIterable<Buffer>;
+  } finally {
+    await rm(work, { recursive: true });
+  }
+}

@@ -1,5 +1,5 @@
-import { internal } from '@gantry/sdk';
-import type { Entry } from '@gantry/sdk/log';
+import { internal } from '../errors.ts';
+import type { Entry } from '../log/contract.ts';
 
 /**
  * Docker's stream of log entries: [u32, big endian][protobuf LogEntry], again and again. LogEntry: source = 1, time_nano = 2, line = 3,
@@ -36,14 +36,14 @@ export async function* decodeEntries(chunks: AsyncIterable<Buffer>): AsyncGenera
     const entries: Entry[] = [];
     while (rest.length >= 4) {
       const size = rest.readUInt32BE();
-      if (size > longestEntry) throw internal(`the plugin answered a log entry of ${size} bytes; at most ${longestEntry}`);
+      if (size > longestEntry) throw internal(`a log entry of ${size} bytes; at most ${longestEntry}`);
       if (rest.length < 4 + size) break;
       entries.push(decodeEntry(rest.subarray(4, 4 + size)));
       rest = rest.subarray(4 + size);
     }
     if (entries.length > 0) yield entries;
   }
-  if (rest.length > 0) throw internal('the plugin ended its log entries in the middle of one');
+  if (rest.length > 0) throw internal('the log entries end in the middle of one');
 }
 
 /** One LogEntry. Docker's readers end a whole line with its newline, which goes. */
@@ -120,5 +120,5 @@ function readFields(message: Buffer): Fields {
 }
 
 function malformed() {
-  return internal('the plugin answered a log entry that is no protobuf message');
+  return internal('a log entry that is no protobuf message');
 }

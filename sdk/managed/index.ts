@@ -1,0 +1,2 @@
+export { type ManagedRequest, packManaged } from './write.ts';
+export { packTar } from './tar.ts';
