@@ -1,4 +1,4 @@
-import { messageOf } from '@gantry/sdk';
+import { conflict, messageOf } from '@gantry/sdk';
 import { repairIt } from './blobs.ts';
 import type { StoreCheckParts } from './check.ts';
 import type { Examination } from './examination.ts';
@@ -23,10 +23,11 @@ export async function checkSnapshots({ layers }: Parts, examination: Examination
       });
       continue;
     }
+    const left = examination.repair ? await layers.removeSnapshots(driver, found.unknown) : [];
     for (const key of found.unknown) {
       const problem = `graph driver ${driver} has it and no record names it`;
       await examination.found({ kind: 'snapshot', id: key, problem, usedBy: [], advice: repairIt }, async () => {
-        await layers.removeSnapshot(driver, key);
+        if (left.includes(key)) throw conflict('others lie on it, or it is mounted');
         return 'removed';
       });
     }

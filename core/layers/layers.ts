@@ -1,7 +1,8 @@
 import { closeSync, existsSync, openSync, readdirSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, type Logger, messageOf } from '@gantry/sdk';
+import { type Abortable, GantryError, type Logger, messageOf } from '@gantry/sdk';
+import type { GraphDriver } from '@gantry/sdk/graph';
 import type { Content, Ingested } from '../content/index.ts';
 import type { Drivers } from '../drivers/index.ts';
 import type { Helpers } from '../execute/index.ts';
@@ -129,9 +130,15 @@ export class Layers implements AsyncDisposable {
     };
   }
 
-  async removeSnapshot(driverName: string, key: string): Promise<void> {
+  /** Which lie on which only the driver knows: parents are refused until their children are gone. Answers what is left. */
+  async removeSnapshots(driverName: string, keys: readonly string[]): Promise<readonly string[]> {
     const driver = await this.#views.driver(driverName);
-    await driver.remove({ key }, this.#views.context(undoSignal(60_000)));
+    let left = keys;
+    for (let before = -1; left.length > 0 && left.length !== before; ) {
+      before = left.length;
+      left = await this.#tryRemove(driver, left);
+    }
+    return left;
   }
 
   #records(): readonly { readonly driver: string; readonly key: string }[] {
@@ -140,9 +147,24 @@ export class Layers implements AsyncDisposable {
 
   async #dropUnknown(name: string): Promise<void> {
     try {
-      for (const key of (await this.compare(name)).unknown) await this.removeSnapshot(name, key);
+      const left = await this.removeSnapshots(name, (await this.compare(name)).unknown);
+      if (left.length > 0) this.#log.warn({ driver: name, keys: left }, 'snapshots that nobody knows are in use');
     } catch (error) {
       this.#log.warn({ driver: name, error: messageOf(error) }, 'collection of snapshots failed');
     }
+  }
+
+  /** Those that are in use still. */
+  async #tryRemove(driver: GraphDriver, keys: readonly string[]): Promise<string[]> {
+    const left: string[] = [];
+    for (const key of keys) {
+      try {
+        await driver.remove({ key }, this.#views.context(undoSignal(60_000)));
+      } catch (error) {
+        if (!GantryError.is(error) || error.code !== 'conflict') throw error;
+        left.push(key);
+      }
+    }
+    return left;
   }
 }
