@@ -1,9 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
-import { readMountinfo, run } from '../linux/index.ts';
+import { isErrno, readMountinfo, run } from '../linux/index.ts';
 import type { CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
+
+export interface SnapshotFoldersOptions {
+  /** Deletes a snapshot's folder, rm(1) unless given. What is still there when it fails is tried again at the next start. */
+  readonly erase?: (folder: string) => Promise<void>;
+}
 
 /**
  * Snapshots as folders, for drivers that keep each in one folder of a local file system: names checked, half-made ones never seen,
@@ -12,11 +17,16 @@ import type { CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
  */
 export class SnapshotFolders {
   readonly #root: string;
+  readonly #erase: (folder: string) => Promise<void>;
+  /** Nothing but files and folders is in it. */
+  readonly #isPlain: boolean;
   #trash: Promise<void> = Promise.resolve();
 
   /** What crashes left half made or half deleted is removed in the background. */
-  constructor(root: string) {
+  constructor(root: string, { erase }: SnapshotFoldersOptions = {}) {
     this.#root = root;
+    this.#erase = erase ?? deleteTree;
+    this.#isPlain = erase === undefined;
     mkdirSync(root, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(root)) if (name.startsWith('#')) this.#delete(join(root, name));
   }
@@ -47,22 +57,21 @@ export class SnapshotFolders {
     for (const parent of chain) {
       if (!existsSync(this.path(parent))) throw notFound(`parent ${parent} of snapshot ${key} does not exist`);
     }
-    const making = join(this.#root, `#new-${key}`);
+    let making: string | undefined;
     try {
-      await rm(making, { recursive: true, force: true });
-      mkdirSync(making, { mode: 0o700 });
+      making = mkdtempSync(join(this.#root, `#new-${key}-`));
       writeFileSync(join(making, 'parents'), parents);
       writeFileSync(join(making, 'prepared'), '');
       await fill(making);
       renameSync(making, path);
     } catch (error) {
-      this.#delete(making);
+      if (making !== undefined) this.#delete(making);
       throw fromErrno(error, `prepare snapshot ${key}`);
     }
   }
 
-  /** Durable when it resolves. */
-  async commit({ key, name }: CommitRequest): Promise<void> {
+  /** Durable when it resolves; `freeze` comes before anything tells that it is committed. */
+  async commit({ key, name }: CommitRequest, freeze: (folder: string) => Promise<void> = async () => {}): Promise<void> {
     const from = this.path(key);
     const to = this.path(name);
     if (!existsSync(from)) {
@@ -71,6 +80,7 @@ export class SnapshotFolders {
     }
     if (from !== to && existsSync(to)) throw alreadyExists(`snapshot ${name} exists already`);
     try {
+      await freeze(from);
       rmSync(join(from, 'prepared'), { force: true });
       await syncFolder(from);
       if (from === to) return; // its name is on the disk since the engine's syncfs
@@ -82,7 +92,7 @@ export class SnapshotFolders {
   }
 
   /** Gone for every caller when it returns; the disk space follows. `conflict` while the kernel shows it mounted. */
-  remove(key: string): void {
+  async remove(key: string): Promise<void> {
     const path = this.path(key);
     if (!existsSync(path)) return;
     if (isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
@@ -90,9 +100,11 @@ export class SnapshotFolders {
     try {
       renameSync(path, gone);
     } catch (error) {
-      throw fromErrno(error, `remove snapshot ${key}`);
+      if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw fromErrno(error, `remove snapshot ${key}`);
+      // btrfs keeps room for deleting, not for renaming.
+      return this.#eraseNow(key, path);
     }
-    if (!removeEmpty(gone)) this.#delete(gone);
+    if (!this.#isPlain || !removeEmpty(gone)) this.#delete(gone);
   }
 
   list(): readonly Snapshot[] {
@@ -107,7 +119,15 @@ export class SnapshotFolders {
   }
 
   #delete(path: string): void {
-    this.#trash = this.#trash.then(() => deleteTree(path)).catch(() => undefined);
+    this.#trash = this.#trash.then(() => this.#erase(path)).catch(() => undefined);
+  }
+
+  async #eraseNow(key: string, path: string): Promise<void> {
+    try {
+      await this.#erase(path);
+    } catch (error) {
+      throw fromErrno(error, `remove snapshot ${key}`);
+    }
   }
 }
 

@@ -25,7 +25,8 @@ export interface PlacedSuite<Kind extends DriverKind, Case> {
   /** All unless given. */
   readonly placements?: readonly DriverPlacement[];
   /**
-   * Takes away what a case left, so that one start outside this process serves all cases; a case that fails has the next one start anew.
+   * Takes away what a case left: there may be what only the driver can delete, and one start outside this process serves all cases. A case that fails has the next one
+   * start anew.
    * In this process each case has a start of its own: that the answers are the same proves that sharing is sound.
    */
   readonly clean?: (driver: DriverKinds[Kind]) => Promise<void>;
@@ -113,9 +114,8 @@ class Starts<Kind extends DriverKind, Case> implements AsyncDisposable {
       plugin,
       folder,
       passed: async () => {
-        if (this.#placement === 'in-process') return;
         await this.#suite.clean?.(await plugin.driver(this.#suite.kind, this.#suite.driver));
-        isGood = true;
+        isGood = this.#placement !== 'in-process';
       },
       [Symbol.asyncDispose]: () => whole.disposeAsync(),
     };

@@ -40,7 +40,7 @@ export class Overlay2 implements GraphDriver {
   }
 
   async remove({ key }: { readonly key: string }): Promise<void> {
-    this.#folders.remove(key);
+    await this.#folders.remove(key);
   }
 
   async attach({ key, chain, readOnly, view }: AttachRequest): Promise<{ readonly attachment: Attachment }> {

@@ -38,7 +38,7 @@ export class Vfs implements GraphDriver {
   }
 
   async remove({ key }: { readonly key: string }): Promise<void> {
-    this.#folders.remove(key);
+    await this.#folders.remove(key);
   }
 
   async attach({ key, readOnly, view }: AttachRequest): Promise<{ readonly attachment: Attachment }> {
