@@ -132,6 +132,9 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
   EINVAL: 'invalid_argument',
   ENAMETOOLONG: 'invalid_argument',
   ELOOP: 'invalid_argument',
+  // What a checksum does not fit to is read as these.
+  EIO: 'data_loss',
+  EUCLEAN: 'data_loss',
 };
 
 /** Wraps a system call's failure: keeps the errno, the call and the path as facts, and its plain words ("no space left on device") in the message. */
