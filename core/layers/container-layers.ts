@@ -5,6 +5,7 @@ import type { Change, SizeInfo } from '@gantry/sdk/engine';
 import { isMounted, unmount } from '../execute/index.ts';
 import type { LayerRows, RwLayerRow } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId, undoSignal } from '../support/index.ts';
+import { comparing } from './comparing.ts';
 import type { ImageLayers } from './image-layers.ts';
 import { overlayFolders } from './overlay-folders.ts';
 import type { ContainerLayers, Rootfs } from './types.ts';
@@ -204,16 +205,9 @@ export class ContainerTrees implements ContainerLayers {
     for (const [name, key] of this.#inits) if (!known.has(key)) this.#inits.delete(name);
   }
 
-  async #comparing<T>(containerId: string, options: Abortable, work: (comparison: Comparison) => Promise<T>): Promise<T> {
-    const row = this.#row(containerId);
-    const { views } = this.#parts;
-    const [init = '', ...below] = this.#chain(row);
-    const hasChanges = (await views.driver(row.driver)).features.includes('changes');
-    await using lower = await views.show({ driver: row.driver, key: init, chain: below }, { readOnly: true, view: 'merged', ...options });
-    await using upper = hasChanges
-      ? await views.show(this.#snapshot(row), { readOnly: true, view: 'changes', ...options })
-      : await this.borrow(containerId, options);
-    return await work({ kind: hasChanges ? 'overlay' : 'trees', upper: upper.path, lower: lower.path });
+  #comparing<T>(containerId: string, options: Abortable, work: (comparison: Comparison) => Promise<T>): Promise<T> {
+    const whole = () => this.borrow(containerId, options);
+    return comparing(this.#parts.views, this.#snapshot(this.#row(containerId)), { ...options, whole }, work);
   }
 
   #overlayData(row: RwLayerRow): Readonly<Record<string, string>> {

@@ -1,7 +1,8 @@
 import { closeSync, existsSync, openSync, readdirSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, type Logger, messageOf } from '@gantry/sdk';
+import { type Abortable, GantryError, type Logger, messageOf } from '@gantry/sdk';
+import type { GraphDriver } from '@gantry/sdk/graph';
 import type { Content, Ingested } from '../content/index.ts';
 import type { Drivers } from '../drivers/index.ts';
 import { unmount } from '../execute/index.ts';
@@ -101,12 +102,31 @@ export class Layers implements AsyncDisposable {
           .filter((row) => row.driver === name)
           .map(({ key }) => key),
       );
-      for await (const { key } of driver.list({}, this.#views.context())) {
-        if (known.has(key) || this.images.isStaged(key)) continue;
-        await driver.remove({ key }, this.#views.context(undoSignal(60_000)));
+      let unknown: string[] = [];
+      for await (const { key } of driver.list({}, this.#views.context()))
+        if (!known.has(key) && !this.images.isStaged(key)) unknown.push(key);
+      // Which lie on which only the driver knows: parents are refused until their children are gone.
+      for (let before = 0; unknown.length > 0 && unknown.length !== before; ) {
+        before = unknown.length;
+        unknown = await this.#tryRemove(driver, unknown);
       }
+      if (unknown.length > 0) this.#log.warn({ driver: name, keys: unknown }, 'snapshots that nobody knows are in use');
     } catch (error) {
       this.#log.warn({ driver: name, error: messageOf(error) }, 'collection of snapshots failed');
     }
+  }
+
+  /** Those that are in use still. */
+  async #tryRemove(driver: GraphDriver, keys: readonly string[]): Promise<string[]> {
+    const left: string[] = [];
+    for (const key of keys) {
+      try {
+        await driver.remove({ key }, this.#views.context(undoSignal(60_000)));
+      } catch (error) {
+        if (!GantryError.is(error) || error.code !== 'conflict') throw error;
+        left.push(key);
+      }
+    }
+    return left;
   }
 }

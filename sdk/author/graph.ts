@@ -75,6 +75,8 @@ interface SnapshotRecord {
 function authoredDriver<S extends Properties>(author: GraphAuthor<S>, toolbox: Toolbox<S>, { state, dataDir }: HostContext): GraphDriver {
   const records = new Records<SnapshotRecord>(state, 'snapshot/');
   const queue = new KeyedQueue();
+  /** Who attached what for writing. */
+  const writers = new Map<string, string>();
   const recorded = async (key: string): Promise<SnapshotRecord> => {
     const record = await records.get(checkedKey(key));
     if (record === undefined) throw notFound(`snapshot ${key} does not exist`, { reason: 'SNAPSHOT_NOT_FOUND' });
@@ -120,19 +122,28 @@ function authoredDriver<S extends Properties>(author: GraphAuthor<S>, toolbox: T
     remove: async ({ key }, ctx) =>
       queue.run(checkedKey(key), ctx.signal, async () => {
         if (isMounted(join(dataDir, key))) throw conflict(`snapshot ${key} is mounted`, { reason: 'SNAPSHOT_BUSY' });
+        const child = (await records.list()).find(({ value }) => value.chain[0] === key);
+        if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child.id}`, { reason: 'SNAPSHOT_BUSY' });
         await author.remove({ key }, toolbox.for(ctx));
         await records.update(key, () => undefined);
       }),
     attach: async (request, ctx): Promise<AttachResponse> => {
-      const { key, chain, readOnly } = request;
+      const { key, chain, readOnly, attachmentId } = request;
       const record = await recorded(key);
       if (record.committed && !readOnly)
         throw conflict(`snapshot ${key} is committed: it can only be attached read-only`, { reason: 'SNAPSHOT_COMMITTED' });
       await parentsOf(key, chain);
+      const writer = writers.get(key);
+      if (!readOnly && writer !== undefined && writer !== attachmentId && isMounted(join(dataDir, key)))
+        throw conflict(`snapshot ${key} is attached for writing already, by ${writer}`, { reason: 'SNAPSHOT_BUSY' });
       const answer = await author.attach(request, toolbox.for(ctx));
+      if (!readOnly) writers.set(key, attachmentId);
       return { attachment: 'mounts' in answer ? answer : { mounts: answer, shareable: readOnly } };
     },
-    detach: async (request, ctx) => author.detach?.(request, toolbox.for(ctx)),
+    detach: async (request, ctx) => {
+      await author.detach?.(request, toolbox.for(ctx));
+      if (writers.get(request.key) === request.attachmentId) writers.delete(request.key);
+    },
     list: async function* (request, ctx): AsyncGenerator<Snapshot> {
       const known = new Map((await records.list()).map(({ id, value }) => [id, value.committed]));
       const keys = (await author.list?.(request, toolbox.for(ctx))) ?? [...known.keys()];

@@ -93,7 +93,7 @@ const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
 interface NamedCase<Subject> {
   readonly name: string;
   readonly skip: (subject: Subject) => string | undefined;
-  readonly run: (subject: Subject) => Promise<void>;
+  readonly run: (subject: Subject) => Promise<string | void>;
 }
 
 function adapted<Subject>(
@@ -105,9 +105,7 @@ function adapted<Subject>(
     id: `${prefix}.${name}`,
     run: async (context) => {
       const subject = subjectFor(context);
-      const reason = skip(subject);
-      if (reason === undefined) await run(subject);
-      return reason;
+      return skip(subject) ?? (await run(subject)) ?? undefined;
     },
   }));
 }

@@ -8,7 +8,7 @@
  * - *prepared*: writable, private to one unpacking or one container. *committed*: never changes again, may be a parent.
  * - *attachment*: a description of the mounts that show a snapshot; the engine makes and undoes them.
  * - *view*: `merged` is the whole tree a container sees; `changes` is only what the snapshot itself adds, with whiteouts in overlayfs' form
- *   (character device 0:0, xattr trusted.overlay.opaque=y). Only drivers with the feature `changes` are asked for it.
+ *   (character device 0:0, xattr trusted.overlay.opaque=y, in a user namespace user.overlay.opaque=y). Only drivers with the feature `changes` are asked for it.
  *
  * Scenarios
  * - Unpacking a layer: prepare(key, chain), attach(key, chain, writable), the engine writes the files, detach, commit(key → name).
@@ -20,7 +20,10 @@
  * - A crash between prepare and commit: the engine removes the key when it starts again.
  *
  * Every method may be called again with the same parameters and then gives the same answer; with other parameters for the same key it
- * fails with `already_exists`. Removing or detaching what is not there succeeds. The same committed key may be attached read-only
- * any number of times, a prepared one writable once.
+ * fails with `already_exists`. Removing or detaching what is not there succeeds. Any key may be attached read-only any number of times, a
+ * prepared one writable once: by another attachment id it is refused with `conflict` as long as the first is mounted and not detached.
+ *
+ * Limits: `quotaBytes` of prepare is kept by a driver that can (quota groups, data sets), or repeated in each mount that it describes: the
+ * engine then sets a project quota on the folders that are written to, before it mounts them.
  */
 export * from './generated.ts';

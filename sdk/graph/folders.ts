@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
 import { isErrno, readMountinfo, run } from '../linux/index.ts';
-import type { CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
+import type { AttachRequest, CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
+import { Family, isKey, keysIn, parentsIn } from './family.ts';
 
 export interface SnapshotFoldersOptions {
   /** Deletes a snapshot's folder, rm(1) unless given. What is still there when it fails is tried again at the next start. */
@@ -12,14 +13,17 @@ export interface SnapshotFoldersOptions {
 
 /**
  * Snapshots as folders, for drivers that keep each in one folder of a local file system: names checked, half-made ones never seen,
- * repeated requests recognised, deletion in the background. What is inside the folder is the driver's business, except for two files:
- * `parents` (the chain it was prepared on) and `prepared` (there while it may be written).
+ * repeated requests recognised, parents kept as long as they have children, deletion in the background. What is inside the folder is the
+ * driver's business, except for two files: `parents` (the chain it lies on) and `prepared` (there while it may be written).
  */
 export class SnapshotFolders {
   readonly #root: string;
   readonly #erase: (folder: string) => Promise<void>;
   /** Nothing but files and folders is in it. */
   readonly #isPlain: boolean;
+  /** Who attached what for writing. */
+  readonly #writers = new Map<string, string>();
+  #family: Promise<Family> | undefined;
   #trash: Promise<void> = Promise.resolve();
 
   /** What crashes left half made or half deleted is removed in the background. */
@@ -49,29 +53,44 @@ export class SnapshotFolders {
   /** Makes the snapshot's folder and lets `fill` make what is in it; it appears whole or not at all. */
   async prepare({ key, chain }: PrepareRequest, fill: (folder: string) => Promise<void> | void): Promise<void> {
     const path = this.path(key);
-    const parents = chain.join('\n');
     if (existsSync(path)) {
-      if (readFileSync(join(path, 'parents'), 'utf8') === parents) return;
+      if (parentsIn(path)?.join() === chain.join()) return;
       throw alreadyExists(`snapshot ${key} exists with other parents`);
-    }
-    for (const parent of chain) {
-      if (!existsSync(this.path(parent))) throw notFound(`parent ${parent} of snapshot ${key} does not exist`);
     }
     let making: string | undefined;
     try {
+      this.#checkParents(key, chain);
       making = mkdtempSync(join(this.#root, `#new-${key}-`));
-      writeFileSync(join(making, 'parents'), parents);
+      writeFileSync(join(making, 'parents'), chain.join('\n'));
       writeFileSync(join(making, 'prepared'), '');
       await fill(making);
+      this.#checkParents(key, chain);
       renameSync(making, path);
+      await this.#tell((family) => family.add(key, chain[0]));
     } catch (error) {
       if (making !== undefined) this.#delete(making);
       throw fromErrno(error, `prepare snapshot ${key}`);
     }
   }
 
+  /** To be asked at each attach: `not_found` when it or a parent is not there, `conflict` for writing what is committed or what another attachment writes to. */
+  checkAttach({ key, chain, readOnly, attachmentId }: AttachRequest): void {
+    if (this.isCommitted(key) && !readOnly) throw conflict(`snapshot ${key} is committed: it can only be attached read-only`);
+    for (const parent of chain) this.existing(parent);
+    if (readOnly) return;
+    const writer = this.#writers.get(key);
+    // What was described and never mounted, or is mounted no more, keeps nobody out.
+    if (writer !== undefined && writer !== attachmentId && isMounted(this.path(key)))
+      throw conflict(`snapshot ${key} is attached for writing already, by ${writer}`);
+    this.#writers.set(key, attachmentId);
+  }
+
+  detach({ key, attachmentId }: Pick<AttachRequest, 'key' | 'attachmentId'>): void {
+    if (this.#writers.get(key) === attachmentId) this.#writers.delete(key);
+  }
+
   /** Durable when it resolves; `freeze` comes before anything tells that it is committed. */
-  async commit({ key, name }: CommitRequest, freeze: (folder: string) => Promise<void> = async () => {}): Promise<void> {
+  async commit({ key, name, chain }: CommitRequest, freeze: (folder: string) => Promise<void> = async () => {}): Promise<void> {
     const from = this.path(key);
     const to = this.path(name);
     if (!existsSync(from)) {
@@ -81,20 +100,30 @@ export class SnapshotFolders {
     if (from !== to && existsSync(to)) throw alreadyExists(`snapshot ${name} exists already`);
     try {
       await freeze(from);
+      this.#writeParents(from, chain);
       rmSync(join(from, 'prepared'), { force: true });
       await syncFolder(from);
-      if (from === to) return; // its name is on the disk since the engine's syncfs
-      renameSync(from, to);
-      await syncFolder(this.#root);
+      if (from !== to) renameSync(from, to);
+      await this.#tell((family) => {
+        family.remove(key);
+        family.add(name, chain[0]);
+      });
+      // Its own name is on the disk since the engine's syncfs.
+      if (from !== to) await syncFolder(this.#root);
     } catch (error) {
       throw fromErrno(error, `commit snapshot ${key}`);
     }
   }
 
-  /** Gone for every caller when it returns; the disk space follows. `conflict` while the kernel shows it mounted. */
+  /** Gone for every caller when it resolves; the disk space follows. `conflict` while the kernel shows it mounted, or others lie on it. */
   async remove(key: string): Promise<void> {
     const path = this.path(key);
     if (!existsSync(path)) return;
+    this.#family ??= Family.read(this.#root, keysIn(this.#root));
+    const family = await this.#family;
+    if (!existsSync(path)) return;
+    const [child] = family.childrenOf(key);
+    if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child}`);
     if (isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
     const gone = join(this.#root, `#gone-${key}`);
     try {
@@ -102,20 +131,38 @@ export class SnapshotFolders {
     } catch (error) {
       if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw fromErrno(error, `remove snapshot ${key}`);
       // btrfs keeps room for deleting, not for renaming.
-      return this.#eraseNow(key, path);
+      await this.#eraseNow(key, path);
     }
-    if (!this.#isPlain || !removeEmpty(gone)) this.#delete(gone);
+    family.remove(key);
+    this.#writers.delete(key);
+    if (existsSync(gone) && !(this.#isPlain && removeEmpty(gone))) this.#delete(gone);
   }
 
   list(): readonly Snapshot[] {
-    return readdirSync(this.#root)
-      .filter((name) => isKey(name))
-      .map((key) => ({ key, committed: this.isCommitted(key) }));
+    return keysIn(this.#root).map((key) => ({ key, committed: this.isCommitted(key) }));
   }
 
   /** Resolves when nothing is being deleted any more. */
   async settled(): Promise<void> {
     await this.#trash;
+  }
+
+  #checkParents(key: string, chain: readonly string[]): void {
+    for (const parent of chain) {
+      if (!existsSync(this.path(parent))) throw notFound(`parent ${parent} of snapshot ${key} does not exist`);
+    }
+  }
+
+  /** One that was prepared before its parents were known gets them now. */
+  #writeParents(folder: string, chain: readonly string[]): void {
+    if (parentsIn(folder)?.join() === chain.join()) return;
+    writeFileSync(join(folder, 'parents.new'), chain.join('\n'));
+    renameSync(join(folder, 'parents.new'), join(folder, 'parents'));
+  }
+
+  /** Nobody has asked yet: who does reads the folders. */
+  async #tell(change: (family: Family) => void): Promise<void> {
+    if (this.#family !== undefined) change(await this.#family);
   }
 
   #delete(path: string): void {
@@ -139,10 +186,6 @@ async function deleteTree(path: string): Promise<void> {
 function checkedKey(key: string): string {
   if (!isKey(key)) throw invalidArgument(`snapshot key ${JSON.stringify(key.slice(0, 100))}; allowed are 1 to 64 of a-z 0-9 . _ -`);
   return key;
-}
-
-function isKey(name: string): boolean {
-  return /^[a-z0-9._-]{1,64}$/.test(name) && name !== '.' && name !== '..';
 }
 
 /** A bind mount tells the folder from its own disk's root on, an overlay tells the paths it was given: both end alike. */

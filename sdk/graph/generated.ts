@@ -6,7 +6,7 @@ export interface PrepareRequest {
   readonly key: string;
   readonly chain: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
-  /** Feature `quota`; 0 or absent means no limit. */
+  /** Feature `quota`; 0 or absent means no limit. The driver limits the snapshot itself, or says `quota_bytes` in the mounts that it describes. */
   readonly quotaBytes?: number;
   readonly uidMap?: readonly IdMap[];
   readonly gidMap?: readonly IdMap[];
@@ -38,6 +38,8 @@ export interface AttachRequest {
   readonly chain: readonly string[];
   readonly readOnly: boolean;
   readonly view: 'merged' | 'changes';
+  /** What is written need not survive a power cut: the engine syncs what it keeps, or throws it away. The driver may describe mounts that skip syncing. */
+  readonly ephemeral?: boolean;
 }
 
 export interface AttachResponse {
@@ -86,7 +88,10 @@ export interface GraphDriver {
   prepare(request: PrepareRequest, ctx: Ctx): Promise<PrepareResponse>;
   /** Freezes a prepared snapshot under `name`. The engine has synced its files (syncfs) before. */
   commit(request: CommitRequest, ctx: Ctx): Promise<CommitResponse>;
-  /** Deletes a snapshot of either state. Fails with `conflict` while the kernel still shows it mounted. */
+  /**
+   * Deletes a snapshot of either state; its space may be given back later. Fails with `conflict` while the kernel still shows it mounted, or another
+   * snapshot lies directly on it.
+   */
   remove(request: RemoveRequest, ctx: Ctx): Promise<void>;
   /** Describes the mounts that show the snapshot; changes nothing on disk that a second attach would notice. */
   attach(request: AttachRequest, ctx: Ctx): Promise<AttachResponse>;
@@ -96,6 +101,7 @@ export interface GraphDriver {
   list(request: Record<string, never>, ctx: Ctx): AsyncIterable<Snapshot>;
   /** Bytes and inodes that this snapshot alone takes. */
   usage?(request: UsageRequest, ctx: Ctx): Promise<Usage>;
+  /** Another limit, 0 for none, for a prepared snapshot; one that the engine sets counts from the next attach on. */
   resize?(request: ResizeRequest, ctx: Ctx): Promise<void>;
   /** Facts for `docker info`'s Storage Driver lines, e.g. "Backing Filesystem": "extfs". */
   status?(request: Record<string, never>, ctx: Ctx): Promise<StatusResponse>;

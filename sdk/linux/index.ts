@@ -17,6 +17,7 @@ export { capabilityNames } from './capabilities.ts';
 export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './credentials.ts';
 export { mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mount.ts';
 export type { MountFlag, MountOptions, Propagation, UnmountFlag } from './mount.ts';
+export { MappedFile } from './mapped-file.ts';
 export { trimMemory } from './memory.ts';
 export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from './mountinfo.ts';
 export { mountOverlay, type Overlay } from './overlay.ts';

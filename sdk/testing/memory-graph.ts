@@ -14,6 +14,7 @@ export class MemoryGraphDriver implements GraphDriver {
   readonly #snapshots: Map<string, Stored>;
   /** Attachment ids by snapshot. */
   readonly attached = new Map<string, Set<string>>();
+  readonly #writers = new Map<string, string>();
 
   /** Over the same map it finds what another one left, as after a restart. */
   constructor(snapshots: Map<string, Stored> = new Map()) {
@@ -42,6 +43,8 @@ export class MemoryGraphDriver implements GraphDriver {
 
   async remove({ key }: { readonly key: string }): Promise<void> {
     if ((this.attached.get(key)?.size ?? 0) > 0) throw conflict(`snapshot ${key} is attached`, { reason: 'SNAPSHOT_BUSY' });
+    const [child] = [...this.#snapshots].find(([, { chain }]) => chain[0] === key) ?? [];
+    if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child}`, { reason: 'SNAPSHOT_BUSY' });
     this.#snapshots.delete(key);
   }
 
@@ -50,12 +53,17 @@ export class MemoryGraphDriver implements GraphDriver {
     if (committed && !readOnly)
       throw conflict(`snapshot ${key} is committed: it can only be attached read-only`, { reason: 'SNAPSHOT_COMMITTED' });
     for (const parent of chain) this.#require(parent);
+    const writer = this.#writers.get(key);
+    if (!readOnly && writer !== undefined && writer !== attachmentId)
+      throw conflict(`snapshot ${key} is attached for writing already, by ${writer}`, { reason: 'SNAPSHOT_BUSY' });
+    if (!readOnly) this.#writers.set(key, attachmentId);
     this.attached.set(key, (this.attached.get(key) ?? new Set()).add(attachmentId));
     return { attachment: { mounts: [{ type: 'tmpfs', source: { opaque: key }, readOnly }], shareable: readOnly } };
   }
 
   async detach({ key, attachmentId }: { readonly key: string; readonly attachmentId: string }): Promise<void> {
     this.attached.get(key)?.delete(attachmentId);
+    if (this.#writers.get(key) === attachmentId) this.#writers.delete(key);
   }
 
   async *list(): AsyncGenerator<Snapshot> {

@@ -42,6 +42,11 @@ export interface Mount {
   /** A path below the attachment's root, usually absent. */
   readonly target?: string;
   readonly readOnly?: boolean;
+  /**
+   * What may be written through the mount, for an overlay with an upper folder or a bind mount of a data folder: the engine sets a project quota
+   * (quotactl(2)) on these folders before it mounts, where their file system has them, and refuses otherwise. 0 lifts an earlier limit.
+   */
+  readonly quotaBytes?: number;
 }
 
 /** One use of a snapshot or a volume by one consumer. */

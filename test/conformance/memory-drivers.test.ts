@@ -12,7 +12,7 @@ for (const { name, skip, run } of graphCases) {
   const snapshots = new Map();
   const open = () => new MemoryGraphDriver(snapshots);
   const subject: GraphUnderTest = { driver: open(), ctx, dataDir: '/nowhere', restart: async () => open() };
-  test(`MemoryGraphDriver passes graph.${name}`, { skip: skip(subject) ?? false }, () => run(subject));
+  test(`MemoryGraphDriver passes graph.${name}`, { skip: skip(subject) ?? false }, async () => void (await run(subject)));
 }
 
 for (const { name, run } of ipamCases) {

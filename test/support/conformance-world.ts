@@ -16,14 +16,15 @@ import { quietLog } from './quiet-log.ts';
 /** The engine's own executors, for conformance in private namespaces. */
 export const realWorld: World = { mount: mountAt, planHost: () => new Kernel() };
 
-interface Granted {
+export interface Granted {
   readonly manifest: Pick<OpenedPlugin['manifest'], 'name' | 'privileges'>;
   readonly dataDir: string;
   /** As the engine mounts what users named in options. */
   readonly restricted?: boolean;
 }
 
-function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Granted): Grants {
+/** What the engine would check a plugin's descriptions against. */
+export function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Granted): Grants {
   const { mountTypes = [], hostPaths = [], devices = [], nftables = false } = privileges;
   return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables };
 }

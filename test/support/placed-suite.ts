@@ -10,6 +10,8 @@ export interface PlacedSubject<Kind extends DriverKind> {
   /** After a restart, the new one. */
   readonly driver: DriverKinds[Kind];
   readonly restart: () => Promise<DriverKinds[Kind]>;
+  /** SIGKILL for its process, where it has one of its own. */
+  readonly kill?: () => void;
   readonly dataDir: string;
   /** For what else a case needs; empty, its own, goes away with it. */
   readonly folder: string;
@@ -66,6 +68,7 @@ export function testPlacements<Kind extends DriverKind, Case extends { readonly 
             return driver;
           },
           restart,
+          ...(placement === 'process' && { kill: () => process.kill(plugin.pid, 'SIGKILL') }),
           dataDir: plugin.dataDir,
           folder,
         };

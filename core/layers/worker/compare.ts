@@ -72,7 +72,11 @@ function compareTrees(upper: string, lower: string | undefined): readonly Change
     else if (!isSame(old, stat)) changes.push({ path, kind: 'modified', stat });
     before.delete(path);
   }
-  for (const path of before.keys()) if (!before.has(parentOf(path))) changes.push({ path, kind: 'deleted' });
+  for (const path of before.keys()) {
+    const parent = parentOf(path);
+    // What was in a folder that is gone, or is something else now, went with it.
+    if (parent === '' || stats.get(parent)?.isDirectory() === true) changes.push({ path, kind: 'deleted' });
+  }
   return withParents(changes, stats);
 }
 

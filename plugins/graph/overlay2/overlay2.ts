@@ -1,9 +1,10 @@
 import { chmodSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Attachment, conflict, type Mount, type Path } from '@gantry/sdk';
+import { type Attachment, type Mount, type Path } from '@gantry/sdk';
 import {
   type AttachRequest,
   type CommitRequest,
+  type DetachRequest,
   type GraphDriver,
   type PrepareRequest,
   type Snapshot,
@@ -43,15 +44,16 @@ export class Overlay2 implements GraphDriver {
     await this.#folders.remove(key);
   }
 
-  async attach({ key, chain, readOnly, view }: AttachRequest): Promise<{ readonly attachment: Attachment }> {
-    const isCommitted = this.#folders.isCommitted(key);
-    if (isCommitted && !readOnly) throw conflict(`snapshot ${key} is committed: it can only be attached read-only`);
-    for (const parent of chain) this.#folders.existing(parent);
+  async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
+    const { key, chain, readOnly, view } = request;
+    this.#folders.checkAttach(request);
     const mount = view === 'changes' || chain.length === 0 ? bind(key, readOnly) : overlay(key, chain, readOnly);
     return { attachment: { mounts: [mount], shareable: readOnly } };
   }
 
-  async detach(): Promise<void> {}
+  async detach(request: DetachRequest): Promise<void> {
+    this.#folders.detach(request);
+  }
 
   async *list(): AsyncIterable<Snapshot> {
     yield* this.#folders.list();

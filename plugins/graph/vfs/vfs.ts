@@ -1,9 +1,10 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Attachment, conflict, type Ctx, exhausted, internal, notImplemented } from '@gantry/sdk';
+import { type Attachment, type Ctx, exhausted, internal, notImplemented } from '@gantry/sdk';
 import {
   type AttachRequest,
   type CommitRequest,
+  type DetachRequest,
   type GraphDriver,
   type PrepareRequest,
   type Snapshot,
@@ -41,13 +42,16 @@ export class Vfs implements GraphDriver {
     await this.#folders.remove(key);
   }
 
-  async attach({ key, readOnly, view }: AttachRequest): Promise<{ readonly attachment: Attachment }> {
+  async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
+    const { key, readOnly, view } = request;
     if (view === 'changes') throw notImplemented('vfs keeps whole trees, not changes');
-    if (this.#folders.isCommitted(key) && !readOnly) throw conflict(`snapshot ${key} is committed: it can only be attached read-only`);
+    this.#folders.checkAttach(request);
     return { attachment: { mounts: [{ type: 'bind', source: { data: `${key}/tree` }, readOnly }], shareable: readOnly } };
   }
 
-  async detach(): Promise<void> {}
+  async detach(request: DetachRequest): Promise<void> {
+    this.#folders.detach(request);
+  }
 
   async *list(): AsyncIterable<Snapshot> {
     yield* this.#folders.list();

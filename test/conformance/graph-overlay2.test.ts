@@ -1,0 +1,15 @@
+import { after } from 'node:test';
+import { withExt4 } from '../support/ext4.ts';
+import { testGraphDriver } from '../support/graph-suite.ts';
+import { leakGuard } from '../support/leak-guard.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+
+inNamespaces(import.meta.url);
+
+// 131,072 inodes: ten thousand snapshots take five each.
+const disk = withExt4({ sizeMiB: 2048 });
+leakGuard();
+
+testGraphDriver({ name: 'overlay2', root: disk.path });
+// Last: the plugin's folders are on it.
+after(() => disk[Symbol.asyncDispose]());
