@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -125,7 +126,8 @@ export class SnapshotFolders {
     const [child] = family.childrenOf(key);
     if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child}`);
     if (isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
-    const gone = join(this.#root, `#gone-${key}`);
+    // One of the same name may still be about to go.
+    const gone = join(this.#root, `#gone-${key}-${randomBytes(4).toString('hex')}`);
     try {
       renameSync(path, gone);
     } catch (error) {

@@ -107,17 +107,22 @@ class Starts<Kind extends DriverKind, Case> implements AsyncDisposable {
     const folder = undo.adopt(mkdtempSync(join(root, 'case-')), (path) => rmSync(path, { recursive: true, force: true }));
     const plugin = this.#shared ?? (await this.#open());
     this.#shared = undefined;
+    const clean = async () => this.#suite.clean?.(await plugin.driver(this.#suite.kind, this.#suite.driver));
     let isGood = false;
     undo.defer(async () => {
-      if (isGood) this.#shared = plugin;
-      else await plugin[Symbol.asyncDispose]();
+      if (isGood) {
+        this.#shared = plugin;
+        return;
+      }
+      await clean().catch(() => undefined); // why the case failed counts
+      await plugin[Symbol.asyncDispose]();
     });
     const whole = undo.move();
     return {
       plugin,
       folder,
       passed: async () => {
-        await this.#suite.clean?.(await plugin.driver(this.#suite.kind, this.#suite.driver));
+        await clean();
         isGood = this.#placement !== 'in-process';
       },
       [Symbol.asyncDispose]: () => whole.disposeAsync(),

@@ -36,6 +36,7 @@ export class Btrfs implements GraphDriver {
   readonly #quotas: Quotas;
   /** Folders of deleted snapshots whose quota groups the kernel still needs. */
   readonly #counted = new Set<string>();
+  #roomMadeMs = Number.NEGATIVE_INFINITY;
 
   constructor(root: string, settings: BtrfsSettings) {
     this.#root = root;
@@ -129,7 +130,7 @@ export class Btrfs implements GraphDriver {
       // A full quota would refuse to have subvolumes inside deleted.
       await this.#quotas.lift(folder);
       await deleteSubvolume(folder, 'tree');
-      if (isAlmostFull(folder)) await reclaimSubvolumes(this.#root);
+      await this.#makeRoom();
     }
     this.#counted.add(folder);
     for (const deleted of this.#counted) {
@@ -138,16 +139,21 @@ export class Btrfs implements GraphDriver {
       this.#counted.delete(deleted);
     }
   }
+
+  /** On a disk that is almost full somebody waits for the room: it is worth a sync of everything, but not one for each of a thousand containers. */
+  async #makeRoom(): Promise<void> {
+    const { bavail, blocks } = statfsSync(this.#root);
+    if (bavail > blocks / 10 || performance.now() - this.#roomMadeMs < leastPauseMs) return;
+    await reclaimSubvolumes(this.#root);
+    this.#roomMadeMs = performance.now();
+  }
 }
+
+/** The kernel does it by itself every 30 s. */
+const leastPauseMs = 5_000;
 
 function treeOf(folder: string): string {
   return join(folder, 'tree');
-}
-
-/** Then somebody waits for the room, and it is worth a sync of everything. */
-function isAlmostFull(folder: string): boolean {
-  const { bavail, blocks } = statfsSync(folder);
-  return bavail < blocks / 10;
 }
 
 async function syncFileSystem(folder: string): Promise<void> {
