@@ -211,8 +211,9 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
 }
 
 /** What the engine is told that only drivers of one kind can use. */
-function kindSettings({ runtimes, defaultRuntime, insecureRegistries }: EngineOptions) {
+function kindSettings({ runtimes, defaultRuntime, insecureRegistries, storageOptions }: EngineOptions) {
   return {
+    graph: { ...storageOptions },
     transport: { ...(insecureRegistries && { insecureRegistries }) },
     exec: { ...(runtimes && { runtimes }), ...(defaultRuntime !== undefined && { defaultRuntime }) },
   };

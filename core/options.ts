@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly insecureRegistries?: readonly string[];
   /** Graph driver for new images and containers; default: the best that works here. */
   readonly storageDriver?: string;
+  /** Of graph drivers, whose names they begin with: "btrfs.min_space". Each looks at its own. */
+  readonly storageOptions?: Readonly<Record<string, string>>;
   /** Log driver and options for containers that name none. */
   readonly logDriver?: string;
   readonly logOptions?: Readonly<Record<string, string>>;

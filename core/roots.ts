@@ -1,7 +1,7 @@
-import { chmodSync, closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, forbidden, fromErrno } from '@gantry/sdk';
-import { flock, isMountPoint } from '@gantry/sdk/linux';
+import { flock, isErrno, isMountPoint } from '@gantry/sdk/linux';
 
 export interface Roots extends Disposable {
   readonly dataRoot: string;
@@ -21,14 +21,14 @@ export function openRoots({ dataRoot, execRoot }: { readonly dataRoot: string; r
   refuseForeign('data root', dataRoot);
   refuseForeign('exec root', execRoot);
   if ((statSync(dataRoot).mode & 0o077) !== 0) chmodSync(dataRoot, 0o700);
-  const { lock, earlier } = lockFolder(dataRoot);
+  const { lock, path, earlier } = lockFolder(dataRoot);
   try {
     const sameBoot = !forgetEarlierBoot(execRoot);
     return {
       dataRoot,
       execRoot,
       endedCleanly: earlier === 'none' || (earlier === 'ended' && sameBoot),
-      [Symbol.dispose]: () => unlock(lock),
+      [Symbol.dispose]: () => unlock(lock, path),
     };
   } catch (error) {
     closeSync(lock);
@@ -37,14 +37,31 @@ export function openRoots({ dataRoot, execRoot }: { readonly dataRoot: string; r
 }
 
 /** A lock file without an owner says that whoever had it has tidied up. */
-function unlock(lock: number): void {
-  writeOwner(lock, '');
-  closeSync(lock);
+function unlock(lock: number, path: string): void {
+  try {
+    if (writeOwner(lock, '')) rmSync(markOf(path), { force: true });
+  } finally {
+    closeSync(lock);
+  }
 }
 
-/** Always as long, over what is there: on a full disk nothing longer could be written, nor what was cut off be written again. */
-function writeOwner(lock: number, owner: string): void {
-  writeSync(lock, `${owner.padEnd(15)}\n`, 0);
+/**
+ * Always as long, over what is there: on a full disk nothing longer could be written, nor what was cut off be written again. Where even that needs room, as on btrfs
+ * and zfs, which write nothing over, answers false.
+ */
+function writeOwner(lock: number, owner: string): boolean {
+  try {
+    writeSync(lock, `${owner.padEnd(15)}\n`, 0);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOSPC', 'EDQUOT')) return false;
+    throw error;
+  }
+}
+
+/** An empty file, for which there is room on a full disk: says that somebody has the lock who could not write his name. */
+function markOf(lockPath: string): string {
+  return `${lockPath}.unnamed`;
 }
 
 function makeFolder(path: string, mode: number): void {
@@ -64,7 +81,7 @@ function refuseForeign(what: 'data root' | 'exec root', path: string): void {
     throw forbidden(`${what} ${path} can be written by others (mode ${(mode & 0o777).toString(8)})`, { hint: `chmod go-w ${path}` });
 }
 
-function lockFolder(dataRoot: string): { readonly lock: number; readonly earlier: 'none' | 'ended' | 'died' } {
+function lockFolder(dataRoot: string): { readonly lock: number; readonly path: string; readonly earlier: 'none' | 'ended' | 'died' } {
   const path = join(dataRoot, 'engine.lock');
   const text = readText(path);
   const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
@@ -74,8 +91,9 @@ function lockFolder(dataRoot: string): { readonly lock: number; readonly earlier
         hint: 'stop that engine, or use another --data-root',
       });
     }
-    writeOwner(file, String(process.pid));
-    return { lock: file, earlier: text === undefined ? 'none' : text === '' ? 'ended' : 'died' };
+    const earlier = text === undefined ? 'none' : text === '' && !existsSync(markOf(path)) ? 'ended' : 'died';
+    if (!writeOwner(file, String(process.pid))) closeSync(openSync(markOf(path), 'a', 0o600));
+    return { lock: file, path, earlier };
   } catch (error) {
     closeSync(file);
     throw error;

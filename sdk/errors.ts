@@ -132,12 +132,34 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
   EINVAL: 'invalid_argument',
   ENAMETOOLONG: 'invalid_argument',
   ELOOP: 'invalid_argument',
+  // What a checksum does not fit to is read as these.
+  EIO: 'data_loss',
+  EUCLEAN: 'data_loss',
 };
 
 /** Wraps a system call's failure: keeps the errno, the call and the path as facts, and its plain words ("no space left on device") in the message. */
 export function fromErrno(error: unknown, doing: string): GantryError {
   if (GantryError.is(error)) return error;
-  const errno = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const errno = errnoNameOf(error);
   const code = (errno === undefined ? undefined : errnoCodes[errno]) ?? 'internal';
-  return new GantryError(code, `${doing}: ${messageOf(error)}`, { cause: error, facts: { errno } });
+  const { words } = namelessErrnos[numberOf(error)] ?? {};
+  const message = words === undefined ? messageOf(error) : messageOf(error).replace(namelessText, `${errno}: ${words}`);
+  return new GantryError(code, `${doing}: ${message}`, { cause: error, facts: { errno } });
+}
+
+/** The name of the errno that a thrown value carries, as ENOSPC; also of those that Node has no name for. */
+export function errnoNameOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  return namelessErrnos[numberOf(error)]?.name ?? error.code;
+}
+
+/** Those of Linux that a file system answers and Node (libuv) does not know, by Node's negative number. */
+const namelessErrnos: Readonly<Record<number, { readonly name: string; readonly words: string }>> = {
+  [-117]: { name: 'EUCLEAN', words: 'structure needs cleaning' },
+  [-122]: { name: 'EDQUOT', words: 'disk quota exceeded' },
+};
+const namelessText = /^(UNKNOWN: unknown error|Unknown system error -\d+: Unknown system error -\d+)/;
+
+function numberOf(error: unknown): number {
+  return error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
 }

@@ -81,8 +81,13 @@ export class Content {
     });
   }
 
-  read(digest: string, options: Abortable = {}): AsyncIterable<Buffer> {
-    return createReadStream(this.path(digest), { highWaterMark: 1024 * 1024, ...options }) as AsyncIterable<Buffer>;
+  /** The blob's bytes as they are on the disk; whoever needs to know hashes them. Rejects with `not_found`, or `data_loss` where the disk cannot read them. */
+  async *read(digest: string, options: Abortable = {}): AsyncGenerator<Buffer> {
+    try {
+      yield* createReadStream(this.path(digest), { highWaterMark: 1024 * 1024, ...options }) as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw readFailure(error, digest);
+    }
   }
 
   /** Reads the whole blob again; `data_loss` when it is not what its name says. */
@@ -188,8 +193,7 @@ export class Content {
     try {
       return work();
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw notFound(`no such blob: ${digest}`, { cause: error });
-      throw fromErrno(error, `read blob ${digest}`);
+      throw readFailure(error, digest);
     }
   }
 }
@@ -201,4 +205,11 @@ async function syncFile({ path, digest }: Ingested): Promise<void> {
   } catch (error) {
     throw fromErrno(error, `store blob ${digest}`);
   }
+}
+
+/** An abort stays what it is. */
+function readFailure(error: unknown, digest: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error;
+  if ('code' in error && error.code === 'ENOENT') return notFound(`no such blob: ${digest}`, { cause: error });
+  return fromErrno(error, `read blob ${digest}`);
 }

@@ -110,16 +110,18 @@ async function whyNoQuota(subject: GraphUnderTest, key: string, chain: readonly 
 
 /** Writes until it is told that there is no room; the bytes that went in. */
 function fill(path: string, mostBytes: number): number {
-  const file = openSync(path, 'w');
   const chunk = Buffer.alloc(256 * 1024, 1);
+  let file: number | undefined;
   let written = 0;
   try {
+    // Where metadata counts as well, the name alone may be too much.
+    file = openSync(path, 'w');
     while (written < mostBytes) written += writeSync(file, chunk);
   } catch (error) {
     // Quotas of users and projects say EDQUOT; full subvolumes and data sets of some say ENOSPC.
     if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
   } finally {
-    closeSync(file);
+    if (file !== undefined) closeSync(file);
   }
   return written;
 }

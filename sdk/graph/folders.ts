@@ -1,10 +1,16 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
-import { readMountinfo, run } from '../linux/index.ts';
+import { isErrno, readMountinfo, run } from '../linux/index.ts';
 import type { AttachRequest, CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
 import { Family, isKey, keysIn, parentsIn } from './family.ts';
+
+export interface SnapshotFoldersOptions {
+  /** Deletes a snapshot's folder, rm(1) unless given. What is still there when it fails is tried again at the next start. */
+  readonly erase?: (folder: string) => Promise<void>;
+}
 
 /**
  * Snapshots as folders, for drivers that keep each in one folder of a local file system: names checked, half-made ones never seen,
@@ -13,14 +19,19 @@ import { Family, isKey, keysIn, parentsIn } from './family.ts';
  */
 export class SnapshotFolders {
   readonly #root: string;
+  readonly #erase: (folder: string) => Promise<void>;
+  /** Nothing but files and folders is in it. */
+  readonly #isPlain: boolean;
   /** Who attached what for writing. */
   readonly #writers = new Map<string, string>();
   #family: Promise<Family> | undefined;
   #trash: Promise<void> = Promise.resolve();
 
   /** What crashes left half made or half deleted is removed in the background. */
-  constructor(root: string) {
+  constructor(root: string, { erase }: SnapshotFoldersOptions = {}) {
     this.#root = root;
+    this.#erase = erase ?? deleteTree;
+    this.#isPlain = erase === undefined;
     mkdirSync(root, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(root)) if (name.startsWith('#')) this.#delete(join(root, name));
   }
@@ -47,11 +58,10 @@ export class SnapshotFolders {
       if (parentsIn(path)?.join() === chain.join()) return;
       throw alreadyExists(`snapshot ${key} exists with other parents`);
     }
-    const making = join(this.#root, `#new-${key}`);
+    let making: string | undefined;
     try {
       this.#checkParents(key, chain);
-      await rm(making, { recursive: true, force: true });
-      mkdirSync(making, { mode: 0o700 });
+      making = mkdtempSync(join(this.#root, `#new-${key}-`));
       writeFileSync(join(making, 'parents'), chain.join('\n'));
       writeFileSync(join(making, 'prepared'), '');
       await fill(making);
@@ -59,7 +69,7 @@ export class SnapshotFolders {
       renameSync(making, path);
       await this.#tell((family) => family.add(key, chain[0]));
     } catch (error) {
-      this.#delete(making);
+      if (making !== undefined) this.#delete(making);
       throw fromErrno(error, `prepare snapshot ${key}`);
     }
   }
@@ -80,8 +90,8 @@ export class SnapshotFolders {
     if (this.#writers.get(key) === attachmentId) this.#writers.delete(key);
   }
 
-  /** Durable when it resolves. */
-  async commit({ key, name, chain }: CommitRequest): Promise<void> {
+  /** Durable when it resolves; `freeze` comes before anything tells that it is committed. */
+  async commit({ key, name, chain }: CommitRequest, freeze: (folder: string) => Promise<void> = async () => {}): Promise<void> {
     const from = this.path(key);
     const to = this.path(name);
     if (!existsSync(from)) {
@@ -90,6 +100,7 @@ export class SnapshotFolders {
     }
     if (from !== to && existsSync(to)) throw alreadyExists(`snapshot ${name} exists already`);
     try {
+      await freeze(from);
       this.#writeParents(from, chain);
       rmSync(join(from, 'prepared'), { force: true });
       await syncFolder(from);
@@ -115,15 +126,18 @@ export class SnapshotFolders {
     const [child] = family.childrenOf(key);
     if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child}`);
     if (isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
-    const gone = join(this.#root, `#gone-${key}`);
+    // One of the same name may still be about to go.
+    const gone = join(this.#root, `#gone-${key}-${randomBytes(4).toString('hex')}`);
     try {
       renameSync(path, gone);
     } catch (error) {
-      throw fromErrno(error, `remove snapshot ${key}`);
+      if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw fromErrno(error, `remove snapshot ${key}`);
+      // btrfs keeps room for deleting, not for renaming.
+      await this.#eraseNow(key, path);
     }
     family.remove(key);
     this.#writers.delete(key);
-    if (!removeEmpty(gone)) this.#delete(gone);
+    if (existsSync(gone) && !(this.#isPlain && removeEmpty(gone))) this.#delete(gone);
   }
 
   list(): readonly Snapshot[] {
@@ -154,7 +168,15 @@ export class SnapshotFolders {
   }
 
   #delete(path: string): void {
-    this.#trash = this.#trash.then(() => deleteTree(path)).catch(() => undefined);
+    this.#trash = this.#trash.then(() => this.#erase(path)).catch(() => undefined);
+  }
+
+  async #eraseNow(key: string, path: string): Promise<void> {
+    try {
+      await this.#erase(path);
+    } catch (error) {
+      throw fromErrno(error, `remove snapshot ${key}`);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
+import { errnoNameOf } from '../errors.ts';
 import { declare, errno as lastErrno, koffi } from './calls.ts';
 
 /** What Node throws for a failed system call, so that callers need one habit only. */
@@ -51,7 +52,7 @@ export function checked(result: number, syscall: string, place?: ErrnoPlace | st
 
 /** Whether a thrown value is a system call's failure with one of these names. */
 export function isErrno(error: unknown, ...codes: readonly string[]): error is SystemCallError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+  return codes.includes(errnoNameOf(error) ?? '');
 }
 
 /** Any thrown value as an Error. */

@@ -27,7 +27,8 @@ export interface PlacedSuite<Kind extends DriverKind, Case> {
   /** All unless given. */
   readonly placements?: readonly DriverPlacement[];
   /**
-   * Takes away what a case left, so that one start outside this process serves all cases; a case that fails has the next one start anew.
+   * Takes away what a case left: there may be what only the driver can delete, and one start outside this process serves all cases. A case that fails has the next one
+   * start anew.
    * In this process each case has a start of its own: that the answers are the same proves that sharing is sound.
    */
   readonly clean?: (driver: DriverKinds[Kind]) => Promise<void>;
@@ -106,19 +107,23 @@ class Starts<Kind extends DriverKind, Case> implements AsyncDisposable {
     const folder = undo.adopt(mkdtempSync(join(root, 'case-')), (path) => rmSync(path, { recursive: true, force: true }));
     const plugin = this.#shared ?? (await this.#open());
     this.#shared = undefined;
+    const clean = async () => this.#suite.clean?.(await plugin.driver(this.#suite.kind, this.#suite.driver));
     let isGood = false;
     undo.defer(async () => {
-      if (isGood) this.#shared = plugin;
-      else await plugin[Symbol.asyncDispose]();
+      if (isGood) {
+        this.#shared = plugin;
+        return;
+      }
+      await clean().catch(() => undefined); // why the case failed counts
+      await plugin[Symbol.asyncDispose]();
     });
     const whole = undo.move();
     return {
       plugin,
       folder,
       passed: async () => {
-        if (this.#placement === 'in-process') return;
-        await this.#suite.clean?.(await plugin.driver(this.#suite.kind, this.#suite.driver));
-        isGood = true;
+        await clean();
+        isGood = this.#placement !== 'in-process';
       },
       [Symbol.asyncDispose]: () => whole.disposeAsync(),
     };

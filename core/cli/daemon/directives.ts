@@ -98,8 +98,7 @@ export const directives: readonly Directive[] = [
     flags: '--storage-opt <key=value>',
     kind: 'list',
     parse: checked(parseAssignment),
-    description: 'Option of the graph driver',
-    ignored: notYet,
+    description: 'Option of the graph driver, e.g. zfs.fsname=tank/gantry',
   },
   {
     key: 'collect-unused-after',

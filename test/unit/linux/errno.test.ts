@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { errnoError, isMountPoint, umount2 } from '@gantry/sdk/linux';
+import { fromErrno } from '@gantry/sdk';
+import { errnoError, isErrno, isMountPoint, umount2 } from '@gantry/sdk/linux';
 
 test('errnoError() makes what Node would throw', () => {
   const error = errnoError('mount', { path: '/a', dest: '/b', errno: 2, detail: 'overlay: no' });
@@ -40,4 +41,18 @@ test('importing the room loads no FFI, the first call does', () => {
     console.log(before, isLoaded());`;
   const output = execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]);
   assert.equal(output.toString(), 'false true\n');
+});
+
+test('fromErrno() and isErrno() know errnos that Node has no name for', () => {
+  // As Node 24 throws them, beyond a quota.
+  const thrown = [
+    { code: 'UNKNOWN', message: 'UNKNOWN: unknown error, write' },
+    { code: 'Unknown system error -122', message: "Unknown system error -122: Unknown system error -122, write" },
+  ].map(({ code, message }) => Object.assign(new Error(message), { errno: -122, code, syscall: 'write' }));
+  for (const error of thrown) {
+    assert.ok(isErrno(error, 'EDQUOT'));
+    const { code, message, facts } = fromErrno(error, 'fill');
+    assert.deepEqual({ code, message, facts }, { code: 'exhausted', message: 'fill: EDQUOT: disk quota exceeded, write', facts: { errno: 'EDQUOT' } });
+  }
+  assert.equal(fromErrno(Object.assign(new Error('UNKNOWN: unknown error, read'), { errno: -9999, code: 'UNKNOWN' }), 'read').code, 'internal');
 });
