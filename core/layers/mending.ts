@@ -31,7 +31,7 @@ export class Mending {
   async unpackAgain(row: LayerRow, { signal }: Abortable = {}): Promise<void> {
     const { views } = this.#parts;
     const graph = await views.driver(row.driver);
-    await graph.remove({ key: row.key }, views.context(undoSignal(60_000)));
+    await graph.remove({ key: row.key, keepChildren: true }, views.context(undoSignal(60_000)));
     await this.#make(row, row.key, { signal });
   }
 

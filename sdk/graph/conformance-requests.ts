@@ -86,6 +86,16 @@ export const requests: Readonly<Record<string, Run>> = {
     for (const key of ['two', 'one']) await driver.remove({ key }, subject.ctx);
     assert.deepEqual(await list(driver, subject.ctx), []);
   },
+  'remove.keep-children': async (subject) => {
+    await layer(subject, 'one', []);
+    await layer(subject, 'two', ['one']);
+    await subject.driver.remove({ key: 'one', keepChildren: true }, subject.ctx);
+    await layer(subject, 'one', []);
+    await attach(subject, { key: 'two', chain: ['one'], readOnly: true });
+    await refuses('conflict', subject.driver.remove({ key: 'one' }, subject.ctx));
+    for (const key of ['two', 'one']) await subject.driver.remove({ key }, subject.ctx);
+    assert.deepEqual(await list(subject.driver, subject.ctx), []);
+  },
   'remove.idempotent': async ({ driver, ctx }) => driver.remove({ key: 'nobody' }, ctx),
   'list.exact-set': async (subject) => {
     await layer(subject, 'one', []);

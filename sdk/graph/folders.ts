@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
 import { isErrno, readMountinfo, run } from '../linux/index.ts';
-import type { AttachRequest, CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
+import type { AttachRequest, CommitRequest, PrepareRequest, RemoveRequest, Snapshot } from './contract.ts';
 import { Family, isKey, keysIn, parentsIn } from './family.ts';
 
 export interface SnapshotFoldersOptions {
@@ -116,15 +116,15 @@ export class SnapshotFolders {
     }
   }
 
-  /** Gone for every caller when it resolves; the disk space follows. `conflict` while the kernel shows it mounted, or others lie on it. */
-  async remove(key: string): Promise<void> {
+  /** Gone for every caller when it resolves; the disk space follows. `conflict` while the kernel shows it mounted, or others lie on it and are not to stay. */
+  async remove({ key, keepChildren = false }: RemoveRequest): Promise<void> {
     const path = this.path(key);
     if (!existsSync(path)) return;
     this.#family ??= Family.read(this.#root, keysIn(this.#root));
     const family = await this.#family;
     if (!existsSync(path)) return;
     const [child] = family.childrenOf(key);
-    if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child}`);
+    if (child !== undefined && !keepChildren) throw conflict(`snapshot ${key} is the parent of ${child}`);
     if (isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
     // One of the same name may still be about to go.
     const gone = join(this.#root, `#gone-${key}-${randomBytes(4).toString('hex')}`);

@@ -30,6 +30,11 @@ export interface CommitResponse {
 
 export interface RemoveRequest {
   readonly key: string;
+  /**
+   * What lies on it stays: the snapshot was found damaged and is prepared, filled and committed again under the same key before anything of it is attached.
+   * A driver whose children share what is deleted refuses with `conflict`.
+   */
+  readonly keepChildren?: boolean;
 }
 
 export interface AttachRequest {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { alreadyExists, conflict, invalidArgument, notFound } from '../errors.ts';
-import type { AttachRequest, CommitRequest, GraphDriver, PrepareRequest, Snapshot } from '../graph/contract.ts';
+import type { AttachRequest, CommitRequest, GraphDriver, PrepareRequest, RemoveRequest, Snapshot } from '../graph/contract.ts';
 import type { Attachment } from '../types/index.ts';
 
 interface Stored {
@@ -41,10 +41,10 @@ export class MemoryGraphDriver implements GraphDriver {
     return {};
   }
 
-  async remove({ key }: { readonly key: string }): Promise<void> {
+  async remove({ key, keepChildren = false }: RemoveRequest): Promise<void> {
     if ((this.attached.get(key)?.size ?? 0) > 0) throw conflict(`snapshot ${key} is attached`, { reason: 'SNAPSHOT_BUSY' });
     const [child] = [...this.#snapshots].find(([, { chain }]) => chain[0] === key) ?? [];
-    if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child}`, { reason: 'SNAPSHOT_BUSY' });
+    if (child !== undefined && !keepChildren) throw conflict(`snapshot ${key} is the parent of ${child}`, { reason: 'SNAPSHOT_BUSY' });
     this.#snapshots.delete(key);
   }
 

@@ -8,6 +8,7 @@ import {
   type DetachRequest,
   type GraphDriver,
   type PrepareRequest,
+  type RemoveRequest,
   type ResizeRequest,
   type Snapshot,
   type StatusResponse,
@@ -66,8 +67,8 @@ export class Btrfs implements GraphDriver {
     return {};
   }
 
-  async remove({ key }: { readonly key: string }): Promise<void> {
-    await this.#folders.remove(key);
+  async remove(request: RemoveRequest): Promise<void> {
+    await this.#folders.remove(request);
   }
 
   async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {

@@ -7,6 +7,7 @@ import {
   type DetachRequest,
   type GraphDriver,
   type PrepareRequest,
+  type RemoveRequest,
   type Snapshot,
   type StatusResponse,
   SnapshotFolders,
@@ -40,8 +41,8 @@ export class Overlay2 implements GraphDriver {
     return {};
   }
 
-  async remove({ key }: { readonly key: string }): Promise<void> {
-    await this.#folders.remove(key);
+  async remove(request: RemoveRequest): Promise<void> {
+    await this.#folders.remove(request);
   }
 
   async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
