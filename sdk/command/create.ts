@@ -14,7 +14,7 @@ export const createCommand: Command = {
 
 Makes DIR with a driver that works and passes its tests: manifest, code, tests, README, CI. The last part of DIR is its name.
 
-  --kind KIND   ${pluginKinds.join(', ')}; may be left out where LANG has one only
+  --kind KIND   ${pluginKinds.join(', ')}; volume unless given
   --lang LANG   ts unless given:
 ${Object.entries(languages).map(languageHelp).join('\n')}
 
@@ -29,26 +29,19 @@ go on: prove, try, pack, install.
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { kind: { type: 'string' }, lang: { type: 'string', default: 'ts' } },
+      options: { kind: { type: 'string', default: 'volume' }, lang: { type: 'string', default: 'ts' } },
     });
     const [dir, ...others] = positionals;
     if (dir === undefined) throw invalidArgument('say which folder', { hint: 'gantry-sdk create my-nfs --kind volume' });
     if (others.length > 0) throw invalidArgument(`one folder at a time: ${others.join(' ')} is too much`);
     const folder = resolve(dir);
-    const kind = values.kind ?? onlyKindOf(values.lang);
     // Whether it is one of them is createPlugin's to say.
-    const files = createPlugin(folder, { name: basename(folder), kind: kind as Plan['kind'], lang: values.lang });
+    const files = createPlugin(folder, { name: basename(folder), kind: values.kind as Plan['kind'], lang: values.lang });
     const shown = files.filter((path) => !path.startsWith('proto/'));
     const rest = files.length > shown.length ? ` proto/ (${files.length - shown.length} files)` : '';
-    process.stdout.write(`made ${dir}: ${shown.join(' ')}${rest}\n\nnext: cd ${dir} && npm install && npm test\n`);
+    process.stdout.write(
+      `made ${dir}, a ${values.kind} driver in ${languages[values.lang]?.title ?? values.lang}: ${shown.join(' ')}${rest}\n\nnext: cd ${dir} && npm install && npm test\n`,
+    );
     return 0;
   },
 };
-
-/** Where there is a choice, it is the author's. */
-function onlyKindOf(lang: string): string {
-  const [kind, ...others] = Object.hasOwn(languages, lang) ? (languages[lang]?.kinds ?? []) : [];
-  if (kind === undefined || others.length > 0)
-    throw invalidArgument('say which kind of driver', { hint: `--kind ${pluginKinds.join(' | ')}` });
-  return kind;
-}

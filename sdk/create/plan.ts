@@ -22,7 +22,7 @@ export interface Language {
   /** What each file is for, in the order to read them. */
   readonly guide: (plan: Plan) => readonly (readonly [file: string, what: string])[];
   /** What else its author should know at once. */
-  readonly note?: string;
+  readonly note?: (plan: Plan) => string | undefined;
   /** Made by its tools: not for git. */
   readonly ignored?: readonly string[];
   /** What CI installs before npm does. */

@@ -4,7 +4,8 @@ import { samples } from './samples.ts';
 /** From the first change to the first user. */
 export function readme(plan: Plan, language: Language): string {
   const { name, kind } = plan;
-  const { packageJson, guide, note, title } = language;
+  const { packageJson, guide, title } = language;
+  const note = language.note?.(plan);
   const isBuilt = packageJson.scripts['build'] !== undefined;
   const rows = [
     ...guide(plan),

@@ -11,7 +11,7 @@ export const shell: Language = {
   kinds: ['volume'],
   manifest: () => ({ description, ...ofModule('main.js'), options: noOptions, privileges: folderPrivileges }),
   packageJson: { scripts: moduleScripts('main.test.js') },
-  note: folderNote,
+  note: () => folderNote,
   guide: () => [
     ['driver', 'the driver: change this. Started once per call, so any language serves'],
     ...moduleGuide('main.js', 'main.test.js').map(([file, what]) => [file, file === 'main.js' ? 'its name and options' : what] as const),

@@ -27,7 +27,7 @@ function runScript(dir: string, name: string): { readonly status: number | null;
   return spawnSync('sh', ['-c', scripts[name] ?? assert.fail(name)], { cwd: dir, encoding: 'utf8', env: { PATH } });
 }
 
-// Those that have to be built are proven, built once, in created-languages.test.ts.
+// Those that have to be built are proven, built once, in created-go.test.ts and created-python.test.ts.
 const ofNode = Object.entries(languages).filter(([lang]) => !builtLanguages.some((built) => built === lang));
 for (const [lang, { kinds }] of ofNode) {
   for (const kind of pluginKinds.filter((one) => kinds.includes(one))) {

@@ -4,21 +4,22 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { languages } from '../../sdk/create/index.ts';
+import { languages, type Plan } from '../../sdk/create/index.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { DockerApi } from '../support/docker-api.ts';
-import { type Built, builtLanguages, builtPlugin } from '../support/language-plugins.ts';
+import { type BuiltPlugin, builtLanguages, builtPlugins } from '../support/language-plugins.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { gantrySdk, program } from '../support/stranger.ts';
 
 // Before the namespaces, which have no network.
-const built = new Map<string, Built>(builtLanguages.map((lang) => [lang, builtPlugin(lang, `first-${lang}`)]));
+const built = new Map<string, readonly BuiltPlugin[]>(builtLanguages.map((lang) => [lang, builtPlugins(lang)]));
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
 const folder = mkdtempSync(join(tmpdir(), 'created-'));
 const noDocker = spawnSync('docker', ['--version']).error === undefined ? undefined : 'needs the docker CLI';
+const options = { timeout: 120_000 };
 let daemon: Daemon;
 let api: DockerApi;
 before(async () => {
@@ -42,33 +43,41 @@ async function plugin(...args: readonly string[]): Promise<string> {
 }
 
 /** A folder as its author has it after `npm test`. */
-async function made(lang: string): Promise<Built> {
-  const found = built.get(lang);
+async function made(lang: string, kind: Plan['kind']): Promise<BuiltPlugin> {
+  const found = built.get(lang)?.find((plugin) => plugin.kind === kind);
   if (found !== undefined) return found;
-  const dir = join(folder, `first-${lang}`);
-  const { code, stderr } = await gantrySdk('create', dir, '--kind', 'volume', '--lang', lang);
+  const name = `${lang}-${kind}`;
+  const dir = join(folder, name);
+  const { code, stderr } = await gantrySdk('create', dir, '--kind', kind, '--lang', lang);
   assert.equal(code, 0, stderr);
-  return { dir };
+  return { kind, name, built: { dir } };
+}
+
+/** Looked at, packed and installed as the README says: its driver's name, or why it is not there. */
+async function installed(lang: string, kind: Plan['kind']): Promise<{ readonly name: string } | { readonly missing: string }> {
+  if (noDocker !== undefined) return { missing: noDocker };
+  const { name, built: found } = await made(lang, kind);
+  if ('missing' in found) return found;
+  const packed = join(folder, `${name}.tgz`);
+  assert.doesNotMatch(await plugin('doctor', found.dir), /^(warn|fail)/m);
+  await plugin('pack', found.dir, '-o', packed);
+  assert.equal(await plugin('install', '--grant-all-permissions', packed), name);
+  return { name };
 }
 
 /** What containers do to volumes: folders of other users, closed to all others, and sticky ones. */
 const unkind =
   'mkdir -p own/below && echo kept > own/below/file && mkdir shut sticky && touch sticky/file && chmod 1777 sticky && chmod 700 shut && chown -R 33:33 shut sticky';
 
-for (const lang of Object.keys(languages)) {
-  test(`a volume driver made in ${lang} is packed, installed, used by containers and removed`, { timeout: 120_000 }, async (context) => {
-    const found = await made(lang);
-    const lacking = 'missing' in found ? found.missing : noDocker;
-    if ('missing' in found || lacking !== undefined) return context.skip(lacking);
-    const name = `first-${lang}`;
-    const packed = join(folder, `${name}.tgz`);
-    assert.doesNotMatch(await plugin('doctor', found.dir), /^(warn|fail)/m);
-    await plugin('pack', found.dir, '-o', packed);
-    assert.equal(await plugin('install', '--grant-all-permissions', packed), name);
+for (const [lang, { kinds }] of Object.entries(languages)) {
+  test(`a volume driver made in ${lang} is packed, installed, used by containers and removed`, options, async (context) => {
+    const found = await installed(lang, 'volume');
+    if ('missing' in found) return context.skip(found.missing);
+    const { name } = found;
     // The samples in TypeScript and JavaScript describe mounts of a server, which is not here.
     const isServer = lang === 'ts' || lang === 'js';
-    const options = isServer ? ['-o', 'server=127.0.0.1', '-o', 'path=/export'] : [];
-    await docker('volume', 'create', '-d', name, ...options, 'v1');
+    const given = isServer ? ['-o', 'server=127.0.0.1', '-o', 'path=/export'] : [];
+    await docker('volume', 'create', '-d', name, ...given, 'v1');
     const run = (script: string) =>
       docker('run', '--rm', '--network', 'none', '-v', 'v1:/data', '-w', '/data', 'busybox', 'sh', '-c', script);
     if (!isServer) {
@@ -77,8 +86,25 @@ for (const lang of Object.keys(languages)) {
     }
     await docker('volume', 'rm', 'v1');
     assert.equal(await docker('volume', 'ls', '-q'), '');
-    const refused = await api.docker(['volume', 'create', '-d', name, ...options, '-o', 'colour=red', 'v2']);
+    const refused = await api.docker(['volume', 'create', '-d', name, ...given, '-o', 'colour=red', 'v2']);
     assert.match(refused.stderr, /option "?colour/);
+    await plugin('rm', '-f', name);
+  });
+
+  if (!kinds.includes('network')) continue;
+  test(`a network driver made in ${lang} is packed, installed, used by containers and removed`, options, async (context) => {
+    const found = await installed(lang, 'network');
+    if ('missing' in found) return context.skip(found.missing);
+    const { name } = found;
+    await docker('network', 'create', '-d', name, '-o', 'mtu=1400', 'n1');
+    await docker('run', '-d', '--name', 'one', '--network', 'n1', 'busybox', 'sleep', '1000');
+    const seen = await docker('run', '--rm', '--network', 'n1', 'busybox', 'sh', '-c', 'ping -c 1 -W 5 one && cat /sys/class/net/eth0/mtu');
+    assert.match(seen, /1 packets received[^]*^1400$/m);
+    await docker('rm', '-f', 'one');
+    await docker('network', 'rm', 'n1');
+    const refused = await api.docker(['network', 'create', '-d', name, '-o', 'mtu=67', 'n2']);
+    assert.match(refused.stderr, /mtu/);
+    assert.equal(refused.code, 1);
     await plugin('rm', '-f', name);
   });
 }

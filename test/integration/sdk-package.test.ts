@@ -76,7 +76,7 @@ function contents(dir: string): Readonly<Record<string, string>> {
     const path = join(parentPath, name);
     return [relative(dir, path), `${(statSync(path).mode & 0o777).toString(8)} ${readFileSync(path, 'utf8')}`] as const;
   });
-  return Object.fromEntries(shown.toSorted());
+  return Object.fromEntries(shown);
 }
 
 test('npm create gantry-plugin makes a plugin', () => {

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createPlugin } from '../../sdk/create/index.ts';
+import { createPlugin, languages, type Plan } from '../../sdk/create/index.ts';
 
 const top = join(import.meta.dirname, '../..');
 const cache = join(top, '.cache/plugins');
@@ -12,31 +12,48 @@ export type Built = { readonly dir: string } | { readonly missing: string };
 
 /** The languages that need a tool chain of their own, and what each needs of this machine. */
 const tools = {
-  go: () => (runs('go', 'version') ? {} : undefined),
-  python: () => {
-    const python = withVenv();
-    return python === undefined ? undefined : { PYTHON: python };
+  go: { needs: 'needs go', find: () => (runs('go', 'version') ? {} : undefined) },
+  python: {
+    needs: 'needs python3 with venv',
+    find: () => {
+      const python = withVenv();
+      return python === undefined ? undefined : { PYTHON: python };
+    },
   },
 } as const;
-const needs = { go: 'needs go', python: 'needs python3 with venv' } as const;
-export const builtLanguages = ['go', 'python'] as const satisfies readonly (keyof typeof tools)[];
+export type BuiltLanguage = keyof typeof tools;
+export const builtLanguages: readonly BuiltLanguage[] = ['go', 'python'];
+
+export interface BuiltPlugin {
+  readonly kind: Plan['kind'];
+  readonly name: string;
+  readonly built: Built;
+}
 
 /**
- * What `gantry-sdk create NAME --lang LANG` makes, built as its README says: once for each state of the templates and protos. Needs the network
- * for its modules the first time, so call it before `inNamespaces`.
+ * What `gantry-sdk create NAME --lang LANG` makes of every kind, built as its README says: once for each state of the templates and protos.
+ * Needs the network for its modules the first time, so call it before `inNamespaces`.
  */
-export function builtPlugin(lang: (typeof builtLanguages)[number], name: string = `${lang}-volume`): Built {
-  const env = tools[lang]();
-  if (env === undefined) return { missing: needs[lang] };
+export function builtPlugins(lang: BuiltLanguage): readonly BuiltPlugin[] {
+  return (languages[lang]?.kinds ?? []).map((kind) => ({ kind, name: `${lang}-${kind}`, built: builtPlugin(lang, kind) }));
+}
+
+function builtPlugin(lang: BuiltLanguage, kind: Plan['kind']): Built {
+  const env = tools[lang].find();
+  if (env === undefined) return { missing: tools[lang].needs };
   mkdirSync(cache, { recursive: true });
   const making = mkdtempSync(join(cache, 'making-'));
   try {
     const dir = join(making, 'plugin');
-    const files = createPlugin(dir, { name, kind: 'volume', lang });
+    const files = createPlugin(dir, { name: `${lang}-${kind}`, kind, lang });
     const made = join(cache, digestOf(dir, files));
     if (!existsSync(made)) {
       const path = `${join(top, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`;
-      execFileSync('sh', ['build.sh'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env, PATH: path } });
+      execFileSync(join(dir, 'build.sh'), {
+        cwd: dir,
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env: { ...process.env, ...env, PATH: path },
+      });
       publish(making, made);
     }
     return { dir: join(made, 'plugin') };

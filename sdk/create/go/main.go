@@ -113,7 +113,8 @@ func (p *plugin) Handshake(_ context.Context, r *pluginv1.HandshakeRequest) (*pl
 
 // Settings and secrets, as `gantry plugin set` has them, are in the request.
 func (*plugin) Configure(context.Context, *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
-	return &pluginv1.ConfigureResponse{Drivers: []*pluginv1.DriverInfo{{Contract: contract, Driver: driverName(), Methods: methods}}}, nil
+	info := &pluginv1.DriverInfo{Contract: contract, Driver: driverName(), Methods: methods, Properties: []byte(properties)}
+	return &pluginv1.ConfigureResponse{Drivers: []*pluginv1.DriverInfo{info}}, nil
 }
 
 // The engine sends what it believes is here, and learns what is not, and what else there is.

@@ -24,6 +24,9 @@ const refKind = pluginv1.Ref_VOLUME
 // An optional method (usage, resize, clone) is here and in the manifest's "features" when it is written.
 var methods = []string{"create", "remove", "stat", "list", "attach", "detach"}
 
+// The contract's message Properties as JSON: this one has none.
+const properties = ""
+
 type driver struct {
 	volumev1.UnimplementedVolumeDriverServer
 	folder string

@@ -16,7 +16,7 @@ import grpc  # noqa: E402
 from google.protobuf import empty_pb2  # noqa: E402
 from gantry.plugin.v1 import plugin_pb2, plugin_pb2_grpc  # noqa: E402
 
-import volume as drivers  # noqa: E402
+import driver as drivers  # noqa: E402
 
 with open(os.path.join(here, "gantry-plugin.json")) as file:
     manifest = json.load(file)
@@ -41,7 +41,7 @@ class Plugin(plugin_pb2_grpc.PluginServiceServicer):
 
     def Configure(self, request, context):
         """Settings and secrets, as `gantry plugin set` has them, are in the request."""
-        driver = plugin_pb2.DriverInfo(contract=drivers.CONTRACT, driver=name, methods=drivers.METHODS)
+        driver = plugin_pb2.DriverInfo(contract=drivers.CONTRACT, driver=name, methods=drivers.METHODS, properties=drivers.PROPERTIES)
         return plugin_pb2.ConfigureResponse(drivers=[driver])
 
     def Reconcile(self, request_iterator, context):

@@ -18,6 +18,8 @@ CONTRACT = "volume"
 REF_KIND = plugin_pb2.Ref.VOLUME
 # An optional method (usage, resize, clone) is here and in the manifest's "features" when it is written.
 METHODS = ["create", "remove", "stat", "list", "attach", "detach"]
+# The contract's message Properties as JSON: this one has none.
+PROPERTIES = b""
 
 
 class Driver(volume_pb2_grpc.VolumeDriverServicer):

@@ -22,14 +22,13 @@ const refused: readonly (readonly [string, readonly string[], number, RegExp])[]
   ['an unknown option', ['conformance', '--fast'], 2, /--fast[^]*Usage: gantry-sdk conformance/],
   ['an option without its value', ['create', 'x', '--kind'], 2, /--kind[^]*Usage: gantry-sdk create/],
   ['no folder', ['create', '--kind', 'volume'], 1, /say which folder/],
-  ['no kind', ['create', 'x'], 1, /--kind volume/],
   ['an unknown kind', ['create', 'x', '--kind', 'disk'], 1, /"disk": must be one of volume/],
   ['a kind of another language', ['create', 'x', '--kind', 'graph', '--lang', 'sh'], 1, /no template of a graph driver in sh/],
   [
     'a kind that Go has no template of',
     ['create', 'x', '--kind', 'log', '--lang', 'go'],
     1,
-    /a log driver in Go\n[^\n]*one of volume;[^\n]*--lang ts or js/,
+    /a log driver in Go\n[^\n]*one of volume, network;[^\n]*--lang ts or js/,
   ],
   [
     'a language that is a name of every object',

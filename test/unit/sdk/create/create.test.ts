@@ -10,19 +10,30 @@ const top = join(import.meta.dirname, '../../../..');
 const work = mkdtempSync(join(tmpdir(), 'gantry-create-'));
 after(() => rmSync(work, { recursive: true }));
 
-for (const lang of ['go', 'python']) {
-  test(`createPlugin() makes a volume driver in ${lang} of its template and the protos`, () => {
-    const dir = join(work, lang);
-    createPlugin(dir, { name: `my-${lang}`, kind: 'volume', lang });
-    const made = (path: string) => readFileSync(join(dir, path), 'utf8');
+const standalone = [
+  { lang: 'go', driver: 'driver.go' },
+  { lang: 'python', driver: 'driver.py' },
+];
+for (const { lang, driver } of standalone) {
+  test(`createPlugin() makes each driver in ${lang} of its template and the protos`, () => {
+    const kinds = languages[lang]?.kinds ?? [];
     const template = join(top, 'sdk/create', lang);
-    for (const path of readdirSync(template))
-      assert.equal(made(path), readFileSync(join(template, path), 'utf8').replaceAll('gantry-example', `gantry-my-${lang}`));
     const protos = globSync('**/*.proto', { cwd: join(top, 'proto') });
-    assert.ok(protos.length > 5);
-    for (const path of protos) assert.equal(made(join('proto', path)), readFileSync(join(top, 'proto', path), 'utf8'));
-    const { version } = JSON.parse(readFileSync(join(top, 'sdk/package.json'), 'utf8')) as { readonly version: string };
-    assert.match(made('proto/README.md'), new RegExp(`@gantry/sdk ${RegExp.escape(version)} has them`));
+    assert.ok(kinds.length > 1 && protos.length > 5);
+    for (const kind of kinds) {
+      const name = `my-${kind}-${lang}`;
+      const dir = join(work, name);
+      createPlugin(dir, { name, kind, lang });
+      const made = (path: string) => readFileSync(join(dir, path), 'utf8');
+      const inTemplate = (path: string) => readFileSync(join(template, path), 'utf8').replaceAll('gantry-example', `gantry-${name}`);
+      const drivers = kinds.map((each) => driver.replace('driver', each));
+      const shared = readdirSync(template).filter((path) => !drivers.includes(path));
+      for (const path of shared) assert.equal(made(path), inTemplate(path));
+      assert.equal(made(driver), inTemplate(driver.replace('driver', kind)));
+      for (const path of protos) assert.equal(made(join('proto', path)), readFileSync(join(top, 'proto', path), 'utf8'));
+      const { version } = JSON.parse(readFileSync(join(top, 'sdk/package.json'), 'utf8')) as { readonly version: string };
+      assert.match(made('proto/README.md'), new RegExp(`@gantry/sdk ${RegExp.escape(version)} has them`));
+    }
   });
 }
 

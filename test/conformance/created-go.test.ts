@@ -1,0 +1,12 @@
+import { testCreated } from '../support/created-suite.ts';
+import { builtPlugins } from '../support/language-plugins.ts';
+import { leakGuard } from '../support/leak-guard.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+
+// Before the namespaces, which have no network: modules are fetched the first time.
+const plugins = builtPlugins('go');
+
+inNamespaces(import.meta.url);
+leakGuard();
+
+testCreated('go', plugins);
