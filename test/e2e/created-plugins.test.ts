@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { languages, type Plan } from '../../sdk/create/index.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
+import { type CliResult, DockerApi } from '../support/docker-api.ts';
 import { type BuiltPlugin, builtLanguages, builtPlugins } from '../support/language-plugins.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { gantrySdk, program } from '../support/stranger.ts';
@@ -30,21 +30,19 @@ before(async () => {
 });
 after(() => daemon[Symbol.asyncDispose]());
 
-async function docker(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await api.docker(args);
-  assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4_000)}`);
-  return stdout.trimEnd();
-}
-async function plugin(...args: readonly string[]): Promise<string> {
+const docker = async (...args: readonly string[]): Promise<string> => printed(`docker ${args.join(' ')}`, await api.docker(args));
+async function gantryPlugin(...args: readonly string[]): Promise<string> {
   const env = { GANTRY_HOST: `unix://${daemon.places.socketPath}` };
-  const { code, stdout, stderr } = await program('core/bin/gantry.mjs', ['plugin', ...args], { env });
-  assert.equal(code, 0, `gantry plugin ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4_000)}`);
+  return printed(`gantry plugin ${args.join(' ')}`, await program('core/bin/gantry.mjs', ['plugin', ...args], { env }));
+}
+function printed(command: string, { code, stdout, stderr }: CliResult): string {
+  assert.equal(code, 0, `${command}: ${stderr}\n${daemon.log.slice(-4_000)}`);
   return stdout.trimEnd();
 }
 
 /** A folder as its author has it after `npm test`. */
 async function made(lang: string, kind: Plan['kind']): Promise<BuiltPlugin> {
-  const found = built.get(lang)?.find((plugin) => plugin.kind === kind);
+  const found = built.get(lang)?.find(({ kind: other }) => other === kind);
   if (found !== undefined) return found;
   const name = `${lang}-${kind}`;
   const dir = join(folder, name);
@@ -59,9 +57,9 @@ async function installed(lang: string, kind: Plan['kind']): Promise<{ readonly n
   const { name, built: found } = await made(lang, kind);
   if ('missing' in found) return found;
   const packed = join(folder, `${name}.tgz`);
-  assert.doesNotMatch(await plugin('doctor', found.dir), /^(warn|fail)/m);
-  await plugin('pack', found.dir, '-o', packed);
-  assert.equal(await plugin('install', '--grant-all-permissions', packed), name);
+  assert.doesNotMatch(await gantryPlugin('doctor', found.dir), /^(warn|fail)/m);
+  await gantryPlugin('pack', found.dir, '-o', packed);
+  assert.equal(await gantryPlugin('install', '--grant-all-permissions', packed), name);
   return { name };
 }
 
@@ -88,7 +86,7 @@ for (const [lang, { kinds }] of Object.entries(languages)) {
     assert.equal(await docker('volume', 'ls', '-q'), '');
     const refused = await api.docker(['volume', 'create', '-d', name, ...given, '-o', 'colour=red', 'v2']);
     assert.match(refused.stderr, /option "?colour/);
-    await plugin('rm', '-f', name);
+    await gantryPlugin('rm', '-f', name);
   });
 
   if (!kinds.includes('network')) continue;
@@ -105,6 +103,6 @@ for (const [lang, { kinds }] of Object.entries(languages)) {
     const refused = await api.docker(['network', 'create', '-d', name, '-o', 'mtu=67', 'n2']);
     assert.match(refused.stderr, /mtu/);
     assert.equal(refused.code, 1);
-    await plugin('rm', '-f', name);
+    await gantryPlugin('rm', '-f', name);
   });
 }
