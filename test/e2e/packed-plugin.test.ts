@@ -37,7 +37,8 @@ async function refused(...args: readonly string[]): Promise<string> {
   assert.notEqual(code, 0, `docker ${args.join(' ')} should fail: ${stdout}`);
   return stderr;
 }
-const pid = async (): Promise<number> => (await api.json<{ pid: number }>(`GET /gantry/v1/plugins/${encodeURIComponent('acme/every')}/json`)).pid;
+const pid = async (): Promise<number> =>
+  (await api.json<{ pid: number }>(`GET /gantry/v1/plugins/${encodeURIComponent('acme/every')}/json`)).pid;
 
 test('a packed plugin with a driver of each kind is created and enabled', options, async () => {
   await docker('plugin', 'create', 'acme/every', join(folder, 'packed'));
@@ -60,7 +61,20 @@ for (const [kind, type] of Object.entries({ folder: '', memory: 'tmpfs', layers:
 
 test("a packed plugin's volume stays under its containers while the plugin is killed", options, async () => {
   await docker('volume', 'create', '-d', 'acme/every', '-o', 'kind=memory', 'held');
-  await docker('run', '-d', '--name', 'user', '--network', 'none', '-v', 'held:/data', 'busybox', 'sh', '-c', 'echo kept > /data/x; sleep 600');
+  await docker(
+    'run',
+    '-d',
+    '--name',
+    'user',
+    '--network',
+    'none',
+    '-v',
+    'held:/data',
+    'busybox',
+    'sh',
+    '-c',
+    'echo kept > /data/x; sleep 600',
+  );
   const first = await pid();
   process.kill(first, 'SIGKILL');
   assert.equal(await docker('run', '--rm', '--network', 'none', '-v', 'held:/data', 'busybox', 'cat', '/data/x'), 'kept');
@@ -68,11 +82,26 @@ test("a packed plugin's volume stays under its containers while the plugin is ki
   assert.match(await refused('volume', 'rm', 'held'), /in use/);
   await docker('rm', '-f', 'user');
   await docker('volume', 'rm', 'held');
-  assert.match(await refused('volume', 'create', '-d', 'acme/every', '-o', 'kind=nope', 'none'), /must be one of folder, memory, layers, bad/);
+  assert.match(
+    await refused('volume', 'create', '-d', 'acme/every', '-o', 'kind=nope', 'none'),
+    /must be one of folder, memory, layers, bad/,
+  );
 });
 
 test('a packed plugin keeps the output of containers, and gives it back', options, async () => {
-  await docker('run', '--name', 'talks', '--network', 'none', '--log-driver', 'acme/every', 'busybox', 'sh', '-c', 'echo one; echo two >&2; echo three');
+  await docker(
+    'run',
+    '--name',
+    'talks',
+    '--network',
+    'none',
+    '--log-driver',
+    'acme/every',
+    'busybox',
+    'sh',
+    '-c',
+    'echo one; echo two >&2; echo three',
+  );
   const { stdout, stderr } = await api.docker(['logs', 'talks']);
   assert.deepEqual([stdout, stderr], ['one\nthree\n', 'two\n']);
   assert.equal((await api.docker(['logs', '--tail', '1', 'talks'])).stdout, 'three\n');
@@ -83,7 +112,16 @@ test('a packed plugin gives networks, and another driver of it their addresses',
   await docker('network', 'create', '-d', 'acme/every', '--ipam-driver', 'acme/every', 'net');
   assert.equal(await docker('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Subnet}}', 'net'), '10.201.0.0/24');
   await docker('run', '-d', '--name', 'first', '--network', 'net', 'busybox', 'sleep', '600');
-  const seen = await docker('run', '--rm', '--network', 'net', 'busybox', 'sh', '-c', 'ip route; ping -c1 -W2 first && ping -c1 -W2 10.201.0.2');
+  const seen = await docker(
+    'run',
+    '--rm',
+    '--network',
+    'net',
+    'busybox',
+    'sh',
+    '-c',
+    'ip route; ping -c1 -W2 first && ping -c1 -W2 10.201.0.2',
+  );
   assert.match(seen, /^default via 10\.201\.0\.1/m);
   assert.equal(seen.match(/1 packets received/g)?.length, 2, seen);
   await docker('rm', '-f', 'first');
@@ -98,7 +136,10 @@ test('a packed plugin decides who may do what, before it is done', options, asyn
   await daemon.kill('SIGTERM');
   daemon = await Daemon.start({ folder, flags: ['--authorization-plugin', 'acme/every'] });
   api = new DockerApi(daemon.places.socketPath);
-  assert.match(await refused('create', '--name', 'forbidden', 'busybox'), /authorization denied by plugin acme\/every.*: nobody may POST that name/);
+  assert.match(
+    await refused('create', '--name', 'forbidden', 'busybox'),
+    /authorization denied by plugin acme\/every.*: nobody may POST that name/,
+  );
   await docker('create', '--name', 'allowed', 'busybox');
   assert.equal(await docker('ps', '-a', '--format', '{{.Names}}'), 'allowed');
   await docker('rm', 'allowed');
