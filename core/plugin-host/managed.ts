@@ -113,15 +113,15 @@ function losable(driver: object, contract: DriverKind, { exited }: Launched): ob
     if (answer === 'stream') object[method] = (...given: readonly unknown[]) => Reflect.apply(call, driver, given) as unknown;
     else
       object[method] = async (...given: readonly unknown[]) => {
-      try {
-        return await (Reflect.apply(call, driver, given) as Promise<unknown>);
-      } catch (error) {
-        if (codeOf(error) !== 'unavailable') throw error;
-        const isOver = await Promise.race([exited.then(() => true), sleep(200, false, { ref: false })]);
-        if (!isOver) throw error;
-        throw unavailable(messageOf(error), { reason: 'CONNECTION_LOST', cause: error });
-      }
-    };
+        try {
+          return await (Reflect.apply(call, driver, given) as Promise<unknown>);
+        } catch (error) {
+          if (codeOf(error) !== 'unavailable') throw error;
+          const isOver = await Promise.race([exited.then(() => true), sleep(200, false, { ref: false })]);
+          if (!isOver) throw error;
+          throw unavailable(messageOf(error), { reason: 'CONNECTION_LOST', cause: error });
+        }
+      };
   }
   return object;
 }

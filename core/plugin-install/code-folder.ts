@@ -1,14 +1,15 @@
-import { realpath, stat } from 'node:fs/promises';
+import { realpath, rm, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { type Abortable, invalidArgument, type Manifest, notFound } from '@gantry/sdk';
 import { manifestName, readManifest, writeManifest } from './documents.ts';
+import { originalFolder } from './original.ts';
 import { copyTree, harden, treeDigest } from './tree.ts';
 import { failure } from './failure.ts';
 
-/** Not part of a plugin: history, and the SDK, which is always the engine's own. */
+/** Not part of a plugin: history, what it was at a registry, and the SDK, which is always the engine's own. */
 export function isLeftOut(path: string): boolean {
-  return path === '.git' || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
+  return path === '.git' || path === originalFolder || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
 }
 
 /** What a folder with code is, without copying it. */
@@ -42,6 +43,7 @@ export async function finishCodeFolder(
   tree: string,
   options: Abortable = {},
 ): Promise<{ readonly manifest: Manifest; readonly digest: string }> {
+  await rm(join(tree, originalFolder), { recursive: true, force: true });
   const manifest = await readManifest(tree);
   await checkEntry(tree, manifest);
   const digest = await treeDigest(tree, options);
