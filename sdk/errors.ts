@@ -137,7 +137,16 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
 /** Wraps a system call's failure: keeps the errno, the call and the path as facts, and its plain words ("no space left on device") in the message. */
 export function fromErrno(error: unknown, doing: string): GantryError {
   if (GantryError.is(error)) return error;
-  const errno = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const { errno, words } = errnoOf(error);
   const code = (errno === undefined ? undefined : errnoCodes[errno]) ?? 'internal';
-  return new GantryError(code, `${doing}: ${messageOf(error)}`, { cause: error, facts: { errno } });
+  return new GantryError(code, `${doing}: ${words}`, { cause: error, facts: { errno } });
+}
+
+/** Node has no name for what a full quota says. */
+function errnoOf(error: unknown): { readonly errno: string | undefined; readonly words: string } {
+  const words = messageOf(error);
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return { errno: undefined, words };
+  if ('errno' in error && error.errno === -122)
+    return { errno: 'EDQUOT', words: words.replace('UNKNOWN: unknown error', 'EDQUOT: disk quota exceeded') };
+  return { errno: error.code, words };
 }

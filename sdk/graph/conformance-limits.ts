@@ -110,18 +110,23 @@ async function whyNoQuota(subject: GraphUnderTest, key: string, chain: readonly 
 
 /** Writes until it is told that there is no room; the bytes that went in. */
 function fill(path: string, mostBytes: number): number {
-  const file = openSync(path, 'w');
   const chunk = Buffer.alloc(256 * 1024, 1);
   let written = 0;
+  let file: number | undefined;
   try {
+    file = openSync(path, 'w');
     while (written < mostBytes) written += writeSync(file, chunk);
   } catch (error) {
-    // Quotas of users and projects say EDQUOT; full subvolumes and data sets of some say ENOSPC.
-    if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    if (!isFull(error)) throw error;
   } finally {
-    closeSync(file);
+    if (file !== undefined) closeSync(file);
   }
   return written;
+}
+
+/** Some file systems say ENOSPC, others EDQUOT, for which Node has no name. */
+function isFull(error: unknown): boolean {
+  return isErrno(error, 'ENOSPC', 'EDQUOT') || (error instanceof Error && 'errno' in error && error.errno === -122);
 }
 
 function assertBetween(bytes: number, least: number, most: number): void {

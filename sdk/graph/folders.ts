@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
 import { readMountinfo, run } from '../linux/index.ts';
 import type { AttachRequest, CommitRequest, PrepareRequest, Snapshot } from './contract.ts';
-import { Family, isKey, keysIn, parentsIn } from './family.ts';
+import type { Family } from './family.ts';
+import { familyIn, isKey, keysIn, parentsIn } from './folder-names.ts';
 
 /**
  * Snapshots as folders, for drivers that keep each in one folder of a local file system: names checked, half-made ones never seen,
@@ -80,6 +81,11 @@ export class SnapshotFolders {
     if (this.#writers.get(key) === attachmentId) this.#writers.delete(key);
   }
 
+  /** Whether the kernel shows the snapshot, or something that lies on it. */
+  isMounted(key: string): boolean {
+    return isMounted(this.path(key));
+  }
+
   /** Durable when it resolves. */
   async commit({ key, name, chain }: CommitRequest): Promise<void> {
     const from = this.path(key);
@@ -109,7 +115,7 @@ export class SnapshotFolders {
   async remove(key: string): Promise<void> {
     const path = this.path(key);
     if (!existsSync(path)) return;
-    this.#family ??= Family.read(this.#root, keysIn(this.#root));
+    this.#family ??= familyIn(this.#root);
     const family = await this.#family;
     if (!existsSync(path)) return;
     const [child] = family.childrenOf(key);

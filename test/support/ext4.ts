@@ -1,40 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { type LoopDisk, loopDisk, type LoopDiskOptions } from './loop-disk.ts';
 
-export interface Ext4Options {
-  readonly sizeMiB?: number;
-  /** Where the sparse backing file lies: TMPDIR, which inside `inNamespaces` is memory, unless given. */
-  readonly folder?: string;
+export interface Ext4Options extends LoopDiskOptions {
+  /** With project quotas that are kept to, for which the kernel needs CONFIG_QFMT_V2. */
+  readonly projectQuotas?: boolean;
+}
+export type Ext4 = LoopDisk;
+
+/** A journaled ext4 of its own, as users have it. Only inside `inNamespaces`. */
+export function withExt4({ projectQuotas = false, ...options }: Ext4Options = {}): Ext4 {
+  const features = projectQuotas ? ['-O', 'project,quota', '-E', 'nodiscard,quotatype=prjquota'] : ['-E', 'nodiscard'];
+  return loopDisk('ext4', { ...options, mkfs: ['-q', '-F', ...features], mountOptions: projectQuotas ? ['prjquota'] : [] });
 }
 
-export interface Ext4 extends AsyncDisposable {
-  /** The mount point. */
-  readonly path: string;
-}
-
-/**
- * A journaled ext4 of its own, as users have it, whatever the machine's disk is formatted with. Only inside `inNamespaces`.
- * Nothing outlives the mount: the backing file has no name any more and mount(8) asked the loop device to clear itself.
- */
-export function withExt4({ sizeMiB = 1024, folder = tmpdir() }: Ext4Options = {}): Ext4 {
-  mkdirSync(folder, { recursive: true });
-  const path = mkdtempSync(join(tmpdir(), 'gantry-ext4-'));
-  const image = join(folder, `gantry-ext4-${process.pid}-${performance.now()}.img`);
-  try {
-    writeFileSync(image, '', { flag: 'wx' });
-    truncateSync(image, sizeMiB * 1024 * 1024);
-    execFileSync('mkfs.ext4', ['-q', '-F', '-E', 'nodiscard', image]);
-    execFileSync('mount', ['-o', 'loop', image, path]);
-  } finally {
-    rmSync(image, { force: true });
-  }
-  return {
-    path,
-    [Symbol.asyncDispose]: async () => {
-      execFileSync('umount', [path]);
-      rmdirSync(path);
-    },
-  };
+/** An xfs whose project quotas are kept to, for which the kernel needs CONFIG_XFS_QUOTA; at least 300 MiB. */
+export function withXfs(options: LoopDiskOptions): LoopDisk {
+  return loopDisk('xfs', { ...options, mkfs: ['-q', '-K'], mountOptions: ['pquota'] });
 }
