@@ -204,11 +204,13 @@ export class ImageLayers {
   #missing(
     stacks: readonly (readonly LayerSource[])[],
     chainIds: readonly (readonly string[])[],
-    { graphDriver: driver, early: earlyLayers }: StageOptions,
+    { graphDriver, early: earlyLayers }: StageOptions,
   ): readonly Missing[] {
     const missing = new Map<string, Missing>();
     for (const [at, stack] of stacks.entries()) {
       let keys: readonly string[] = [];
+      // A layer is of the driver that has those below it: no driver shows another one's snapshots.
+      const driver = chainIds[at]?.map((chainId) => this.#layers.get(chainId)?.driver).find((known) => known !== undefined) ?? graphDriver;
       for (const [depth, source] of stack.entries()) {
         const chainId = chainIds[at]?.[depth] ?? '';
         const parent = depth === 0 ? undefined : chainIds[at]?.[depth - 1];
@@ -225,8 +227,17 @@ export class ImageLayers {
   }
 
   async #unpackAll(missing: readonly Missing[], options: StageOptions): Promise<ReadonlyMap<string, number>> {
-    const driver = await this.#parts.views.driver(options.graphDriver);
     const sizes = new Map<string, number>();
+    for (const [name, layers] of Map.groupBy(missing, ({ driver }) => driver)) await this.#unpackBy(name, layers, { sizes, options });
+    return sizes;
+  }
+
+  async #unpackBy(
+    name: string,
+    missing: readonly Missing[],
+    { sizes, options }: { readonly sizes: Map<string, number>; readonly options: StageOptions },
+  ): Promise<void> {
+    const driver = await this.#parts.views.driver(name);
     const unpack = async (layer: Missing, view: 'merged' | 'changes'): Promise<void> => {
       sizes.set(layer.chainId, await this.#unpack(layer, view, options));
       options.onUnpacked?.(layer.source.diffId);
@@ -237,13 +248,12 @@ export class ImageLayers {
         await unpack(layer, 'merged');
         await driver.commit({ key: layer.key, name: layer.key, chain: layer.chain }, this.#parts.views.context(options.signal));
       }
-      return sizes;
+      return;
     }
     for (const layer of missing) if (layer.early === undefined) await this.#unpacking.prepare(layer, options);
     // Each layer's own changes are a tree of their own: order does not matter, so all threads can work.
     const late = await settleAll(missing, (layer) => this.#unpackAlone(layer, unpack));
     for (const layer of late) await unpack(layer, 'merged');
-    return sizes;
   }
 
   /** The layer again when it needs the ones below it. */
