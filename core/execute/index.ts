@@ -1,4 +1,5 @@
 export { type BrokenMount, Helpers } from './helpers.ts';
+export { dropLimits, limitMount, whyNoProjectQuota } from './limits.ts';
 export { dataPathOf, isMounted, makeMounts, type MountRequest, unmount } from './mounts.ts';
 export { checkEndpointPlan, isLinkName, isMac } from './network-check.ts';
 export { type EndpointWork, isDefault, type MadeEndpoint, setDefaultRoutes } from './network-endpoint.ts';

@@ -4,6 +4,7 @@ import { type Abortable, forbidden, fromErrno, invalidArgument, type Mount, notI
 import { bindMount, isErrno, isMountPoint, mount, mountOverlay, openInRoot, openPath, run, umount2, unmountFlags } from '@gantry/sdk/linux';
 import type { Grants } from '../drivers/types.ts';
 import { blamed } from './blame.ts';
+import { limitMount } from './limits.ts';
 import { flagBits, parseOptions } from './mount-options.ts';
 import { mountWithHelper } from './helper-mount.ts';
 import type { Helpers } from './helpers.ts';
@@ -120,6 +121,7 @@ async function makeOne(described: Mount, making: Making): Promise<string> {
 
 async function mountAt(described: Mount, target: string, making: Making): Promise<void> {
   const { grants, restricted, made, signal } = making;
+  limitMount(described, grants);
   const { flags, data } = parseOptions(described.type, described.options ?? []);
   const isReadOnly = described.readOnly === true || flags.has('rdonly');
   const all = new Set(flags);

@@ -4,10 +4,12 @@ import { type Abortable, conflict, invalidArgument, type Logger, messageOf, notF
 import type { Change, SizeInfo } from '@gantry/sdk/engine';
 import { isMounted } from '../execute/index.ts';
 import type { LayerRows, RwLayerRow } from '../metadata/index.ts';
-import { failpoint, KeyedMutex, randomId, undoSignal } from '../support/index.ts';
+import { failpoint, KeyedMutex, undoSignal } from '../support/index.ts';
 import { comparing } from './comparing.ts';
 import type { ImageLayers } from './image-layers.ts';
+import { InitLayers } from './init-layers.ts';
 import { overlayFolders } from './overlay-folders.ts';
+import { dropSizeLimit, type LimitedSnapshot, setSizeLimit } from './size-limit.ts';
 import type { ContainerLayers, Rootfs } from './types.ts';
 import type { Snapshot, Views } from './views.ts';
 import type { TreeWorkers } from './worker/pool.ts';
@@ -34,7 +36,7 @@ interface MountState {
 export class ContainerTrees implements ContainerLayers {
   readonly #parts: Parts;
   readonly #rows: Map<string, RwLayerRow>;
-  readonly #inits: Map<string, string>;
+  readonly #inits: InitLayers;
   readonly #mounts = new Map<string, MountState>();
   readonly #graphData = new Map<string, Readonly<Record<string, string>>>();
   readonly #mutex = new KeyedMutex();
@@ -44,7 +46,7 @@ export class ContainerTrees implements ContainerLayers {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#rows = new Map(parts.rows.rwLayers().map((row) => [row.containerId, row]));
-    this.#inits = new Map(parts.rows.initLayers().map(({ topChain, driver, key }) => [initName(topChain, driver), key]));
+    this.#inits = new InitLayers(parts);
   }
 
   /** The rows, for whoever counts references. */
@@ -56,21 +58,24 @@ export class ContainerTrees implements ContainerLayers {
     using _held = await this.#mutex.acquire(containerId, options);
     if (this.#rows.has(containerId)) return;
     const { views } = this.#parts;
-    const { graphDriver: driver, chainIds, quotaBytes = 0, signal } = options;
+    const { graphDriver: driver, chainIds, quotaBytes = 0 } = options;
     const topChain = chainIds.at(-1) ?? '';
     const graph = await views.driver(driver);
     if (quotaBytes > 0 && !graph.features.includes('quota'))
-      throw invalidArgument(`--storage-opt size is not supported by storage driver ${driver}`);
-    const initKey = await this.#init(topChain, driver, options);
-    const row: RwLayerRow = { containerId, driver, key: containerId, initKey, topChain };
+      throw invalidArgument(`--storage-opt size is not supported by storage driver ${driver}`, {
+        hint: 'drivers with the feature quota can: overlay2 on xfs mounted with pquota or ext4 mounted with prjquota, btrfs, zfs',
+      });
+    const initKey = await this.#inits.of(topChain, driver, options);
+    const row: RwLayerRow = { containerId, driver, key: containerId, initKey, topChain, quotaBytes };
     failpoint('rw.layer');
     using _making = this.#make(row.key);
-    await graph.prepare({ key: row.key, chain: this.#chain(row), ...(quotaBytes > 0 ? { quotaBytes } : {}) }, views.context(signal));
+    await this.#prepare(row, options);
     this.#parts.rows.addRwLayer(row);
     this.#rows.set(containerId, row);
+    if (quotaBytes > 0) await setSizeLimit(this.#parts.views, this.#limited(row), options);
   }
 
-  async mount(containerId: string, options: Abortable = {}): Promise<string> {
+  async mount(containerId: string, options: Parameters<ContainerLayers['mount']>[1] = {}): Promise<string> {
     using _held = await this.#mutex.acquire(containerId, options);
     const row = this.#row(containerId);
     await this.#mountNow(row, options);
@@ -99,6 +104,7 @@ export class ContainerTrees implements ContainerLayers {
     const row = this.#rows.get(containerId);
     if (row === undefined) return;
     failpoint('rw.rename');
+    if (row.quotaBytes > 0) await this.#dropLimit(row);
     await (await this.#parts.views.driver(row.driver)).remove({ key: row.key }, this.#parts.views.context(undoSignal(60_000)));
     this.#parts.rows.removeRwLayer(containerId);
     this.#rows.delete(containerId);
@@ -171,7 +177,7 @@ export class ContainerTrees implements ContainerLayers {
     for (const { ending } of this.#mounts.values()) await ending;
   }
 
-  async #mountNow(row: RwLayerRow, { signal }: Abortable): Promise<void> {
+  async #mountNow(row: RwLayerRow, { ephemeral = false, signal }: Parameters<ContainerLayers['mount']>[1] = {}): Promise<void> {
     const target = this.#target(row.containerId);
     if (this.#parts.views.isShownAt(target)) return;
     const state = this.#state(row.containerId);
@@ -180,15 +186,33 @@ export class ContainerTrees implements ContainerLayers {
     failpoint('rw.mount');
     const snapshot = this.#snapshot(row);
     const attachmentId = attachmentOf(row);
-    const request = { attachmentId, readOnly: false, view: 'merged', signal } as const;
+    const request = { attachmentId, readOnly: false, view: 'merged', ephemeral, signal } as const;
     const attachment = await this.#parts.views.attach(snapshot, request).catch(async (error: unknown) => {
       // A power cut may take a snapshot that was never written to: it is made again.
       if (!isNotFound(error)) throw error;
-      const driver = await this.#parts.views.driver(row.driver);
-      await driver.prepare({ key: row.key, chain: snapshot.chain }, this.#parts.views.context(signal));
+      await this.#prepare(row, { signal });
       return this.#parts.views.attach(snapshot, request);
     });
     await this.#parts.views.mountAt(target, attachment, { driver: row.driver, signal });
+  }
+
+  async #prepare(row: RwLayerRow, { signal }: Abortable): Promise<void> {
+    const { key, driver, quotaBytes } = row;
+    const request = { key, chain: this.#chain(row), ...(quotaBytes > 0 ? { quotaBytes } : {}) };
+    await (await this.#parts.views.driver(driver)).prepare(request, this.#parts.views.context(signal));
+  }
+
+  /** A number that stays taken, and that nothing carries any more, does no harm. */
+  async #dropLimit(row: RwLayerRow): Promise<void> {
+    try {
+      await dropSizeLimit(this.#parts.views, this.#limited(row));
+    } catch (error) {
+      this.#parts.log.debug({ container: row.containerId, error: messageOf(error) }, 'the size limit was not taken back');
+    }
+  }
+
+  #limited(row: RwLayerRow): LimitedSnapshot {
+    return { ...this.#snapshot(row), attachmentId: attachmentOf(row), quotaBytes: row.quotaBytes };
   }
 
   async #unmountNow(containerId: string, state: MountState): Promise<void> {
@@ -204,31 +228,9 @@ export class ContainerTrees implements ContainerLayers {
     if (row !== undefined) await this.#parts.views.detach(this.#snapshot(row), { attachmentId: attachmentOf(row) });
   }
 
-  /** The init layer of an image: made once, by whoever comes first. */
-  async #init(topChain: string, driver: string, { signal }: Abortable): Promise<string> {
-    const name = initName(topChain, driver);
-    using _held = await this.#mutex.acquire(`init ${name}`, { signal });
-    const known = this.#inits.get(name);
-    if (known !== undefined) return known;
-    const { views, images, workers, rows } = this.#parts;
-    const key = randomId();
-    using _making = this.#make(key);
-    const chain = images.keysOf(topChain);
-    const graph = await views.driver(driver);
-    await graph.prepare({ key, chain }, views.context(signal));
-    {
-      await using shown = await views.show({ driver, key, chain }, { readOnly: false, view: 'merged', signal });
-      await workers.run('init', { root: shown.path }, { signal });
-    }
-    await graph.commit({ key, name: key, chain }, views.context(signal));
-    rows.addInitLayer({ topChain, driver, key });
-    this.#inits.set(name, key);
-    return key;
-  }
-
   /** Whether a running operation made this snapshot. */
   isMaking(key: string): boolean {
-    return this.#making.has(key);
+    return this.#making.has(key) || this.#inits.isMaking(key);
   }
 
   #make(key: string): Disposable {
@@ -238,8 +240,7 @@ export class ContainerTrees implements ContainerLayers {
 
   /** Forgets init layers of images that are gone. */
   forgetInits(): void {
-    const known = new Set(this.#parts.rows.initLayers().map(({ key }) => key));
-    for (const [name, key] of this.#inits) if (!known.has(key)) this.#inits.delete(name);
+    this.#inits.forget();
   }
 
   #comparing<T>(containerId: string, options: Abortable, work: (comparison: Comparison) => Promise<T>): Promise<T> {
@@ -304,10 +305,6 @@ function removeFolder(target: string): void {
   } catch {
     // Gone already, or something else is in it: it stays.
   }
-}
-
-function initName(topChain: string, driver: string): string {
-  return `${driver} ${topChain}`;
 }
 
 function attachmentOf({ containerId }: RwLayerRow): string {

@@ -163,7 +163,7 @@ export class ImageLayers {
     undo.defer(() => this.#discard(missing));
     for (const { key } of missing) this.#stagedKeys.add(key);
     const sizes = await this.#stacking.unpack(missing, options);
-    const unsettled = await this.settling.markOf(options.graphDriver);
+    const unsettled = await this.settling.marksOf(missing);
     await this.#stacking.settle(
       missing,
       stacks.flat().map(({ blob }) => blob),
@@ -222,11 +222,13 @@ export class ImageLayers {
   #missing(
     stacks: readonly (readonly LayerSource[])[],
     chainIds: readonly (readonly string[])[],
-    { graphDriver: driver, early: earlyLayers }: StageOptions,
+    { graphDriver, early: earlyLayers }: StageOptions,
   ): readonly Missing[] {
     const missing = new Map<string, Missing>();
     for (const [at, stack] of stacks.entries()) {
       let keys: readonly string[] = [];
+      // A layer is of the driver that has those below it: no driver shows another one's snapshots.
+      const driver = chainIds[at]?.map((chainId) => this.#layers.get(chainId)?.driver).find((known) => known !== undefined) ?? graphDriver;
       for (const [depth, source] of stack.entries()) {
         const chainId = chainIds[at]?.[depth] ?? '';
         const parent = depth === 0 ? undefined : chainIds[at]?.[depth - 1];
@@ -252,7 +254,7 @@ export class ImageLayers {
     }: {
       readonly sizes: ReadonlyMap<string, number>;
       readonly chainIds: StagedLayers['chainIds'];
-      readonly unsettled: string | undefined;
+      readonly unsettled: ReadonlyMap<string, string>;
       readonly undo: AsyncDisposableStack;
     },
   ): StagedLayers {
@@ -266,7 +268,7 @@ export class ImageLayers {
         key,
         sizeBytes: sizes.get(chainId) ?? 0,
         createdMs: Date.now(),
-        unsettled,
+        ...(unsettled.has(driver) ? { unsettled: unsettled.get(driver) } : {}),
       }),
     );
     return {
@@ -276,7 +278,7 @@ export class ImageLayers {
       },
       keep: () => {
         for (const row of rows) this.#layers.set(row.chainId, row);
-        if (unsettled !== undefined && rows.length > 0) this.settling.later();
+        if (rows.some((row) => row.unsettled !== undefined)) this.settling.later();
       },
       [Symbol.asyncDispose]: () => undo.disposeAsync(),
     };

@@ -50,7 +50,7 @@ export class LayerUnpacking {
     const isDiffIdKnown = blob.digest === wanted;
     const whiteouts = view === 'changes' ? 'overlay' : 'plain';
     await using file = await this.#openPlain(blob.path, { signal });
-    await using shown = await this.#parts.views.show({ driver, key, chain }, { readOnly: false, view, signal });
+    await using shown = await this.#parts.views.show({ driver, key, chain }, { readOnly: false, view, ephemeral: true, signal });
     const job = { root: shown.path, fd: file.fd, whiteouts, isDiffIdKnown } as const;
     const { diffId, sizeBytes } = await this.#parts.workers.run('apply', job, { signal });
     return { diffId: isDiffIdKnown ? wanted : diffId, sizeBytes };

@@ -37,9 +37,12 @@ export class Settling implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  /** What the row of a new layer of this driver says; undefined when its files are synced before it is recorded. */
-  async markOf(driver: string): Promise<string | undefined> {
-    return isFilledApart(await this.#parts.views.driver(driver)) ? this.#session(driver) : undefined;
+  /** What the rows of new layers say, by driver; nothing when their files are synced before they are recorded. */
+  async marksOf(layers: readonly { readonly driver: string }[]): Promise<ReadonlyMap<string, string>> {
+    const marks = new Map<string, string>();
+    for (const driver of new Set(layers.map((layer) => layer.driver)))
+      if (isFilledApart(await this.#parts.views.driver(driver))) marks.set(driver, this.#session(driver));
+    return marks;
   }
 
   /** Soon the disk has what was recorded by now. */

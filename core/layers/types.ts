@@ -17,8 +17,11 @@ export interface ContainerLayers {
     containerId: string,
     options: { readonly chainIds: readonly string[]; readonly graphDriver: string; readonly quotaBytes?: number } & Abortable,
   ): Promise<void>;
-  /** Mounts the container's root file system and answers its path; mounted already: the same path. */
-  mount(containerId: string, options?: Abortable): Promise<string>;
+  /**
+   * Mounts the container's root file system and answers its path; mounted already: the same path. `ephemeral`: what is written need not
+   * survive a power cut, so nothing waits for the disk where the graph driver can do that.
+   */
+  mount(containerId: string, options?: { readonly ephemeral?: boolean } & Abortable): Promise<string>;
   unmount(containerId: string): Promise<void>;
   /** Why its root shows nothing any more: the helper of its mount ended. */
   brokenRoot(containerId: string): string | undefined;

@@ -2,7 +2,7 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Abortable, Attachment, Logger } from '@gantry/sdk';
 import type { GraphDriver } from '@gantry/sdk/graph';
-import { driverContext, type Drivers } from '../drivers/index.ts';
+import { driverContext, type Drivers, type Grants } from '../drivers/index.ts';
 import { dataPathOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
 import { shortRandom, undoSignal } from '../support/index.ts';
 import type { Rootfs } from './types.ts';
@@ -22,6 +22,8 @@ export interface ViewsParts {
 export interface ViewOptions extends Abortable {
   readonly readOnly: boolean;
   readonly view: 'merged' | 'changes';
+  /** What is written need not survive a power cut, or is synced by other means. */
+  readonly ephemeral?: boolean;
 }
 
 /** Snapshots made visible for a while, and the driver calls around it. */
@@ -47,16 +49,21 @@ export class Views {
   }
 
   dataDir(driver: string): string {
-    return this.#drivers.grants('graph', driver).dataDir;
+    return this.grants(driver).dataDir;
+  }
+
+  grants(driver: string): Grants {
+    return this.#drivers.grants('graph', driver);
   }
 
   async attach(
     snapshot: Snapshot,
-    { attachmentId, readOnly, view, signal }: ViewOptions & { readonly attachmentId: string },
+    { attachmentId, readOnly, view, ephemeral = false, signal }: ViewOptions & { readonly attachmentId: string },
   ): Promise<Attachment> {
     const driver = await this.driver(snapshot.driver);
     const { key, chain } = snapshot;
-    const { attachment } = await driver.attach({ key, attachmentId, chain, readOnly, view }, this.context(signal));
+    const request = { key, attachmentId, chain, readOnly, view, ...(ephemeral ? { ephemeral } : {}) };
+    const { attachment } = await driver.attach(request, this.context(signal));
     return attachment;
   }
 

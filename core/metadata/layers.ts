@@ -21,6 +21,8 @@ export interface RwLayerRow {
   readonly key: string;
   readonly initKey: string;
   readonly topChain: string;
+  /** How much may be written; 0: as much as there is room for. */
+  readonly quotaBytes: number;
 }
 export interface InitLayerRow {
   readonly topChain: string;
@@ -94,19 +96,21 @@ export class LayerRows {
       key: text(row, 'key'),
       initKey: text(row, 'init_key'),
       topChain: text(row, 'top_chain'),
+      quotaBytes: Number(row['quota_bytes']),
     }));
   }
 
   /** Not waiting for the disk: the container's own row, written after it, takes it along. */
-  addRwLayer({ containerId, driver, key, initKey, topChain }: RwLayerRow): void {
+  addRwLayer({ containerId, driver, key, initKey, topChain, quotaBytes }: RwLayerRow): void {
     this.#database.relaxed(() =>
       this.#database.run(
-        'INSERT INTO rw_layers (container_id, driver, key, init_key, top_chain) VALUES (?, ?, ?, ?, ?)',
+        'INSERT INTO rw_layers (container_id, driver, key, init_key, top_chain, quota_bytes) VALUES (?, ?, ?, ?, ?, ?)',
         containerId,
         driver,
         key,
         initKey,
         topChain,
+        quotaBytes,
       ),
     );
   }

@@ -6,7 +6,7 @@
  *   ├─ images           image id (= digest of its config blob) → parent, times, whether built here
  *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
  *   ├─ containers       id → name, document (what never changes), state (what does)
- *   │  └─ rw_layers     container id → graph driver, key, chain, init key
+ *   │  └─ rw_layers     container id → graph driver, key, chain, init key, how much may be written
  *   ├─ init_layers      image's top chain id, driver → key of the snapshot between the image and its containers
  *   ├─ volumes          name → driver, options, labels
  *   │  ├─ volume_refs   container id ↔ volume name
@@ -81,5 +81,6 @@ export const migrations: readonly string[] = [
   `
   ALTER TABLE layers ADD COLUMN unsettled TEXT;
   ALTER TABLE images ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE rw_layers ADD COLUMN quota_bytes INTEGER NOT NULL DEFAULT 0;
   `,
 ];

@@ -16,6 +16,7 @@ import type {
   Snapshot,
   UsageRequest,
 } from '../graph/contract.ts';
+import { Family } from '../graph/family.ts';
 import { definePlugin, type HostContext, type PluginModule, type Ref, type RefState } from '../plugin.ts';
 import type { Attachment, Ctx, Mount, Usage } from '../types/index.ts';
 import { KeyedQueue } from './keyed-queue.ts';
@@ -77,6 +78,12 @@ function authoredDriver<S extends Properties>(author: GraphAuthor<S>, toolbox: T
   const queue = new KeyedQueue();
   /** Who attached what for writing. */
   const writers = new Map<string, string>();
+  let family: Promise<Family> | undefined;
+  /** Read when the first is removed, told of changes from then on. */
+  const relations = (): Promise<Family> => (family ??= familyOf(records));
+  const tell = async (change: (known: Family) => void): Promise<void> => {
+    if (family !== undefined) change(await family);
+  };
   const recorded = async (key: string): Promise<SnapshotRecord> => {
     const record = await records.get(checkedKey(key));
     if (record === undefined) throw notFound(`snapshot ${key} does not exist`, { reason: 'SNAPSHOT_NOT_FOUND' });
@@ -102,6 +109,7 @@ function authoredDriver<S extends Properties>(author: GraphAuthor<S>, toolbox: T
         const { ready } = (await author.prepare(request, toolbox.for(ctx))) ?? { ready: false };
         // A snapshot that a power cut takes from the records is listed as not committed, and the engine removes it.
         await records.update(key, () => ({ chain, committed: false, ready }), { relaxed: true });
+        await tell((known) => known.add(key, chain[0]));
         return { ready };
       });
     },
@@ -116,15 +124,20 @@ function authoredDriver<S extends Properties>(author: GraphAuthor<S>, toolbox: T
         if (old.committed && key === name) return {};
         const answer = (await author.commit(request, toolbox.for(ctx))) ?? {};
         await records.move(key, name, { chain, committed: true, ready: old.ready });
+        await tell((known) => {
+          known.remove(key);
+          known.add(name, chain[0]);
+        });
         return answer;
       });
     },
     remove: async ({ key }, ctx) =>
       queue.run(checkedKey(key), ctx.signal, async () => {
         if (isMounted(join(dataDir, key))) throw conflict(`snapshot ${key} is mounted`, { reason: 'SNAPSHOT_BUSY' });
-        const child = (await records.list()).find(({ value }) => value.chain[0] === key);
-        if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child.id}`, { reason: 'SNAPSHOT_BUSY' });
+        const [child] = (await relations()).childrenOf(key);
+        if (child !== undefined) throw conflict(`snapshot ${key} is the parent of ${child}`, { reason: 'SNAPSHOT_BUSY' });
         await author.remove({ key }, toolbox.for(ctx));
+        (await relations()).remove(key);
         await records.update(key, () => undefined);
       }),
     attach: async (request, ctx): Promise<AttachResponse> => {
@@ -151,6 +164,12 @@ function authoredDriver<S extends Properties>(author: GraphAuthor<S>, toolbox: T
     },
     ...optional(author, toolbox, recorded),
   };
+}
+
+async function familyOf(records: Records<SnapshotRecord>): Promise<Family> {
+  const family = new Family();
+  for (const { id, value } of await records.list()) family.add(id, value.chain[0]);
+  return family;
 }
 
 /** What is there, against what the engine believes. */

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { graphCases } from '../graph/conformance.ts';
+import { graphCases, type LayerWork } from '../graph/conformance.ts';
+import type { GraphDriver } from '../graph/contract.ts';
 import { ipamCases } from '../ipam/conformance.ts';
 import { type LogAbility, logCases } from '../log/conformance.ts';
 import type { ContainerInfo } from '../log/contract.ts';
@@ -18,6 +19,10 @@ import { sampleOptions, type SampleOptions } from './sample-options.ts';
 export interface World {
   readonly mount?: (attachment: Attachment, plugin: OpenedPlugin) => Promise<AsyncDisposable & { readonly path: string }>;
   readonly planHost?: () => PlanHost & Disposable;
+  /** The engine's work on layer tars, over a driver of the plugin. */
+  readonly layers?: (plugin: OpenedPlugin, driver: () => GraphDriver) => LayerWork & AsyncDisposable;
+  /** Why limits that mounts describe cannot be set below a folder. */
+  readonly noProjectQuota?: (folder: string) => string | undefined;
 }
 /** What the manifest does not say. */
 export interface Facts {
@@ -54,10 +59,25 @@ const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
       ...(mount && { mount: (attachment: Attachment) => mount(attachment, context.plugin) }),
     })),
   graph: () =>
-    adapted('graph', graphCases, ({ world: { mount }, ...context }) => ({
-      ...subjectOf('graph', context),
-      dataDir: context.plugin.dataDir,
-      ...(mount && { mount: (attachment: Attachment) => mount(attachment, context.plugin) }),
+    graphCases.map(({ name, skip, run }) => ({
+      id: `graph.${name}`,
+      run: async (context) => {
+        const { plugin, world } = context;
+        const { dataDir, pid } = plugin;
+        const { mount } = world;
+        const subject = subjectOf('graph', context);
+        const why = world.noProjectQuota?.(dataDir);
+        await using layers = world.layers?.(plugin, () => subjectOf('graph', context).driver);
+        const whole = {
+          ...subject,
+          dataDir,
+          ...(mount && { mount: (attachment: Attachment) => mount(attachment, plugin) }),
+          ...(layers && { layers }),
+          ...(why !== undefined && { noProjectQuota: why }),
+          ...(pid !== process.pid && { kill: () => void process.kill(plugin.pid, 'SIGKILL') }),
+        };
+        return skip(whole) ?? (await run(whole)) ?? undefined;
+      },
     })),
   network: () =>
     networkCases.map(({ name, skip, run }) => ({

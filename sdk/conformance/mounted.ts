@@ -11,6 +11,7 @@ import type { World } from './cases.ts';
  * in: nothing here is as careful as the engine is.
  */
 export const mountingWorld: World = {
+  noProjectQuota: () => 'the limits that mounts describe are set by the engine only',
   mount: async ({ mounts }: Attachment, { dataDir }) => {
     const path = mkdtempSync(join(tmpdir(), 'mounted-'));
     for (const described of mounts) mountOne(described, described.target === undefined ? path : join(path, described.target), dataDir);

@@ -118,12 +118,16 @@ function fill(path: string, mostBytes: number): number {
     file = openSync(path, 'w');
     while (written < mostBytes) written += writeSync(file, chunk);
   } catch (error) {
-    // Quotas of users and projects say EDQUOT; full subvolumes and data sets of some say ENOSPC.
-    if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    if (!isFull(error)) throw error;
   } finally {
     if (file !== undefined) closeSync(file);
   }
   return written;
+}
+
+/** Some file systems say ENOSPC, others EDQUOT, for which Node has no name. */
+function isFull(error: unknown): boolean {
+  return isErrno(error, 'ENOSPC', 'EDQUOT') || (error instanceof Error && 'errno' in error && error.errno === -122);
 }
 
 function assertBetween(bytes: number, least: number, most: number): void {

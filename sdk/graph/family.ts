@@ -1,25 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
-
-/** Which snapshots lie directly on which, by what stands in their folders; read when first asked, and told of changes from then on. */
+/** Which snapshots lie directly on which, for whoever must not remove a parent before its children. */
 export class Family {
   readonly #parentOf = new Map<string, string>();
   readonly #childrenOf = new Map<string, Set<string>>();
 
-  private constructor() {}
-
-  /** Reads all folders of a root, in pieces: ten thousand of them must not hold up who shares this thread. What vanishes meanwhile is left out. */
-  static async read(root: string, keys: readonly string[]): Promise<Family> {
-    const family = new Family();
-    for (const [at, key] of keys.entries()) {
-      if (at % 200 === 199) await turn();
-      const [parent] = parentsIn(join(root, key)) ?? [];
-      if (parent !== undefined) family.add(key, parent);
-    }
-    return family;
-  }
-
+  /** Without a parent it lies on nothing; a second call moves it. */
   add(key: string, parent: string | undefined): void {
     this.remove(key);
     if (parent === undefined) return;
@@ -39,24 +23,4 @@ export class Family {
   childrenOf(key: string): readonly string[] {
     return [...(this.#childrenOf.get(key) ?? [])];
   }
-}
-
-/** The chain that a snapshot's folder names; undefined when it is no snapshot's. */
-export function parentsIn(folder: string): readonly string[] | undefined {
-  try {
-    return readFileSync(join(folder, 'parents'), 'utf8')
-      .split('\n')
-      .filter((parent) => parent !== '');
-  } catch {
-    return undefined;
-  }
-}
-
-/** Keys of snapshots in a root; what drivers keep beside them has names that are no keys. */
-export function keysIn(root: string): readonly string[] {
-  return readdirSync(root).filter((name) => isKey(name));
-}
-
-export function isKey(name: string): boolean {
-  return /^[a-z0-9._-]{1,64}$/.test(name) && name !== '.' && name !== '..';
 }

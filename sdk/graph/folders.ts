@@ -5,7 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { alreadyExists, conflict, fromErrno, invalidArgument, notFound } from '../errors.ts';
 import { isErrno, readMountinfo, run } from '../linux/index.ts';
 import type { AttachRequest, CommitRequest, PrepareRequest, RemoveRequest, Snapshot } from './contract.ts';
-import { Family, isKey, keysIn, parentsIn } from './family.ts';
+import type { Family } from './family.ts';
+import { familyIn, isKey, keysIn, parentsIn } from './folder-names.ts';
 
 export interface SnapshotFoldersOptions {
   /** Deletes a snapshot's folder, rm(1) unless given. What is still there when it fails is tried again at the next start. */
@@ -90,6 +91,11 @@ export class SnapshotFolders {
     if (this.#writers.get(key) === attachmentId) this.#writers.delete(key);
   }
 
+  /** Whether the kernel shows the snapshot, or something that lies on it. */
+  isMounted(key: string): boolean {
+    return isMounted(this.path(key));
+  }
+
   /** Durable when it resolves; `freeze` comes before anything tells that it is committed. */
   async commit({ key, name, chain }: CommitRequest, freeze: (folder: string) => Promise<void> = async () => {}): Promise<void> {
     const from = this.path(key);
@@ -120,7 +126,7 @@ export class SnapshotFolders {
   async remove({ key, keepChildren = false }: RemoveRequest): Promise<void> {
     const path = this.path(key);
     if (!existsSync(path)) return;
-    this.#family ??= Family.read(this.#root, keysIn(this.#root));
+    this.#family ??= familyIn(this.#root);
     const family = await this.#family;
     if (!existsSync(path)) return;
     const [child] = family.childrenOf(key);

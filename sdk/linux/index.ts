@@ -49,7 +49,9 @@ export {
   type OpenOptions,
 } from './open.ts';
 export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
+export { isInUserNamespace } from './user-namespace.ts';
 export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
+export { limitProject, projectOf, projectQuotaState, projectUse, setProject, type ProjectUse } from './project-quota.ts';
 export { exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';
 export { signalName, waitpid, type ExitStatus } from './process.ts';
 export { posixSpawn, type SpawnOptions } from './spawn.ts';

@@ -42,12 +42,13 @@ export function mountOverlayByText(overlay: Overlay): void {
 
 /** Says false where the kernel cannot, before anything has happened. */
 function mountByContext({ lower, upper, work, target, options = {}, readOnly = false, source = 'overlay' }: Overlay): boolean {
-  const context = openContext();
-  if (context === undefined) return false;
+  addsLowers ??= triedLowers();
+  if (!addsLowers) return false;
+  const context = fsopen('overlay');
   const folders = new Folders();
   try {
     fsconfigString(context, 'source', source);
-    if (!addLowers(context, lower, folders)) return false;
+    for (const folder of lower) fsconfigString(context, 'lowerdir+', folders.plain(folder));
     if (upper !== undefined) fsconfigString(context, 'upperdir', folders.plain(upper));
     if (work !== undefined) fsconfigString(context, 'workdir', folders.plain(work));
     for (const [key, value] of Object.entries(options)) {
@@ -68,30 +69,25 @@ function mountByContext({ lower, upper, work, target, options = {}, readOnly = f
   }
 }
 
-function openContext(): number | undefined {
+let addsLowers: boolean | undefined;
+
+/** A kernel before 6.5 takes down any option as it comes, and finds out when it mounts; a newer one looks for the folder at once. */
+function triedLowers(): boolean {
+  let context: number;
   try {
-    return fsopen('overlay');
+    context = fsopen('overlay');
   } catch (error) {
-    if (isErrno(error, 'ENOSYS')) return undefined;
+    if (isErrno(error, 'ENOSYS')) return false;
     throw error;
   }
-}
-
-function addLowers(context: number, lower: readonly string[], folders: Folders): boolean {
-  for (const [position, folder] of lower.entries()) {
-    try {
-      fsconfigString(context, 'lowerdir+', folders.plain(folder));
-    } catch (error) {
-      if (position === 0 && isErrno(error, 'EINVAL') && !takesSingleLowers(error)) return false;
-      throw error;
-    }
+  try {
+    fsconfigString(context, 'lowerdir+', '/dev/null/nothing');
+    return false;
+  } catch (error) {
+    return isErrno(error, 'ENOTDIR', 'ENOENT');
+  } finally {
+    closeSync(context);
   }
-  return true;
-}
-
-/** A kernel before 6.5 says "Unknown parameter 'lowerdir+'"; a newer one complains about the folder itself. */
-function takesSingleLowers(error: Error): boolean {
-  return error.message.includes('overlay') && !error.message.includes('Unknown parameter');
 }
 
 const pageBytes = 4096;

@@ -60,7 +60,9 @@ export function sdkFiles(): CodeFiles {
   });
   for (const each of packages) for (const [to, from] of packageFiles(each, root)) files.set(to, { from });
   if (![...files.keys()].some((path) => path.endsWith('.node')))
-    throw internal(`koffi has no native code for ${process.platform}-${process.arch} here`, { hint: 'install the packages of the SDK anew' });
+    throw internal(`koffi has no native code for ${process.platform}-${process.arch} here`, {
+      hint: 'install the packages of the SDK anew',
+    });
   return new Map([...files].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 

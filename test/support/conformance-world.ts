@@ -7,14 +7,20 @@ import type { OpenedPlugin, World } from '@gantry/sdk/conformance';
 import { createNetns, removeNetns, Rtnetlink } from '@gantry/sdk/linux';
 import type { EndpointPlan, NetworkPlan } from '@gantry/sdk/network';
 import type { Grants } from '../../core/drivers/types.ts';
-import { makeMounts, NetworkExecutor, unmount } from '../../core/execute/index.ts';
+import { makeMounts, NetworkExecutor, unmount, whyNoProjectQuota } from '../../core/execute/index.ts';
 import { randomId } from '../../core/support/index.ts';
 import type { PlanHost, PlannedEndpoint } from '../../sdk/network/conformance.ts';
 import { run } from '../integration/networks/machine.ts';
+import { RealLayerWork } from './layer-work.ts';
 import { quietLog } from './quiet-log.ts';
 
 /** The engine's own executors, for conformance in private namespaces. */
-export const realWorld: World = { mount: mountAt, planHost: () => new Kernel() };
+export const realWorld: World = {
+  mount: mountAt,
+  planHost: () => new Kernel(),
+  noProjectQuota: (folder) => whyNoProjectQuota(folder)?.message,
+  layers: (plugin, driver) => new RealLayerWork({ driver, grants: grantsOf(plugin) }),
+};
 
 export interface Granted {
   readonly manifest: Pick<OpenedPlugin['manifest'], 'name' | 'privileges'>;

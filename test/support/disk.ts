@@ -8,6 +8,9 @@ export interface DiskOptions {
   readonly sizeMiB?: number;
   /** Where the sparse backing file lies: TMPDIR, which inside `inNamespaces` is memory, unless given. */
   readonly folder?: string;
+  /** For mkfs, besides what it is always given. */
+  readonly features?: readonly string[];
+  readonly mountOptions?: string;
   /** Where it is mounted: a new folder below TMPDIR unless given. */
   readonly path?: string;
 }
@@ -24,20 +27,24 @@ export interface Disk extends AsyncDisposable {
 const makers = {
   ext4: ['mkfs.ext4', '-q', '-F', '-E', 'nodiscard'],
   btrfs: ['mkfs.btrfs', '-q', '-f', '--nodiscard'],
+  xfs: ['mkfs.xfs', '-q', '-K'],
 } as const;
 
 /**
  * A file system of its own, as users have it, whatever the machine's disk is formatted with. Only inside `inNamespaces`.
  * Nothing outlives the mount: the backing file has no name any more, and the loop device clears itself.
  */
-export function withDisk(type: keyof typeof makers, { sizeMiB = 1024, folder = tmpdir(), path = newFolder(type) }: DiskOptions = {}): Disk {
+export function withDisk(
+  type: keyof typeof makers,
+  { sizeMiB = 1024, folder = tmpdir(), path = newFolder(type), features = [], mountOptions = 'defaults' }: DiskOptions = {},
+): Disk {
   for (const each of [folder, path]) mkdirSync(each, { recursive: true });
   const image = join(folder, `gantry-${type}-${process.pid}-${performance.now()}.img`);
   const [make, ...given] = makers[type];
   writeFileSync(image, '', { flag: 'wx' });
   truncateSync(image, sizeMiB * 1024 * 1024);
-  execFileSync(make, [...given, image], { stdio: ['ignore', 'ignore', 'inherit'] });
-  let file = mounted(image, path);
+  execFileSync(make, [...given, ...features, image], { stdio: ['ignore', 'ignore', 'inherit'] });
+  let file = mounted(image, { path, mountOptions });
   return {
     path,
     rot: (bytes) => rot(file, bytes),
@@ -45,7 +52,7 @@ export function withDisk(type: keyof typeof makers, { sizeMiB = 1024, folder = t
       execFileSync('cp', ['--sparse=always', `/proc/${process.pid}/fd/${file}`, image]);
       closeSync(file);
       execFileSync('umount', [path]);
-      file = mounted(image, path);
+      file = mounted(image, { path, mountOptions });
     },
     [Symbol.asyncDispose]: async () => {
       closeSync(file);
@@ -55,10 +62,15 @@ export function withDisk(type: keyof typeof makers, { sizeMiB = 1024, folder = t
   };
 }
 
+interface MountPlace {
+  readonly path: string;
+  readonly mountOptions: string;
+}
+
 /** The backing file, open, which has no name any more. */
-function mounted(image: string, path: string): number {
+function mounted(image: string, at: MountPlace): number {
   try {
-    mountLoop(image, path);
+    mountLoop(image, at);
     return openSync(image, 'r+');
   } finally {
     rmSync(image, { force: true });
@@ -69,11 +81,11 @@ function mounted(image: string, path: string): number {
  * The loop device passes writes through (direct I/O) where the file system below can: otherwise everything is copied once more into the page
  * cache of the backing file, which no disk does. It clears itself with the mount.
  */
-function mountLoop(image: string, path: string): void {
+function mountLoop(image: string, { path, mountOptions }: MountPlace): void {
   const device = attached(image, 'on') ?? attached(image, 'off');
   if (device === undefined) throw new Error(`no loop device for ${image}`);
   try {
-    execFileSync('mount', [device, path]);
+    execFileSync('mount', ['-o', mountOptions, device, path]);
   } finally {
     execFileSync('losetup', ['--detach', device]);
   }

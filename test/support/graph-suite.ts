@@ -1,4 +1,5 @@
 import type { Ctx, HostContext } from '@gantry/sdk';
+import { whyNoProjectQuota } from '../../core/execute/index.ts';
 import { type GraphCase, graphCases, type GraphUnderTest } from '../../sdk/graph/conformance.ts';
 import { grantsOf, mountAt } from './conformance-world.ts';
 import { RealLayerWork } from './layer-work.ts';
@@ -16,12 +17,10 @@ export interface GraphSuite {
   readonly placements?: readonly DriverPlacement[];
   /** The privileges of its manifest that its descriptions need. */
   readonly privileges?: Parameters<typeof grantsOf>[0]['manifest']['privileges'];
-  /** What else the host has or lacks. */
-  readonly facts?: Pick<GraphUnderTest, 'noProjectQuota'>;
 }
 
 /** Every case for a shipped graph driver in every placement, with the engine's own executor and its work on layers. */
-export function testGraphDriver({ name, root, config, placements, privileges = {}, facts = {} }: GraphSuite): void {
+export function testGraphDriver({ name, root, config, placements, privileges = {} }: GraphSuite): void {
   const manifest = { name: `gantry.${name}`, privileges };
   testPlacements<'graph', GraphCase>({
     label: `${name} graph`,
@@ -38,8 +37,9 @@ export function testGraphDriver({ name, root, config, placements, privileges = {
     },
     clean: (driver) => removeSnapshots(driver, ctx),
     async run({ skip, run }, placed: PlacedSubject<'graph'>) {
-      const { restart, dataDir, kill, folder } = placed;
-      await using layers = new RealLayerWork({ driver: () => placed.driver, grants: grantsOf({ manifest, dataDir }), folder });
+      const { restart, dataDir, kill } = placed;
+      await using layers = new RealLayerWork({ driver: () => placed.driver, grants: grantsOf({ manifest, dataDir }) });
+      const why = whyNoProjectQuota(dataDir);
       const subject: GraphUnderTest = {
         driver: placed.driver,
         ctx,
@@ -48,7 +48,7 @@ export function testGraphDriver({ name, root, config, placements, privileges = {
         mount: (attachment) => mountAt(attachment, { manifest, dataDir }),
         layers,
         ...(kill && { kill }),
-        ...facts,
+        ...(why && { noProjectQuota: why.message }),
       };
       return skip(subject) ?? (await run(subject)) ?? undefined;
     },

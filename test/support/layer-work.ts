@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GantryError, invalidArgument } from '@gantry/sdk';
 import { Content, digestOf } from '../../core/content/index.ts';
@@ -14,20 +15,19 @@ import { quietLog } from './quiet-log.ts';
 interface Options {
   readonly driver: () => GraphUnderTest['driver'];
   readonly grants: Grants;
-  /** For blobs and mount points; empty, the caller's. */
-  readonly folder: string;
 }
 
 /** The layers room's own unpacking and comparing, over one naive driver. */
 export class RealLayerWork implements LayerWork, AsyncDisposable {
   readonly #workers = new TreeWorkers();
+  readonly #folder = mkdtempSync(join(tmpdir(), 'layer-work-'));
   readonly #content: Content;
   readonly #views: Views;
   readonly #unpacking: LayerUnpacking;
   readonly #options: Options;
 
   constructor(options: Options) {
-    const { folder, grants, driver } = options;
+    const { grants, driver } = options;
     const drivers: Drivers = {
       get: async () => driver() as never,
       has: () => true,
@@ -36,8 +36,8 @@ export class RealLayerWork implements LayerWork, AsyncDisposable {
       grants: () => grants,
     };
     this.#options = options;
-    this.#content = new Content(join(folder, 'content'));
-    this.#views = new Views({ drivers, execRoot: folder, log: quietLog });
+    this.#content = new Content(this.#folder);
+    this.#views = new Views({ drivers, execRoot: this.#folder, log: quietLog });
     this.#unpacking = new LayerUnpacking({ content: this.#content, views: this.#views, workers: this.#workers });
   }
 
@@ -71,8 +71,9 @@ export class RealLayerWork implements LayerWork, AsyncDisposable {
     return comparing(this.#views, snapshotOf(ref), {}, (comparison) => this.#workers.run('changes', { comparison }));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#workers[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#workers[Symbol.asyncDispose]();
+    rmSync(this.#folder, { recursive: true });
   }
 
   async #unpack(ref: SnapshotRef, source: Parameters<LayerUnpacking['unpack']>[1], signal: AbortSignal | undefined): Promise<string> {

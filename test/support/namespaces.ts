@@ -48,7 +48,8 @@ function run([command = '', ...given]: readonly string[]): number {
   return status ?? 1;
 }
 
-function runSkipped(file: string, reason: string): number {
+/** One skipped test in the place of a file; its exit code. */
+export function runSkipped(file: string, reason: string): number {
   const script = `require('node:test').test(${JSON.stringify(basename(file))}, { skip: ${JSON.stringify(reason)} });`;
   return run([process.execPath, '--eval', script]);
 }

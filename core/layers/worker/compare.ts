@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
-import { getXattr, isErrno } from '@gantry/sdk/linux';
-import { type EntryPath, joined, kernelPath, parentOf } from './entry-path.ts';
+import { type EntryPath, joined, parentOf } from './entry-path.ts';
+import { isOpaque } from './overlay-notes.ts';
 import type { Comparison } from './protocol.ts';
 import { enter } from './root.ts';
 import { byCode, isWhiteout, namesIn, statOf } from './tree.ts';
@@ -100,13 +100,4 @@ function sortKey(path: EntryPath): string {
 function isSame(old: Stats, now: Stats): boolean {
   if (old.mode !== now.mode || old.uid !== now.uid || old.gid !== now.gid || old.rdev !== now.rdev) return false;
   return now.isDirectory() || (old.size === now.size && old.mtimeMs === now.mtimeMs);
-}
-
-function isOpaque(folder: EntryPath): boolean {
-  try {
-    return getXattr(kernelPath(folder), 'trusted.overlay.opaque')?.toString() === 'y';
-  } catch (error) {
-    if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) return false;
-    throw error;
-  }
 }

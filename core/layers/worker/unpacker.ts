@@ -1,9 +1,10 @@
 import { closeSync, ftruncateSync, linkSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
 import { type GantryError, invalidArgument } from '@gantry/sdk';
-import { isErrno, mknod, setXattr } from '@gantry/sdk/linux';
+import { isErrno, mknod } from '@gantry/sdk/linux';
 import type { TarHandler, TarHeader } from '../tar/index.ts';
 import { baseOf, cleanPath, type EntryPath, joined, kernelPath, parentOf, shown } from './entry-path.ts';
 import { checkOwner, finishFile, finishFolder, finishSpecial } from './metadata.ts';
+import { makeOpaque } from './overlay-notes.ts';
 import { blame, createNew, isWhiteout, makeFolders, namesIn, removeTree, statOf } from './tree.ts';
 
 export interface UnpackRules {
@@ -161,7 +162,7 @@ export class Unpacker implements TarHandler {
     this.#resolved.clear();
     unlinkSync(kernelPath(path));
     mkdirSync(kernelPath(path), 0o755);
-    setXattr(kernelPath(path), opaqueAttribute, yes);
+    makeOpaque(path);
     this.#unpacked.add(path);
   }
 
@@ -276,7 +277,7 @@ export class Unpacker implements TarHandler {
   }
 
   #opaque(folder: EntryPath): void {
-    if (this.#rules.whiteouts === 'overlay') setXattr(kernelPath(folder), opaqueAttribute, yes);
+    if (this.#rules.whiteouts === 'overlay') makeOpaque(folder);
     else this.#removeLower(folder);
   }
 
@@ -288,7 +289,7 @@ export class Unpacker implements TarHandler {
       if (!isOurs) removeTree(path);
       else if (stat?.isDirectory() === true) this.#removeLower(path);
     } else if (stat === undefined) mknod(kernelPath(path), 0o020000, { major: 0, minor: 0 });
-    else if (stat.isDirectory()) setXattr(kernelPath(path), opaqueAttribute, yes);
+    else if (stat.isDirectory()) makeOpaque(path);
   }
 
   /** Everything in the folder that did not come with this layer. */
@@ -314,8 +315,6 @@ interface OpenFile {
 }
 
 const opaqueMark = '.wh..wh..opq';
-const opaqueAttribute = 'trusted.overlay.opaque';
-const yes = Buffer.from('y');
 
 /** Others (volume labels, multi-volume parts, global headers, …) say nothing about the tree: Docker skips them too. */
 function isKnownType(type: string): boolean {

@@ -87,7 +87,8 @@ async function prepare(
   undo.defer(() => networks.teardown(id));
   // Neither needs the other, and their drivers may be processes apart.
   const [rootfs, sandbox] = await allSettledOrThrow(
-    layers.mount(id).then((mounted) => {
+    // One that is removed when it ends has nothing to lose in a power cut.
+    layers.mount(id, { ephemeral: document.hostConfig.AutoRemove === true }).then((mounted) => {
       checkRootfs(mounted);
       failpoint('start.rw.mount');
       return mounted;

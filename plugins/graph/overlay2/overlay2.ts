@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Attachment, type Mount, type Path } from '@gantry/sdk';
+import { type Attachment, conflict, type Mount, type Path } from '@gantry/sdk';
 import {
   type AttachRequest,
   type CommitRequest,
@@ -8,29 +8,40 @@ import {
   type GraphDriver,
   type PrepareRequest,
   type RemoveRequest,
+  type ResizeRequest,
   type Snapshot,
   type StatusResponse,
   SnapshotFolders,
 } from '@gantry/sdk/graph';
-import { probeOverlay } from './probe.ts';
+import { projectQuotaState } from '@gantry/sdk/linux';
+import { type Abilities, optionsOf, tryOverlay } from './abilities.ts';
+import { forgetEphemeral, noteEphemeral } from './ephemeral.ts';
 import { fileSystemName } from './file-system-name.ts';
+import { readQuota, writeQuota } from './quota.ts';
 
 /** `<key>/diff` is what the snapshot adds over its parents, `<key>/work` what overlayfs needs to write there. */
 export class Overlay2 implements GraphDriver {
-  readonly features = ['changes'] as const;
+  /** `changes` only where an upper folder says all that changed. */
+  readonly features: GraphDriver['features'];
   readonly #folders: SnapshotFolders;
   readonly #root: string;
+  readonly #abilities: Abilities;
 
-  constructor(root: string) {
+  /** Makes the root where it is missing. Unless `abilities` are given, they are found out by a mount. */
+  constructor(root: string, abilities?: Abilities) {
     this.#root = root;
     this.#folders = new SnapshotFolders(root);
+    this.#abilities = abilities ?? tryOverlay(root);
+    this.features = this.#abilities.isUsable && this.#abilities.noNativeDiff !== undefined ? ['quota'] : ['changes', 'quota'];
   }
 
   async prepare(request: PrepareRequest): Promise<{ readonly ready: boolean }> {
+    const { quotaBytes = 0 } = request;
     await this.#folders.prepare(request, (folder) => {
       mkdirSync(join(folder, 'diff'));
       chmodSync(join(folder, 'diff'), 0o755);
       mkdirSync(join(folder, 'work'), { mode: 0o700 });
+      if (quotaBytes > 0) writeQuota(folder, quotaBytes);
     });
     return { ready: false };
   }
@@ -48,8 +59,10 @@ export class Overlay2 implements GraphDriver {
   async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
     const { key, chain, readOnly, view } = request;
     this.#folders.checkAttach(request);
-    const mount = view === 'changes' || chain.length === 0 ? bind(key, readOnly) : overlay(key, chain, readOnly);
-    return { attachment: { mounts: [mount], shareable: readOnly } };
+    const mount = view === 'changes' || chain.length === 0 ? bind(key, readOnly) : this.#overlay(request);
+    const quotaBytes = readOnly ? undefined : readQuota(this.#folders.path(key));
+    const limited = quotaBytes === undefined ? mount : { ...mount, quotaBytes };
+    return { attachment: { mounts: [limited], shareable: readOnly } };
   }
 
   async detach(request: DetachRequest): Promise<void> {
@@ -60,42 +73,69 @@ export class Overlay2 implements GraphDriver {
     yield* this.#folders.list();
   }
 
+  async resize({ key, quotaBytes }: ResizeRequest): Promise<void> {
+    if (this.#folders.isCommitted(key)) throw conflict(`snapshot ${key} is committed: nothing more is written to it`);
+    writeQuota(this.#folders.existing(key), quotaBytes);
+  }
+
   async status(): Promise<StatusResponse> {
+    const abilities = this.#abilities;
+    const isUsable = abilities.isUsable;
     return {
       status: [
         { label: 'Backing Filesystem', value: fileSystemName(statfsSync(this.#root).type) },
-        { label: 'Supports d_type', value: 'true' },
+        { label: 'Supports d_type', value: String(isUsable) },
         { label: 'Using metacopy', value: 'false' },
-        { label: 'Native Overlay Diff', value: 'true' },
-        { label: 'userxattr', value: 'false' },
+        { label: 'Native Overlay Diff', value: String(isUsable && abilities.noNativeDiff === undefined) },
+        { label: 'userxattr', value: String(isUsable && abilities.usesUserXattrs) },
+        { label: 'Size Limits', value: String(this.#hasProjectQuota()) },
       ],
     };
   }
 
   async probe(): Promise<{ readonly usable: boolean; readonly reason?: string }> {
-    return probeOverlay(this.#root);
+    const abilities = this.#abilities;
+    return abilities.isUsable ? { usable: true } : { usable: false, reason: abilities.reason };
   }
 
   /** Resolves when deleted snapshots are gone from the disk. */
   settled(): Promise<void> {
     return this.#folders.settled();
   }
+
+  #overlay({ key, chain, readOnly, ephemeral = false }: AttachRequest): Mount {
+    const abilities = this.#abilities;
+    const parents = chain.map(diff);
+    const options = [...optionsOf(abilities.isUsable ? abilities : { usesUserXattrs: false })];
+    if (!readOnly) {
+      const folder = this.#folders.path(key);
+      forgetEphemeral(folder, { key, isMounted: () => this.#folders.isMounted(key) });
+      if (ephemeral && abilities.isUsable && abilities.hasVolatile) {
+        noteEphemeral(folder);
+        options.push('volatile');
+      }
+    }
+    return {
+      type: 'overlay',
+      source: { opaque: 'overlay' },
+      options,
+      overlay: readOnly ? { lower: [diff(key), ...parents] } : { lower: parents, upper: diff(key), work: { data: `${key}/work` } },
+      readOnly,
+    };
+  }
+
+  #hasProjectQuota(): boolean {
+    const folder = openSync(this.#root, 'r');
+    try {
+      return projectQuotaState(folder) === 'enforced';
+    } finally {
+      closeSync(folder);
+    }
+  }
 }
 
 function bind(key: string, readOnly: boolean): Mount {
   return { type: 'bind', source: diff(key), readOnly };
-}
-
-function overlay(key: string, chain: readonly string[], readOnly: boolean): Mount {
-  const parents = chain.map(diff);
-  return {
-    type: 'overlay',
-    source: { opaque: 'overlay' },
-    // Renamed folders and changed metadata are copied up whole, so that `diff` alone says everything a snapshot changed.
-    options: ['index=off', 'redirect_dir=off', 'metacopy=off'],
-    overlay: readOnly ? { lower: [diff(key), ...parents] } : { lower: parents, upper: diff(key), work: { data: `${key}/work` } },
-    readOnly,
-  };
 }
 
 function diff(key: string): Path {

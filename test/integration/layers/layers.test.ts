@@ -101,6 +101,26 @@ const changesByHand = [
   'mkdir -p deep/er/est; echo x > deep/er/est/file; truncate -s 5M deep/hole',
 ];
 
+test('ImageLayers.stage() puts a layer where those below it are, whatever the driver of new layers is', async () => {
+  const root = mkdtempSync(join(disk.path, 'layers-'));
+  {
+    await using room = openLayers(root);
+    await addImage(room, [room.source(base)], 'vfs');
+    const chainIds = await addImage(room, [room.source(base), room.source(second)], 'overlay2', 'other');
+    assert.deepEqual(
+      chainIds.map((chainId) => room.layers.images.get(chainId)?.driver),
+      ['vfs', 'vfs'],
+    );
+    await room.layers.containers.create(first, { chainIds, graphDriver: 'vfs' });
+    assert.equal(readFileSync(join(await room.layers.containers.mount(first), 'etc/new'), 'utf8'), 'hello');
+    await room.layers.containers.unmount(first);
+    await room.layers.containers.remove(first);
+    await forget(room);
+  }
+  assert.deepEqual(leftovers(root), []);
+  rmSync(root, { recursive: true });
+});
+
 test('ContainerLayers.mount() finds the mount that an earlier engine made', async () => {
   const root = mkdtempSync(join(disk.path, 'layers-'));
   {

@@ -1,0 +1,20 @@
+import { getXattr, isErrno, isInUserNamespace, setXattr } from '@gantry/sdk/linux';
+import { type EntryPath, kernelPath } from './entry-path.ts';
+
+/** In a user namespace overlayfs keeps its notes where it may (option userxattr). Asked before this thread enters a tree without /proc. */
+const opaque = isInUserNamespace() ? 'user.overlay.opaque' : 'trusted.overlay.opaque';
+const yes = Buffer.from('y');
+
+/** Nothing of the lower folder shows through this one. */
+export function makeOpaque(folder: EntryPath): void {
+  setXattr(kernelPath(folder), opaque, yes);
+}
+
+export function isOpaque(folder: EntryPath): boolean {
+  try {
+    return getXattr(kernelPath(folder), opaque)?.toString() === 'y';
+  } catch (error) {
+    if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) return false;
+    throw error;
+  }
+}
