@@ -25,7 +25,11 @@ export function btrfsQuotaMode(path: string): BtrfsQuotaMode | undefined {
 }
 
 /** Has a file system count from now on; in mode `full` resolves when it has counted what is there. On already: nothing changes. EINVAL for a mode the kernel lacks. */
-export async function enableBtrfsQuota(path: string, mode: BtrfsQuotaMode, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+export async function enableBtrfsQuota(
+  path: string,
+  mode: BtrfsQuotaMode,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
   using folder = new OpenFolder(path);
   const given = Buffer.alloc(16);
   given.writeBigUInt64LE(mode === 'simple' ? 4n : 1n);

@@ -25,7 +25,14 @@ export { type Path } from './path.ts';
 export { statxMount } from './statx.ts';
 export { copyFileRange, fallocate, fallocateModes, ficlone, fileSystemMagic, flock, seekTo, syncfs, syncfsAside } from './file-data.ts';
 export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './nodes.ts';
-export { createSubvolume, deleteSubvolume, freezeSubvolume, reclaimSubvolumes, snapshotSubvolume, subvolumeAt } from './btrfs-subvolumes.ts';
+export {
+  createSubvolume,
+  deleteSubvolume,
+  freezeSubvolume,
+  reclaimSubvolumes,
+  snapshotSubvolume,
+  subvolumeAt,
+} from './btrfs-subvolumes.ts';
 export type { Subvolume } from './btrfs-calls.ts';
 export { btrfsQuotaMode, createQuotaGroup, deleteQuotaGroup, enableBtrfsQuota, joinQuotaGroup, limitQuotaGroup } from './btrfs-quota.ts';
 export type { BtrfsQuotaGroup, BtrfsQuotaMode } from './btrfs-quota.ts';

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { busyboxImage, busyboxLayer } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
-import { type Disk, withDisk } from '../support/disk.ts';
+import { type Disk, missingForDisk, withDisk } from '../support/disk.ts';
 import { makeImage } from '../support/image-archive.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { endOfArchive, entry } from '../support/tar-builder.ts';
 import { containerState, createContainer, expect, linesOf, removeContainer, runExec, runToEnd, until } from './requests.ts';
 
-inNamespaces(import.meta.url, { cgroups: 'v1' });
+inNamespaces(import.meta.url, { cgroups: 'v1', missing: missingForDisk('btrfs') });
 
 const folder = mkdtempSync(join(tmpdir(), 'engine-'));
 const flags = ['--storage-driver', 'btrfs', '--storage-opt', 'btrfs.quota=simple'];
@@ -62,7 +62,7 @@ test('a size that is none, or too small, is refused', async () => {
 test('on a full disk containers can be removed, and then there is room', async () => {
   await createContainer(engine.api, 'filler', { command: ['sleep', '7031'] });
   await expect(engine.api, 'POST', '/containers/filler/start', { statuses: [204] });
-  const fill = "dd if=/dev/zero of=/a bs=64k; dd if=/dev/zero of=/b bs=512";
+  const fill = 'dd if=/dev/zero of=/a bs=64k; dd if=/dev/zero of=/b bs=512';
   await runExec(engine.api, 'filler', ['sh', '-c', fill]);
   await assert.rejects(engine.api.stream('POST', '/images/load?quiet=1', { body: largeImage() }), /no space left on device/i);
   await expect(engine.api, 'GET', '/_ping', { statuses: [200] });
@@ -114,6 +114,7 @@ function largeImage(): Buffer {
 /** Nothing of the disk is in memory any more. */
 async function restartCold(): Promise<void> {
   await engine.kill('SIGTERM');
-  for (const file of globSync(`${folder}/data/**/{file,sha256/*}`)) execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' });
+  for (const file of globSync(`${folder}/data/**/{file,sha256/*}`))
+    execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' });
   engine = await Daemon.start({ folder, flags });
 }

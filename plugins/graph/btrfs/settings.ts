@@ -11,7 +11,8 @@ export interface BtrfsSettings {
 export function settingsOf(given: Readonly<Record<string, unknown>>): BtrfsSettings {
   const { 'btrfs.min_space': leastSpace = '0', 'btrfs.quota': quotaMode = 'full', ...others } = given;
   const unknown = Object.keys(others).find((name) => name.startsWith('btrfs.'));
-  if (unknown !== undefined) throw invalidArgument(`unknown storage option ${unknown}`, { hint: 'there are btrfs.min_space and btrfs.quota' });
+  if (unknown !== undefined)
+    throw invalidArgument(`unknown storage option ${unknown}`, { hint: 'there are btrfs.min_space and btrfs.quota' });
   if (quotaMode !== 'full' && quotaMode !== 'simple') throw invalidArgument('btrfs.quota must be full or simple');
   return { quotaMode, leastQuotaBytes: bytesOf(leastSpace) };
 }

@@ -47,12 +47,18 @@ test('fromErrno() and isErrno() know errnos that Node has no name for', () => {
   // As Node 24 throws them, beyond a quota.
   const thrown = [
     { code: 'UNKNOWN', message: 'UNKNOWN: unknown error, write' },
-    { code: 'Unknown system error -122', message: "Unknown system error -122: Unknown system error -122, write" },
+    { code: 'Unknown system error -122', message: 'Unknown system error -122: Unknown system error -122, write' },
   ].map(({ code, message }) => Object.assign(new Error(message), { errno: -122, code, syscall: 'write' }));
   for (const error of thrown) {
     assert.ok(isErrno(error, 'EDQUOT'));
     const { code, message, facts } = fromErrno(error, 'fill');
-    assert.deepEqual({ code, message, facts }, { code: 'exhausted', message: 'fill: EDQUOT: disk quota exceeded, write', facts: { errno: 'EDQUOT' } });
+    assert.deepEqual(
+      { code, message, facts },
+      { code: 'exhausted', message: 'fill: EDQUOT: disk quota exceeded, write', facts: { errno: 'EDQUOT' } },
+    );
   }
-  assert.equal(fromErrno(Object.assign(new Error('UNKNOWN: unknown error, read'), { errno: -9999, code: 'UNKNOWN' }), 'read').code, 'internal');
+  assert.equal(
+    fromErrno(Object.assign(new Error('UNKNOWN: unknown error, read'), { errno: -9999, code: 'UNKNOWN' }), 'read').code,
+    'internal',
+  );
 });
