@@ -11,6 +11,8 @@ import { familyIn, isKey, keysIn, parentsIn } from './folder-names.ts';
 export interface SnapshotFoldersOptions {
   /** Deletes a snapshot's folder, rm(1) unless given. What is still there when it fails is tried again at the next start. */
   readonly erase?: (folder: string) => Promise<void>;
+  /** Whether the kernel shows what the folder stands for; by default, whether it shows what is below it. */
+  readonly isMounted?: (folder: string) => boolean;
 }
 
 /**
@@ -23,16 +25,18 @@ export class SnapshotFolders {
   readonly #erase: (folder: string) => Promise<void>;
   /** Nothing but files and folders is in it. */
   readonly #isPlain: boolean;
+  readonly #isMounted: (folder: string) => boolean;
   /** Who attached what for writing. */
   readonly #writers = new Map<string, string>();
   #family: Promise<Family> | undefined;
   #trash: Promise<void> = Promise.resolve();
 
   /** What crashes left half made or half deleted is removed in the background. */
-  constructor(root: string, { erase }: SnapshotFoldersOptions = {}) {
+  constructor(root: string, { erase, isMounted = isShown }: SnapshotFoldersOptions = {}) {
     this.#root = root;
     this.#erase = erase ?? deleteTree;
     this.#isPlain = erase === undefined;
+    this.#isMounted = isMounted;
     mkdirSync(root, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(root)) if (name.startsWith('#')) this.#delete(join(root, name));
   }
@@ -82,7 +86,7 @@ export class SnapshotFolders {
     if (readOnly) return;
     const writer = this.#writers.get(key);
     // What was described and never mounted, or is mounted no more, keeps nobody out.
-    if (writer !== undefined && writer !== attachmentId && isMounted(this.path(key)))
+    if (writer !== undefined && writer !== attachmentId && this.#isMounted(this.path(key)))
       throw conflict(`snapshot ${key} is attached for writing already, by ${writer}`);
     this.#writers.set(key, attachmentId);
   }
@@ -93,7 +97,7 @@ export class SnapshotFolders {
 
   /** Whether the kernel shows the snapshot, or something that lies on it. */
   isMounted(key: string): boolean {
-    return isMounted(this.path(key));
+    return this.#isMounted(this.path(key));
   }
 
   /** Durable when it resolves; `freeze` comes before anything tells that it is committed. */
@@ -131,7 +135,7 @@ export class SnapshotFolders {
     if (!existsSync(path)) return;
     const [child] = family.childrenOf(key);
     if (child !== undefined && !keepChildren) throw conflict(`snapshot ${key} is the parent of ${child}`);
-    if (isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
+    if (this.#isMounted(path)) throw conflict(`snapshot ${key} is mounted`);
     // One of the same name may still be about to go.
     const gone = join(this.#root, `#gone-${key}-${randomBytes(4).toString('hex')}`);
     try {
@@ -197,7 +201,7 @@ function checkedKey(key: string): string {
 }
 
 /** A bind mount tells the folder from its own disk's root on, an overlay tells the paths it was given: both end alike. */
-function isMounted(path: string): boolean {
+function isShown(path: string): boolean {
   const part = `/${basename(dirname(path))}/${basename(path)}/`;
   return readMountinfo().some(({ root, superOptions }) => root.includes(part) || superOptions.includes(part));
 }

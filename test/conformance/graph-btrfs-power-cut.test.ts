@@ -7,13 +7,13 @@ import { Btrfs } from '../../plugins/graph/btrfs/btrfs.ts';
 import { settingsOf } from '../../plugins/graph/btrfs/settings.ts';
 import { graphCases } from '../../sdk/graph/conformance.ts';
 import { mountAt } from '../support/conformance-world.ts';
-import { withDisk } from '../support/disk.ts';
+import { missingForDisk, withDisk } from '../support/disk.ts';
 import { leakGuard } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { quietLog } from '../support/quiet-log.ts';
 import { removeSnapshots } from '../support/remove-snapshots.ts';
 
-inNamespaces(import.meta.url);
+inNamespaces(import.meta.url, { missing: missingForDisk('btrfs') });
 leakGuard();
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };

@@ -1,10 +1,10 @@
 import { after } from 'node:test';
-import { withDisk } from '../support/disk.ts';
+import { missingForDisk, withDisk } from '../support/disk.ts';
 import { testGraphDriver } from '../support/graph-suite.ts';
 import { leakGuard } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 
-inNamespaces(import.meta.url);
+inNamespaces(import.meta.url, { missing: missingForDisk('btrfs') });
 
 const disk = withDisk('btrfs', { sizeMiB: 2048 });
 leakGuard();

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { busyboxImage, busyboxLayer } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
-import { type Disk, withDisk } from '../support/disk.ts';
+import { type Disk, missingForDisk, withDisk } from '../support/disk.ts';
 import { makeImage } from '../support/image-archive.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { endOfArchive, entry } from '../support/tar-builder.ts';
 import { containerState, createContainer, expect, linesOf, removeContainer, runExec, runToEnd, until } from './requests.ts';
 
-inNamespaces(import.meta.url, { cgroups: 'v1' });
+inNamespaces(import.meta.url, { cgroups: 'v1', missing: missingForDisk('btrfs') });
 
 const folder = mkdtempSync(join(tmpdir(), 'engine-'));
 const flags = ['--storage-driver', 'btrfs', '--storage-opt', 'btrfs.quota=simple'];

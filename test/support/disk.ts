@@ -1,5 +1,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readSync, rmdirSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seekTo } from '@gantry/sdk/linux';
@@ -29,6 +41,16 @@ const makers = {
   btrfs: ['mkfs.btrfs', '-q', '-f', '--nodiscard'],
   xfs: ['mkfs.xfs', '-q', '-K'],
 } as const;
+
+/** Why there can be no such disk here; undefined when there can. */
+export function missingForDisk(type: keyof typeof makers): string | undefined {
+  const [make] = makers[type];
+  if (spawnSync(make, ['-V']).error !== undefined) return `needs ${make}`;
+  // A module is loaded by the first mount; where there are no modules, what the kernel lists is all.
+  const isKnown =
+    readFileSync('/proc/filesystems', 'utf8').split('\n').includes(`\t${type}`) || spawnSync('modprobe', ['-q', type]).status === 0;
+  return isKnown ? undefined : `needs ${type} in the kernel`;
+}
 
 /**
  * A file system of its own, as users have it, whatever the machine's disk is formatted with. Only inside `inNamespaces`.

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 export interface NamespaceOptions {
   /** `host` keeps the machine's layout, `v1` drops the v2 tree of a hybrid one (crun refuses hybrid), `v2` shows the v2 tree alone. */
   readonly cgroups?: 'host' | 'v1' | 'v2';
+  /** Why this machine cannot run the file: skips it. */
+  readonly missing?: string | undefined;
 }
 
 /**
@@ -15,10 +17,10 @@ export interface NamespaceOptions {
  * The second run writes to the same stdout, so `node --test` counts its tests as if they were ours.
  * Without root the file counts as one skipped test.
  */
-export function inNamespaces(fileUrl: string, { cgroups = 'host' }: NamespaceOptions = {}): void {
+export function inNamespaces(fileUrl: string, { cgroups = 'host', missing: lacking }: NamespaceOptions = {}): void {
   if (process.env[insideMark] !== undefined) return;
   const file = fileURLToPath(fileUrl);
-  const missing = missingForNamespaces();
+  const missing = missingForNamespaces() ?? lacking;
   if (missing !== undefined) process.exit(runSkipped(file, missing));
   removeDeadCgroups();
   const cgroup = `${cgroupPrefix}${process.pid}`;

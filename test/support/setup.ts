@@ -51,6 +51,7 @@ const tools: readonly Tool[] = [
   { kind: 'test', needs: ['unshare'], packages: ['util-linux'], why: 'tests run in private namespaces' },
   { kind: 'test', needs: ['openssl'], packages: ['openssl'], why: 'tests make certificates' },
   { kind: 'test', needs: ['mkfs.ext4'], packages: ['e2fsprogs'], why: 'tests use disks of their own' },
+  { kind: 'test', needs: ['mkfs.btrfs'], packages: ['btrfs-progs'], why: 'the btrfs driver is tested on such a disk' },
   {
     kind: 'test',
     needs: ['docker-registry'],

@@ -1,0 +1,21 @@
+import { tmpdir } from 'node:os';
+import { after } from 'node:test';
+import { testGraphDriver } from '../support/graph-suite.ts';
+import { leakGuard } from '../support/leak-guard.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+import { missingForZfs, withZfsPool } from '../support/zfs-pool.ts';
+
+inNamespaces(import.meta.url, { missing: missingForZfs() });
+
+const pool = withZfsPool({ sizeMiB: 2048 });
+leakGuard();
+
+testGraphDriver({
+  name: 'zfs',
+  root: tmpdir(),
+  config: { 'zfs.fsname': pool.name },
+  placements: ['in-process', 'process'],
+  privileges: { mountTypes: ['zfs'] },
+});
+// Last: the plugin's data sets are in it.
+after(() => pool[Symbol.asyncDispose]());

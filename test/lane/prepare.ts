@@ -1,0 +1,21 @@
+import { isSetUp } from './cache.ts';
+import { setUpLane } from './setup.ts';
+import { missingForSetup } from './setup-apt.ts';
+
+/** For `npm test`: sets the lane up where that is possible, saying so, for it takes minutes. */
+export function prepareLane(): void {
+  if (isSetUp() || missingForSetup() !== undefined) return;
+  console.log('setting up the kernel lane: some minutes, once');
+  try {
+    setUpLane();
+  } catch (error) {
+    console.log(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Why no guest can be booted here; undefined when one can. */
+export function whyNoLane(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs the kernel lane: guests are booted by root';
+  if (isSetUp()) return undefined;
+  return `needs the kernel lane: ${missingForSetup() ?? 'npm run lane -- setup'}`;
+}

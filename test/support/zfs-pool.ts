@@ -1,0 +1,31 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface ZfsPool extends AsyncDisposable {
+  /** The data set at its top. */
+  readonly name: string;
+}
+
+/** Why there can be no pool here; undefined when there can. */
+export function missingForZfs(): string | undefined {
+  if (!existsSync('/dev/zfs')) return 'needs zfs in the kernel';
+  return spawnSync('zpool', ['version']).error === undefined ? undefined : 'needs zfsutils-linux';
+}
+
+/** A pool of its own in a sparse file in TMPDIR. Pools have no namespaces: a test that is killed leaves it behind. Without compression, so that what is written counts. */
+export function withZfsPool({ sizeMiB = 1024 }: { readonly sizeMiB?: number } = {}): ZfsPool {
+  const name = `gantry-test-${process.pid}-${Math.round(performance.now())}`;
+  const file = join(tmpdir(), `${name}.img`);
+  writeFileSync(file, '', { flag: 'wx' });
+  truncateSync(file, sizeMiB * 1024 * 1024);
+  execFileSync('zpool', ['create', '-O', 'mountpoint=none', '-O', 'compression=off', name, file]);
+  return {
+    name,
+    [Symbol.asyncDispose]: async () => {
+      execFileSync('zpool', ['destroy', '-f', name]);
+      rmSync(file, { force: true });
+    },
+  };
+}
