@@ -18,6 +18,7 @@ export interface FrontsOptions {
   readonly host: HostContext;
   /** The plugin's folder: its own state and data are in it, and the fronts' and what is mounted beside them. */
   readonly root: string;
+  readonly isExclusive: boolean;
   readonly log: Logger;
 }
 
@@ -27,7 +28,7 @@ export interface Fronts extends AsyncDisposable {
 }
 
 /** Activates the plugin and takes over what another process of it left; a failure leaves nothing activated. */
-export async function openFronts({ module, drivers, host, root, log }: FrontsOptions): Promise<Fronts> {
+export async function openFronts({ module, drivers, host, root, isExclusive, log }: FrontsOptions): Promise<Fronts> {
   await using undo = new AsyncDisposableStack();
   const activation = await module.activate(host);
   undo.defer(async () => activation.deactivate?.());
@@ -36,7 +37,7 @@ export async function openFronts({ module, drivers, host, root, log }: FrontsOpt
   const ctx = (signal: AbortSignal): Ctx => ({ signal, log, operationId: `docker-${(calls += 1)}` });
   let methods: Methods = {};
   for (const { kind, name } of drivers) {
-    const make = { driver: driverOf(activation, kind, name), state, ctx, root, host };
+    const make = { driver: driverOf(activation, kind, name), state, ctx, root, host, isExclusive };
     const { methods: own, dispose } = await makers[kind](make as never);
     methods = { ...methods, ...own };
     if (dispose !== undefined) undo.defer(dispose);
@@ -51,6 +52,7 @@ interface Making<Kind extends DockerKind> {
   readonly ctx: (signal: AbortSignal) => Ctx;
   readonly root: string;
   readonly host: HostContext;
+  readonly isExclusive: boolean;
 }
 interface Made {
   readonly methods: Methods;

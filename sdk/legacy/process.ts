@@ -12,7 +12,7 @@ const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
 try {
   const manifest = manifestIn(dir);
   const load = async () => (await loadPlugin(dir)).module;
-  await using _serving = await serveDocker({ load, manifest, socketPath, root, settings: process.env, log });
+  await using _serving = await serveDocker({ load, manifest, socketPath, root, settings: process.env, isExclusive: true, log });
   log.info(`${manifest.name} ${manifest.version} listens at ${socketPath}`);
   await asked;
 } catch (error) {

@@ -18,6 +18,8 @@ export interface DockerServeOptions {
   /** The plugin's folder, kept; what it mounts is mounted in it, so engines must see it by the same path or know where it is for them. */
   readonly root: string;
   readonly settings: SettingTexts;
+  /** One engine uses it, as a managed plugin; otherwise what is mounted for one is not removed because another asks. */
+  readonly isExclusive?: boolean;
   readonly log: Logger;
 }
 
@@ -55,7 +57,10 @@ export async function serveDocker(options: DockerServeOptions): Promise<AsyncDis
   return undo.move();
 }
 
-async function activate({ load, manifest, root, settings, log }: DockerServeOptions, signal: AbortSignal): Promise<Fronts> {
+async function activate(
+  { load, manifest, root, settings, isExclusive = false, log }: DockerServeOptions,
+  signal: AbortSignal,
+): Promise<Fronts> {
   const [{ openFronts }, { standaloneHost }, { settle }] = await Promise.all([
     import('./fronts.ts'),
     import('./host.ts'),
@@ -64,7 +69,7 @@ async function activate({ load, manifest, root, settings, log }: DockerServeOpti
   const { problems, ...settled } = settle(manifest, settings);
   if (problems.length > 0) throw lacking(manifest, problems);
   const host = standaloneHost({ ...settled, name: manifest.name, root, runDir: join(root, 'run'), log, signal });
-  return openFronts({ module: await load(), drivers: dockerDrivers(manifest), host, root, log });
+  return openFronts({ module: await load(), drivers: dockerDrivers(manifest), host, root, isExclusive, log });
 }
 
 function lacking({ name }: Manifest, problems: readonly string[]): GantryError {

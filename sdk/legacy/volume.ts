@@ -33,6 +33,8 @@ export interface VolumeFrontOptions {
   readonly dataDir: string;
   /** Mount points are made in it; the engine sees what is mounted there. */
   readonly mountDir: string;
+  /** One engine uses it, and asks to remove only what it knows to be unused: after it was killed it does not say that what it had mounted is not any more. */
+  readonly isExclusive: boolean;
   readonly ctx: (signal: AbortSignal) => Ctx;
 }
 
@@ -112,8 +114,10 @@ export class VolumeFront {
   }
 
   async #remove(name: string, signal: AbortSignal): Promise<void> {
-    const users = Object.keys((await this.#records.get(name))?.uses ?? {}).length;
-    if (users > 0) throw conflict(`volume ${name} is in use: mounted ${users} times`, { reason: 'VOLUME_BUSY' });
+    const uses = Object.entries((await this.#records.get(name))?.uses ?? {});
+    if (uses.length > 0 && !this.#options.isExclusive)
+      throw conflict(`volume ${name} is in use: mounted ${uses.length} times`, { reason: 'VOLUME_BUSY' });
+    for (const [id, use] of uses) await this.#letGo(name, id, use, signal);
     await this.#options.driver.remove({ name, force: false }, this.#options.ctx(signal));
     await this.#records.update(name, () => undefined);
   }

@@ -10,6 +10,7 @@ export interface ServedPlugin {
   /** What it keeps is in here; the same folder again is a new start of it. */
   readonly root: string;
   readonly settings?: Readonly<Record<string, string>>;
+  readonly isExclusive?: boolean;
 }
 
 /** A plugin's folder, served in this process by Docker's protocol. */

@@ -116,6 +116,15 @@ test('serveDocker() mounts once for all ids, and unmounts after the last', async
   );
 });
 
+test('serveDocker() takes the word of the one engine that uses it for what may be removed', async () => {
+  const at = places();
+  await using _serving = await serveForDocker({ ...at, isExclusive: true });
+  await call(at.socketPath, 'VolumeDriver.Create', { Name: 'v', Opts: { kind: 'memory' } });
+  for (const ID of ['a', 'b']) await call(at.socketPath, 'VolumeDriver.Mount', { Name: 'v', ID });
+  await call(at.socketPath, 'VolumeDriver.Remove', { Name: 'v' });
+  assert.deepEqual([await call(at.socketPath, 'VolumeDriver.List'), readdirSync(join(at.root, 'volumes'))], [{ Volumes: [] }, []]);
+});
+
 test('serveDocker() leaves nothing of a mount that fails, and says why', async () => {
   const at = places();
   await using _serving = await serveForDocker(at);
