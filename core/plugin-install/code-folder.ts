@@ -1,16 +1,21 @@
-import { realpath, stat } from 'node:fs/promises';
+import { realpath, rm, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { type Abortable, invalidArgument, type Manifest, notFound } from '@gantry/sdk';
 import { developmentPackages } from '../support/index.ts';
 import { manifestName, readManifest, writeManifest } from './documents.ts';
+import { originalFolder } from './original.ts';
 import { copyTree, harden, treeDigest } from './tree.ts';
 import { failure } from './failure.ts';
 
-/** What is in the folder and not part of the plugin: history, what npm installed for its authors alone, and the SDK, which is always the engine's own. */
+/**
+ * What is in the folder and not part of the plugin: history, what it was at a registry, what npm installed for its authors alone, and the SDK, which is
+ * always the engine's own.
+ */
 export function leftOutOf(folder: string): (path: string) => boolean {
   const development = developmentPackages(folder);
-  return (path) => path === '.git' || development.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
+  return (path) =>
+    path === '.git' || path === originalFolder || development.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
 }
 
 /** What a folder with code is, without copying it. */
@@ -44,6 +49,7 @@ export async function finishCodeFolder(
   tree: string,
   options: Abortable = {},
 ): Promise<{ readonly manifest: Manifest; readonly digest: string }> {
+  await rm(join(tree, originalFolder), { recursive: true, force: true });
   const manifest = await readManifest(tree);
   await checkEntry(tree, manifest);
   const digest = await treeDigest(tree, options);

@@ -67,7 +67,7 @@ async function bring(
     const call = await registryCall(source.reference, tools, options);
     const remote = await lookAtRegistry(source.reference, call, options);
     await bringFromRegistry(remote, staging, call, tools);
-    const { artifact: _artifact, configBytes: _configBytes, ...fetched } = remote;
+    const { artifact: _artifact, configBytes: _configBytes, original: _original, ...fetched } = remote;
     return fetched;
   }
   const unpacked = await unpackSource(source, staging, tools, options);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { checkManifest, type Ctx, dataLoss, GantryError, invalidArgument, type Manifest } from '@gantry/sdk';
@@ -12,6 +12,7 @@ import { readDockerConfig } from './docker/config.ts';
 import { fromDockerConfig } from './docker/manifest.ts';
 import { checkEntry } from './code-folder.ts';
 import { manifestName, parseObject, readDocument, writeManifest } from './documents.ts';
+import { keepBlob, keepOriginal } from './original.ts';
 import type { Staging } from './staging.ts';
 import { harden } from './tree.ts';
 import type { FetchedPlugin, FetchOptions, InstallTools } from './types.ts';
@@ -24,6 +25,7 @@ const attempts = 5;
 export interface RemotePlugin extends Omit<FetchedPlugin, 'dir'> {
   readonly artifact: Artifact;
   readonly configBytes: Buffer;
+  readonly original: { readonly mediaType: string; readonly bytes: Buffer };
 }
 
 export interface RegistryCall {
@@ -69,6 +71,7 @@ export async function lookAtRegistry(reference: Reference, call: RegistryCall, {
   return {
     artifact,
     configBytes,
+    original: { mediaType: descriptor.mediaType, bytes },
     digest: descriptor.digest,
     source: `oci:${repositoryOf(reference)}${reference.tag === undefined ? '' : `:${reference.tag}`}@${descriptor.digest}`,
     manifest: isDocker ? fromDockerConfig(config, called) : checkManifest(config),
@@ -76,7 +79,7 @@ export async function lookAtRegistry(reference: Reference, call: RegistryCall, {
   };
 }
 
-/** Brings the layers and makes the tree out of them, read-only. */
+/** Brings the layers and makes the tree out of them, read-only; what came is kept with it, for who pushes it. */
 export async function bringFromRegistry(
   remote: RemotePlugin,
   staging: Staging,
@@ -92,19 +95,23 @@ export async function bringFromRegistry(
   }
   const root = isDocker ? join(staging.tree, 'rootfs') : staging.tree;
   if (isDocker) await mkdir(root);
+  const files: (readonly [Descriptor, string])[] = [];
   for (const [at, layer] of artifact.layers.entries()) {
-    const file = staging.path('layer');
+    const file = staging.path(`layer-${at}`);
     await downloadBlob(layer, file, call);
     const diffId = await unpackTar(createReadStream(file), root, { trees, whiteouts: isDocker ? 'plain' : 'none', signal });
     // `docker plugin create` writes the digest of the compressed layer there (seen with 20.10), and that one is verified already.
     if (diffIds !== undefined && diffIds[at] !== diffId && diffIds[at] !== layer.digest)
       throw dataLoss(`layer ${layer.digest} has diff id ${diffId}, expected ${diffIds[at]}`);
-    await rm(file);
+    files.push([layer, file]);
     call.onProgress({ id: shortDigest(layer), status: 'Pull complete' });
   }
   if (isDocker) await writeFile(join(staging.tree, 'config.json'), remote.configBytes);
   else await checkCode(staging.tree, manifest);
   if (!existsSync(join(staging.tree, manifestName))) await writeManifest(staging.tree, manifest);
+  // Last: no layer may write there.
+  await keepOriginal(staging.tree, remote.original, remote.configBytes);
+  for (const [layer, file] of files) await keepBlob(staging.tree, layer, file);
   await harden(staging.tree, { ...(isDocker ? { rootfs: 'rootfs' } : {}), signal });
 }
 

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createReadStream, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -133,22 +144,24 @@ test('a Docker plugin is created from a tar, pushed as Docker does, and installe
 
 test('packPlugin() makes the same bytes twice, and what it makes can be installed', async () => {
   const dir = writeFiles(join(root, 'packable'), { ...code, 'node_modules/x/index.js': '' });
-  for (const format of ['npm', 'oci'] as const) {
-    const outs = [join(root, `a.${format}.tgz`), join(root, `b.${format}.tgz`)];
+  for (const format of ['npm', 'oci', 'docker'] as const) {
+    const outs = [join(root, `a.${format}.tar`), join(root, `b.${format}.tar`)];
     for (const out of outs) await packPlugin(dir, { format, out }, tools);
     const [a = Buffer.alloc(0), b] = outs.map((out) => readFileSync(out));
     assert.deepEqual(a, b, format);
   }
+  renameSync(join(root, 'a.npm.tar'), join(root, 'a.npm.tgz'));
   const installed = await fetchPlugin(parseSource(join(root, 'a.npm.tgz')), fresh(), tools);
+  const managed = createReadStream(join(root, 'a.docker.tar')) as AsyncIterable<Buffer>;
+  assert.deepEqual((await createFromArchive('nfs', managed, fresh(), tools)).manifest.provides[0]?.drivers, ['nfs']);
   assert.deepEqual([installed.manifest, existsSync(join(installed.dir, 'node_modules'))], [goodManifest, false]);
-  const names = execFileSync('tar', ['tf', join(root, 'a.oci.tgz')], { encoding: 'utf8' })
+  const names = execFileSync('tar', ['tf', join(root, 'a.oci.tar')], { encoding: 'utf8' })
     .trim()
     .split('\n');
   assert.deepEqual(
     names.filter((name) => !name.includes('sha256/')),
     ['blobs/', 'index.json', 'oci-layout'],
   );
-  await assert.rejects(packPlugin(dir, { format: 'docker', out: fresh() }, tools), { code: 'not_implemented' });
 });
 
 test('packPlugin() makes a folder and a tar that docker plugin create takes', async () => {
@@ -167,6 +180,57 @@ test('fetchPlugin() takes a layer whose diff id is the digest of what was pushed
   await using docker = await scriptedRegistry(replies);
   const { dir } = await fetchPlugin(parseSource(`${docker.host}/${reference}`), fresh(), tools);
   assert.equal(readFileSync(join(dir, 'rootfs/docker-volume-sshfs'), 'utf8'), 'x');
+});
+
+test('a plugin that somebody else made keeps its digest and its bytes when it is pushed on', async () => {
+  // Written and compressed in another way than ours, in two layers, with a file that the engine does not keep as it is.
+  const parts = [
+    gzipSync(Buffer.concat([entry('program', 'x', { mode: 0o4755, mtime: 7 }), endOfArchive]), { level: 1 }),
+    gzipSync(Buffer.concat([entry('other', 'y'), header({ name: 'null', type: '3', device: [1, 3] }), endOfArchive])),
+  ];
+  const rootfsOf = { rootfs: { type: 'layers', diff_ids: parts.map((part) => sha256(part)) } };
+  const { replies, reference } = await remote({ configType: dockers, config: { ...sshfsConfig, ...rootfsOf }, layers: parts, indent: 3 });
+  await using docker = await scriptedRegistry(replies);
+  const fetched = await fetchPlugin(parseSource(`${docker.host}/${reference}`), fresh(), tools);
+  assert.deepEqual(readdirSync(join(fetched.dir, 'rootfs')), ['other', 'program']);
+  const pushed = await pushPlugin(fetched.dir, { reference: `${registry.host}/acme/on:1`, scratch: fresh() }, tools);
+  assert.equal(pushed.digest, fetched.digest);
+  const again = await fetchPlugin(parseSource(`${registry.host}/acme/on:1`), fresh(), tools);
+  assert.deepEqual([again.digest, again.dockerConfig], [fetched.digest, fetched.dockerConfig]);
+  const onceMore = await pushPlugin(again.dir, { reference: `${registry.host}/acme/on:2`, scratch: fresh() }, tools);
+  assert.equal(onceMore.digest, fetched.digest);
+});
+
+test('pushPlugin() sends nothing of a stored plugin that is damaged', async () => {
+  const { replies, reference } = await remote();
+  await using source = await scriptedRegistry(replies);
+  const damages: readonly ((kept: string) => void)[] = [
+    (kept) => writeFileSync(join(kept, 'manifest.json'), '{}'),
+    (kept) => writeFileSync(join(kept, 'index.json'), 'x'),
+    (kept) => rmSync(join(kept, sha256(layer).replace(':', '-'))),
+    (kept) => writeFileSync(join(kept, sha256(layer).replace(':', '-')), 'short'),
+  ];
+  for (const damage of damages) {
+    const { dir } = await fetchPlugin(parseSource(`${source.host}/${reference}`), fresh(), tools);
+    damage(join(dir, '.registry'));
+    const push = pushPlugin(dir, { reference: `${registry.host}/acme/damaged:1`, scratch: fresh() }, tools);
+    await assert.rejects(push, { code: 'data_loss' });
+  }
+});
+
+test('a folder or a layer cannot say what a plugin was at its registry', async () => {
+  const forged = { '.registry/index.json': '{}', '.registry/manifest.json': '{}' };
+  const { dir } = await fetchPlugin(parseSource(writeFiles(join(root, 'forged'), { ...code, ...forged })), fresh(), tools);
+  assert.equal(existsSync(join(dir, '.registry')), false);
+  const inLayer = gzipSync(Buffer.concat([entry('main.js', 'main'), entry('.registry/own', 'x'), endOfArchive]));
+  const { replies, reference } = await remote({ layers: [inLayer] });
+  await using source = await scriptedRegistry(replies);
+  const fetched = await fetchPlugin(parseSource(`${source.host}/${reference}`), fresh(), tools);
+  assert.equal(existsSync(join(fetched.dir, '.registry/own')), false);
+  assert.equal(
+    (await pushPlugin(fetched.dir, { reference: `${registry.host}/acme/forged:1`, scratch: fresh() }, tools)).digest,
+    fetched.digest,
+  );
 });
 
 test('fetchPlugin() takes up a blob where its connection broke', async () => {
@@ -199,10 +263,12 @@ interface Made {
   readonly configType?: string;
   readonly layers?: readonly Buffer[];
   readonly change?: (manifest: ManifestDocument) => unknown;
+  /** How the manifest is written. */
+  readonly indent?: number;
 }
 
 /** A plugin as replies of a scripted registry. */
-async function remote({ config = goodManifest, configType = ours, layers = [layer], change = (same) => same }: Made = {}): Promise<{
+async function remote({ config = goodManifest, configType = ours, layers = [layer], change = (same) => same, indent }: Made = {}): Promise<{
   readonly replies: Readonly<Record<string, Reply>>;
   readonly reference: string;
 }> {
@@ -215,7 +281,7 @@ async function remote({ config = goodManifest, configType = ours, layers = [laye
     config: describe(configBytes, configType),
     layers: layers.map((one) => describe(one, 'x')),
   };
-  const bytes = JSON.stringify(change(manifest as never));
+  const bytes = JSON.stringify(change(manifest as never), undefined, indent);
   const blobs = [configBytes, ...layers].map((blob) => [`GET /v2/acme/nfs/blobs/${sha256(blob)}`, reply(200, blob)] as const);
   return {
     reference: 'acme/nfs:1',
