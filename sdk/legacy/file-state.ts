@@ -20,7 +20,7 @@ export class FileState implements StateStore {
   readonly #path: string;
   readonly #entries: Map<string, StateEntry>;
   #waiting: Waiting[] = [];
-  #writing: Promise<void> | undefined;
+  #isWriting = false;
 
   private constructor(path: string, entries: Map<string, StateEntry>) {
     this.#path = path;
@@ -71,11 +71,13 @@ export class FileState implements StateStore {
   #written(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ resolve, reject });
-    this.#writing ??= this.#replaceWhileAsked().finally(() => (this.#writing = undefined));
+    if (!this.#isWriting) void this.#replaceWhileAsked();
     return promise;
   }
 
+  /** Never rejects: who asked is told. */
   async #replaceWhileAsked(): Promise<void> {
+    this.#isWriting = true;
     while (this.#waiting.length > 0) {
       const asked = this.#waiting;
       this.#waiting = [];
@@ -86,6 +88,7 @@ export class FileState implements StateStore {
         for (const { reject } of asked) reject(error);
       }
     }
+    this.#isWriting = false;
   }
 
   async #replace(text: string): Promise<void> {

@@ -218,6 +218,6 @@ function attachmentIdOf(id: string): string {
   return /^[a-zA-Z0-9_.-]{1,128}$/.test(id) ? id : digest(id);
 }
 
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+function digest(name: string): string {
+  return createHash('sha256').update(name).digest('hex').slice(0, 32);
 }

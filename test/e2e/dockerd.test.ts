@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { packManaged } from '../../sdk/managed/index.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import type { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
+import { dockerCli } from '../support/docker-cli.ts';
 import { missingForDockerd, startDockerd } from '../support/dockerd.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { everyKind } from '../support/served-for-docker.ts';
@@ -20,11 +20,10 @@ const skip = missingForDockerd() ?? false;
 const options = { skip, timeout: 120_000 };
 const folder = mkdtempSync(join(tmpdir(), 'dockerd-'));
 let dockerd: Daemon;
-let api: DockerApi;
+const { docker, refused, both } = dockerCli(() => dockerd);
 async function start(flags: readonly string[] = []): Promise<void> {
   rmSync(join(folder, 'pid'), { force: true });
   dockerd = await startDockerd({ folder, flags });
-  api = new DockerApi(dockerd.places.socketPath);
 }
 before(async () => {
   if (skip !== false) return;
@@ -37,16 +36,6 @@ after(async () => {
   if (skip === false) await dockerd[Symbol.asyncDispose]();
 });
 
-async function docker(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await api.docker(args);
-  assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}\n${dockerd.log.slice(-4000)}`);
-  return stdout.trimEnd();
-}
-async function refused(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await api.docker(args);
-  assert.notEqual(code, 0, `docker ${args.join(' ')} should fail: ${stdout}`);
-  return stderr;
-}
 const run = (...words: readonly string[]) => docker('run', '--rm', '--network', 'none', ...words);
 const pluginPids = (): readonly string[] =>
   execFileSync('pgrep', ['-f', '/gantry/sdk/legacy/process'], { encoding: 'utf8' }).trim().split('\n');
@@ -94,9 +83,8 @@ test("a volume of ours stays under Docker's containers when the plugin is killed
   for (const name of ['first', 'second'])
     await docker('run', '-d', '--name', name, '--network', 'none', '-v', 'held:/data', 'busybox', 'sleep', '600');
   await docker('exec', 'first', 'sh', '-c', 'echo kept > /data/x');
-  const before = pluginPids();
-  for (const pid of before) process.kill(Number(pid), 'SIGKILL');
-  for (let waited = 0; waited < 100 && (await api.docker(['volume', 'inspect', 'held'])).code !== 0; waited += 1) await sleep(100);
+  for (const pid of pluginPids()) process.kill(Number(pid), 'SIGKILL');
+  for (let waited = 0; waited < 100 && (await both('volume', 'inspect', 'held')).code !== 0; waited += 1) await sleep(100);
   assert.equal(await docker('exec', 'second', 'cat', '/data/x'), 'kept');
   assert.equal(await run('-v', 'held:/data', 'busybox', 'cat', '/data/x'), 'kept');
   await docker('rm', '-f', 'first');
@@ -136,9 +124,9 @@ test("a volume of ours is not held by containers of a daemon of Docker's that wa
 test("the output of Docker's containers goes through our driver and back", options, async () => {
   const words = 'echo one; echo two >&2; head -c 40000 /dev/zero | tr "\\0" x; echo; echo three';
   await docker('run', '--name', 'talks', '--network', 'none', '--log-driver', 'acme/every', 'busybox', 'sh', '-c', words);
-  const { stdout, stderr } = await api.docker(['logs', 'talks']);
+  const { stdout, stderr } = await both('logs', 'talks');
   assert.deepEqual([stdout.replaceAll('\n', '').replaceAll('x', ''), stdout.match(/x/g)?.length, stderr], ['onethree', 40_000, 'two\n']);
-  assert.equal((await api.docker(['logs', '--tail', '1', 'talks'])).stdout, 'three\n');
+  assert.equal((await both('logs', '--tail', '1', 'talks')).stdout, 'three\n');
   await docker('rm', 'talks');
   assert.match(
     await refused('run', '--rm', '--network', 'none', '--log-driver', 'acme/every', '--log-opt', 'nope=1', 'busybox', 'true'),

@@ -8,6 +8,7 @@ import { packManaged } from '../../sdk/managed/index.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { DockerApi } from '../support/docker-api.ts';
+import { dockerCli } from '../support/docker-cli.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { everyKind } from '../support/served-for-docker.ts';
 
@@ -17,28 +18,21 @@ const skip = spawnSync('docker', ['--version']).error === undefined ? false : 'n
 const options = { skip, timeout: 120_000 };
 const folder = mkdtempSync(join(tmpdir(), 'packed-'));
 let daemon: Daemon;
-let api: DockerApi;
+const { docker, refused, both } = dockerCli(() => daemon);
 before(async () => {
+  if (skip !== false) return;
   daemon = await Daemon.start({ folder });
-  api = new DockerApi(daemon.places.socketPath);
   writeFileSync(join(folder, 'busybox.tar'), busyboxImage().archive);
   await docker('load', '-i', join(folder, 'busybox.tar'));
   await packManaged({ dir: everyKind, out: join(folder, 'packed') });
 });
-after(() => daemon[Symbol.asyncDispose]());
+after(async () => {
+  if (skip === false) await daemon[Symbol.asyncDispose]();
+});
 
-async function docker(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await api.docker(args);
-  assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}\n${daemon.log.slice(-4000)}`);
-  return stdout.trimEnd();
-}
-async function refused(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await api.docker(args);
-  assert.notEqual(code, 0, `docker ${args.join(' ')} should fail: ${stdout}`);
-  return stderr;
-}
 const pid = async (): Promise<number> =>
-  (await api.json<{ pid: number }>(`GET /gantry/v1/plugins/${encodeURIComponent('acme/every')}/json`)).pid;
+  (await new DockerApi(daemon.places.socketPath).json<{ pid: number }>(`GET /gantry/v1/plugins/${encodeURIComponent('acme/every')}/json`))
+    .pid;
 
 test('a packed plugin with a driver of each kind is created and enabled', options, async () => {
   await docker('plugin', 'create', 'acme/every', join(folder, 'packed'));
@@ -102,9 +96,9 @@ test('a packed plugin keeps the output of containers, and gives it back', option
     '-c',
     'echo one; echo two >&2; echo three',
   );
-  const { stdout, stderr } = await api.docker(['logs', 'talks']);
+  const { stdout, stderr } = await both('logs', 'talks');
   assert.deepEqual([stdout, stderr], ['one\nthree\n', 'two\n']);
-  assert.equal((await api.docker(['logs', '--tail', '1', 'talks'])).stdout, 'three\n');
+  assert.equal((await both('logs', '--tail', '1', 'talks')).stdout, 'three\n');
   await docker('rm', 'talks');
 });
 
@@ -135,7 +129,6 @@ test('a packed plugin gives networks, and another driver of it their addresses',
 test('a packed plugin decides who may do what, before it is done', options, async () => {
   await daemon.kill('SIGTERM');
   daemon = await Daemon.start({ folder, flags: ['--authorization-plugin', 'acme/every'] });
-  api = new DockerApi(daemon.places.socketPath);
   assert.match(
     await refused('create', '--name', 'forbidden', 'busybox'),
     /authorization denied by plugin acme\/every.*: nobody may POST that name/,
@@ -145,7 +138,6 @@ test('a packed plugin decides who may do what, before it is done', options, asyn
   await docker('rm', 'allowed');
   await daemon.kill('SIGTERM');
   daemon = await Daemon.start({ folder });
-  api = new DockerApi(daemon.places.socketPath);
 });
 
 test('nothing is left of a packed plugin that was used and removed', options, async () => {

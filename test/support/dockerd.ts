@@ -27,7 +27,10 @@ export function startDockerd({ folder, flags = [] }: Pick<DaemonOptions, 'folder
     env: { PATH: path },
     command: ({ dataRoot, execRoot, socketPath }) => [
       join(path.split(delimiter).find((each) => isProgram(join(each, 'dockerd'))) ?? '', 'dockerd'),
-      ...['--data-root', dataRoot, '--exec-root', execRoot, '--host', `unix://${socketPath}`, '--pidfile', join(folder, 'pid')],
+      `--data-root=${dataRoot}`,
+      `--exec-root=${execRoot}`,
+      `--host=unix://${socketPath}`,
+      `--pidfile=${join(folder, 'pid')}`,
       ...own,
     ],
   });

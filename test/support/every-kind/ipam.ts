@@ -16,7 +16,7 @@ export const addresses = ipam({
   releasePool: async ({ poolId }, { state }) => new Records<string>(state, 'every/').remove(poolId),
   async requestAddress({ poolId, owner, preferred }, { state }) {
     const cidr = (await new Records<string>(state, 'every/').get(poolId)) ?? '';
-    const [prefix = '', length = ''] = [cidr.replace(/\.\d+\/\d+$/, ''), cidr.split('/')[1] ?? ''];
+    const [prefix, length] = [cidr.replace(/\.\d+\/\d+$/, ''), cidr.split('/')[1] ?? ''];
     const owners = new Records<string>(state, `every-owner/${poolId}/`);
     const taken = (await owners.list()).map(({ value }) => value);
     if (taken.includes(preferred)) throw alreadyExists(`address ${preferred} is taken`);

@@ -49,6 +49,20 @@ test('FileState puts writes that come at once into few files, and loses none of 
   assert.equal((await FileState.open(path).list('')).length, 200);
 });
 
+test('FileState writes what is put while it is about to rest', async () => {
+  const state = FileState.open(fresh());
+  for (let round = 0; round < 100; round += 1) {
+    const first = state.put([{ key: 'a', value: `${round}` }]);
+    // At every step between the end of one write and its being noticed.
+    const later = first.then(async () => {
+      for (let step = 0; step < round % 5; step += 1) await undefined;
+      await state.put([{ key: 'b', value: `${round}` }]);
+    });
+    await Promise.all([first, later]);
+  }
+  assert.equal((await state.get('b'))?.value, '99');
+});
+
 test('FileState leaves everything as it was when the file cannot be written', async () => {
   const path = join(root, 'no-such-folder', 'state.json');
   const state = FileState.open(path);
