@@ -12,14 +12,14 @@ export const serveCommand: Command = {
   help: `Usage: gantry-sdk serve [DIR] --as docker [--socket PATH] [--root DIR] [--set NAME=VALUE]…
 
 Serves the plugin in DIR (here, unless given) until SIGTERM or Ctrl-C, at a socket where dockerd and podman find plugins by their names.
-Mounts and links that its drivers describe are made by this process, on this machine.
+Mounts and links that its drivers describe are made by this process, on this machine: for most that takes root.
 
   --as docker         the protocol; the only one so far
   --socket PATH       where it listens; ${socketFolder}/NAME.sock unless given
   --root DIR          its folder: state, data, and what it mounts; /var/lib/gantry-docker/NAME unless given
   --set NAME=VALUE    a setting. May be given again
 
-  sudo gantry-sdk serve . --as docker --set server=10.0.0.2
+  gantry-sdk serve . --as docker --set server=10.0.0.2
   docker volume create -d nfs data        # podman: [engine.volume_plugins] nfs = "${socketFolder}/nfs.sock" in containers.conf
 `,
   async run(argv) {

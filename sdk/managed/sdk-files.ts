@@ -59,6 +59,8 @@ export function sdkFiles(): CodeFiles {
     text: `${JSON.stringify({ name, version, type: 'module', exports: Object.fromEntries(doors) }, undefined, 2)}\n`,
   });
   for (const each of packages) for (const [to, from] of packageFiles(each, root)) files.set(to, { from });
+  if (![...files.keys()].some((path) => path.endsWith('.node')))
+    throw internal(`koffi has no native code for ${process.platform}-${process.arch} here`, { hint: 'install the packages of the SDK anew' });
   return new Map([...files].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -83,7 +85,7 @@ function follow(entries: readonly string[]): { readonly modules: readonly string
 function specifiersIn(code: string): readonly string[] {
   const plain = code.replaceAll(/^(import|export) type [^;]*;$/gm, '').replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, '');
   const imports = [...plain.matchAll(/\b(?:from|import)\s*\(?\s*['"]((?:\.{1,2}\/|@?[a-z])[^'"\s]*)['"]/g)];
-  const required = [...plain.matchAll(/\brequire\(['"](@?[a-z][^'":]*)['"]\)/g)];
+  const required = [...plain.matchAll(/\brequire\d*\(['"](@?[a-z][^'":]*)['"]\)/g)];
   return [...imports, ...required].flatMap(([, specifier = '']) => (specifier === '' ? [] : [specifier]));
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { memoryEngine } from '../support/memory-engine/index.ts';
 import { Pty } from '../support/pty.ts';
 
 const program = join(import.meta.dirname, '../../core/bin/gantry.mjs');
+const examples = join(import.meta.dirname, '../examples');
 const nfs = 'reg:5000/acme/nfs:1.4';
 const next = 'reg:5000/acme/nfs:1.5';
 const broken = 'reg:5000/acme/nfs:1.6-broken';
@@ -341,6 +342,9 @@ const refusals: readonly (readonly [words: readonly string[], code: number, says
   [['doctor', '/etc/hostname'], 1, /is not a folder/],
   [['pack', '/nowhere'], 1, /cannot read the manifest/],
   [['pack', '--npm', '--oci', '.'], 125, /--npm and --oci exclude each other/],
+  [['pack', '--base', '/', join(examples, 'folders')], 125, /--base is for a folder of code that is packed with --docker/],
+  [['pack', '--docker', '--base', '/nowhere', '-o', join(folder, 'x.tar'), join(examples, 'folders')], 1, /base \/nowhere is not there/],
+  [['pack', '--docker', '-o', join(folder, 'x.tar'), join(examples, 'overlay-mini')], 1, /has a graph driver.*\nhint: it has volume/],
   [['dev', '/nowhere'], 1, /cannot read the manifest/],
   [['fly'], 1, /unknown command: plugin fly/],
 ];
@@ -351,6 +355,27 @@ for (const [words, code, says] of refusals) {
     assert.equal(result.code, code, result.stderr);
   });
 }
+
+test('gantry plugin pack --docker needs no engine', async () => {
+  const file = join(folder, 'folders.tar');
+  const child = spawn(process.execPath, [
+    program,
+    '-H',
+    'unix:///nowhere',
+    'plugin',
+    'pack',
+    join(examples, 'folders'),
+    '--docker',
+    '-o',
+    file,
+  ]);
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+  const names = execFileSync('tar', ['tf', file], { encoding: 'utf8' }).split('\n');
+  assert.deepEqual(
+    ['./config.json', './rootfs/plugin/main.ts', './rootfs/usr/bin/node'].filter((name) => !names.includes(name)),
+    [],
+  );
+});
 
 test('gantry plugin says so when the engine is not Gantry', async () => {
   const { createServer } = await import('node:http');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +47,17 @@ const refused: readonly (readonly [string, readonly string[], number, RegExp])[]
   ['a folder without a manifest', ['conformance', 'nowhere'], 1, /has no gantry-plugin\.json/],
   ['an unknown placement', ['conformance', '--placement', 'moon'], 1, /"moon"/],
   ['an unknown report', ['conformance', '--report', 'pdf'], 1, /"pdf": must be one of line, json, junit, md/],
+  ['packing for nobody', ['pack', '.'], 1, /say for whom[^]*--docker/],
+  ['packing what is no plugin', ['pack', 'node_modules', '--docker'], 1, /has no gantry-plugin\.json/],
+  [
+    'packing what Docker lacks',
+    ['pack', join(top, 'test/examples/overlay-mini'), '--docker'],
+    1,
+    /has a graph driver[^]*it has volume, network/,
+  ],
+  ['a base that is not there', ['pack', join(top, 'test/examples/nfs'), '--docker', '--base', 'nowhere'], 1, /base nowhere is not there/],
+  ['serving by no protocol', ['serve', '.'], 1, /say by which protocol/],
+  ['a setting without a value', ['serve', join(top, 'test/examples/nfs'), '--as', 'docker', '--set', 'x'], 1, /"x" is not NAME=VALUE/],
   ['a folder without a module', ['manifest', 'node_modules'], 1, /has none of main\.js/],
 ];
 for (const [what, argv, status, message] of refused) {
@@ -57,7 +69,7 @@ for (const [what, argv, status, message] of refused) {
   });
 }
 
-for (const command of ['create', 'conformance', 'manifest']) {
+for (const command of ['create', 'conformance', 'manifest', 'pack', 'serve']) {
   test(`gantry-sdk ${command} --help has an example`, () => {
     const { status, stdout } = gantrySdk(command, '--help');
     assert.match(stdout, new RegExp(`^Usage: gantry-sdk ${command} [^]*\\n  gantry-sdk ${command} `));
@@ -93,4 +105,22 @@ test('gantry-sdk conformance --list runs nothing of the plugin', () => {
   writeFileSync(join(dir, 'main.ts'), `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(join(dir, 'ran'))}, '');`);
   assert.match(gantrySdk('conformance', 'listed', '--list').stdout, /^volume\/nfs volume\.create\.ok$/m);
   assert.equal(existsSync(join(dir, 'ran')), false);
+});
+
+test('gantry-sdk pack makes a folder or a tar, and serve listens until it is told to end', async () => {
+  const folder = gantrySdk('pack', join(top, 'test/examples/folders'), '--docker', '-o', 'for-docker');
+  assert.deepEqual([folder.stdout, folder.status], ['made for-docker\n', 0], folder.stderr);
+  assert.deepEqual(
+    [existsSync(join(work, 'for-docker/config.json')), existsSync(join(work, 'for-docker/rootfs/plugin/main.ts'))],
+    [true, true],
+  );
+  const again = gantrySdk('pack', join(top, 'test/examples/folders'), '--docker', '-o', 'for-docker');
+  assert.match(again.stderr, /for-docker is there already/);
+  const socket = join(work, 's.sock');
+  const argv = ['serve', join(top, 'test/examples/folders'), '--as', 'docker', '--socket', socket, '--root', join(work, 'served')];
+  const child = spawn(process.execPath, [join(top, 'sdk/command/gantry-sdk.mjs'), ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(child.stdout, 'data');
+  assert.equal(String(line), `folders 0.1.0 listens at ${socket}\n`);
+  child.kill('SIGTERM');
+  assert.deepEqual([await once(child, 'exit'), existsSync(socket)], [[0, null], false]);
 });
