@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { packManaged } from '../../sdk/managed/index.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
@@ -99,6 +100,23 @@ test('a packed plugin keeps the output of containers, and gives it back', option
   const { stdout, stderr } = await both('logs', 'talks');
   assert.deepEqual([stdout, stderr], ['one\nthree\n', 'two\n']);
   assert.equal((await both('logs', '--tail', '1', 'talks')).stdout, 'three\n');
+  await docker('rm', 'talks');
+});
+
+test('no line is lost when a packed plugin that keeps output is killed', options, async () => {
+  const words = 'i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); sleep 0.05; done';
+  await docker('run', '-d', '--name', 'talks', '--network', 'none', '--log-driver', 'acme/every', 'busybox', 'sh', '-c', words);
+  await sleep(1_000);
+  process.kill(await pid(), 'SIGKILL');
+  await docker('wait', 'talks');
+  const wanted = Array.from({ length: 60 }, (_, index) => `line ${index}`);
+  let seen: readonly string[] = [];
+  for (let waited = 0; waited < 50 && !seen.includes('line 59'); waited += 1) {
+    await sleep(100);
+    seen = (await both('logs', 'talks')).stdout.trimEnd().split('\n');
+  }
+  // What was on its way may come twice.
+  assert.deepEqual([...new Set(seen)], wanted);
   await docker('rm', 'talks');
 });
 
