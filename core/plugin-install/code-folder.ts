@@ -8,10 +8,14 @@ import { originalFolder } from './original.ts';
 import { copyTree, harden, treeDigest } from './tree.ts';
 import { failure } from './failure.ts';
 
-/** What is in the folder and not part of the plugin: history, what it was at a registry, what npm installed for its authors alone, and the SDK, which is always the engine's own. */
+/**
+ * What is in the folder and not part of the plugin: history, what it was at a registry, what npm installed for its authors alone, and the SDK, which is
+ * always the engine's own.
+ */
 export function leftOutOf(folder: string): (path: string) => boolean {
   const development = developmentPackages(folder);
-  return (path) => path === '.git' || path === originalFolder || development.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
+  return (path) =>
+    path === '.git' || path === originalFolder || development.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
 }
 
 /** What a folder with code is, without copying it. */
