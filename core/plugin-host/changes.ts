@@ -3,17 +3,8 @@ import { join } from 'node:path';
 import { alreadyExists, conflict, forbidden, invalidArgument, type Manifest, messageOf, notImplemented } from '@gantry/sdk';
 import type { Placement, PluginOffer, Plugins, Privilege } from '@gantry/sdk/engine';
 import { pluginState } from '../metadata/index.ts';
-import {
-  comparePrivileges,
-  dockerSettings,
-  createFromArchive,
-  fetchPlugin,
-  offerOf,
-  packArchive,
-  parseSource,
-  privilegesOf,
-  pushPlugin,
-} from '../plugin-install/index.ts';
+import { createFromArchive, fetchPlugin, offerOf, packArchive, parseSource, pushPlugin } from '../plugin-install/index.ts';
+import { comparePrivileges, dockerSettings, privilegesOf } from '../plugin-manifest/index.ts';
 import { failpoint, randomId, shortId, shortRandom } from '../support/index.ts';
 import type { Generation } from './generation.ts';
 import type { HostOptions } from './options.ts';

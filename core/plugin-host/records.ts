@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import type { Placement } from '@gantry/sdk/engine';
 import { PluginRows, type PluginState, pluginState } from '../metadata/index.ts';
-import { privilegesOf, sweepStaging } from '../plugin-install/index.ts';
+import { privilegesOf } from '../plugin-manifest/index.ts';
 import { discoverPlugins, type Rejected } from './discover.ts';
 import type { HostOptions } from './options.ts';
 import { type Decisions, idOfName, type PluginRecord } from './record.ts';
@@ -81,6 +81,7 @@ export class Records {
     const named = new Set(
       this.#rows.all().flatMap(({ document }) => ('manifest' in document ? [document.dir, document.previous?.dir] : [])),
     );
+    const { sweepStaging } = await import('../plugin-install/index.ts');
     await sweepStaging(this.codeRoot);
     for (const name of readdirSync(this.codeRoot)) {
       const dir = join(this.codeRoot, name);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Privilege } from '@gantry/sdk/engine';
-import { comparePrivileges, delta, privilegesOf } from '../../../core/plugin-install/index.ts';
+import { comparePrivileges, delta, privilegesOf } from '../../../core/plugin-manifest/index.ts';
 
 test('privilegesOf() gives everything that a manifest can ask for a name, and nothing for nothing', () => {
   const all = privilegesOf({
