@@ -105,8 +105,7 @@ export class Records {
       settings: { ...decided?.settings, ...this.#given(manifest) },
       secrets: decided?.secrets ?? {},
       privileges: privilegesOf(manifest),
-      uid:
-        decided?.uid ?? (manifest.privileges?.user === 'root' || manifest.privileges?.unconfined === true ? 0 : this.#uidOf(manifest.name)),
+      uid: decided?.uid ?? this.#uidOf(manifest.name),
     };
   }
 

@@ -13,6 +13,7 @@ import { Pty } from '../support/pty.ts';
 const program = join(import.meta.dirname, '../../core/bin/gantry.mjs');
 const nfs = 'reg:5000/acme/nfs:1.4';
 const next = 'reg:5000/acme/nfs:1.5';
+const wider = 'reg:5000/acme/nfs:2.0';
 const broken = 'reg:5000/acme/nfs:1.6-broken';
 const folder = mkdtempSync(join(tmpdir(), 'gantry-plugin-'));
 
@@ -144,6 +145,16 @@ test('gantry plugin upgrade asks only for what is new, and rollback goes back', 
   assert.equal((await inspect('nfs')).version, '1.5.0');
   assert.equal(await plugin('rollback', 'nfs'), 'nfs: 1.4.0');
   assert.equal(await plugin('upgrade', '-q', 'nfs'), 'nfs: 1.4.0 -> 1.4.0');
+  const wanting = await run(['upgrade', 'nfs', wider]);
+  assert.equal(wanting.code, 1);
+  assert.match(wanting.stderr, /It no longer asks for: - network: \[host\]/);
+  assert.match(wanting.stderr, /requesting the following privileges:\n - mount type: \[nfs\] .*\n.*\nNothing was changed/);
+  assert.equal(await plugin('upgrade', '--grant-all-permissions', 'nfs', wider), 'nfs: 1.4.0 -> 2.0.0');
+  assert.match(
+    (await run(['upgrade', 'nfs', nfs])).stderr,
+    /requesting the following privileges:\n - network: \[host\] .*\n.*not a terminal/,
+  );
+  assert.equal(await plugin('rollback', 'nfs'), 'nfs: 1.4.0');
 });
 
 test('gantry plugin logs prints the past, and with -f what comes', async () => {
