@@ -133,12 +133,15 @@ export class Changes {
       if (record.enabled && plugin.state !== 'discovered') plugin.allow();
       return;
     }
+    plugin.discretion.know(Object.values(settled.secrets));
     const isLive = !needsRestart(record.manifest, Object.keys(changes));
     const answer = isLive ? await running.link.configure(settled.settings, settled.secrets) : { problems: [], needsRestart: true };
     const fatal = answer.problems.filter((problem) => problem.fatal);
     if (fatal.length > 0)
       throw invalidArgument(
-        `plugin ${plugin.name} does not take its settings: ${fatal.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+        plugin.discretion.text(
+          `plugin ${plugin.name} does not take its settings: ${fatal.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+        ),
       );
     if (answer.needsRestart)
       await plugin.swap(record, {

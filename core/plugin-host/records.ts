@@ -7,6 +7,7 @@ import { privilegesOf } from '../plugin-manifest/index.ts';
 import { discoverPlugins, type Rejected } from './discover.ts';
 import type { HostOptions } from './options.ts';
 import { type Decisions, idOfName, type PluginRecord } from './record.ts';
+import { secretsApart } from './settings.ts';
 
 /** The records of all plugins: found in folders at each start, or installed for good. */
 export class Records {
@@ -42,7 +43,10 @@ export class Records {
 
   put(record: PluginRecord): void {
     const { enabled, placement, settings, secrets, uid } = record;
-    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid });
+    const before = this.#rows.get(record.name);
+    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid }, {
+      forget: before !== undefined && Object.entries(before.secrets).some(([key, value]) => secrets[key] !== value),
+    });
   }
 
   /** With `keepData`, who it was is remembered: its state and its folder wait for the next install of the same plugin. */
@@ -102,8 +106,7 @@ export class Records {
       isInstalled: false,
       enabled: decided?.enabled ?? true,
       placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement),
-      settings: { ...decided?.settings, ...this.#given(manifest) },
-      secrets: decided?.secrets ?? {},
+      ...secretsApart(manifest, { settings: { ...decided?.settings, ...this.#given(manifest) }, secrets: decided?.secrets ?? {} }),
       privileges: privilegesOf(manifest),
       uid: decided?.uid ?? this.#uidOf(manifest.name),
     };
