@@ -18,7 +18,7 @@ export async function serve(options: DaemonOptions, destination?: DestinationStr
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
-      redact: ['*.auth', '*.password', '*.env', '*.identityToken'],
+      redact: ['*.auth', '*.password', '*.env', '*.identityToken', '*.secrets', '*.token'],
     },
     destination ?? pino.destination({ fd: 2, sync: false }),
   );

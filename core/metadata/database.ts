@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { conflict, fromErrno } from '@gantry/sdk';
+import { conflict, fromErrno, internal } from '@gantry/sdk';
 import { isDiskFull, translated } from './disk-errors.ts';
 import { Reserve } from './reserve.ts';
 import { migrations } from './schema.ts';
@@ -25,6 +25,7 @@ export class Database implements Disposable {
     // Opening alone needs room for the log's index: without it SQLite fails, or dies of SIGBUS.
     if (this.#reserve.isScarce) this.#reserve.giveUp();
     try {
+      closeToOthers(path);
       this.#connection = new DatabaseSync(path);
       this.#connection.exec(
         'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=2000; PRAGMA cache_size=-2000;',
@@ -72,6 +73,18 @@ export class Database implements Disposable {
     ];
   }
 
+  /** As `transaction`; what it deletes or replaces is in no file afterwards. For secrets: more is written, and the log is emptied. */
+  forgetting<T>(work: () => T): T {
+    if (this.#depth > 0) throw internal('forgetting() inside a transaction');
+    this.#connection.exec('PRAGMA secure_delete=ON');
+    try {
+      return this.transaction(work);
+    } finally {
+      this.#connection.exec('PRAGMA secure_delete=OFF');
+      this.#checkpoint('TRUNCATE');
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#statements.clear();
     this.#connection.close();
@@ -98,19 +111,19 @@ export class Database implements Disposable {
     } catch (error) {
       if (!isDiskFull(error)) throw error;
     }
-    this.#rewindLog();
+    this.#checkpoint('RESTART');
     try {
       return work();
     } catch (error) {
       if (!isDiskFull(error) || !this.#reserve.giveUp()) throw error;
     }
-    this.#rewindLog();
+    this.#checkpoint('RESTART');
     return work();
   }
 
-  #rewindLog(): void {
+  #checkpoint(mode: 'RESTART' | 'TRUNCATE'): void {
     try {
-      this.#connection.exec('PRAGMA wal_checkpoint(RESTART)');
+      this.#connection.exec(`PRAGMA wal_checkpoint(${mode})`);
     } catch {
       // The database itself may have to grow, for which there is no room either.
     }
@@ -155,5 +168,14 @@ export class Database implements Disposable {
       for (const migration of migrations.slice(version)) this.#connection.exec(migration);
       this.#connection.exec(`PRAGMA user_version=${migrations.length}`);
     });
+  }
+}
+
+/** It holds secrets of plugins. SQLite gives its log and index the mode of the database itself. */
+function closeToOthers(path: string): void {
+  closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600));
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o077) !== 0) chmodSync(file, 0o600);
   }
 }

@@ -15,8 +15,14 @@ export class PluginRows<Document> {
       .map((row) => ({ name: String(row['name']), document: JSON.parse(String(row['document'])) as Document }));
   }
 
-  put(name: string, document: Document): void {
-    this.#database.transaction(() =>
+  get(name: string): Document | undefined {
+    const row = this.#database.get('SELECT document FROM plugins WHERE name = ?', name);
+    return row === undefined ? undefined : (JSON.parse(String(row['document'])) as Document);
+  }
+
+  /** With `forget`, nothing of the document before is in a file afterwards. */
+  put(name: string, document: Document, { forget = false }: { readonly forget?: boolean } = {}): void {
+    this.#transact(forget, () =>
       this.#database.run(
         'INSERT INTO plugins (name, document) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET document = excluded.document',
         name,
@@ -25,9 +31,9 @@ export class PluginRows<Document> {
     );
   }
 
-  /** With `state`, also everything that the plugin stored. */
+  /** With `state`, also everything that the plugin stored. Nothing of it is in a file afterwards. */
   remove(name: string, { state }: { readonly state: boolean }): void {
-    this.#database.transaction(() => {
+    this.#transact(true, () => {
       this.#database.run('DELETE FROM plugins WHERE name = ?', name);
       if (state) this.#database.run('DELETE FROM plugin_state WHERE plugin = ?', name);
     });
@@ -40,6 +46,11 @@ export class PluginRows<Document> {
       this.#database.run('DELETE FROM plugin_state WHERE plugin = ?', to);
       this.#database.run('UPDATE plugin_state SET plugin = ? WHERE plugin = ?', to, from);
     });
+  }
+
+  #transact(forget: boolean, work: () => unknown): void {
+    if (forget) this.#database.forgetting(work);
+    else this.#database.transaction(work);
   }
 
   /** Puts a plugin's state back to what it was, all of it. */

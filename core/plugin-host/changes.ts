@@ -1,24 +1,15 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { alreadyExists, conflict, forbidden, invalidArgument, type Manifest, messageOf, notImplemented } from '@gantry/sdk';
-import type { Placement, PluginOffer, Plugins, Privilege } from '@gantry/sdk/engine';
+import type { InstallRequest, Placement, PluginOffer, Plugins, Privilege } from '@gantry/sdk/engine';
 import { pluginState } from '../metadata/index.ts';
-import {
-  comparePrivileges,
-  dockerSettings,
-  createFromArchive,
-  fetchPlugin,
-  offerOf,
-  packArchive,
-  parseSource,
-  privilegesOf,
-  pushPlugin,
-} from '../plugin-install/index.ts';
+import { createFromArchive, fetchPlugin, offerOf, packArchive, parseSource, pushPlugin } from '../plugin-install/index.ts';
+import { comparePrivilegeChange, comparePrivileges, delta, dockerSettings, privilegesOf } from '../plugin-manifest/index.ts';
 import { failpoint, randomId, shortId, shortRandom } from '../support/index.ts';
 import type { Generation } from './generation.ts';
 import type { HostOptions } from './options.ts';
 import type { Plugin } from './plugin.ts';
-import type { PluginRecord, Version } from './record.ts';
+import { type PluginRecord, userOf, type Version } from './record.ts';
 import { defaultPlacement, type Records } from './records.ts';
 import type { Registry } from './registry.ts';
 import { checkEngine } from './requirements.ts';
@@ -34,6 +25,9 @@ export interface ChangesParts {
   readonly onEvent: (plugin: Plugin, action: string) => void;
 }
 
+type Fetched = Pick<InstallRequest, 'source' | 'grant'>;
+type Check = (asked: readonly Privilege[], granted: readonly Privilege[]) => void;
+
 /** Installing, setting, upgrading, going back and removing: what is recorded is what the next engine finds, at every moment. */
 export class Changes {
   readonly #parts: ChangesParts;
@@ -41,13 +35,15 @@ export class Changes {
     this.#parts = parts;
   }
 
-  async offer(...[source, options = {}]: Parameters<Plugins['offer']>): Promise<PluginOffer> {
-    const { options: host, records } = this.#parts;
-    return offerOf(parseSource(source), join(records.codeRoot, `.offer-${shortRandom()}`), host.installTools(), options);
+  async offer(...[source, { upgradeOf, ...options } = {}]: Parameters<Plugins['offer']>): Promise<PluginOffer> {
+    const { options: host, records, registry } = this.#parts;
+    const installed = upgradeOf === undefined ? undefined : registry.find(upgradeOf).record;
+    const offer = await offerOf(parseSource(source), join(records.codeRoot, `.offer-${shortRandom()}`), host.installTools(), options);
+    return installed === undefined ? offer : { ...offer, change: delta(installed.privileges, offer.privileges) };
   }
 
   async install(...[request, options = {}]: Parameters<Plugins['install']>): Promise<Plugin> {
-    const version = await this.#fetch(request.source, request.grant, { ...options, name: request.alias });
+    const version = await this.#fetch(request, comparePrivileges, { ...options, name: request.alias });
     const plugin = await this.#keepOrDiscard(version, async () => {
       const name = request.alias ?? version.manifest.name;
       this.#checkFree(name);
@@ -137,12 +133,15 @@ export class Changes {
       if (record.enabled && plugin.state !== 'discovered') plugin.allow();
       return;
     }
+    plugin.discretion.know(Object.values(settled.secrets));
     const isLive = !needsRestart(record.manifest, Object.keys(changes));
     const answer = isLive ? await running.link.configure(settled.settings, settled.secrets) : { problems: [], needsRestart: true };
     const fatal = answer.problems.filter((problem) => problem.fatal);
     if (fatal.length > 0)
       throw invalidArgument(
-        `plugin ${plugin.name} does not take its settings: ${fatal.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+        plugin.discretion.text(
+          `plugin ${plugin.name} does not take its settings: ${fatal.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+        ),
       );
     if (answer.needsRestart)
       await plugin.swap(record, {
@@ -158,7 +157,8 @@ export class Changes {
     const plugin = this.#parts.registry.find(name);
     const { record } = plugin;
     if (!record.isInstalled) throw conflict(`plugin ${plugin.name} was found in ${record.dir}, not installed, so it is upgraded there`);
-    const version = await this.#fetch(request.source, request.grant, { ...options, name: plugin.name });
+    const check: Check = (asked, grant) => comparePrivilegeChange({ before: plugin.record.privileges, asked }, grant);
+    const version = await this.#fetch(request, check, { ...options, name: plugin.name });
     await this.#keepOrDiscard(version, async () => {
       checkSuccessor(record.manifest, version.manifest);
       await this.#switchTo(plugin, version, { previous: this.#asPrevious(record, version) });
@@ -209,12 +209,12 @@ export class Changes {
     this.#parts.onEvent(plugin, 'remove');
   }
 
-  async #fetch(source: string, grant: readonly Privilege[] | 'all', options: Parameters<typeof fetchPlugin>[3]): Promise<Version> {
+  async #fetch({ source, grant }: Fetched, check: Check, options: Parameters<typeof fetchPlugin>[3]): Promise<Version> {
     const { options: host } = this.#parts;
     const version = await fetchPlugin(parseSource(source), this.#codeDir(), host.installTools(), options);
     return this.#keepOrDiscard(version, async () => {
       checkEngine(version.manifest, host.version);
-      if (grant !== 'all') comparePrivileges(privilegesOf(version.manifest), grant);
+      if (grant !== 'all') check(privilegesOf(version.manifest), grant);
       return version;
     });
   }
@@ -261,7 +261,7 @@ export class Changes {
     }
     await plugin.swap(version, {
       ...settled,
-      isExclusive: isExclusive(version.manifest),
+      isExclusive: isExclusive(version.manifest) || isOtherUser(plugin.record, version),
       prove: (next) => this.#prove(plugin, next),
       commit,
     });
@@ -308,7 +308,6 @@ export class Changes {
 
   #add(given: Omit<PluginRecord, 'id' | 'builtIn' | 'isInstalled' | 'privileges' | 'uid'>): Plugin {
     const { records, registry, make } = this.#parts;
-    const isRoot = given.manifest.privileges?.user === 'root' || given.manifest.privileges?.unconfined === true;
     const former = records.takeBack(given.manifest, given.name);
     const record: PluginRecord = {
       ...given,
@@ -316,7 +315,7 @@ export class Changes {
       builtIn: false,
       isInstalled: true,
       privileges: privilegesOf(given.manifest),
-      uid: isRoot ? 0 : former?.uid || records.freeUid(),
+      uid: former?.uid || records.freeUid(),
     };
     failpoint('plugin.fetched');
     records.put(record);
@@ -375,6 +374,9 @@ function asSettings({ dockerConfig }: PluginRecord, changes: Readonly<Record<str
     ),
   };
 }
+
+/** Its folders belong to one user at a time. */
+const isOtherUser = (record: PluginRecord, next: Version): boolean => userOf(record, record) !== userOf(record, next);
 
 const isExclusive = ({ state }: Manifest): boolean => state?.upgrade === 'exclusive';
 

@@ -4,9 +4,9 @@ import { conflict, invalidArgument, type DriverKind, type DriverKinds, durationM
 import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
 import { driverContext, type Drivers, type Grants, guard, Load, methodsOf } from '../drivers/index.ts';
 import { pluginState } from '../metadata/index.ts';
-import { privilegesOf } from '../plugin-install/index.ts';
+import { privilegesOf } from '../plugin-manifest/index.ts';
 import { KeyedMutex, withDeadline } from '../support/index.ts';
-import { Changes } from './changes.ts';
+import type { Changes } from './changes.ts';
 import { callByHand } from './call.ts';
 import type { Generation } from './generation.ts';
 import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
@@ -35,8 +35,8 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   readonly #policy: PluginPolicy;
   readonly #records: Records;
   readonly #registry: Registry;
-  readonly #changes: Changes;
   readonly #sockets: HandedSockets;
+  #changes: Changes | undefined;
   readonly #loads = new Map<string, Load>();
   readonly #mutexes = new Map<string, KeyedMutex>();
   readonly #guarded = new Map<string, Guarded>();
@@ -49,13 +49,6 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     this.#records = new Records(options);
     this.#registry = new Registry(pluginState(options.database, 'engine'));
     this.#sockets = new HandedSockets(this.#registry);
-    this.#changes = new Changes({
-      options,
-      records: this.#records,
-      registry: this.#registry,
-      make: (record) => this.#make(record),
-      onEvent: (plugin, action) => this.#publish(plugin, action),
-    });
     for (const record of this.#records.load()) this.#registry.add(this.#make(record));
     for (const { dir, reason } of this.#records.rejected) options.log.warn({ dir, reason }, 'plugin left out');
   }
@@ -184,32 +177,32 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     return callByHand(target, { kind, driver, method, request, dryRun, ctx: driverContext(this.#options.log) });
   }
 
-  offer(...given: Parameters<Plugins['offer']>) {
-    return this.#changes.offer(...given);
+  async offer(...given: Parameters<Plugins['offer']>) {
+    return (await this.#change()).offer(...given);
   }
   async install(...given: Parameters<Plugins['install']>): Promise<PluginInfo> {
-    return this.#info(await this.#changes.install(...given));
+    return this.#info(await (await this.#change()).install(...given));
   }
   async create(...given: Parameters<Plugins['create']>): Promise<PluginInfo> {
-    return this.#info(await this.#changes.create(...given));
+    return this.#info(await (await this.#change()).create(...given));
   }
-  pack(...given: Parameters<Plugins['pack']>) {
-    return this.#changes.pack(...given);
+  async pack(...given: Parameters<Plugins['pack']>) {
+    return (await this.#change()).pack(...given);
   }
-  push(...given: Parameters<Plugins['push']>) {
-    return this.#changes.push(...given);
+  async push(...given: Parameters<Plugins['push']>) {
+    return (await this.#change()).push(...given);
   }
   async attach(...given: Parameters<Plugins['attach']>): Promise<PluginInfo> {
-    return this.#info(await this.#changes.attach(...given));
+    return this.#info(await (await this.#change()).attach(...given));
   }
   async upgrade(...given: Parameters<Plugins['upgrade']>): Promise<PluginInfo> {
-    return this.#info(await this.#changes.upgrade(...given));
+    return this.#info(await (await this.#change()).upgrade(...given));
   }
   async rollback(name: string): Promise<PluginInfo> {
-    return this.#info(await this.#changes.rollback(this.#registry.find(name)));
+    return this.#info(await (await this.#change()).rollback(this.#registry.find(name)));
   }
   async set(name: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.#changes.set(this.#registry.find(name), settings);
+    await (await this.#change()).set(this.#registry.find(name), settings);
   }
 
   async enable(name: string, { timeoutMs, signal }: Parameters<Plugins['enable']>[1] = {}): Promise<void> {
@@ -247,7 +240,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
         hint: 'remove these first, or force: they stay and work again after a new install',
       });
     }
-    await this.#changes.remove(plugin, { keepData: users.length > 0 });
+    await (await this.#change()).remove(plugin, { keepData: users.length > 0 });
     this.#loads.delete(plugin.name);
     this.#preferred.clear();
   }
@@ -256,6 +249,19 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const outside = this.#registry.all().filter(({ record }) => record.placement !== 'in-process');
     await Promise.all(outside.map((plugin) => plugin.close()));
     for (const plugin of this.#registry.all().toReversed()) if (!outside.includes(plugin)) await plugin.close();
+  }
+
+  /** What installing needs is loaded with the first change: most engines make none. */
+  async #change(): Promise<Changes> {
+    const { Changes } = await import('./changes.ts');
+    this.#changes ??= new Changes({
+      options: this.#options,
+      records: this.#records,
+      registry: this.#registry,
+      make: (record) => this.#make(record),
+      onEvent: (plugin, action) => this.#publish(plugin, action),
+    });
+    return this.#changes;
   }
 
   #make(record: PluginRecord): Plugin {
@@ -272,7 +278,8 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
         this.#loads.get(plugin.name)?.forget();
         void this.#reconcile(plugin, generation);
       },
-      onProbationFailed: (plugin, reason) => void this.#changes.rollBack(plugin, reason),
+      // Only a change begins a probation.
+      onProbationFailed: (plugin, reason) => void this.#changes?.rollBack(plugin, reason),
     });
   }
 

@@ -1,5 +1,5 @@
 import type { PluginInfo } from '@gantry/sdk/engine';
-import { readDockerConfig } from '../plugin-install/index.ts';
+import { readDockerConfig } from '../plugin-manifest/index.ts';
 import type { Generation } from './generation.ts';
 import type { Output } from './output.ts';
 import type { PluginRecord } from './record.ts';

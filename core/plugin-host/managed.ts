@@ -5,7 +5,7 @@ import { codeOf, type DriverKind, invalidArgument, type Manifest, messageOf, not
 import { bindMount, isErrno, isMountPoint, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { methodsOf } from '../drivers/index.ts';
 import { launch, type Launched, type LaunchRequest } from '../plugin-launch/index.ts';
-import { appliedSettings, type DockerConfig, readDockerConfig } from '../plugin-install/index.ts';
+import { appliedSettings, type DockerConfig, readDockerConfig } from '../plugin-manifest/index.ts';
 import type { HandedSocket, HandedSockets } from './handed-sockets.ts';
 import type { Ending, Link, OfferedDriver } from './link.ts';
 import { diedEarly, exitText, type ProcessStart } from './process.ts';

@@ -2,14 +2,19 @@ import type { PluginLine } from '@gantry/sdk/engine';
 
 const keptLines = 500;
 
-/** The end of what a plugin printed, over all its generations, and who follows it. */
+/** The end of what a plugin printed, over all its generations, and who follows it. Nothing that `discreet` takes out of a line is kept. */
 export class Output {
   readonly #lines: PluginLine[] = [];
   readonly #followers = new Set<() => void>();
+  readonly #discreet: (line: string) => string;
   #dropped = 0;
 
-  readonly add = (line: PluginLine): void => {
-    this.#lines.push(line);
+  constructor(discreet: (line: string) => string = (line) => line) {
+    this.#discreet = discreet;
+  }
+
+  readonly add = (given: PluginLine): void => {
+    this.#lines.push({ ...given, line: this.#discreet(given.line) });
     if (this.#lines.length > keptLines) {
       this.#lines.shift();
       this.#dropped += 1;

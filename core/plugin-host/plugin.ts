@@ -1,6 +1,7 @@
 import { aborted, GantryError, messageOf, type Report, unavailable } from '@gantry/sdk';
 import type { PluginInfo, PluginState } from '@gantry/sdk/engine';
 import { tellProgress } from '../drivers/index.ts';
+import { Discretion } from './discretion.ts';
 import type { Generation } from './generation.ts';
 import { watchHealth } from './health.ts';
 import { IdleStop } from './idle-stop.ts';
@@ -20,7 +21,8 @@ import { within } from './within.ts';
 /** One installed plugin: what the user wants of it, how it fares, and the generation that serves. */
 export class Plugin {
   record: PluginRecord;
-  readonly output = new Output();
+  readonly discretion = new Discretion();
+  readonly output = new Output((line) => this.discretion.text(line));
   readonly #parts: PluginParts;
   readonly #status: Status;
   readonly #supervision: Supervision;
@@ -37,6 +39,7 @@ export class Plugin {
 
   constructor(record: PluginRecord, parts: PluginParts) {
     this.record = record;
+    this.discretion.know([...Object.values(record.secrets), record.token ?? '']);
     this.#parts = parts;
     this.#supervision = new Supervision(record, parts.policy);
     this.#status = new Status(record.enabled ? 'discovered' : 'disabled', (...event) => parts.onEvent(this, ...event));
@@ -155,7 +158,8 @@ export class Plugin {
   }
 
   /** The plugin answered something that its contract or its grant forbids. */
-  strike(reason: string): void {
+  strike(given: string): void {
+    const reason = this.discretion.text(given);
     this.output.say(`strike: ${reason}`);
     if (this.#failProbation(reason)) return;
     const verdict = this.#supervision.struck(reason);
@@ -179,7 +183,7 @@ export class Plugin {
 
   readonly onReport = async ({ degraded, operationId, progress }: Report): Promise<void> => {
     if (operationId !== undefined && progress !== undefined) tellProgress(operationId);
-    if (degraded !== undefined) this.#status.report(degraded);
+    if (degraded !== undefined) this.#status.report(degraded.map((reason) => this.discretion.text(reason)));
   };
 
   async #startOnce(): Promise<Generation> {
@@ -198,11 +202,18 @@ export class Plugin {
     }
   }
 
-  #launch(version: Version, settings: PluginRecord['settings'], secrets: PluginRecord['secrets']): Promise<Generation> {
+  async #launch(version: Version, settings: PluginRecord['settings'], secrets: PluginRecord['secrets']): Promise<Generation> {
+    this.discretion.know(Object.values(secrets));
     const number = (this.#number += 1);
     const { placement } = this.record;
     const { policy } = this.#parts;
-    return launch({ version, settings, secrets, number, placement, policy }, (signal) => this.#parts.start(this, version, number, signal));
+    try {
+      return await launch({ version, settings, secrets, number, placement, policy }, (signal) =>
+        this.#parts.start(this, version, number, signal),
+      );
+    } catch (error) {
+      throw this.discretion.error(error);
+    }
   }
 
   #serve(generation: Generation): void {

@@ -23,7 +23,7 @@ export interface PluginRecord extends Version {
   readonly secrets: Readonly<Record<string, string>>;
   /** What the user agreed to, of this version. */
   readonly privileges: readonly Privilege[];
-  /** The user and group of its process, on this machine, its own. */
+  /** The user and group of its process on this machine, its own; not used while its manifest asks for user 0. */
   readonly uid: number;
   /** Of an external plugin. */
   readonly address?: string;
@@ -34,6 +34,11 @@ export interface PluginRecord extends Version {
     readonly settings: Readonly<Record<string, unknown>>;
     readonly state?: readonly StateEntry[];
   };
+}
+
+/** Asked of the version that starts: one that asks for less than the one before runs with less. */
+export function userOf({ uid }: Pick<PluginRecord, 'uid'>, { manifest: { privileges } }: Pick<Version, 'manifest'>): number {
+  return privileges?.user === 'root' || privileges?.unconfined === true ? 0 : uid;
 }
 
 /** The part of a record that is stored for a plugin that is found in a folder at each start. */

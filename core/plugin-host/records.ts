@@ -3,10 +3,11 @@ import { join, relative } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import type { Placement } from '@gantry/sdk/engine';
 import { PluginRows, type PluginState, pluginState } from '../metadata/index.ts';
-import { privilegesOf, sweepStaging } from '../plugin-install/index.ts';
+import { privilegesOf } from '../plugin-manifest/index.ts';
 import { discoverPlugins, type Rejected } from './discover.ts';
 import type { HostOptions } from './options.ts';
 import { type Decisions, idOfName, type PluginRecord } from './record.ts';
+import { secretsApart } from './settings.ts';
 
 /** The records of all plugins: found in folders at each start, or installed for good. */
 export class Records {
@@ -42,7 +43,10 @@ export class Records {
 
   put(record: PluginRecord): void {
     const { enabled, placement, settings, secrets, uid } = record;
-    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid });
+    const before = this.#rows.get(record.name);
+    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid }, {
+      forget: before !== undefined && Object.entries(before.secrets).some(([key, value]) => secrets[key] !== value),
+    });
   }
 
   /** With `keepData`, who it was is remembered: its state and its folder wait for the next install of the same plugin. */
@@ -81,6 +85,7 @@ export class Records {
     const named = new Set(
       this.#rows.all().flatMap(({ document }) => ('manifest' in document ? [document.dir, document.previous?.dir] : [])),
     );
+    const { sweepStaging } = await import('../plugin-install/index.ts');
     await sweepStaging(this.codeRoot);
     for (const name of readdirSync(this.codeRoot)) {
       const dir = join(this.codeRoot, name);
@@ -101,11 +106,9 @@ export class Records {
       isInstalled: false,
       enabled: decided?.enabled ?? true,
       placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement),
-      settings: { ...decided?.settings, ...this.#given(manifest) },
-      secrets: decided?.secrets ?? {},
+      ...secretsApart(manifest, { settings: { ...decided?.settings, ...this.#given(manifest) }, secrets: decided?.secrets ?? {} }),
       privileges: privilegesOf(manifest),
-      uid:
-        decided?.uid ?? (manifest.privileges?.user === 'root' || manifest.privileges?.unconfined === true ? 0 : this.#uidOf(manifest.name)),
+      uid: decided?.uid ?? this.#uidOf(manifest.name),
     };
   }
 

@@ -38,18 +38,30 @@ function unary(plugin: Plugin, call: Call): Unary {
     try {
       return await call(generation, request, ctx);
     } catch (error) {
-      if (!isLost(error) || ctx.signal.aborted) throw error;
+      if (!isLost(error) || ctx.signal.aborted) throw plugin.discretion.error(error);
       await forgotten(plugin, generation, ctx.signal);
-      return call(await plugin.serving(ctx.signal), request, ctx);
+      return await discreetly(plugin, async () => call(await plugin.serving(ctx.signal), request, ctx));
     }
   };
+}
+
+async function discreetly<T>(plugin: Plugin, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw plugin.discretion.error(error);
+  }
 }
 
 function streaming(plugin: Plugin, call: Call): Streaming {
   return async function* (request, ctx) {
     const generation = await plugin.serving(ctx.signal);
     using _held = plugin.hold();
-    yield* (await call(generation, request, ctx)) as AsyncIterable<unknown>;
+    try {
+      yield* (await call(generation, request, ctx)) as AsyncIterable<unknown>;
+    } catch (error) {
+      throw plugin.discretion.error(error);
+    }
   };
 }
 

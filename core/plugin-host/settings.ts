@@ -17,20 +17,35 @@ export interface Settled {
  */
 export async function applySettings(manifest: Manifest, before: Settled, changes: Readonly<Record<string, unknown>>): Promise<Settled> {
   const schema = schemaOf(manifest);
-  const settings: Record<string, unknown> = { ...before.settings };
-  const secrets: Record<string, string> = { ...before.secrets };
+  // What an earlier version did not hide may be a secret of this one.
+  const known = secretsApart(manifest, before);
+  const settings: Record<string, unknown> = { ...known.settings };
+  const secrets: Record<string, string> = { ...known.secrets };
   for (const [key, value] of Object.entries(changes)) {
     const property = schema?.properties?.[key];
     if (schema !== undefined && property === undefined && schema.additionalProperties === false) throw unknown(manifest, key);
     if (property?.['x-secret'] === true) {
       if (value === undefined) delete secrets[key];
-      else secrets[key] = typeof value === 'string' ? value : JSON.stringify(value);
+      else secrets[key] = textOf(value);
     } else if (value === undefined) delete settings[key];
     else settings[key] = typed(value, property?.type);
   }
   if (schema !== undefined) await check(manifest, schema, { ...settings, ...secrets });
   return { settings, secrets };
 }
+
+/** Settings that the schema calls secrets are taken from where everybody sees them; a later one wins. */
+export function secretsApart(manifest: Manifest, { settings, secrets }: Settled): Settled {
+  const properties = schemaOf(manifest)?.properties ?? {};
+  const all = Object.entries(settings);
+  const isSecret = ([key, value]: readonly [string, unknown]): boolean => value !== undefined && properties[key]?.['x-secret'] === true;
+  return {
+    settings: Object.fromEntries(all.filter((entry) => !isSecret(entry))),
+    secrets: { ...secrets, ...Object.fromEntries(all.filter(isSecret).map(([key, value]) => [key, textOf(value)])) },
+  };
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 /** With the schema's defaults filled in: what the plugin gets. */
 export function withDefaults(manifest: Manifest, settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

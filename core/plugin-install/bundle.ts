@@ -9,7 +9,7 @@ import { type Abortable, invalidArgument, type Manifest } from '@gantry/sdk';
 import type { Descriptor } from '@gantry/sdk/transport';
 import { mediaTypes } from './artifact.ts';
 import { finishCodeFolder, leftOutOf } from './code-folder.ts';
-import { readDockerConfig } from './docker/config.ts';
+import { readDockerConfig } from '../plugin-manifest/index.ts';
 import { parseObject, readDocument } from './documents.ts';
 import type { Staging } from './staging.ts';
 import { copyTree, harden, isHardened } from './tree.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Abortable } from '@gantry/sdk';
 import { dockerBundleOf, isDockerFolder, packLayer } from './bundle.ts';
 import { finishCodeFolder } from './code-folder.ts';
-import { fromDockerConfig } from './docker/manifest.ts';
+import { fromDockerConfig } from '../plugin-manifest/index.ts';
 import { parseObject, readDocument, writeManifest } from './documents.ts';
 import { Staging } from './staging.ts';
 import { harden } from './tree.ts';

@@ -3,7 +3,7 @@ import { invalidArgument } from '@gantry/sdk';
 import type { PluginOffer } from '@gantry/sdk/engine';
 import { copyCodeFolder, inspectCodeFolder } from './code-folder.ts';
 import { completePackage, downloadPackage, unpackPackage, type Unpacked } from './npm-package.ts';
-import { privilegesOf } from './privileges.ts';
+import { privilegesOf } from '../plugin-manifest/index.ts';
 import { bringFromRegistry, lookAtRegistry, registryCall } from './registry-plugin.ts';
 import type { PluginSource } from './source.ts';
 import { Staging } from './staging.ts';

@@ -1,12 +1,8 @@
 export { createFromArchive } from './create.ts';
-export { appliedSettings, dockerSettings } from './docker/settings.ts';
-export { type DockerConfig, readDockerConfig } from './docker/config.ts';
-export { fromDockerConfig } from './docker/manifest.ts';
 export { fetchPlugin, offerOf } from './fetch.ts';
 export { packArchive } from './pack-archive.ts';
 export { packPlugin, type PackRequest } from './pack.ts';
 export { pushPlugin } from './push.ts';
-export { comparePrivileges, delta, privilegesOf } from './privileges.ts';
 export { parseSource, type PluginSource } from './source.ts';
 export { sweepStaging } from './staging.ts';
 export type { FetchedPlugin, FetchOptions, InstallTools, NpmOptions, Trees } from './types.ts';

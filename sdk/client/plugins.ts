@@ -51,9 +51,12 @@ export class Plugins {
     return await this.#json('GET', `/${segment(name)}/users`);
   }
 
-  /** What the source holds and asks for; nothing is installed. */
-  async offer(source: string, { auth, signal }: Fetching = {}): Promise<PluginOffer> {
-    return await this.#json('GET', '/offer', { query: { source }, headers: authHeader(auth), signal });
+  /** What the source holds and asks for, and with `upgradeOf` what is new of that; nothing is installed. */
+  async offer(
+    source: string,
+    { auth, signal, upgradeOf }: { readonly upgradeOf?: string | undefined } & Fetching = {},
+  ): Promise<PluginOffer> {
+    return await this.#json('GET', '/offer', { query: { source, upgradeOf }, headers: authHeader(auth), signal });
   }
 
   async install(request: InstallRequest, options: Fetching = {}): Promise<PluginInfo> {

@@ -88,6 +88,8 @@ export interface PluginOffer {
   readonly digest: string;
   readonly manifest: Manifest;
   readonly privileges: readonly Privilege[];
+  /** Against what an installed plugin was granted; with `upgradeOf`. Only what was added needs a user's yes. */
+  readonly change?: { readonly added: readonly Privilege[]; readonly dropped: readonly Privilege[] };
 }
 export interface PluginProgress {
   /** A blob's short digest, or a step's name. */
@@ -124,7 +126,7 @@ export interface Plugins {
   list(): readonly PluginInfo[];
   inspect(name: string): PluginInfo;
   /** Fetches no more than the manifest; what `docker plugin install` shows before it asks. */
-  offer(source: string, options?: Fetching): Promise<PluginOffer>;
+  offer(source: string, options?: { readonly upgradeOf?: string | undefined } & Fetching): Promise<PluginOffer>;
   /** `conflict` when the name is taken, `invalid_argument` when `grant` is not what the plugin asks for. */
   install(request: InstallRequest, options?: Fetching): Promise<PluginInfo>;
   /** From a tar of Docker's layout (config.json, rootfs/) or of ours (gantry-plugin.json, …); stays disabled. */
@@ -138,7 +140,10 @@ export interface Plugins {
   disable(name: string, options?: { readonly force?: boolean }): Promise<void>;
   /** Checked against the settings' schema, all or nothing. A running plugin takes them live, or by a new generation. `undefined` values go back to the default. */
   set(name: string, settings: Readonly<Record<string, unknown>>): Promise<void>;
-  /** A new generation beside the old one, switched to when it is proven, back by itself when it fails within the probation. Same name, new version. */
+  /**
+   * A new generation beside the old one, switched to when it is proven, back by itself when it fails within the probation. Same name, new version.
+   * `grant` is at least what the new version asks for beyond what the old one was granted (none, when it asks for less), at most all that it asks for.
+   */
   upgrade(
     name: string,
     request: { readonly source: string; readonly grant: InstallRequest['grant'] },

@@ -9,6 +9,7 @@ const sdk = 'sdk';
 const world = ['core/drivers', 'core/execute', 'core/metadata', 'core/events', 'core/support', sdk];
 const images = ['core/references', 'core/content', 'core/layers', 'core/plugin-host', ...world];
 const engine = [
+  'core/plugin-manifest',
   'core/plugin-install',
   'core/images',
   'core/networks',
@@ -39,11 +40,21 @@ export const rooms: Readonly<Record<string, Room>> = {
     because: 'it starts and ends processes: what they serve, and when they are wanted, core/plugin-host knows',
   },
   'core/plugin-host': {
-    rooms: ['core/plugin-install', 'core/plugin-launch', 'core/drivers', 'core/events', 'core/metadata', 'core/support', sdk],
+    rooms: [
+      'core/plugin-manifest',
+      'core/plugin-install',
+      'core/plugin-launch',
+      'core/drivers',
+      'core/events',
+      'core/metadata',
+      'core/support',
+      sdk,
+    ],
     because: 'it hands out drivers; it asks nobody above for anything',
   },
+  'core/plugin-manifest': { rooms: [sdk], because: 'it reads what was written: who fetches or runs a plugin is above' },
   'core/plugin-install': {
-    rooms: ['core/references', 'core/content', 'core/drivers', 'core/metadata', 'core/support', sdk],
+    rooms: ['core/plugin-manifest', 'core/references', 'core/content', 'core/drivers', 'core/metadata', 'core/support', sdk],
     because: 'it brings a plugin onto the disk and runs none of it; work on trees is handed in, because layers need plugins first',
   },
   'core/execute': {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -14,6 +14,7 @@ const program = join(import.meta.dirname, '../../core/bin/gantry.mjs');
 const examples = join(import.meta.dirname, '../examples');
 const nfs = 'reg:5000/acme/nfs:1.4';
 const next = 'reg:5000/acme/nfs:1.5';
+const wider = 'reg:5000/acme/nfs:2.0';
 const broken = 'reg:5000/acme/nfs:1.6-broken';
 const folder = mkdtempSync(join(tmpdir(), 'gantry-plugin-'));
 
@@ -139,12 +140,35 @@ test('gantry plugin set takes all or nothing, and resets', async () => {
   assert.deepEqual((await inspect('nfs')).settings, { SERVER: 'a=b' });
 });
 
+test('gantry plugin set --secret takes it from a file that not everybody reads, or from stdin', async () => {
+  const file = join(folder, 'password');
+  writeFileSync(file, 'from a file\n', { mode: 0o600 });
+  await plugin('set', 'nfs', '--secret', `SERVER=${file}`);
+  assert.deepEqual((await inspect('nfs')).settings, { SERVER: 'from a file' });
+  assert.equal((await run(['set', 'nfs', '--secret', 'SERVER=-'], 'a=b\n')).code, 0);
+  assert.deepEqual((await inspect('nfs')).settings, { SERVER: 'a=b' });
+  chmodSync(file, 0o604);
+  const { code, stderr } = await run(['set', 'nfs', '--secret', `TOKEN=${file}`]);
+  assert.equal(code, 125);
+  assert.match(stderr, /--secret: every user of this machine can read .*password \(mode 604\)\nhint: chmod o-r /);
+});
+
 test('gantry plugin upgrade asks only for what is new, and rollback goes back', async () => {
   assert.equal(await plugin('upgrade', 'nfs', next), 'nfs: 1.4.0 -> 1.5.0');
   assert.match((await run(['upgrade', 'nfs', broken])).stderr, /1\.6\.0-broken did not start/);
   assert.equal((await inspect('nfs')).version, '1.5.0');
   assert.equal(await plugin('rollback', 'nfs'), 'nfs: 1.4.0');
   assert.equal(await plugin('upgrade', '-q', 'nfs'), 'nfs: 1.4.0 -> 1.4.0');
+  const wanting = await run(['upgrade', 'nfs', wider]);
+  assert.equal(wanting.code, 1);
+  assert.match(wanting.stderr, /It no longer asks for: - network: \[host\]/);
+  assert.match(wanting.stderr, /requesting the following privileges:\n - mount type: \[nfs\] .*\n.*\nNothing was changed/);
+  assert.equal(await plugin('upgrade', '--grant-all-permissions', 'nfs', wider), 'nfs: 1.4.0 -> 2.0.0');
+  assert.match(
+    (await run(['upgrade', 'nfs', nfs])).stderr,
+    /requesting the following privileges:\n - network: \[host\] .*\n.*not a terminal/,
+  );
+  assert.equal(await plugin('rollback', 'nfs'), 'nfs: 1.4.0');
 });
 
 test('gantry plugin logs prints the past, and with -f what comes', async () => {
@@ -170,7 +194,7 @@ test('gantry plugin call prints the answer, and tries with --dry-run', async () 
 
 test('gantry plugin attach takes in a plugin of somebody else; bind says who serves', async () => {
   const token = join(folder, 'token');
-  writeFileSync(token, 'secret\n');
+  writeFileSync(token, 'secret\n', { mode: 0o600 });
   assert.equal(await plugin('attach', 'unix:///run/x.sock', '--token-file', token), 'outside');
   assert.equal((await inspect('outside')).placement, 'external');
   await plugin('install', '--grant-all-permissions', '--alias', 'nfs-two', next);
@@ -221,6 +245,13 @@ const sick: readonly (readonly [what: string, document: object | string, source:
   ['a host path', manifest(), "open('/etc/acme/x'); 'mine'", 0, /names \/etc\/acme\/x, which it will not see/],
   ['a mount type', manifest(), 'mount.nfs4(); "mine"', 0, /a mount of type nfs4/],
   ['a lookup', manifest(), "host.lookup('container', id); 'mine'", 0, /add "privileges": \{ "host": \["lookup:container"\] \}/],
+  [
+    'a secret inside a setting',
+    manifest({ settings: { type: 'object', properties: { login: { type: 'object', properties: { word: { 'x-secret': true } } } } } }),
+    undefined,
+    0,
+    /settings\.properties\.login\.properties\.word has x-secret, which only whole settings can be/,
+  ],
   ['another driver name', manifest(), "'yours'", 0, /promises the driver mine, which no source names/],
 ];
 for (const [what, document, source, code, says] of sick) {
@@ -332,7 +363,10 @@ const refusals: readonly (readonly [words: readonly string[], code: number, says
   [['bind', 'nfs', 'nfs'], 125, /is not a driver/],
   [['bind', 'log/nfs', 'nfs'], 1, /plugin nfs has no log driver nfs/],
   [['attach', '/run/x.sock'], 125, /is not the address of a socket/],
-  [['attach', 'unix:///x', '--token-file', '/nowhere'], 1, /cannot read the token/],
+  [['attach', 'unix:///x', '--token-file', '/nowhere'], 1, /cannot read the secret/],
+  [['set', 'nfs', '--secret', 'TOKEN'], 125, /has no value/],
+  [['set', 'nfs', '--secret', 'TOKEN='], 125, /names no file/],
+  [['set', 'nfs', '--secret', 'TOKEN=/dev/null'], 125, /every user of this machine can read/],
   [['attach', 'unix:///x', '--manifest', '/nowhere'], 1, /cannot read the manifest/],
   [['create', 'x'], 1, /missing argument: FOLDER/],
   [['create', 'x', '/nowhere'], 1, /cannot read the folder/],

@@ -295,7 +295,7 @@ test(
     const isRunning = () => child.exitCode === null && child.signalCode === null;
     const words = (token: string) => {
       const file = join(scratch, 'token');
-      writeFileSync(file, token);
+      writeFileSync(file, token, { mode: 0o600 });
       return ['attach', `unix://${socket}`, '--token-file', file, '--manifest', join(dir, 'gantry-plugin.json')];
     };
     try {

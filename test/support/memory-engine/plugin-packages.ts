@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { accessSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkManifest, fromErrno, invalidArgument, type Manifest, notFound } from '@gantry/sdk';
-import type { PluginOffer, Privilege } from '@gantry/sdk/engine';
+import type { PluginOffer } from '@gantry/sdk/engine';
+import { privilegesOf } from '../../../core/plugin-manifest/index.ts';
 
 /** What a source holds: an offer, and config.json when it is Docker's. */
 export type Package = PluginOffer & { readonly dockerConfig?: unknown };
@@ -15,6 +16,7 @@ export class Packages {
     for (const version of ['1.4', '1.5', '1.6-broken']) {
       this.add(`reg:5000/acme/nfs:${version}`, nfsManifest(version.replace(/^(\d+\.\d+)/, '$1.0')));
     }
+    this.add('reg:5000/acme/nfs:2.0', { ...nfsManifest('2.0.0'), privileges: { mountTypes: ['nfs4', 'nfs'] } });
     this.add('acme/quiet:latest', { ...nfsManifest('1.0.0'), name: 'acme.quiet', privileges: {} });
     this.add('acme/vieux:latest', { ...nfsManifest('1.0.0'), name: 'acme.vieux' }, dockerConfig);
   }
@@ -52,18 +54,6 @@ function fromFolder(folder: string): Package {
     throw fromErrno(error, `plugin ${manifest.name}: its entry cannot be read`);
   }
   return packageOf(`folder:${folder}`, manifest);
-}
-
-function privilegesOf({ privileges = {} }: Manifest): readonly Privilege[] {
-  const { network, capabilities = [], hostPaths = [], mountTypes = [] } = privileges;
-  return [
-    ...(network === 'host' ? [{ name: 'network', description: 'permissions to access a network', value: ['host'] }] : []),
-    ...hostPaths.map((path) => ({ name: 'mount', description: 'host path to mount', value: [path] })),
-    ...(capabilities.length > 0
-      ? [{ name: 'capabilities', description: 'list of additional capabilities required', value: capabilities }]
-      : []),
-    ...(mountTypes.length > 0 ? [{ name: 'mount type', description: 'types that its mounts may have', value: mountTypes }] : []),
-  ];
 }
 
 function nfsManifest(version: string): Manifest {

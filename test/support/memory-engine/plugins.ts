@@ -1,15 +1,8 @@
 import { createHash } from 'node:crypto';
 import { checkManifest, conflict, forbidden, invalidArgument, type Manifest, notFound, notImplemented, unavailable } from '@gantry/sdk';
-import {
-  type InstallRequest,
-  type PluginInfo,
-  pluginInUse,
-  type PluginLine,
-  type Plugins,
-  type PluginUser,
-  type Privilege,
-} from '@gantry/sdk/engine';
+import { type PluginInfo, pluginInUse, type PluginLine, type Plugins, type PluginUser } from '@gantry/sdk/engine';
 import type { EventBus } from '../../../core/events/index.ts';
+import { comparePrivilegeChange, comparePrivileges, delta } from '../../../core/plugin-manifest/index.ts';
 import { type Package, packageOf, Packages } from './plugin-packages.ts';
 import { readSettings } from './plugin-settings.ts';
 
@@ -69,14 +62,15 @@ export class MemoryPlugins implements Plugins {
   list: Plugins['list'] = () => [...this.#all.values()].map(({ info }) => info);
   inspect: Plugins['inspect'] = (name) => this.#find(name).info;
   users: Plugins['users'] = (name) => this.#find(name).users;
-  offer: Plugins['offer'] = async (source) => {
+  offer: Plugins['offer'] = async (source, { upgradeOf } = {}) => {
     const { dockerConfig: _config, ...offer } = this.packages.get(source);
-    return offer;
+    if (upgradeOf === undefined) return offer;
+    return { ...offer, change: delta(this.#find(upgradeOf).current.privileges, offer.privileges) };
   };
 
   install: Plugins['install'] = async ({ source, alias, grant, enable, settings = {}, placement }, { onProgress } = {}) => {
     const found = this.packages.get(source);
-    checkGrant(found, grant);
+    if (grant !== 'all') comparePrivileges(found.privileges, grant);
     const name = alias ?? found.manifest.name;
     if (this.#all.has(name)) throw conflict(`plugin ${JSON.stringify(name)} already exists`);
     const read = readSettings(found.manifest, {}, settings);
@@ -163,7 +157,7 @@ export class MemoryPlugins implements Plugins {
   upgrade: Plugins['upgrade'] = async (name, { source, grant }, { onProgress } = {}) => {
     const plugin = this.#find(name);
     const found = this.packages.get(source);
-    checkGrant(found, grant);
+    if (grant !== 'all') comparePrivilegeChange({ before: plugin.current.privileges, asked: found.privileges }, grant);
     onProgress?.({ id: found.digest.slice(7, 19), status: 'Downloading', current: 20, total: 20 });
     await turn();
     if (isBroken(found.manifest) && plugin.info.enabled)
@@ -300,16 +294,6 @@ function shownSettings({ settings }: Manifest, values: Readonly<Record<string, u
   const isSecret = ([key]: readonly [string, unknown]) => properties[key]?.['x-secret'] === true;
   const all = Object.entries(values);
   return { settings: Object.fromEntries(all.filter((entry) => !isSecret(entry))), secrets: all.filter(isSecret).map(([key]) => key) };
-}
-
-function checkGrant({ privileges }: Package, grant: InstallRequest['grant']): void {
-  if (grant === 'all') return;
-  const plain = (list: readonly Privilege[]) =>
-    list
-      .map(({ name, value }) => `${name}=${[...value].toSorted().join()}`)
-      .toSorted()
-      .join(';');
-  if (plain(privileges) !== plain(grant)) throw invalidArgument('incorrect privileges');
 }
 
 function refuseFor({ name }: PluginInfo, users: readonly PluginUser[]): void {

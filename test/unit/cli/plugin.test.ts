@@ -3,11 +3,9 @@ import { mkdirSync, mkdtempDisposableSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Privilege } from '@gantry/sdk/engine';
 import { changes } from '../../../core/cli/verbs/plugin/dev/changes.ts';
 import { examine } from '../../../core/cli/verbs/plugin/doctor/examine.ts';
 import { checkUndeclared } from '../../../core/cli/verbs/plugin/doctor/undeclared.ts';
-import { beyond } from '../../../core/cli/verbs/plugin/privileges.ts';
 import { newestOf, readSource } from '../../../core/cli/verbs/plugin/source.ts';
 import { writeFiles } from '../../support/plugin-sources.ts';
 
@@ -28,20 +26,6 @@ test('newestOf() takes off what pins a version', () => {
   const digest = `sha256:${'0'.repeat(64)}`;
   const sources = [`oci:r:5000/a/b:1@${digest}`, 'npm:@a/b@1.2.3', 'npm:b@1.2.3', 'npm:@a/b', 'folder:/a@b', 'built-in'];
   assert.deepEqual(sources.map(newestOf), ['oci:r:5000/a/b:1', 'npm:@a/b', 'npm:b', 'npm:@a/b', 'folder:/a@b', 'built-in']);
-});
-
-test('beyond() keeps each value that was not granted, and privileges that have none', () => {
-  const privilege = (name: string, ...value: readonly string[]): Privilege => ({ name, description: '', value });
-  const granted = [privilege('mount', '/a'), privilege('mount', '/b'), privilege('flagged')];
-  const asked = [
-    privilege('mount', '/b'),
-    privilege('mount', '/c'),
-    privilege('network', 'host'),
-    privilege('other'),
-    privilege('flagged'),
-  ];
-  assert.deepEqual(beyond(asked, granted), [privilege('mount', '/c'), privilege('network', 'host'), privilege('other')]);
-  assert.deepEqual(beyond(asked, asked), []);
 });
 
 test('checkUndeclared() names each thing once, and nothing of common code', () => {

@@ -48,12 +48,12 @@ const rows: readonly Row[] = [
   },
   { line: 'GET /plugins/privileges?remote=reg:5000/acme/nope', status: 404, message: 'manifest for reg:5000/acme/nope:latest not found' },
   { line: 'POST /plugins/pull', status: 400, message: noReference },
-  { line: `POST /plugins/pull?remote=${nfs}&name=two`, status: 400, message: 'incorrect privileges' },
+  { line: `POST /plugins/pull?remote=${nfs}&name=two`, status: 400, message: /^incorrect privileges: asked for and not granted: / },
   {
     line: `POST /plugins/pull?remote=${nfs}&name=two`,
     body: [{ Name: 'network', Value: ['none'] }],
     status: 400,
-    message: 'incorrect privileges',
+    message: /^incorrect privileges: asked for and not granted: /,
   },
   { line: `POST /plugins/pull?remote=${nfs}&name=two`, body: {}, status: 400, message: notAList },
   { line: `POST /plugins/pull?remote=${nfs}&name=two`, body: [7], status: 400, message: /cannot unmarshal number/ },
@@ -100,7 +100,12 @@ const rows: readonly Row[] = [
   { line: `POST /plugins/${nfs}/set`, body: ['__proto__=1'], status: 400, message: /no such setting/ },
   { line: `POST /plugins/nope/upgrade?remote=${nfs}`, body: [], status: 404, message: notFound },
   { line: `POST /plugins/${nfs}/upgrade`, body: [], status: 400, message: noReference },
-  { line: `POST /plugins/${nfs}/upgrade?remote=reg:5000/acme/nfs:1.5`, body: [], status: 400, message: 'incorrect privileges' },
+  {
+    line: `POST /plugins/${nfs}/upgrade?remote=reg:5000/acme/nfs:2.0`,
+    body: [],
+    status: 400,
+    message: 'incorrect privileges: asked for and not granted: ["mount type","nfs"]',
+  },
   { line: 'POST /plugins/nope/push', status: 404, message: notFound },
   { line: `PUT /plugins/${nfs}/enable`, status: 404, message: 'page not found' },
 
@@ -120,7 +125,12 @@ const rows: readonly Row[] = [
     status: 400,
     message: /cannot unmarshal string into Go struct field InstallRequest.grant/,
   },
-  { line: `POST ${own}/install`, body: { source: nfs, alias: 'x' }, status: 400, message: 'incorrect privileges' },
+  {
+    line: `POST ${own}/install`,
+    body: { source: nfs, alias: 'x' },
+    status: 400,
+    message: /^incorrect privileges: asked for and not granted: /,
+  },
   { line: `POST ${own}/install`, body: { source: nfs, alias: nfs, grant: 'all' }, status: 409, message: `plugin "${nfs}" already exists` },
   { line: `POST ${own}/install`, body: { source: nfs, alias: 'x', grant: 'all', settings: [] }, status: 400, message: /map\[string\]/ },
   {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { Manifest } from '@gantry/sdk';
-import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
+import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
 import { text, value } from '../../option.ts';
 import { show } from '../../parse/refuse.ts';
+import { readSecret } from '../../parse/secret.ts';
 import { verb } from '../../verb.ts';
 import { readManifestFile } from './manifest-file.ts';
 
@@ -27,7 +27,7 @@ export const attachPlugin = verb<Flags>({
     if (!/^unix:\/\/\/./.test(address)) {
       throw invalidArgument(`${show(address)} is not the address of a socket`, { hint: 'write unix:///path', reason: usageReason });
     }
-    const token = tokenFile === undefined ? undefined : readToken(tokenFile);
+    const token = tokenFile === undefined ? undefined : readSecret(tokenFile);
     const manifest: Manifest | undefined = file === undefined ? undefined : await readManifestFile(file);
     const { plugins } = await context.client();
     const { name } = await plugins.attach({
@@ -39,14 +39,3 @@ export const attachPlugin = verb<Flags>({
     context.print(name);
   },
 });
-
-function readToken(path: string): string {
-  let token: string;
-  try {
-    token = readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    throw fromErrno(error, 'cannot read the token');
-  }
-  if (token === '') throw invalidArgument(`${path} is empty`, { hint: 'it must hold the token and nothing else' });
-  return token;
-}

@@ -5,6 +5,7 @@ import { flag, oneOf, text, value } from '../../option.ts';
 import { parseAssignment, toRecord } from '../../parse/key-value.ts';
 import { verb } from '../../verb.ts';
 import { areGranted, grantOption } from './privileges.ts';
+import { secretOption } from './secret-option.ts';
 import { readSource, sourcesHelp } from './source.ts';
 
 interface Flags {
@@ -13,6 +14,7 @@ interface Flags {
   readonly grantAllPermissions?: boolean;
   readonly placement?: Placement;
   readonly quiet?: boolean;
+  readonly secret: readonly (readonly [key: string, value: string])[];
 }
 
 export const installPlugin = verb<Flags>({
@@ -21,6 +23,7 @@ export const installPlugin = verb<Flags>({
     value('--alias <name>', 'Call it so, and not as its manifest does', text),
     flag('--disable', 'Do not start it'),
     grantOption,
+    secretOption,
     value(
       '--placement <place>',
       'Where it runs, of what its manifest allows: in-process, worker, process',
@@ -33,11 +36,15 @@ export const installPlugin = verb<Flags>({
 It shows what the plugin wants to be allowed and asks; then installs exactly that, sets the settings KEY=value and starts it. Containers can use
 its drivers at once: no engine is restarted.
 
-  gantry plugin install reg.example/acme/nfs:1.4 SERVER=files.example
+  gantry plugin install reg.example/acme/nfs:1.4 SERVER=files.example --secret TOKEN=/root/nfs-token
   gantry plugin install --alias nfs-test --disable ./nfs
   gantry plugin install --grant-all-permissions npm:@acme/gantry-nfs`,
-  async action(context, [given = '', ...assignments], { alias, disable = false, grantAllPermissions = false, placement, quiet = false }) {
-    const settings = toRecord(assignments.map(parseAssignment));
+  async action(
+    context,
+    [given = '', ...assignments],
+    { secret, alias, disable = false, grantAllPermissions = false, placement, quiet = false },
+  ) {
+    const settings = toRecord([...assignments.map(parseAssignment), ...secret]);
     const source = readSource(given);
     const { plugins } = await context.client();
     const { manifest, privileges } = await plugins.offer(source);

@@ -6,7 +6,7 @@ import { flag } from '../../option.ts';
 
 export const grantOption = flag('--grant-all-permissions', 'Grant what it asks for without asking back');
 
-/** Shows what is asked for and asks whether to grant it; nothing asked for is granted at once. */
+/** Shows what is asked for, and asks whether to grant it; nothing asked for is granted at once. */
 export async function areGranted(
   context: Context,
   name: string,
@@ -18,16 +18,6 @@ export async function areGranted(
   return grantAll || (await confirm('Do you grant the above permissions?', '--grant-all-permissions'));
 }
 
-/** What is asked for beyond what was granted before, value by value. */
-export function beyond(asked: readonly Privilege[], granted: readonly Privilege[]): readonly Privilege[] {
-  return asked.flatMap((privilege) => {
-    const before = granted.filter(({ name }) => name === privilege.name);
-    const value = privilege.value.filter((each) => !before.some((one) => one.value.includes(each)));
-    const isGranted = before.length > 0 && value.length === 0;
-    return isGranted ? [] : [{ ...privilege, value }];
-  });
-}
-
-function showPrivilege({ name, value, description }: Privilege): string {
+export function showPrivilege({ name, value, description }: Privilege): string {
   return oneLine(` - ${name}: [${value.join(' ')}]${description === '' ? '' : `  (${description})`}`);
 }

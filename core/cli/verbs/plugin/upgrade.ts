@@ -4,7 +4,7 @@ import { flag } from '../../option.ts';
 import { forEachTarget } from '../../targets.ts';
 import { verb } from '../../verb.ts';
 import { naming } from './naming.ts';
-import { areGranted, beyond, grantOption } from './privileges.ts';
+import { areGranted, grantOption, showPrivilege } from './privileges.ts';
 import { newestOf, readSource, sourcesHelp } from './source.ts';
 
 interface Flags {
@@ -29,14 +29,15 @@ ${sourcesHelp}
     const plugin = await naming(plugins, plugins.inspect(name));
     if (plugin.builtIn) throw conflict(`plugin ${plugin.name} is part of the engine`, { hint: 'it is upgraded with the engine' });
     const source = given === undefined ? newestOf(plugin.source) : readSource(given);
-    const { privileges } = await plugins.offer(source);
-    const asked = beyond(privileges, plugin.privileges);
+    const { privileges, change = { added: privileges, dropped: [] } } = await plugins.offer(source, { upgradeOf: plugin.name });
+    const asked = change.added;
+    for (const privilege of change.dropped) context.note(`It no longer asks for:${showPrivilege(privilege)}`);
     if (!(await areGranted(context, plugin.name, { asked, grantAll: grantAllPermissions }))) {
       context.note('Nothing was changed.');
       return 1;
     }
     const onProgress = progressPrinter(quiet ? () => undefined : context.note);
-    const upgraded = await plugins.upgrade(plugin.name, { source, grant: privileges }, { onProgress });
+    const upgraded = await plugins.upgrade(plugin.name, { source, grant: asked }, { onProgress });
     context.print(`${upgraded.name}: ${plugin.version} -> ${upgraded.version}`);
     return 0;
   },

@@ -4,7 +4,7 @@ import { conflict, GantryError, invalidArgument } from '@gantry/sdk/errors';
 import type { Context } from '../../../context.ts';
 import { describe } from '../../../report.ts';
 import { readManifest } from '../manifest-file.ts';
-import { areGranted, beyond } from '../privileges.ts';
+import { areGranted } from '../privileges.ts';
 
 export interface Bench {
   readonly folder: string;
@@ -43,8 +43,8 @@ export class Workbench {
         hint: `give this one another name: --alias ${this.#name}-dev`,
       });
     }
-    const { privileges: grant } = await this.#plugins.offer(this.#source);
-    if (!(await areGranted(this.#context, this.#name, { asked: beyond(grant, before?.privileges ?? []), grantAll }))) return false;
+    const { privileges: grant, change } = await this.#plugins.offer(this.#source, { upgradeOf: before?.name });
+    if (!(await areGranted(this.#context, this.#name, { asked: change?.added ?? grant, grantAll }))) return false;
     if (before === undefined) {
       await this.#plugins.install({ source: this.#source, grant, enable: false, ...(alias === undefined ? {} : { alias }) });
     }
@@ -61,9 +61,8 @@ export class Workbench {
       if (this.#bench.alias === undefined && name !== this.#name) {
         throw invalidArgument(`the manifest's name is now ${name}`, { hint: `end this and start anew, or name it ${this.#name} again` });
       }
-      const { privileges: grant } = await this.#plugins.offer(this.#source);
-      const granted = (await this.#known())?.privileges ?? [];
-      for (const { name: what, value } of beyond(grant, granted)) {
+      const { privileges: grant, change } = await this.#plugins.offer(this.#source, { upgradeOf: this.#name });
+      for (const { name: what, value } of change?.added ?? grant) {
         this.#context.note(`dev: it now asks for ${what} [${value.join(' ')}], which your own folder is granted`);
       }
       await this.#plugins.upgrade(this.#name, { source: this.#source, grant });

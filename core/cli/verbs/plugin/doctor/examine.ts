@@ -53,10 +53,20 @@ function checkWords({ description = '', options, provides, settings, privileges 
     ...(settings !== undefined && settings['properties'] === undefined
       ? [warn('manifest', 'settings is a schema without properties: nothing can be set', 'add "properties"')]
       : []),
+    ...nestedSecrets(settings).map((path) =>
+      warn('manifest', `settings.${path} has x-secret, which only whole settings can be: it is shown`, 'make it a setting of its own'),
+    ),
     ...(privileges?.capabilities?.includes('ALL') === true
       ? [warn('manifest', 'asks for all capabilities', 'ask for those that it needs: users read the list before they agree')]
       : []),
   ];
+}
+
+/** Paths of what is called a secret deeper than a setting. */
+function nestedSecrets(schema: unknown, path: readonly string[] = []): readonly string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  const isTooDeep = path.length > 2 && Reflect.get(schema, 'x-secret') === true;
+  return isTooDeep ? [path.join('.')] : Object.entries(schema).flatMap(([key, part]) => nestedSecrets(part, [...path, key]));
 }
 
 /** A driver that the manifest promises and no source names is most likely spelt in two ways. */

@@ -6,18 +6,28 @@ import type { Call } from '../../http/call.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { get, post, type Route } from '../route.ts';
 import { fetching } from './fetch.ts';
-import { pluginOf } from './find.ts';
+import { findPlugin, pluginOf } from './find.ts';
 
 /** Installing from every source: progress messages as Docker's, the last of which has the plugin in `aux`. */
 export const ownFetchRoutes: readonly Route[] = [
-  get('/gantry/v1/plugins/offer', async (call) =>
-    call.send(await call.engine.plugins.offer(required('source', call.query.text('source')), fetching(call))),
-  ),
+  get('/gantry/v1/plugins/offer', offer),
   post('/gantry/v1/plugins/install', install),
   post('/gantry/v1/plugins/:name/upgrade', upgrade),
   post('/gantry/v1/plugins/attach', attach),
   post('/gantry/v1/plugins/pack', pack),
 ];
+
+async function offer(call: Call): Promise<void> {
+  const { engine, query } = call;
+  const upgradeOf = query.word('upgradeOf');
+  const source = required('source', query.text('source'));
+  call.send(
+    await engine.plugins.offer(source, {
+      ...fetching(call),
+      ...(upgradeOf === undefined ? {} : { upgradeOf: findPlugin(engine.plugins, upgradeOf).name }),
+    }),
+  );
+}
 
 /** A tar of the plugin's folder in, one file out. */
 async function pack(call: Call): Promise<void> {

@@ -37,12 +37,20 @@ export function comparePrivileges(asked: readonly Privilege[], granted: readonly
   if (isEqual) return;
   const missing = [...wanted.keys()].filter((key) => (given.get(key) ?? 0) < (wanted.get(key) ?? 0));
   const surplus = [...given.keys()].filter((key) => (given.get(key) ?? 0) > (wanted.get(key) ?? 0));
-  throw invalidArgument('incorrect privileges', {
-    reason: 'PRIVILEGES_DIFFER',
-    hint: [...missing.map((key) => `asked for and not granted: ${key}`), ...surplus.map((key) => `granted and not asked for: ${key}`)].join(
-      '; ',
-    ),
-  });
+  throw incorrect(missing, surplus);
+}
+
+/**
+ * For an upgrade: what was granted before needs no second yes, so `granted` may be all that is asked for, only what is new, or anything between;
+ * for one that asks for less, nothing. Throws `invalid_argument` when something new is not granted, or something is granted that is not asked for.
+ */
+export function comparePrivilegeChange(
+  { before, asked }: { readonly before: readonly Privilege[]; readonly asked: readonly Privilege[] },
+  granted: readonly Privilege[],
+): void {
+  const missing = delta([...before, ...granted], asked).added;
+  const surplus = delta(asked, granted).added;
+  if (missing.length + surplus.length > 0) throw incorrect(missing.map(keyOf), surplus.map(keyOf));
 }
 
 /** What changes when a plugin that was granted `before` becomes one that asks for `after`; equal lists give two empty ones. */
@@ -56,20 +64,33 @@ export function delta(
 /** Value by value: one further capability is one privilege with that one value. */
 function without(list: readonly Privilege[], other: readonly Privilege[]): readonly Privilege[] {
   return list.flatMap(({ name, description, value }) => {
-    const known = new Set(other.filter((one) => one.name === name).flatMap((one) => one.value));
+    const same = other.filter((one) => one.name === name);
+    const known = new Set(same.flatMap((one) => one.value));
     const rest = value.filter((text) => !known.has(text));
-    return rest.length === 0 ? [] : [privilege(name, description, rest)];
+    return rest.length > 0 || same.length === 0 ? [privilege(name, description, rest)] : [];
   });
+}
+
+function incorrect(missing: readonly string[], surplus: readonly string[]): Error {
+  const hints = [
+    ...missing.map((key) => `asked for and not granted: ${key}`),
+    ...surplus.map((key) => `granted and not asked for: ${key}`),
+  ];
+  return invalidArgument('incorrect privileges', { reason: 'PRIVILEGES_DIFFER', hint: hints.join('; ') });
 }
 
 /** How often each privilege occurs, by a text that two privileges share exactly when they mean the same. */
 function countsOf(privileges: readonly Privilege[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const { name, value } of privileges) {
-    const key = JSON.stringify([name, ...value.toSorted()]);
+  for (const each of privileges) {
+    const key = keyOf(each);
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return counts;
+}
+
+function keyOf({ name, value }: Privilege): string {
+  return JSON.stringify([name, ...value.toSorted()]);
 }
 
 function isAllDevices(path: string): boolean {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Privilege } from '@gantry/sdk/engine';
-import { comparePrivileges, delta, privilegesOf } from '../../../core/plugin-install/index.ts';
+import { comparePrivilegeChange, comparePrivileges, delta, privilegesOf } from '../../../core/plugin-manifest/index.ts';
 
 test('privilegesOf() gives everything that a manifest can ask for a name, and nothing for nothing', () => {
   const all = privilegesOf({
@@ -104,6 +104,23 @@ for (const [asked, granted] of [
     assert.throws(() => comparePrivileges(asked, granted), { code: 'invalid_argument', message: 'incorrect privileges' });
   });
 }
+
+test('comparePrivilegeChange() takes what is new, all that is asked for, and anything between', () => {
+  const before = [one('mount', '/a'), one('capabilities', 'A')];
+  const asked = [one('mount', '/a'), one('mount', '/b'), one('capabilities', 'B', 'C')];
+  const news = [one('mount', '/b'), one('capabilities', 'B', 'C')];
+  for (const granted of [news, asked, [...news, one('mount', '/a')]]) comparePrivilegeChange({ before, asked }, granted);
+  comparePrivilegeChange({ before, asked: [one('mount', '/a')] }, []);
+  fc.assert(fc.property(privileges, (list) => comparePrivilegeChange({ before: list, asked: list }, [])));
+  for (const granted of [
+    [],
+    [one('mount', '/b')],
+    [one('mount', '/b'), one('capabilities', 'B')],
+    [...news, one('netns', 'true')],
+    [...news, one('mount', '/')],
+  ])
+    assert.throws(() => comparePrivilegeChange({ before, asked }, granted), { code: 'invalid_argument', message: 'incorrect privileges' });
+});
 
 test('delta() names what is new, value by value, and what is gone', () => {
   const before = [one('capabilities', 'A', 'B'), one('mount', '/a'), one('netns', 'true')];
