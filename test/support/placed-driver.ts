@@ -90,10 +90,10 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
       ((await (await plugin.serving()).driver(kind, name)) ?? assert.fail(`no ${kind} driver ${name}`)) as never,
     restart: again,
     kill: async () => {
-      const { link } = await plugin.serving();
-      assert.ok(link.pid !== undefined, 'it has no process of its own');
-      process.kill(link.pid, 'SIGKILL');
-      await link.ended;
+      const { link: killed } = await plugin.serving();
+      assert.ok(killed.pid !== undefined, 'it has no process of its own');
+      process.kill(killed.pid, 'SIGKILL');
+      await killed.ended;
       await again();
     },
     output: () => plugin.output.tail(1_000),
