@@ -1,5 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ExecCase, execCases, type ExecUnderTest } from '../exec/conformance.ts';
+import { describeCases } from '../exec/conformance-describe.ts';
+import { type DescribingExecDriver, type ExecDriver, isDescribing } from '../exec/contract.ts';
 import { graphCases, type LayerWork } from '../graph/conformance.ts';
 import type { GraphDriver } from '../graph/contract.ts';
 import { ipamCases } from '../ipam/conformance.ts';
@@ -23,12 +26,20 @@ export interface World {
   readonly layers?: (plugin: OpenedPlugin, driver: () => GraphDriver) => LayerWork & AsyncDisposable;
   /** Why limits that mounts describe cannot be set below a folder. */
   readonly noProjectQuota?: (folder: string) => string | undefined;
+  readonly exec?: () => Promise<ExecWorld>;
+}
+/** Where exec drivers are tried. */
+export interface ExecWorld extends AsyncDisposable, Pick<ExecUnderTest, 'container' | 'exec' | 'hasKernel' | 'oneOf'> {
+  /** Runs what the driver describes, as an engine does. */
+  readonly monitored: (driver: DescribingExecDriver, plugin: OpenedPlugin) => ExecDriver;
 }
 /** What the manifest does not say. */
 export interface Facts {
   readonly options?: Partial<SampleOptions>;
   /** Of a log driver. */
   readonly abilities?: readonly LogAbility[];
+  /** Of an exec driver that does not take every container: a command of one that it takes. */
+  readonly args?: readonly string[];
 }
 export interface CaseContext {
   readonly dir: string;
@@ -91,6 +102,14 @@ const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
         return reason;
       },
     })),
+  exec: () => [
+    ...adapted('exec', describeCases, (context) => {
+      const { driver, ctx } = subjectOf('exec', context);
+      const { privileges = {} } = context.plugin.manifest;
+      return { ctx, privileges, args: context.facts.args ?? ['/bin/sh', '-c', 'true'], ...(isDescribing(driver) && { driver }) };
+    }),
+    ...execCases.map((one) => ({ id: `exec.${one.name}`, run: (context: CaseContext) => runExecCase(one, context) })),
+  ],
   ipam: () =>
     ipamCases.map(({ name, run }) => ({
       id: `ipam.${name}`,
@@ -109,6 +128,25 @@ const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
       },
     })),
 };
+
+async function runExecCase({ skip, run }: ExecCase, context: CaseContext): Promise<string | undefined> {
+  const { plugin, driver: name, world } = context;
+  const of = subjectOf('exec', context);
+  if (isDescribing(of.driver) && context.facts.args !== undefined) return 'its containers are no shell scripts';
+  await using place = await world.exec?.();
+  if (place === undefined) return 'nothing here runs containers';
+  const whole = (driver: DriverKinds['exec']): ExecDriver => (isDescribing(driver) ? place.monitored(driver, plugin) : driver);
+  const subject: ExecUnderTest = {
+    ctx: of.ctx,
+    driver: whole(of.driver),
+    restart: async (meanwhile) => whole(driverOf('exec', await plugin.restart(meanwhile), name)),
+    container: place.container,
+    exec: place.exec,
+    hasKernel: place.hasKernel,
+    oneOf: place.oneOf ?? 1,
+  };
+  return skip(subject) ?? ((await run(subject)) || undefined);
+}
 
 interface NamedCase<Subject> {
   readonly name: string;

@@ -1,4 +1,4 @@
-export { casesFor, type Facts, type World } from './cases.ts';
+export { casesFor, type ExecWorld, type Facts, type World } from './cases.ts';
 export { mountingWorld } from './mounted.ts';
 export { conformance } from './node-test.ts';
 export {

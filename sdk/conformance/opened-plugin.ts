@@ -21,8 +21,8 @@ export interface OpenedPlugin extends AsyncDisposable {
   readonly pid: number;
   /** Ends its standard input, as an engine that goes away does; of a process only. */
   readonly endInput?: () => void;
-  /** Ends it and starts it again over the same state and folder. */
-  restart(): Promise<Drivers>;
+  /** Ends it and starts it again over the same state and folder; `meanwhile` is done while there is none. */
+  restart(meanwhile?: () => Promise<void>): Promise<Drivers>;
 }
 /** How a plugin is opened in one placement: the seam for other placements than the test's own process. */
 export type OpenPlugin = (dir: string, options: OpenOptions) => Promise<OpenedPlugin>;
@@ -54,8 +54,8 @@ async function openInProcess(dir: string, { settings, root }: OpenOptions): Prom
     dataDir: host.context.dataDir,
     log: host.log,
     pid: process.pid,
-    restart: async () => {
-      await host.restart();
+    restart: async (meanwhile) => {
+      await host.restart(meanwhile);
       return host.drivers;
     },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),

@@ -56,8 +56,9 @@ export async function openOverWire(dir: string, { placement, ...options }: OpenO
     ...(running.endInput === undefined ? {} : { endInput: () => running.endInput?.() }),
     dataDir: running.dataDir,
     log: memory.log,
-    restart: async () => {
+    restart: async (meanwhile) => {
       await running.stop();
+      await meanwhile?.();
       running = await open();
       return running.drivers;
     },

@@ -15,7 +15,7 @@
  * - create: the container's init exists and waits; start lets it run the user's program, whose output reaches all who attached before. create again for the same id and bundle: the
  *   same answer. A failure leaves nothing behind.
  * - exec: a further process in a running container, with streams and a monitor of its own; execStart lets it run once somebody listens.
- * - watch: exits as they happen; with `after` 0 first those that happened while nobody watched.
+ * - watch: exits as they happen, to all who watch; with `after` 0 first those that happened while nobody watched. Abort: its reason.
  * - delete removes the runtime's state of a stopped container; of an unknown one it succeeds; of a running one `conflict` unless `force`.
  * - describe: the same container has the same answer; it is asked at each start, and nobody is asked when a container is stopped, looked at
  *   or deleted. A container that the driver cannot run: `invalid_argument`.

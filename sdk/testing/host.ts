@@ -26,8 +26,8 @@ export interface TestHost extends AsyncDisposable {
   driver<Kind extends DriverKind>(kind: Kind, name?: string): DriverKinds[Kind];
   /** A context for a call. */
   ctx(signal?: AbortSignal): Ctx;
-  /** Stops the plugin and starts it again over the same state and folders. */
-  restart(): Promise<void>;
+  /** Stops the plugin and starts it again over the same state and folders; `meanwhile` is done while there is none. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
 }
 
 /** Activates a plugin for a test; ends it and deletes its folders when disposed. A driver needs neither root nor an engine for it. */
@@ -73,8 +73,9 @@ export async function hostFor(module: PluginModule, options: HostOptions = {}): 
       return driver;
     },
     ctx: (signal = new AbortController().signal) => ({ signal, log: running.context.log, operationId: `test-${calls.length}` }),
-    async restart() {
+    async restart(meanwhile) {
       await end();
+      await meanwhile?.();
       running = await start();
     },
     [Symbol.asyncDispose]: () => whole.disposeAsync(),

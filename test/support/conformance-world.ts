@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Attachment } from '@gantry/sdk';
-import type { OpenedPlugin, World } from '@gantry/sdk/conformance';
+import type { ExecWorld, OpenedPlugin, World } from '@gantry/sdk/conformance';
+import type { DescribingExecDriver, ExecDriver } from '@gantry/sdk/exec';
 import { createNetns, removeNetns, Rtnetlink } from '@gantry/sdk/linux';
 import type { EndpointPlan, NetworkPlan } from '@gantry/sdk/network';
 import type { Grants } from '../../core/drivers/types.ts';
-import { makeMounts, NetworkExecutor, unmount, whyNoProjectQuota } from '../../core/execute/index.ts';
+import { describedProcess, makeMounts, NetworkExecutor, unmount, whyNoProjectQuota } from '../../core/execute/index.ts';
 import { randomId } from '../../core/support/index.ts';
 import type { PlanHost, PlannedEndpoint } from '../../sdk/network/conformance.ts';
 import { run } from '../integration/networks/machine.ts';
+import { openOci } from './exec-oci.ts';
 import { RealLayerWork } from './layer-work.ts';
 import { quietLog } from './quiet-log.ts';
 
@@ -20,6 +22,7 @@ export const realWorld: World = {
   planHost: () => new Kernel(),
   noProjectQuota: (folder) => whyNoProjectQuota(folder)?.message,
   layers: (plugin, driver) => new RealLayerWork({ driver, grants: grantsOf(plugin) }),
+  exec: execWorld,
 };
 
 export interface Granted {
@@ -31,8 +34,37 @@ export interface Granted {
 
 /** What the engine would check a plugin's descriptions against. */
 export function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Granted): Grants {
-  const { mountTypes = [], hostPaths = [], devices = [], nftables = false } = privileges;
-  return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables };
+  const { mountTypes = [], hostPaths = [], devices = [], nftables = false, runtimes = [] } = privileges;
+  return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables, runtimes };
+}
+
+/** The engine's own exec driver, which runs what others describe. */
+async function execWorld(): Promise<ExecWorld> {
+  const monitor = await openOci();
+  return {
+    container: monitor.container,
+    exec: monitor.exec,
+    hasKernel: monitor.hasKernel,
+    oneOf: 16,
+    monitored: (driver, plugin) => monitored(driver, monitor.driver, grantsOf(plugin)),
+    [Symbol.asyncDispose]: () => monitor[Symbol.asyncDispose](),
+  };
+}
+
+function monitored(driver: DescribingExecDriver, monitor: ExecDriver, grants: Grants): ExecDriver {
+  const create: ExecDriver['create'] = async (request, ctx) => {
+    const spec: unknown = JSON.parse(readFileSync(join(request.bundle, 'config.json'), 'utf8'));
+    const described = await describedProcess(driver, { id: request.id, containerName: request.id, labels: {}, spec }, { grants, ctx });
+    assert.equal(described.kind, 'runtime');
+    return monitor.create({ ...request, command: { program: described.program, arguments: described.arguments } }, ctx);
+  };
+  return new Proxy(monitor, {
+    get: (target, name) => {
+      if (name === 'features') return [];
+      const found: unknown = name === 'create' ? create : Reflect.get(target, name);
+      return typeof found === 'function' ? found.bind(target) : found;
+    },
+  });
 }
 
 /** What a driver described, mounted at a new folder. */

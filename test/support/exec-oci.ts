@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -24,6 +24,8 @@ export function testOci(label: string, config: HostContext['config']): void {
   leakGuard({ settleMs: 4_000 });
   const rootfs = mkdtempSync(join(tmpdir(), 'oci-rootfs-'));
   busyboxRootfs(rootfs);
+  // For users that are no root outside of the container.
+  chmodSync(rootfs, 0o755);
   testPlacements({
     label,
     plugin: 'exec/oci',
@@ -33,14 +35,21 @@ export function testOci(label: string, config: HostContext['config']): void {
     cases: execCases,
     // How often a state was asked for, and whether output came in one piece, is a matter of time.
     answers: { measuring: ['stats'], varying: [/\b[ce]\d+\b/g], ofStream: () => [] },
-    run: (tried, subject) =>
-      tried.run({
+    run: async (tried, subject) => {
+      const { killAndRestart } = subject;
+      const under: ExecUnderTest = {
         get driver() {
           return running(subject.driver);
         },
-        restart: async () => running(await subject.restart()),
+        restart: async (meanwhile) => running(await subject.restart(meanwhile)),
+        ...(killAndRestart && { kill: async () => running(await killAndRestart()) }),
+        kept: () => keptBy(subject.pid, subject.pluginFolder),
+        hasKernel: true,
+        oneOf: subject.placement === 'in-process' ? 1 : 16,
         ...bundles(subject.folder, rootfs),
-      }),
+      };
+      return tried.skip(under) ?? (await tried.run(under));
+    },
   });
   // After the plugins' own end.
   after(() => rmSync(rootfs, { recursive: true }));
@@ -55,8 +64,9 @@ export async function openOci(config: HostContext['config'] = {}): Promise<ExecU
   const host = hostContext({ name: 'exec-oci', config, dataDir: folder, runDir: join(folder, 'run'), database });
   let activation = await plugin.activate(host);
   const driver = (): ExecDriver => running(activation.drivers.exec?.['oci']);
-  const restart = async () => {
+  const restart = async (meanwhile?: () => Promise<void>) => {
     await activation.deactivate?.();
+    await meanwhile?.();
     activation = await plugin.activate(host);
     return driver();
   };
@@ -66,6 +76,7 @@ export async function openOci(config: HostContext['config'] = {}): Promise<ExecU
     },
     ...bundles(folder, rootfs),
     restart,
+    hasKernel: true,
     [Symbol.asyncDispose]: async () => {
       await activation.deactivate?.();
       database[Symbol.dispose]();
@@ -78,6 +89,24 @@ export async function openOci(config: HostContext['config'] = {}): Promise<ExecU
 export function running(driver: ExecDriver | DescribingExecDriver | undefined): ExecDriver {
   assert.ok(driver !== undefined && !isDescribing(driver));
   return driver;
+}
+
+/** Open descriptors of a process, and the files in its folder. */
+function keptBy(pid: number, folder: string): Readonly<Record<string, number>> {
+  const kept: Record<string, number> = { files: readdirSync(folder, { recursive: true }).length };
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    const what = readLink(`/proc/${pid}/fd/${fd}`)?.replace(/:\[\d+\]$/, '');
+    if (what !== undefined) kept[what] = (kept[what] ?? 0) + 1;
+  }
+  return kept;
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Ids are this process's, so that a driver that serves many cases sees each once. */
@@ -100,7 +129,8 @@ function container(folder: string, rootfs: string, id: string, options: Containe
   const bundle = join(folder, id);
   const spoolDir = join(bundle, 'spool');
   mkdirSync(spoolDir, { recursive: true });
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specOf(rootfs, id, options)));
+  const spec = specOf(rootfs, id, options);
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(options.spec?.(spec, bundle) ?? spec));
   return { id, bundle, spoolDir, spoolMaxBytes: 1 << 20, tty, openStdin, stdinOnce };
 }
 

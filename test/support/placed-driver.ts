@@ -32,7 +32,9 @@ export interface PlacedPlugin extends AsyncDisposable {
   readonly pid: number;
   driver<Kind extends DriverKind>(kind: Kind, name: string): Promise<DriverKinds[Kind]>;
   /** Ends it and starts it again over the same data and state. Drivers from before are of no use afterwards. */
-  restart(): Promise<void>;
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
+  /** Kills its process and starts it again. */
+  kill(): Promise<void>;
   /** What it printed. */
   output(): readonly string[];
 }
@@ -71,6 +73,12 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const { link } = await plugin.serving();
   assert.equal(link.pid !== undefined, placement === 'process');
+  const again = async (meanwhile?: () => Promise<void>): Promise<void> => {
+    await plugin.close();
+    await meanwhile?.();
+    plugin = make();
+    await plugin.start();
+  };
   const whole = undo.move();
   return {
     dataDir,
@@ -80,10 +88,13 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
     },
     driver: async (kind, name) =>
       ((await (await plugin.serving()).driver(kind, name)) ?? assert.fail(`no ${kind} driver ${name}`)) as never,
-    restart: async () => {
-      await plugin.close();
-      plugin = make();
-      await plugin.start();
+    restart: again,
+    kill: async () => {
+      const { link: killed } = await plugin.serving();
+      assert.ok(killed.pid !== undefined, 'it has no process of its own');
+      process.kill(killed.pid, 'SIGKILL');
+      await killed.ended;
+      await again();
     },
     output: () => plugin.output.tail(1_000),
     [Symbol.asyncDispose]: () => whole.disposeAsync(),

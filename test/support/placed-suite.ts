@@ -9,9 +9,16 @@ import { Answers, type AnswersOptions } from './recorded-answers.ts';
 export interface PlacedSubject<Kind extends DriverKind> {
   /** After a restart, the new one. */
   readonly driver: DriverKinds[Kind];
-  readonly restart: () => Promise<DriverKinds[Kind]>;
+  readonly restart: (meanwhile?: () => Promise<void>) => Promise<DriverKinds[Kind]>;
   /** SIGKILL for its process, where it has one of its own. */
   readonly kill?: () => void;
+  /** The same, and starts it again. */
+  readonly killAndRestart?: () => Promise<DriverKinds[Kind]>;
+  readonly placement: DriverPlacement;
+  /** The process that it runs in. */
+  readonly pid: number;
+  /** Everything of the plugin is below. */
+  readonly pluginFolder: string;
   readonly dataDir: string;
   /** For what else a case needs; empty, its own, goes away with it. */
   readonly folder: string;
@@ -59,8 +66,12 @@ export function testPlacements<Kind extends DriverKind, Case extends { readonly 
             roots: [folder, plugin.folder],
           });
         let driver = await noted();
-        const restart = async () => {
-          await plugin.restart();
+        const restart = async (meanwhile?: () => Promise<void>) => {
+          await plugin.restart(meanwhile);
+          return (driver = await noted());
+        };
+        const killAndRestart = async () => {
+          await plugin.kill();
           return (driver = await noted());
         };
         const subject: PlacedSubject<Kind> = {
@@ -69,6 +80,12 @@ export function testPlacements<Kind extends DriverKind, Case extends { readonly 
           },
           restart,
           ...(placement === 'process' && { kill: () => process.kill(plugin.pid, 'SIGKILL') }),
+          ...(placement === 'process' && { killAndRestart }),
+          placement,
+          get pid() {
+            return plugin.pid;
+          },
+          pluginFolder: plugin.folder,
           dataDir: plugin.dataDir,
           folder,
         };

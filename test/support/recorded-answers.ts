@@ -75,7 +75,9 @@ export class Answers {
       assert.notEqual(this.#notes.size, 0);
       for (const [name, byPlacement] of this.#notes) {
         if (this.#options.timed?.includes(name) === true) continue;
-        const [first, ...others] = [...byPlacement].map(([placement, notes]) => ({ placement, answers: this.#comparable(name, notes) }));
+        // A case that was skipped in a placement asked nothing there.
+        const asked = [...byPlacement].filter(([, notes]) => notes.length > 0);
+        const [first, ...others] = asked.map(([placement, notes]) => ({ placement, answers: this.#comparable(name, notes) }));
         for (const { placement, answers } of others)
           assert.deepEqual(answers, first?.answers, `${name}: ${placement} and ${first?.placement}`);
       }

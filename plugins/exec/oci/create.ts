@@ -52,7 +52,8 @@ export async function createContainer(
       id,
       bundle,
       runtime: runtime.name,
-      program: { path: runtime.path, options: runtime.options, kind: runtime.kind },
+      // Hooks are run by the runtime's own start and delete.
+      program: { path: runtime.path, options: runtime.options, kind: spec.hooks === undefined ? runtime.kind : 'other' },
       pid,
       startTime: processStartTime(pid) ?? 0,
       monitorPid,

@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import { conflict, fromErrno, type Ctx, type HostContext } from '@gantry/sdk';
+import { conflict, fromErrno, invalidArgument, type Ctx, type HostContext } from '@gantry/sdk';
 import type {
   CreateRequest,
   CreateResponse,
@@ -85,6 +85,7 @@ export class OciDriver implements ExecDriver {
 
   signal({ id, execId, signal, all = false }: SignalRequest): Promise<void> {
     return settled(() => {
+      if (signal < 1 || signal > lastSignal) throw invalidArgument(`${signal} is no signal`);
       const record = execId === undefined ? this.#records.get(id) : this.#records.getExec(id, execId);
       if (!sendSignal(record, signal)) throw conflict(`${execId === undefined ? `container ${id}` : `exec ${execId}`} is not running`);
       if (!all || execId !== undefined) return;
@@ -234,6 +235,9 @@ export class OciDriver implements ExecDriver {
     return process;
   }
 }
+
+/** SIGRTMAX of signal(7). */
+const lastSignal = 64;
 
 /** It may have ended while it waited: when its container went, and its folder. */
 async function releaseMonitor({

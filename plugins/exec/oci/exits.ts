@@ -83,14 +83,15 @@ export class Exits {
     this.#told.delete(keyOf({ id, execId }));
   }
 
-  /** `replay`: first those whose records are still there. */
+  /** `replay`: first those whose records are still there. Ends with `close`, and with the signal's reason when aborted. */
   async *subscribe(replay: boolean, signal: AbortSignal): AsyncGenerator<ExitEvent> {
     const subscriber: Subscriber = { queue: replay ? this.#past() : [], wake: () => {} };
     this.#subscribers.add(subscriber);
     const onAbort = () => subscriber.wake();
     signal.addEventListener('abort', onAbort);
     try {
-      while (!signal.aborted) {
+      for (;;) {
+        signal.throwIfAborted();
         const event = subscriber.queue.shift();
         if (event !== undefined) yield event;
         else if (!this.#subscribers.has(subscriber)) return;
@@ -113,7 +114,8 @@ export class Exits {
     const written = this.#records.containers().flatMap((record) => this.read(record) ?? []);
     const execs = this.#records.execs().flatMap((record) => this.readExec(record) ?? []);
     const past = [...written, ...lost, ...execs];
-    for (const event of past) this.#told.add(keyOf(event));
+    // Others who listen hear of what the kernel has not announced yet: they would not later, as it counts as told.
+    for (const event of past) this.tell(event);
     return past;
   }
 

@@ -32,14 +32,25 @@ async function createReason({ path, options }: Pick<Runtime, 'path' | 'options'>
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(probeSpec(cgroup)));
     const runtime = { path, options, root: join(bundle, 'root') };
     await runRuntime(runtime, ['create', '--bundle', bundle, id], { doing: 'create' });
+    const made = await isMade(runtime, id);
     await runRuntime(runtime, ['delete', '--force', id], { doing: 'delete' });
-    return undefined;
+    return made ? undefined : 'it says that it made a container, and knows none';
   } catch (error) {
     const message = messageOf(error).replace(/^create: /, '');
     return message.includes(missing) ? undefined : message;
   } finally {
     removeCgroup(cgroup);
     rmSync(bundle, { recursive: true, force: true });
+  }
+}
+
+/** Not every runtime looks for the program before it is started. */
+async function isMade(runtime: Pick<Runtime, 'path' | 'root' | 'options'>, id: string): Promise<boolean> {
+  const state = await runRuntime(runtime, ['state', id], { doing: 'state' });
+  try {
+    return (JSON.parse(state) as { readonly id?: unknown }).id === id;
+  } catch {
+    return false;
   }
 }
 

@@ -94,6 +94,7 @@ export class Runtimes {
 
   async #describedNow({ program: path, arguments: options }: RuntimeCommand): Promise<Runtime> {
     const name = [path, ...options].join(' ');
+    if (!isFile(path)) throw unavailable(`runtime ${name} is not installed`);
     const { version = '', kind = 'other', reason } = await this.#verdict({ path, options });
     if (reason !== undefined) throw unavailable(`runtime ${name} does not work here: ${reason}`);
     return { name, path, version, kind, root: this.#layout.runtimeRoot, options };

@@ -8,6 +8,7 @@ import type { Runtime } from './runtimes.ts';
 export interface BundleSpec {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly process?: { readonly args?: readonly string[] };
+  readonly hooks?: unknown;
   readonly linux?: { readonly cgroupsPath?: unknown; readonly seccomp?: unknown };
 }
 
