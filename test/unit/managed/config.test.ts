@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkManifest, type Manifest } from '@gantry/sdk';
-import { readDockerConfig } from '../../../core/plugin-install/index.ts';
+import { readDockerConfig } from '../../../core/plugin-manifest/index.ts';
 import { managedConfig } from '../../../sdk/managed/config.ts';
 
 const plain: Manifest = {
