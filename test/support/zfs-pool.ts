@@ -20,11 +20,19 @@ export function withZfsPool({ sizeMiB = 1024 }: { readonly sizeMiB?: number } = 
   const file = join(tmpdir(), `${name}.img`);
   writeFileSync(file, '', { flag: 'wx' });
   truncateSync(file, sizeMiB * 1024 * 1024);
-  execFileSync('zpool', ['create', '-O', 'mountpoint=none', '-O', 'compression=off', name, file]);
+  // The kernel opens what a pool is in by its path in the machine's mount namespace, where this file is not.
+  const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim();
+  try {
+    execFileSync('zpool', ['create', '-O', 'mountpoint=none', '-O', 'compression=off', name, device]);
+  } catch (error) {
+    execFileSync('losetup', ['--detach', device]);
+    throw error;
+  }
   return {
     name,
     [Symbol.asyncDispose]: async () => {
       execFileSync('zpool', ['destroy', '-f', name]);
+      execFileSync('losetup', ['--detach', device]);
       rmSync(file, { force: true });
     },
   };
