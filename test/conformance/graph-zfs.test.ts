@@ -14,7 +14,8 @@ testGraphDriver({
   name: 'zfs',
   root: tmpdir(),
   config: { 'zfs.fsname': pool.name },
-  placements: (process.env['ZP'] ?? 'in-process').split(',') as never,
+  placements: ['in-process', 'process'],
+  facts: { usedBytes: () => pool.usedBytes() },
   privileges: { mountTypes: ['zfs'] },
 });
 // Last: the plugin's data sets are in it.

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 export interface ZfsPool extends AsyncDisposable {
   /** The data set at its top. */
   readonly name: string;
+  /** What is in it, once everything is written. */
+  usedBytes(): number;
 }
 
 /** Why there can be no pool here; undefined when there can. */
@@ -30,6 +32,10 @@ export function withZfsPool({ sizeMiB = 1024 }: { readonly sizeMiB?: number } = 
   }
   return {
     name,
+    usedBytes: () => {
+      execFileSync('zpool', ['sync', name]);
+      return Number(execFileSync('zfs', ['list', '-H', '-p', '-o', 'used', name], { encoding: 'utf8' }));
+    },
     [Symbol.asyncDispose]: async () => {
       execFileSync('zpool', ['destroy', '-f', name]);
       execFileSync('losetup', ['--detach', device]);
