@@ -37,6 +37,8 @@ export interface GraphUnderTest {
   readonly layers?: LayerWork;
   /** Why project quotas that a driver describes cannot be set below `dataDir`. */
   readonly noProjectQuota?: string;
+  /** What all snapshots take, where the driver keeps them elsewhere than in files below `dataDir`. */
+  readonly usedBytes?: () => number;
 }
 
 export interface GraphCase {

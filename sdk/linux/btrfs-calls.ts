@@ -22,21 +22,16 @@ const volumeCalls = {
   BTRFS_IOC_SNAP_DESTROY_V2: 0x5000943f,
 } as const;
 
-/** One of the calls with struct btrfs_ioctl_vol_args_v2, on a folder of whose file system, or in which, the subvolume is. */
+/** One of the calls with struct btrfs_ioctl_vol_args_v2, on the folder that the subvolume is in, or will be. */
 export async function volumeCall(
   folder: OpenFolder,
   call: keyof typeof volumeCalls,
-  subvolume: { readonly name: string; readonly source?: OpenFolder } | { readonly id: bigint },
+  { name, source }: { readonly name: string | Uint8Array; readonly source?: OpenFolder },
 ): Promise<void> {
   const given = Buffer.alloc(4096);
-  if ('id' in subvolume) {
-    given.writeBigUInt64LE(byId, 16);
-    given.writeBigUInt64LE(subvolume.id, 56);
-  } else {
-    given.writeBigInt64LE(BigInt(subvolume.source?.file ?? 0), 0);
-    // A longer name would lose its end; the kernel takes 255 bytes.
-    given.write(subvolume.name.slice(0, 4039), 56);
-  }
+  given.writeBigInt64LE(BigInt(source?.file ?? 0), 0);
+  // Names have 255 bytes at most, which the kernel looks at: one that would lose its end here is refused as well.
+  given.set(Buffer.from(name).subarray(0, 4039), 56);
   await ioctlAside(folder.file, volumeCalls[call], given, call);
 }
 
@@ -51,7 +46,5 @@ export async function setFrozen(top: OpenFolder, isFrozen: boolean): Promise<voi
   await ioctlAside(top.file, 0x4008941a, flags, 'BTRFS_IOC_SUBVOL_SETFLAGS');
 }
 
-/** BTRFS_SUBVOL_SPEC_BY_ID, Linux 5.7. */
-const byId = 16n;
 /** BTRFS_SUBVOL_RDONLY. */
 const frozen = 2n;

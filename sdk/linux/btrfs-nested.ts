@@ -4,16 +4,19 @@ import { type BtrfsItem, btrfsItems, btrfsItemTypes } from './btrfs-tree.ts';
 import { OpenFolder } from './open-folder.ts';
 
 /**
- * Removes all subvolumes inside one, the deepest first. Whoever could write there made them and chose names, depth and number: they are found by their ids, and
- * at most two descriptors are open at a time.
+ * Removes all subvolumes inside one, the deepest first. Whoever could write there made them and chose names, depth and number: they are found by their ids, their
+ * folders step by step (the kernel knows a way by id, which ends where a path has 4096 bytes), and no more than two descriptors are open for it.
  */
 export async function deleteNested(top: OpenFolder, id: bigint): Promise<void> {
   const nested = await nestedIn(top, id);
   const parents = new Set(nested.values().map(({ parent }) => parent));
   // Nothing can be taken out of a frozen one.
   if (parents.has(id)) await setFrozen(top, false);
-  for (const one of nested.values()) if (one.isFrozen && parents.has(one.id)) await thaw(top, one, nested);
-  for (const one of [...nested.values()].toReversed()) await volumeCall(top, 'BTRFS_IOC_SNAP_DESTROY_V2', { id: one.id });
+  for (const one of nested.values())
+    if (one.isFrozen && parents.has(one.id))
+      await inside(top, [...folderOf(top, one, nested), one.name], (found) => setFrozen(found, false));
+  for (const one of [...nested.values()].toReversed())
+    await inside(top, folderOf(top, one, nested), (folder) => volumeCall(folder, 'BTRFS_IOC_SNAP_DESTROY_V2', { name: one.name }));
 }
 
 interface Nested {
@@ -49,10 +52,17 @@ function isFrozen(top: OpenFolder, id: bigint): boolean {
   return item !== undefined && (item.data.readBigUInt64LE(208) & 1n) !== 0n;
 }
 
-async function thaw(top: OpenFolder, wanted: Nested, nested: ReadonlyMap<bigint, Nested>): Promise<void> {
+/** The steps from the top to the folder that one is in. */
+function folderOf(top: OpenFolder, one: Nested, nested: ReadonlyMap<bigint, Nested>): readonly Buffer[] {
   const steps: Buffer[] = [];
-  for (let at: Nested | undefined = wanted; at !== undefined; at = nested.get(at.parent))
-    steps.unshift(...folderNames(top, at.parent, at.folder), at.name);
+  for (let at: Nested | undefined = one; at !== undefined; at = nested.get(at.parent)) {
+    if (at !== one) steps.unshift(at.name);
+    steps.unshift(...folderNames(top, at.parent, at.folder));
+  }
+  return steps;
+}
+
+async function inside(top: OpenFolder, steps: readonly Buffer[], work: (folder: OpenFolder) => Promise<void>): Promise<void> {
   let place: OpenFolder | undefined;
   try {
     for (const name of steps) {
@@ -60,7 +70,7 @@ async function thaw(top: OpenFolder, wanted: Nested, nested: ReadonlyMap<bigint,
       place?.[Symbol.dispose]();
       place = next;
     }
-    if (place !== undefined) await setFrozen(place, false);
+    await work(place ?? top);
   } finally {
     place?.[Symbol.dispose]();
   }

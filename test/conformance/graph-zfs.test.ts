@@ -15,6 +15,7 @@ testGraphDriver({
   root: tmpdir(),
   config: { 'zfs.fsname': pool.name },
   placements: ['in-process', 'process'],
+  facts: { usedBytes: () => pool.usedBytes() },
   privileges: { mountTypes: ['zfs'] },
 });
 // Last: the plugin's data sets are in it.

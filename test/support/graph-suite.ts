@@ -17,10 +17,12 @@ export interface GraphSuite {
   readonly placements?: readonly DriverPlacement[];
   /** The privileges of its manifest that its descriptions need. */
   readonly privileges?: Parameters<typeof grantsOf>[0]['manifest']['privileges'];
+  /** What else is known of the host. */
+  readonly facts?: Pick<GraphUnderTest, 'usedBytes'>;
 }
 
 /** Every case for a shipped graph driver in every placement, with the engine's own executor and its work on layers. */
-export function testGraphDriver({ name, root, config, placements, privileges = {} }: GraphSuite): void {
+export function testGraphDriver({ name, root, config, placements, privileges = {}, facts = {} }: GraphSuite): void {
   const manifest = { name: `gantry.${name}`, privileges };
   testPlacements<'graph', GraphCase>({
     label: `${name} graph`,
@@ -49,6 +51,7 @@ export function testGraphDriver({ name, root, config, placements, privileges = {
         layers,
         ...(kill && { kill }),
         ...(why && { noProjectQuota: why.message }),
+        ...facts,
       };
       return skip(subject) ?? (await run(subject)) ?? undefined;
     },

@@ -61,7 +61,7 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
   // A new one at each start, as after a restart of the engine: its first generation, so that paths are the same again.
   const make = (): Plugin =>
     new Plugin(record, {
-      policy: { ...defaultPolicy, startMs: 30_000 },
+      policy: { ...defaultPolicy, startMs: 180_000 },
       start: (...given) => startLink({ options, sockets }, ...given),
       onEvent: () => {},
       onReady: () => {},

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 export interface ZfsPool extends AsyncDisposable {
   /** The data set at its top. */
   readonly name: string;
+  /** What is in it, once everything is written. */
+  usedBytes(): number;
 }
 
 /** Why there can be no pool here; undefined when there can. */
@@ -20,11 +22,23 @@ export function withZfsPool({ sizeMiB = 1024 }: { readonly sizeMiB?: number } = 
   const file = join(tmpdir(), `${name}.img`);
   writeFileSync(file, '', { flag: 'wx' });
   truncateSync(file, sizeMiB * 1024 * 1024);
-  execFileSync('zpool', ['create', '-O', 'mountpoint=none', '-O', 'compression=off', name, file]);
+  // The kernel opens what a pool is in by its path in the machine's mount namespace, where this file is not.
+  const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim();
+  try {
+    execFileSync('zpool', ['create', '-O', 'mountpoint=none', '-O', 'compression=off', name, device]);
+  } catch (error) {
+    execFileSync('losetup', ['--detach', device]);
+    throw error;
+  }
   return {
     name,
+    usedBytes: () => {
+      execFileSync('zpool', ['sync', name]);
+      return Number(execFileSync('zfs', ['list', '-H', '-p', '-o', 'used', name], { encoding: 'utf8' }));
+    },
     [Symbol.asyncDispose]: async () => {
       execFileSync('zpool', ['destroy', '-f', name]);
+      execFileSync('losetup', ['--detach', device]);
       rmSync(file, { force: true });
     },
   };

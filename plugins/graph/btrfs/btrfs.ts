@@ -133,12 +133,15 @@ export class Btrfs implements GraphDriver {
       await deleteSubvolume(folder, 'tree');
       await this.#makeRoom();
     }
-    this.#counted.add(folder);
-    for (const deleted of this.#counted) {
-      if (!(await this.#quotas.forget(deleted))) continue;
-      await rm(deleted, { recursive: true, force: true });
-      this.#counted.delete(deleted);
-    }
+    await this.#forget(folder);
+    for (const waiting of this.#counted) if (waiting !== folder) await this.#forget(waiting).catch(() => undefined); // the next time, or the next start
+  }
+
+  async #forget(folder: string): Promise<void> {
+    if (await this.#quotas.forget(folder)) {
+      await rm(folder, { recursive: true, force: true });
+      this.#counted.delete(folder);
+    } else this.#counted.add(folder);
   }
 
   /** On a disk that is almost full somebody waits for the room: it is worth a sync of everything, but not one for each of a thousand containers. */

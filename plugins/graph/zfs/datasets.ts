@@ -60,13 +60,15 @@ export class Datasets {
     await zfs(['set', `quota=${quotaBytes > 0 ? quotaBytes : 'none'}`, datasetOf(folder)]);
   }
 
-  /** Not there: nothing to do. The kernel needs a moment to let go of what was unmounted. */
-  async destroy(folder: string): Promise<void> {
-    if (!existsSync(join(folder, 'dataset'))) return;
+  /** False while there are clones of it. Not there: nothing to do. The kernel needs a moment to let go of what was unmounted. */
+  async destroy(folder: string): Promise<boolean> {
+    if (!existsSync(join(folder, 'dataset'))) return true;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await destroyed(datasetOf(folder));
+        await destroyed(datasetOf(folder));
+        return true;
       } catch (error) {
+        if (messageOf(error).includes('dependent clones')) return false;
         if (codeOf(error) !== 'conflict' || attempt === 20) throw error;
       }
       await sleep(100);

@@ -8,6 +8,7 @@ import {
   type DetachRequest,
   type GraphDriver,
   type PrepareRequest,
+  type RemoveRequest,
   type ResizeRequest,
   type Snapshot,
   type StatusResponse,
@@ -21,6 +22,8 @@ export class Zfs implements GraphDriver {
   readonly features = ['quota'] as const;
   readonly #folders: SnapshotFolders;
   readonly #datasets: Datasets;
+  /** Folders of deleted snapshots of which there are clones still: those were to stay. */
+  readonly #cloned = new Set<string>();
 
   constructor(root: string, options: DatasetsOptions) {
     this.#datasets = new Datasets(root, options);
@@ -47,8 +50,8 @@ export class Zfs implements GraphDriver {
     return {};
   }
 
-  async remove({ key }: { readonly key: string }): Promise<void> {
-    await this.#folders.remove({ key });
+  async remove(request: RemoveRequest): Promise<void> {
+    await this.#folders.remove(request);
   }
 
   async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
@@ -124,7 +127,14 @@ export class Zfs implements GraphDriver {
   }
 
   async #erase(folder: string): Promise<void> {
-    await this.#datasets.destroy(folder);
-    await rm(folder, { recursive: true, force: true });
+    await this.#eraseUncloned(folder);
+    for (const waiting of this.#cloned) if (waiting !== folder) await this.#eraseUncloned(waiting).catch(() => undefined); // the next time, or the next start
+  }
+
+  async #eraseUncloned(folder: string): Promise<void> {
+    if (await this.#datasets.destroy(folder)) {
+      await rm(folder, { recursive: true, force: true });
+      this.#cloned.delete(folder);
+    } else this.#cloned.add(folder);
   }
 }
