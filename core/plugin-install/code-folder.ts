@@ -14,8 +14,7 @@ import { failure } from './failure.ts';
  */
 export function leftOutOf(folder: string): (path: string) => boolean {
   const development = developmentPackages(folder);
-  return (path) =>
-    path === '.git' || path === originalFolder || development.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
+  return (path) => path === '.git' || path === originalFolder || development.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
 }
 
 /** What a folder with code is, without copying it. */

@@ -1,6 +1,15 @@
 import { chmodSync, chownSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSubvolume, isErrno, limitProject, projectQuotaState, setProject, snapshotSubvolume, subvolumeAt, syncfsAside } from '@gantry/sdk/linux';
+import {
+  createSubvolume,
+  isErrno,
+  limitProject,
+  projectQuotaState,
+  setProject,
+  snapshotSubvolume,
+  subvolumeAt,
+  syncfsAside,
+} from '@gantry/sdk/linux';
 import { copyTree } from './programs.ts';
 import type { Owner } from './options.ts';
 

@@ -55,7 +55,7 @@ test('FileState writes what is put while it is about to rest', async () => {
     const first = state.put([{ key: 'a', value: `${round}` }]);
     // At every step between the end of one write and its being noticed.
     const later = first.then(async () => {
-      for (let step = 0; step < round % 5; step += 1) await undefined;
+      for (let step = 0; step < round % 5; step += 1) await Promise.resolve();
       await state.put([{ key: 'b', value: `${round}` }]);
     });
     await Promise.all([first, later]);
