@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectSeqpacket } from '../linux/index.ts';
 import { collect, type ExecCases, gone, nextExit, refuses, running, socketOf } from './conformance-harness.ts';
 
@@ -81,6 +82,38 @@ export const execsCases: ExecCases = {
     await refuses('conflict', subject.driver.execStart(exec, subject.ctx));
     await exit;
     await subject.driver.execDelete(exec, subject.ctx);
+  },
+  'exec.outlives-a-restart': async (subject) => {
+    const container = await running(subject);
+    const exec = subject.exec(container.request, { script: 'while true; do sleep 60; done', detached: true });
+    const { monitorPid } = await subject.driver.exec(exec, subject.ctx);
+    const again = { ...subject, driver: await subject.restart() };
+    const exit = nextExit(again, container.id, { execId: exec.execId });
+    await again.driver.signal({ id: container.id, execId: exec.execId, signal: 9 }, subject.ctx);
+    assert.equal((await exit).exitCode, 137);
+    await gone(monitorPid);
+    await again.driver.execDelete(exec, subject.ctx);
+    await again.driver.delete({ id: container.id, force: true }, subject.ctx);
+  },
+  'exec.ended-during-a-restart': async (subject) => {
+    const container = await running(subject);
+    const exec = subject.exec(container.request, { script: 'sleep 0.2; exit 8', detached: true });
+    const { monitorPid } = await subject.driver.exec(exec, subject.ctx);
+    const again = { ...subject, driver: await subject.restart(() => sleep(500)) };
+    assert.equal((await nextExit(again, container.id, { execId: exec.execId })).exitCode, 8);
+    await gone(monitorPid);
+    await again.driver.execDelete(exec, subject.ctx);
+    await again.driver.delete({ id: container.id, force: true }, subject.ctx);
+  },
+  'exec.prepared-is-gone-after-a-restart': async (subject) => {
+    const container = await running(subject);
+    const exec = subject.exec(container.request, { script: 'true' });
+    const { monitorPid } = await subject.driver.exec(exec, subject.ctx);
+    const again = { ...subject, driver: await subject.restart() };
+    await gone(monitorPid);
+    await refuses('conflict', again.driver.execStart(exec, subject.ctx));
+    await again.driver.execDelete(exec, subject.ctx);
+    await again.driver.delete({ id: container.id, force: true }, subject.ctx);
   },
   'exec.ends-with-its-container': async (subject) => {
     const container = await running(subject);

@@ -42,6 +42,7 @@ export class OciDriver implements ExecDriver {
   readonly #exits: Exits;
   readonly #runtimes: Runtimes;
   readonly #seccomp = new SeccompCache();
+  readonly #runningExecs = new Set<Monitor>();
   readonly #waitingExecs = new Map<string, { readonly monitor: Monitor; readonly request: ExecRequest }>();
 
   constructor(host: HostContext) {
@@ -53,8 +54,10 @@ export class OciDriver implements ExecDriver {
     this.#runtimes = new Runtimes(host, this.#layout);
   }
 
+  /** Lets go of what runs, which the next one takes over by its records. */
   async close(): Promise<void> {
     this.#exits.close();
+    for (const monitor of this.#runningExecs) monitor[Symbol.dispose]();
     for (const { monitor } of this.#waitingExecs.values()) await monitor.abandon();
   }
 
@@ -213,10 +216,14 @@ export class OciDriver implements ExecDriver {
 
   /** conmon reports an exec's exit code on the same pipe, before it ends. */
   #tellEnd(monitor: Monitor, { id, execId }: ExecRequest): void {
+    this.#runningExecs.add(monitor);
     void monitor.sync
       .next({ keepAlive: false })
       .then((report) => this.#exits.tell({ id, execId, exitCode: report?.data ?? 255, exitedAt: new Date(), oomKilled: false }))
-      .finally(() => monitor[Symbol.dispose]());
+      .finally(() => {
+        this.#runningExecs.delete(monitor);
+        monitor[Symbol.dispose]();
+      });
   }
 
   /** Answers the monitor. */

@@ -31,6 +31,7 @@ export class Exits {
     this.#ending = signal;
     this.#watcher = watch(layout.exits, { persistent: false }, (_, name) => this.#containerFile(name));
     for (const record of records.containers()) if (this.read(record) === undefined) this.follow(record);
+    for (const record of records.execs()) this.#takeOverExec(record);
   }
 
   close(): void {
@@ -54,6 +55,23 @@ export class Exits {
       })
       .catch((error: unknown) => {
         if (!this.#ending.aborted) this.#log.warn({ container: record.id, err: error }, 'cannot watch the monitor of a container');
+      });
+  }
+
+  /**
+   * An exec of an earlier run, whose pipe went with it: its end is in its exit record. The monitor may be a child of this process, as threads
+   * share theirs, and nobody else reaps it. One that was never let go ends with its pipe.
+   */
+  #takeOverExec(record: ExecRecord): void {
+    const monitor = { pid: record.monitorPid, startTime: record.monitorStartTime };
+    whenReaped(monitor, { signal: this.#ending, keepAlive: false })
+      .then(() => {
+        if (this.#records.findExec(record.id, record.execId)?.monitorPid !== record.monitorPid || record.pid === 0) return;
+        this.tell(this.readExec(record) ?? { id: record.id, execId: record.execId, exitCode: 255, exitedAt: new Date(), oomKilled: false });
+      })
+      .catch((error: unknown) => {
+        if (!this.#ending.aborted)
+          this.#log.warn({ container: record.id, exec: record.execId, err: error }, 'cannot watch the monitor of an exec');
       });
   }
 
