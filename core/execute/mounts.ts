@@ -1,7 +1,20 @@
-import { close, closeSync, openSync } from 'node:fs';
+import { close, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { type Abortable, forbidden, fromErrno, invalidArgument, type Mount, notImplemented, unavailable } from '@gantry/sdk';
-import { bindMount, isErrno, isMountPoint, mount, mountOverlay, openInRoot, openPath, run, umount2, unmountFlags } from '@gantry/sdk/linux';
+import {
+  attachLoop,
+  bindMount,
+  isErrno,
+  type LoopDevice,
+  isMountPoint,
+  mount,
+  mountOverlay,
+  openInRoot,
+  openPath,
+  run,
+  umount2,
+  unmountFlags,
+} from '@gantry/sdk/linux';
 import type { Grants } from '../drivers/types.ts';
 import { blamed } from './blame.ts';
 import { limitMount } from './limits.ts';
@@ -9,6 +22,7 @@ import { flagBits, parseOptions } from './mount-options.ts';
 import { mountWithHelper } from './helper-mount.ts';
 import type { Helpers } from './helpers.ts';
 import { openPlace, pathOfData } from './places.ts';
+import { withServerAddress } from './server-address.ts';
 
 export interface MountRequest extends Abortable {
   /** The mount point: a folder, or a file when the mount is a file. Ours, so its path is trusted. */
@@ -119,6 +133,18 @@ async function makeOne(described: Mount, making: Making): Promise<string> {
   }
 }
 
+/** A file is mounted as a block device, which the kernel takes away when it is unmounted. Opened by its descriptor: its name may mean another one by now. */
+function loopOf(place: number, { readOnly = false, options = [] }: Mount): LoopDevice | undefined {
+  if (!fstatSync(place).isFile()) return undefined;
+  const isReadOnly = readOnly || options.includes('ro');
+  const file = openSync(`/proc/self/fd/${place}`, isReadOnly ? constants.O_RDONLY : constants.O_RDWR);
+  try {
+    return attachLoop(file, { readOnly: isReadOnly });
+  } finally {
+    closeSync(file);
+  }
+}
+
 async function mountAt(described: Mount, target: string, making: Making): Promise<void> {
   const { grants, restricted, made, signal } = making;
   limitMount(described, grants);
@@ -144,7 +170,8 @@ async function mountAt(described: Mount, target: string, making: Making): Promis
     default:
       return mountByTool(described, target, {
         grants,
-        options: [...(described.options ?? []), ...(restricted ? ['nosuid', 'nodev'] : [])],
+        options: [...(await withServerAddress(described, { signal })), ...(restricted ? ['nosuid', 'nodev'] : [])],
+        mounted: mountedAt(made),
         signal,
       });
   }
@@ -215,12 +242,18 @@ function mountedAt(made: readonly string[]): (index: number) => string {
 async function mountByTool(
   described: Mount,
   target: string,
-  { grants, options, signal }: { readonly grants: Grants; readonly options: readonly string[] } & Abortable,
+  {
+    grants,
+    options,
+    mounted,
+    signal,
+  }: { readonly grants: Grants; readonly options: readonly string[]; readonly mounted: (index: number) => string } & Abortable,
 ): Promise<void> {
   const { source } = described;
-  const place = 'opaque' in source ? undefined : openPlace(source, grants, () => target);
+  const place = 'opaque' in source ? undefined : openPlace(source, grants, mounted);
   try {
-    const from = 'opaque' in source ? source.opaque : `/proc/${process.pid}/fd/${place}`;
+    using loop = place === undefined ? undefined : loopOf(place, described);
+    const from = 'opaque' in source ? source.opaque : (loop?.path ?? `/proc/${process.pid}/fd/${place}`);
     const list = [...options, ...(described.readOnly === true ? ['ro'] : [])];
     // -i: no /sbin/mount.* helper, which would run outside of what we check.
     const argv = ['mount', '-i', '-t', described.type, ...(list.length > 0 ? ['-o', list.join(',')] : []), '--', from, target];

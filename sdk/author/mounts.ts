@@ -15,7 +15,7 @@ export const mount = {
       ...(mode === undefined ? [] : [`mode=${mode}`]),
       ...options,
     ]),
-  /** `server:/export`. A server's name is looked up by the SDK: the kernel takes addresses. */
+  /** `server:/export`. The engine looks the server's name up: the kernel takes addresses. */
   nfs4: (source: string, options: Options = [], readOnly = false): Mount => described('nfs4', { opaque: source }, options, readOnly),
   nfs: (source: string, options: Options = [], readOnly = false): Mount => described('nfs', { opaque: source }, options, readOnly),
   /** `//server/share` */

@@ -18,7 +18,6 @@ import { KeyedQueue } from './keyed-queue.ts';
 import { type About, featuresOf, manifestOf } from './manifest.ts';
 import { Records } from './records.ts';
 import { type ObjectSchema, objectSchema, type NoProperties, type Properties, type PropertiesOf } from './schema.ts';
-import { withAddresses } from './server-addresses.ts';
 import { Toolbox, type Tools } from './tools.ts';
 
 /** A volume as its author sees it: options checked, converted and with defaults. */
@@ -135,12 +134,11 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
       const made = this.#volume(name, record, { ...record.options, ...secrets });
       const answer = await this.#author.attach(made, request, this.#toolbox.for(ctx));
       const attachment: Attachment = isMounts(answer) ? { mounts: answer, shareable: true } : answer;
-      const mounts = await withAddresses(attachment.mounts, ctx.signal);
       // Recorded only now: an attach that failed holds nothing. A power cut ends the containers too, so it may take this record.
       await this.#records.update(name, (old) => old && { ...old, attached: { ...old.attached, [attachmentId]: readOnly } }, {
         relaxed: true,
       });
-      return { attachment: { ...attachment, mounts } };
+      return { attachment };
     });
   }
 

@@ -3,9 +3,12 @@ import { alreadyExists, conflict, invalidArgument, notFound, unavailable } from 
 import type { Attachment } from '../types/index.ts';
 import type {
   AttachRequest,
+  CloneRequest,
   CreateRequest,
   DetachRequest,
   RemoveRequest,
+  RenameRequest,
+  SnapshotRequest,
   Volume,
   VolumeAnswer,
   VolumeDriver,
@@ -70,7 +73,8 @@ export class MemoryVolumeDriver implements VolumeDriver {
     ctx: { readonly signal: AbortSignal },
   ): Promise<{ readonly attachment: Attachment }> {
     await this.#reach(ctx);
-    this.#require(name);
+    const { snapshotOf } = this.#require(name);
+    if (snapshotOf !== undefined && !readOnly) throw conflict(`volume ${name} is a snapshot of ${snapshotOf}`);
     const attached = this.#attached.get(name) ?? new Map<string, boolean>();
     if ((attached.get(attachmentId) ?? readOnly) !== readOnly) throw alreadyExists(`attachment ${attachmentId} exists`);
     this.#attached.set(name, attached.set(attachmentId, readOnly));
@@ -81,6 +85,38 @@ export class MemoryVolumeDriver implements VolumeDriver {
   async detach({ name, attachmentId }: DetachRequest, ctx: { readonly signal: AbortSignal }): Promise<void> {
     await this.#reach(ctx);
     this.#attached.get(name)?.delete(attachmentId);
+  }
+
+  async clone({ name, from, options }: CloneRequest, ctx: { readonly signal: AbortSignal }): Promise<VolumeAnswer> {
+    await this.#reach(ctx);
+    return this.#copied(name, from, { options: { ...this.#require(from).options, ...options }, status: { place: 'memory', from } });
+  }
+
+  async snapshot({ name, from }: SnapshotRequest, ctx: { readonly signal: AbortSignal }): Promise<VolumeAnswer> {
+    await this.#reach(ctx);
+    return this.#copied(name, from, { snapshotOf: from });
+  }
+
+  async rename({ name, to }: RenameRequest, ctx: { readonly signal: AbortSignal }): Promise<VolumeAnswer> {
+    await this.#reach(ctx);
+    checkName(to);
+    if (!this.#volumes.has(name) && this.#volumes.has(to)) return { volume: this.#require(to) };
+    const volume = { ...this.#require(name), name: to };
+    if (this.#volumes.has(to)) throw alreadyExists(`volume ${to} exists`);
+    if (this.attachments(name).length > 0) throw conflict(`volume ${name} is attached`);
+    this.#volumes.delete(name);
+    this.#volumes.set(to, volume);
+    return { volume };
+  }
+
+  #copied(name: string, from: string, changes: Partial<Volume>): VolumeAnswer {
+    checkName(name);
+    const source = this.#require(from);
+    const known = this.#volumes.get(name);
+    const volume = { ...source, created: known?.created ?? new Date(), ...changes, name };
+    if (known !== undefined && !isDeepStrictEqual(known, volume)) throw alreadyExists(`volume ${name} exists`);
+    this.#volumes.set(name, volume);
+    return { volume };
   }
 
   #require(name: string): Volume {

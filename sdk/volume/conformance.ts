@@ -1,38 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Attachment, Ctx } from '../types/index.ts';
-import type { AttachRequest, VolumeDriver } from './contract.ts';
+import { copyCases } from './conformance-copies.ts';
+import { attach, attachAndMount, casesOf, create, names, refuses, type Run, shown, type VolumeCase } from './conformance-subject.ts';
 
-/** An attachment that the kit's host mounted. */
-export interface MountedVolume extends AsyncDisposable {
-  readonly path: string;
-}
-/** A driver under test. `restart` ends it and opens it again on the same durable state; without `mount` the mounting cases are left out. */
-export interface VolumeUnderTest {
-  readonly driver: VolumeDriver;
-  readonly ctx: Ctx;
-  readonly restart: () => Promise<VolumeDriver>;
-  readonly mount?: (attachment: Attachment) => Promise<MountedVolume>;
-  /** Options that this driver takes, and some it must refuse, by what is wrong with them. */
-  readonly options?: {
-    /** What every volume of this driver needs; the others contain it, except for what is missing from `missing`. */
-    readonly base?: Readonly<Record<string, string>>;
-    /** Options that are never shown. */
-    readonly secret?: readonly string[];
-    readonly good?: Readonly<Record<string, string>>;
-    readonly missing?: Readonly<Record<string, string>>;
-    readonly malformed?: Readonly<Record<string, string>>;
-  };
-}
-export interface VolumeCase {
-  readonly name: string;
-  /** Why the case makes no sense for this driver; undefined: run it. */
-  readonly skip: (subject: VolumeUnderTest) => string | undefined;
-  readonly run: (subject: VolumeUnderTest) => Promise<void>;
-}
-
-type Run = VolumeCase['run'];
+export type { MountedVolume, VolumeCase, VolumeUnderTest } from './conformance-subject.ts';
 
 const always: Readonly<Record<string, Run>> = {
   'create.ok': async (subject) => {
@@ -238,38 +210,6 @@ const mounting: Readonly<Record<string, Run>> = {
   },
 };
 
-const resizing: Readonly<Record<string, Run>> = {
-  'resize.grow': async (subject) => {
-    await create(subject, 'data');
-    await subject.driver.resize?.({ name: 'data', bytes: 64 << 20 }, subject.ctx);
-    await subject.driver.resize?.({ name: 'data', bytes: 64 << 20 }, subject.ctx);
-  },
-  'resize.missing': async ({ driver, ctx }) => {
-    await assert.rejects(async () => driver.resize?.({ name: 'nobody', bytes: 1 << 20 }, ctx), { code: 'not_found' });
-  },
-};
-
-const cloning: Readonly<Record<string, Run>> = {
-  'clone.content': async (subject) => {
-    await create(subject, 'from');
-    if (subject.mount !== undefined) {
-      await using mounted = await attachAndMount(subject, 'from', 'a1');
-      writeFileSync(join(mounted.path, 'file'), 'cloned');
-    }
-    const { volume } = (await subject.driver.clone?.({ name: 'data', from: 'from', options: {} }, subject.ctx)) ?? assert.fail();
-    assert.equal(volume.name, 'data');
-    assert.deepEqual(await names(subject), ['data', 'from']);
-    if (subject.mount === undefined) return;
-    await using copy = await attachAndMount(subject, 'data', 'a2');
-    assert.equal(readFileSync(join(copy.path, 'file'), 'utf8'), 'cloned');
-  },
-  'clone.missing-source': async (subject) => {
-    const { driver, ctx } = subject;
-    await assert.rejects(async () => driver.clone?.({ name: 'data', from: 'nobody', options: {} }, ctx), { code: 'not_found' });
-    assert.deepEqual(await names(subject), []);
-  },
-};
-
 const measuring: Readonly<Record<string, Run>> = {
   'usage.sane': async (subject) => {
     await create(subject, 'data');
@@ -298,46 +238,6 @@ export const volumeCases: readonly VolumeCase[] = [
     options?.malformed === undefined ? 'takes any value' : undefined,
   ),
   ...casesOf(mounting, ({ mount }) => (mount === undefined ? 'nothing is mounted here' : undefined)),
-  ...casesOf(resizing, ({ driver }) => (driver.resize === undefined ? 'has no resize' : undefined)),
-  ...casesOf(cloning, ({ driver }) => (driver.clone === undefined ? 'has no clone' : undefined)),
+  ...copyCases,
   ...casesOf(measuring, ({ driver }) => (driver.usage === undefined ? 'has no usage' : undefined)),
 ];
-
-function casesOf(runs: Readonly<Record<string, Run>>, skip: VolumeCase['skip']): readonly VolumeCase[] {
-  return Object.entries(runs).map(([name, run]) => ({ name, skip, run }));
-}
-
-function create({ driver, ctx, options: { base = {} } = {} }: VolumeUnderTest, name: string, options = base) {
-  return driver.create({ name, options, labels: {} }, ctx);
-}
-
-function shown({ options: { good = {}, secret = [] } = {} }: VolumeUnderTest): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(good).filter(([name]) => !secret.includes(name)));
-}
-
-async function attach(subject: VolumeUnderTest, name: string, attachmentId: string, facts: Partial<AttachRequest> = {}) {
-  return subject.driver.attach({ name, attachmentId, readOnly: false, options: subject.options?.base ?? {}, ...facts }, subject.ctx);
-}
-
-async function attachAndMount(subject: VolumeUnderTest, name: string, attachmentId: string): Promise<MountedVolume> {
-  assert.ok(subject.mount);
-  const { attachment } = await attach(subject, name, attachmentId);
-  const mounted = await subject.mount(attachment);
-  const { context } = attachment;
-  return {
-    path: mounted.path,
-    [Symbol.asyncDispose]: async () => {
-      await mounted[Symbol.asyncDispose]();
-      const request = { name, attachmentId, last: true, ...(context === undefined ? {} : { context }) };
-      await subject.driver.detach(request, subject.ctx);
-    },
-  };
-}
-
-async function names({ driver, ctx }: VolumeUnderTest): Promise<readonly string[]> {
-  return (await Array.fromAsync(driver.list({}, ctx))).map(({ name }) => name).toSorted();
-}
-
-async function refuses(code: string, work: Promise<unknown>): Promise<void> {
-  await assert.rejects(work, { code });
-}

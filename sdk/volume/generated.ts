@@ -10,6 +10,10 @@ export interface Volume {
   readonly status?: Readonly<Record<string, string>>;
   /** Where its data is, below the plugin's data folder, shown as Mountpoint; absent: where the engine mounts it. */
   readonly dataPath?: string;
+  /** The volume that this one is a snapshot of. */
+  readonly snapshotOf?: string;
+  /** The user chose owner or mode of its root: what an image has there is copied in without changing them. */
+  readonly keepsRoot?: boolean;
 }
 
 export interface CreateRequest {
@@ -68,6 +72,16 @@ export interface CloneRequest {
   readonly options: Readonly<Record<string, string>>;
 }
 
+export interface SnapshotRequest {
+  readonly name: string;
+  readonly from: string;
+}
+
+export interface RenameRequest {
+  readonly name: string;
+  readonly to: string;
+}
+
 export interface VolumeDriver {
   create(request: CreateRequest, ctx: Ctx): Promise<VolumeAnswer>;
   remove(request: RemoveRequest, ctx: Ctx): Promise<void>;
@@ -77,8 +91,14 @@ export interface VolumeDriver {
   attach(request: AttachRequest, ctx: Ctx): Promise<AttachResponse>;
   detach(request: DetachRequest, ctx: Ctx): Promise<void>;
   usage?(request: VolumeName, ctx: Ctx): Promise<Usage>;
+  /** Sets how much it can hold. Fails with `conflict` when that is less than it holds now, or cannot be done while it is attached. */
   resize?(request: ResizeRequest, ctx: Ctx): Promise<void>;
+  /** A volume with what the other one has now, independent of it. The options are added to the other one's. */
   clone?(request: CloneRequest, ctx: Ctx): Promise<VolumeAnswer>;
+  /** A volume with what the other one has now, that nobody writes to: attaching it read-write fails with `conflict`. Its options are the other one's. */
+  snapshot?(request: SnapshotRequest, ctx: Ctx): Promise<VolumeAnswer>;
+  /** Fails with `conflict` while it is attached, and `already_exists` when there is another volume of the new name. A repetition finds it done. */
+  rename?(request: RenameRequest, ctx: Ctx): Promise<VolumeAnswer>;
 }
 
 export const volumeMethods = {
@@ -91,4 +111,6 @@ export const volumeMethods = {
   usage: { deadline: 'long', feature: 'usage' },
   resize: { deadline: 'long', feature: 'resize', key: 'name' },
   clone: { deadline: 'long', feature: 'clone', key: 'name' },
+  snapshot: { deadline: 'long', feature: 'snapshot', key: 'name' },
+  rename: { deadline: 'long', feature: 'rename', key: 'name' },
 } as const satisfies ContractMethods<VolumeDriver>;

@@ -31,8 +31,10 @@ testPlacements({
         good: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=1000' },
         missing: { type: 'nfs' },
         malformed: { type: 'tmpfs', device: 'tmpfs', size: 'much' },
+        sized: { size: '16m' },
       },
-      mount: (attachment) => mountAt(attachment, { manifest: { name: 'local' }, dataDir, restricted: true }),
+      mount: (attachment) =>
+        mountAt(attachment, { manifest: { name: 'local', privileges: { mountTypes: ['ext4'] } }, dataDir, restricted: true }),
     }),
 });
 

@@ -1,32 +1,47 @@
 import {
+  closeSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
-  openSync,
-  fsyncSync,
-  closeSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { dataLoss, fromErrno, messageOf } from '@gantry/sdk';
+import { isErrno } from '@gantry/sdk/linux';
+import type { Options } from './options.ts';
 
-export type Options = Readonly<Record<string, string>>;
+/** How a volume is kept, where it is more than a folder. */
+export interface Shape {
+  /** An ext4 in a file, of that size. */
+  readonly diskBytes?: number;
+  /** The project id by which the file system limits the folder. */
+  readonly projectId?: number;
+  readonly snapshotOf?: string;
+  readonly cloneOf?: string;
+}
 export interface Stored {
   readonly created: Date;
   readonly options: Options;
+  readonly shape: Shape;
 }
 
 /** Prefixes of folders that are no volumes: half made, half removed. Volume names never begin with a dot. */
 const halfMade = '.new-';
 const halfGone = '.gone-';
+const dataName = '_data';
+const diskName = 'disk.img';
+const optionsFile = 'opts.json';
+const shapeFile = 'shape.json';
 
-/** Folders `<name>/_data` below the plugin's data folder. A volume appears whole and durable, and goes at once. */
+/** Folders `<name>/_data` (or `<name>/disk.img`) below the plugin's data folder. A volume appears whole and durable, and goes at once. */
 export class Store {
   readonly #root: string;
 
@@ -40,8 +55,9 @@ export class Store {
   }
 
   get(name: string): Stored | undefined {
-    const data = statSync(join(this.#root, name, '_data'), { throwIfNoEntry: false });
-    return data === undefined ? undefined : { created: data.birthtimeMs > 0 ? data.birthtime : data.ctime, options: this.#options(name) };
+    const data =
+      statSync(this.path(name), { throwIfNoEntry: false }) ?? statSync(join(this.#root, name, diskName), { throwIfNoEntry: false });
+    return data === undefined ? undefined : { created: data.birthtimeMs > 0 ? data.birthtime : data.ctime, ...this.#described(name) };
   }
 
   names(): readonly string[] {
@@ -50,30 +66,56 @@ export class Store {
       .toSorted();
   }
 
+  /** Below the plugin's data folder. */
   dataPath(name: string): string {
-    return `${name}/_data`;
+    return `${name}/${dataName}`;
+  }
+
+  diskPath(name: string): string {
+    return `${name}/${diskName}`;
   }
 
   path(name: string): string {
-    return join(this.#root, name, '_data');
+    return join(this.#root, name, dataName);
   }
 
-  create(name: string, options: Options): Stored {
+  diskFile(name: string): string {
+    return join(this.#root, name, diskName);
+  }
+
+  /** `fill` makes what is in the volume's folder (`_data` or `disk.img`), durable, and says how it is kept. Somebody else was quicker: that volume. */
+  async create(name: string, options: Options, fill: (folder: string) => Promise<Shape> | Shape): Promise<Stored> {
     const temporary = join(this.#root, `${halfMade}${randomBytes(8).toString('hex')}`);
     try {
       mkdirSync(temporary, { mode: 0o701 });
-      mkdirSync(join(temporary, '_data'), { mode: 0o755 });
-      if (Object.keys(options).length > 0) {
-        writeFileSync(join(temporary, 'opts.json'), JSON.stringify(options), { mode: 0o600, flush: true });
-      }
+      const shape = await fill(temporary);
+      this.#describe(temporary, options, shape);
       sync(temporary);
-      renameSync(temporary, join(this.#root, name));
-      sync(this.#root);
+      const isFirst = publish(temporary, join(this.#root, name));
+      if (isFirst) sync(this.#root);
+      else rmSync(temporary, { recursive: true, force: true });
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
       throw fromErrno(error, `create volume ${name}`);
     }
-    return this.get(name) ?? { created: new Date(), options };
+    return this.get(name) ?? { created: new Date(), options, shape: {} };
+  }
+
+  /** Changes how a volume that is there is kept. */
+  reshape(name: string, shape: Shape): void {
+    const folder = join(this.#root, name);
+    const { options } = this.#described(name);
+    this.#describe(folder, options, shape);
+    sync(folder);
+  }
+
+  rename(name: string, to: string): void {
+    try {
+      renameSync(join(this.#root, name), join(this.#root, to));
+      sync(this.#root);
+    } catch (error) {
+      throw fromErrno(error, `rename volume ${name}`);
+    }
   }
 
   /** The name is free when this resolves; unknown: nothing to do. */
@@ -82,7 +124,7 @@ export class Store {
     try {
       renameSync(join(this.#root, name), gone);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+      if (isErrno(error, 'ENOENT')) return;
       throw fromErrno(error, `remove volume ${name}`);
     }
     sync(this.#root);
@@ -93,19 +135,56 @@ export class Store {
     }
   }
 
-  #options(name: string): Options {
-    const path = join(this.#root, name, 'opts.json');
+  /** Most volumes have neither options nor a shape; one that has a shape has both files. */
+  #describe(folder: string, options: Options, shape: Shape): void {
+    const hasShape = Object.keys(shape).length > 0;
+    if (Object.keys(options).length > 0 || hasShape) writeWhole(folder, optionsFile, options);
+    if (hasShape) writeWhole(folder, shapeFile, shape);
+  }
+
+  #described(name: string): Pick<Stored, 'options' | 'shape'> {
+    const folder = join(this.#root, name);
     // Most volumes have none, and an exception costs more than the look.
-    if (!existsSync(path)) return {};
+    if (!existsSync(join(folder, optionsFile))) return { options: {}, shape: {} };
     try {
-      const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-      return typeof value === 'object' && value !== null
-        ? Object.fromEntries(Object.entries(value).map(([key, text]) => [key, String(text)]))
-        : {};
+      const options = Object.fromEntries(Object.entries(readObject(join(folder, optionsFile))).map(([key, text]) => [key, String(text)]));
+      const shape = existsSync(join(folder, shapeFile)) ? shapeOf(readObject(join(folder, shapeFile))) : {};
+      return { options, shape };
     } catch (error) {
       throw dataLoss(`options of volume ${name} cannot be read: ${messageOf(error)}`, { cause: error });
     }
   }
+}
+
+/** False when there is a volume of that name. */
+function publish(temporary: string, path: string): boolean {
+  try {
+    renameSync(temporary, path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+function writeWhole(folder: string, name: string, value: object): void {
+  const path = join(folder, name);
+  writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600, flush: true });
+  renameSync(`${path}.new`, path);
+}
+
+function readObject(path: string): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function shapeOf({ diskBytes, projectId, snapshotOf, cloneOf }: Readonly<Record<string, unknown>>): Shape {
+  return {
+    ...(typeof diskBytes === 'number' ? { diskBytes } : {}),
+    ...(typeof projectId === 'number' ? { projectId } : {}),
+    ...(typeof snapshotOf === 'string' ? { snapshotOf } : {}),
+    ...(typeof cloneOf === 'string' ? { cloneOf } : {}),
+  };
 }
 
 function sync(path: string): void {

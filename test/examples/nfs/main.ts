@@ -8,6 +8,6 @@ export default volume({
     path: t.String({ format: 'absolute-path' }),
     vers: t.String({ default: '4.2' }),
   }),
-  privileges: { mountTypes: ['nfs4'], network: 'host' },
+  privileges: { mountTypes: ['nfs4'] },
   attach: (v, req) => [mount.nfs4(`${v.options.server}:${v.options.path}`, ['soft', `vers=${v.options.vers}`], req.readOnly)],
 });

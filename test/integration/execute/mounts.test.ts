@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mount } from '@gantry/sdk';
 import { readMountinfo } from '@gantry/sdk/linux';
 import { dataPathOf, isMounted, makeMounts, unmount } from '../../../core/execute/index.ts';
@@ -29,7 +31,7 @@ function place(): Place {
 const grantsOf = ({ dataDir, outside }: Place, hostPaths: readonly string[] = []) => ({
   plugin: 'test',
   dataDir,
-  mountTypes: ['ext4'],
+  mountTypes: ['ext4', 'nfs4'],
   hostPaths: hostPaths.map((path) => (path === 'outside' ? outside : path)),
   devices: ['/dev/null'],
   nftables: false,
@@ -38,7 +40,7 @@ const grantsOf = ({ dataDir, outside }: Place, hostPaths: readonly string[] = []
 const data = (path: string): Mount => ({ type: 'bind', source: { data: path } });
 const tmpfs = (...options: readonly string[]): Mount => ({ type: 'tmpfs', source: { opaque: 'tmpfs' }, options });
 const refused: Readonly<Record<string, readonly [mount: (at: Place) => Mount, code: string]>> = {
-  'a type that was not granted': [() => ({ type: 'nfs4', source: { opaque: 'server:/x' } }), 'forbidden'],
+  'a type that was not granted': [() => ({ type: 'cifs', source: { opaque: '//server/x' } }), 'forbidden'],
   'a type that is no word': [() => ({ type: '../x', source: { opaque: 'x' } }), 'invalid_argument'],
   'a data path that climbs': [() => data('../outside'), 'forbidden'],
   'an absolute data path elsewhere': [() => data('/etc'), 'forbidden'],
@@ -111,3 +113,42 @@ test('dataPathOf() answers the folder of a plain bind and nothing else', () => {
   assert.equal(dataPathOf([tmpfs()], grants), undefined);
   assert.equal(dataPathOf([data('tree'), data('lower')], grants), undefined);
 });
+
+test('makeMounts() mounts a file as a disk, and a folder of it over it; unmount() leaves no loop device', async () => {
+  using at = place();
+  const image = join(at.dataDir, 'disk');
+  mkdirSync(join(at.dataDir, 'template', 'inside'), { recursive: true });
+  writeFileSync(image, '');
+  truncateSync(image, 8 << 20);
+  execFileSync('mkfs.ext4', ['-q', '-F', '-d', join(at.dataDir, 'template'), image]);
+  const disk: Mount = { type: 'ext4', source: { data: 'disk' } };
+  await makeMounts({ target: at.target, mounts: [disk, { type: 'bind', source: { mount: 0, subpath: 'inside' } }], grants: grantsOf(at) });
+  writeFileSync(join(at.target, 'file'), 'kept');
+  await unmount(at.target);
+  assert.deepEqual(readdirSync(at.target), []);
+  await makeMounts({ target: at.target, mounts: [{ ...disk, readOnly: true }], grants: grantsOf(at) });
+  assert.equal(readFileSync(join(at.target, 'inside', 'file'), 'utf8'), 'kept');
+  assert.throws(() => writeFileSync(join(at.target, 'inside', 'file'), 'new'), { code: 'EROFS' });
+  await unmount(at.target);
+  await until(() => !globSync('/sys/block/loop*/loop/backing_file').some((file) => readFileSync(file, 'utf8').includes(at.dataDir)));
+});
+
+test('makeMounts() tells what the kernel says of a server’s file system, with the address that was looked up', async () => {
+  using at = place();
+  const described: Mount = { type: 'nfs4', source: { opaque: 'localhost:/x' }, options: ['soft', 'timeo=1', 'retrans=0'] };
+  await assert.rejects(makeMounts({ target: at.target, mounts: [described], grants: grantsOf(at) }), (error: Error) => {
+    assert.match(
+      error.message,
+      /^plugin test: mount nfs4 localhost:\/x: mount: .*: (unknown filesystem type|mount\(2\) system call failed|.*refused)/,
+    );
+    return true;
+  });
+  assert.equal(isMounted(at.target), false);
+});
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let waits = 0; !isSo(); waits += 1) {
+    if (waits > 200) assert.fail(`still not: ${isSo.toString()}`);
+    await sleep(10);
+  }
+}

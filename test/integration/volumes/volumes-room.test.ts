@@ -287,7 +287,7 @@ test('VolumesRoom.detach asks a driver that is down again after a restart', asyn
 test('VolumesRoom.reconcile takes back a create and finishes a remove that a killed engine began', async () => {
   await using house = openHouse();
   const context = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
-  await house.local.create({ name: 'halfmade', options: {}, labels: {} });
+  await house.local.create({ name: 'halfmade', options: {}, labels: {} }, context);
   house.database.run(
     "INSERT INTO intents (id, kind, key, document, created) VALUES ('i1', 'volume.create', 'halfmade', '{\"driver\":\"local\"}', 0)",
   );

@@ -84,20 +84,6 @@ test('volume() forgets attachments that the engine does not know any more', asyn
   await assert.rejects(driver.remove({ name: 'v', force: false }, host.ctx()), { code: 'conflict', message: /1 times/ });
 });
 
-test('volume() adds the address of a network file system’s server', async () => {
-  const plugin = volume({
-    name: 'x',
-    attach: () => [mount.nfs4('127.0.0.1:/a'), mount.nfs4('[::1]:/a'), mount.nfs4('b:/a', ['addr=1.2.3.4'])],
-  });
-  await using host = await hostFor(plugin);
-  await host.driver('volume').create(request, host.ctx());
-  const { attachment } = await host.driver('volume').attach({ name: 'v', attachmentId: 'a', readOnly: false, options: {} }, host.ctx());
-  assert.deepEqual(
-    attachment.mounts.map(({ options }) => options),
-    [['addr=127.0.0.1'], ['addr=::1'], ['addr=1.2.3.4']],
-  );
-});
-
 test('network() leaves out a gateway that a subnet does not have', async () => {
   const plugin = network({
     name: 'x',
