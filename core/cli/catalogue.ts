@@ -142,6 +142,20 @@ export const catalogue: readonly Entry[] = [
     async () => (await import('./verbs/inspect.ts')).inspectVolume,
   ),
   entry('Volumes', 'volume rm, volume remove', 'Remove volumes', async () => (await import('./verbs/volume/rm.ts')).removeVolumes),
+  entry('Volumes', 'volume rename', 'Give a volume another name', async () => (await import('./verbs/volume/change.ts')).renameVolume),
+  entry('Volumes', 'volume resize', 'Set how much a volume can hold', async () => (await import('./verbs/volume/change.ts')).resizeVolume),
+  entry(
+    'Volumes',
+    'volume clone',
+    'Make a volume with what another one has now',
+    async () => (await import('./verbs/volume/copy.ts')).cloneVolume,
+  ),
+  entry(
+    'Volumes',
+    'volume snapshot',
+    'Keep what a volume has now, read-only',
+    async () => (await import('./verbs/volume/copy.ts')).snapshotVolume,
+  ),
   entry('Volumes', 'volume prune', 'Remove unused volumes', async () => (await import('./verbs/prune.ts')).pruneVolumes),
 
   entry('Networks', 'network ls, network list', 'List networks', async () => (await import('./verbs/network/ls.ts')).listNetworks),

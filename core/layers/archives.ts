@@ -51,10 +51,15 @@ export class TreeArchives implements Archives {
     return this.#workers.run('stat', { root, path });
   }
 
-  async copyUp(root: string, path: string, target: string, { signal }: Abortable = {}): Promise<void> {
+  async copyUp(
+    root: string,
+    path: string,
+    target: string,
+    { keepsRoot = false, signal }: { readonly keepsRoot?: boolean } & Abortable = {},
+  ): Promise<void> {
     const spoolFd = openUnnamed(this.#spoolFolder);
     try {
-      await this.#workers.run('copyUp', { root, path, target, spoolFd }, { signal });
+      await this.#workers.run('copyUp', { root, path, target, spoolFd, keepsRoot }, { signal });
     } finally {
       closeSync(spoolFd);
     }

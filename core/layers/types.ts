@@ -48,6 +48,6 @@ export interface Archives {
   ): Promise<void>;
   /** Facts of one path, resolved inside `root`; follows links as docker cp does: the last component is not followed. */
   stat(root: string, path: string): Promise<PathStat>;
-  /** Copies the content, ownership and modes of a folder in `root` into `target` when `target` is empty (a volume's first use). */
-  copyUp(root: string, path: string, target: string, options?: Abortable): Promise<void>;
+  /** Copies the content, ownership and modes of a folder in `root` into `target` when `target` is empty (a volume's first use). With `keepsRoot` the target's own stay. */
+  copyUp(root: string, path: string, target: string, options?: { readonly keepsRoot?: boolean } & Abortable): Promise<void>;
 }

@@ -34,8 +34,8 @@ export class Folders {
   }
 
   /** Where parts of volumes are shown to the runtime for the moment of a start. */
-  get subpaths(): string {
-    return join(dirname(this.#execRoot), 'subpaths');
+  get staged(): string {
+    return join(dirname(this.#execRoot), 'staged');
   }
 
   execBundle(id: string, execId: string): string {

@@ -4,7 +4,7 @@ import type { WantedMount } from './validate/index.ts';
 
 /** A wanted mount with the volume that was found or made for it. */
 export interface PlannedMount extends WantedMount {
-  readonly volume?: { readonly name: string; readonly driver: string; readonly anonymous: boolean };
+  readonly volume?: { readonly name: string; readonly driver: string; readonly anonymous: boolean; readonly keepsRoot?: boolean };
   /** Where the bind or volume comes from on the host, as inspect shows it. */
   readonly shownSource: string;
 }

@@ -11,7 +11,14 @@ export interface VolumeAttachmentRow<Document> {
   readonly name: string;
   readonly document: Document;
 }
-export type VolumeIntent = 'volume.create' | 'volume.remove';
+export type VolumeIntent = 'volume.create' | 'volume.remove' | 'volume.rename';
+export interface IntendedVolume {
+  readonly kind: VolumeIntent;
+  readonly name: string;
+  readonly driver: string;
+  /** The new name, of a rename. */
+  readonly to?: string;
+}
 
 /**
  * Volumes, references and intents are durable when the call returns. Attachments describe what is mounted, so a power cut may take their
@@ -31,24 +38,24 @@ export class VolumeRows<Document, AttachmentDocument> {
   }
 
   /** Records a driver call before it is made; its outcome takes the intent away. */
-  intend(kind: VolumeIntent, name: string, driver: string): void {
+  intend({ kind, name, driver, to }: IntendedVolume): void {
     this.#database.transaction(() =>
       this.#database.run(
         'INSERT OR REPLACE INTO intents (id, kind, key, document, created) VALUES (?, ?, ?, ?, ?)',
         `${kind}:${name}`,
         kind,
         name,
-        JSON.stringify({ driver }),
+        JSON.stringify({ driver, ...(to === undefined ? {} : { to }) }),
         Date.now(),
       ),
     );
   }
 
-  intents(): readonly { readonly kind: VolumeIntent; readonly name: string; readonly driver: string }[] {
-    return this.#database.all("SELECT kind, key, document FROM intents WHERE kind IN ('volume.create', 'volume.remove')").map((row) => ({
-      kind: row['kind'] === 'volume.create' ? 'volume.create' : 'volume.remove',
+  intents(): readonly IntendedVolume[] {
+    return this.#database.all(`SELECT kind, key, document FROM intents WHERE kind IN (${kinds})`).map((row) => ({
+      kind: String(row['kind']) as VolumeIntent,
       name: String(row['key']),
-      driver: parsed<{ driver: string }>(row['document']).driver,
+      ...parsed<{ driver: string; to?: string }>(row['document']),
     }));
   }
 
@@ -62,6 +69,19 @@ export class VolumeRows<Document, AttachmentDocument> {
       );
       this.#forgetIntents(name);
     });
+  }
+
+  /** The same volume under another name, and the end of the intent to do that. Nobody refers to it. */
+  move(from: string, { name, driver, document }: VolumeRow<Document>): void {
+    this.#database.transaction(() => {
+      this.remove(from);
+      this.put({ name, driver, document });
+    });
+  }
+
+  /** The intents of a volume alone: what was begun has not been done. */
+  forget(name: string): void {
+    this.#database.transaction(() => this.#forgetIntents(name));
   }
 
   /** The row and the intents of a volume; unknown: only the intents. */
@@ -130,9 +150,11 @@ export class VolumeRows<Document, AttachmentDocument> {
   }
 
   #forgetIntents(name: string): void {
-    this.#database.run("DELETE FROM intents WHERE kind IN ('volume.create', 'volume.remove') AND key = ?", name);
+    this.#database.run(`DELETE FROM intents WHERE kind IN (${kinds}) AND key = ?`, name);
   }
 }
+
+const kinds = "'volume.create', 'volume.remove', 'volume.rename'";
 
 function parsed<T>(value: unknown): T {
   return JSON.parse(String(value)) as T;

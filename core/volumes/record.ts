@@ -9,6 +9,9 @@ export interface VolumeDocument {
   /** RFC 3339. */
   readonly created: string;
   readonly dataPath?: string;
+  readonly snapshotOf?: string;
+  /** The user chose owner and mode of its root. */
+  readonly keepsRoot?: boolean;
 }
 export interface VolumeRecord extends VolumeDocument {
   readonly name: string;
@@ -30,8 +33,14 @@ export function recordOf(volume: Volume, driver: string, given: Pick<VolumeDocum
     labels: given.labels,
     scope: volume.scope,
     created: (volume.created ?? new Date()).toISOString().replace(/\.\d+Z$/, 'Z'),
-    ...(isBelow(volume.dataPath) ? { dataPath: volume.dataPath } : {}),
+    ...dataPathOf(volume),
+    ...(volume.snapshotOf === undefined ? {} : { snapshotOf: volume.snapshotOf }),
+    ...(volume.keepsRoot === true ? { keepsRoot: true } : {}),
   };
+}
+
+export function dataPathOf({ dataPath }: Volume): Pick<VolumeDocument, 'dataPath'> {
+  return isBelow(dataPath) ? { dataPath } : {};
 }
 
 /** It is only shown, yet must not point outside the plugin's folder. */
@@ -40,7 +49,7 @@ function isBelow(path: string | undefined): path is string {
 }
 
 export function infoOf(
-  { name, driver, options, labels, scope, created }: VolumeRecord,
+  { name, driver, options, labels, scope, created, snapshotOf }: VolumeRecord,
   mountpoint: string,
   status?: Readonly<Record<string, string>>,
 ): VolumeInfo {
@@ -53,6 +62,7 @@ export function infoOf(
     options: orNull(options),
     scope,
     ...(status === undefined ? {} : { status }),
+    ...(snapshotOf === undefined ? {} : { snapshotOf }),
   };
 }
 

@@ -1,11 +1,11 @@
-import { type Abortable, codeOf, conflict, GantryError, type Logger, messageOf, notFound } from '@gantry/sdk';
+import { type Abortable, codeOf, conflict, type Ctx, GantryError, type Logger, messageOf, notFound, notImplemented } from '@gantry/sdk';
 import type { CreateVolume } from '@gantry/sdk/engine';
-import type { Volume, VolumeDriver } from '@gantry/sdk/volume';
+import type { Volume, VolumeAnswer, VolumeDriver } from '@gantry/sdk/volume';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { VolumeRows } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId, withDeadline } from '../support/index.ts';
 import { checkVolumeName } from './names.ts';
-import { anonymousLabel, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
+import { anonymousLabel, dataPathOf, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
 
 export interface RegistryOptions {
   readonly rows: VolumeRows<VolumeDocument, unknown>;
@@ -21,6 +21,12 @@ export interface Made {
 interface Wanted extends Pick<VolumeDocument, 'options' | 'labels'> {
   readonly name: string;
   readonly driver: string | undefined;
+  /** How the driver makes it; by `create` unless given. */
+  readonly ask?: (driver: VolumeDriver, ctx: Ctx) => Promise<VolumeAnswer>;
+}
+export interface CopyRequest extends Pick<VolumeDocument, 'options' | 'labels'> {
+  readonly kind: 'clone' | 'snapshot';
+  readonly name: string;
 }
 
 /** Slow or dead drivers cost a question to all of them no more than this. */
@@ -49,6 +55,13 @@ export class VolumeRegistry {
   /** One operation at a time per volume. */
   lock(name: string, { signal }: Abortable = {}): Promise<Disposable> {
     return this.#locks.acquire(name, signal === undefined ? {} : { signal });
+  }
+
+  /** Both, in an order that keeps two callers from waiting for each other. */
+  async lockBoth(one: string, other: string): Promise<Disposable> {
+    using held = new DisposableStack();
+    for (const name of new Set([one, other].toSorted())) held.use(await this.lock(name));
+    return held.move();
   }
 
   /** The volume, also one that only its driver knows. Fails with `not_found`. */
@@ -80,16 +93,55 @@ export class VolumeRegistry {
     await this.#settle(name);
     const record = this.#records.get(name) ?? (await this.#adopt(name));
     if (record === undefined) return await this.#make({ name, driver, options, labels });
-    if (driver !== undefined && driver !== '' && driver !== record.driver) {
-      throw conflict(`create ${name}: conflict: volume name must be unique: driver "${record.driver}" already has volume "${name}"`);
-    }
+    if (driver !== undefined && driver !== '' && driver !== record.driver) throw taken('create', record);
     return { record, isNew: false };
+  }
+
+  /** A volume with what `source` has now; the caller holds the locks of both. `conflict` when the name is taken, `not_implemented` when the driver cannot. */
+  async copy(source: VolumeRecord, { kind, name, options, labels }: CopyRequest): Promise<VolumeRecord> {
+    await this.#mustBeFree(name, kind);
+    const { name: from, driver } = source;
+    const ask: Wanted['ask'] = async (copier, ctx) => {
+      const answer = kind === 'clone' ? await copier.clone?.({ name, from, options }, ctx) : await copier.snapshot?.({ name, from }, ctx);
+      return answer ?? lacking(driver, kind);
+    };
+    return (await this.#make({ name, driver, options: { ...source.options, ...options }, labels, ask })).record;
+  }
+
+  /** The same volume under another name, which makes an anonymous one a named one. The caller holds the locks of both and has looked for users. */
+  async rename(record: VolumeRecord, to: string): Promise<VolumeRecord> {
+    await this.#mustBeFree(to, 'rename');
+    const { name, driver } = record;
+    const renamer = await this.driver(driver);
+    if (renamer.rename === undefined) lacking(driver, 'rename');
+    this.#options.rows.intend({ kind: 'volume.rename', name, driver, to });
+    let volume: Volume;
+    try {
+      failpoint('volume.rename.plugin.call');
+      ({ volume } = await renamer.rename({ name, to }, this.context()));
+    } catch (error) {
+      if (isCertain(error)) this.#options.rows.forget(name);
+      else await this.#settle(name).catch(() => undefined);
+      throw named(error, `rename ${name}`);
+    }
+    failpoint('volume.rename.meta.txn');
+    return this.#move(record, { ...volume, name: to });
+  }
+
+  async resize({ name, driver }: VolumeRecord, bytes: number): Promise<void> {
+    const resizer = await this.driver(driver);
+    if (resizer.resize === undefined) lacking(driver, 'resize');
+    try {
+      await resizer.resize({ name, bytes }, this.context());
+    } catch (error) {
+      throw named(error, `resize ${name}`);
+    }
   }
 
   /** Removes data and record; the caller holds the lock and has looked for users. A driver that does not know it any more is fine. */
   async delete(record: VolumeRecord, { force }: { readonly force: boolean }): Promise<void> {
     const { name, driver, ...document } = record;
-    this.#options.rows.intend('volume.remove', name, driver);
+    this.#options.rows.intend({ kind: 'volume.remove', name, driver });
     try {
       await this.#removeData(name, driver, force);
     } catch (error) {
@@ -143,7 +195,13 @@ export class VolumeRegistry {
 
   /** Ends what a dead engine began with this name; the caller holds the lock. */
   async #settle(name: string): Promise<void> {
-    for (const { kind, driver } of this.#options.rows.intents().filter((intent) => intent.name === name)) {
+    for (const { kind, driver, to, ...intent } of this.#options.rows
+      .intents()
+      .filter((known) => known.name === name || known.to === name)) {
+      if (kind === 'volume.rename') {
+        await this.#settleRename(intent.name, driver, to ?? '');
+        continue;
+      }
       if (kind === 'volume.create' && this.#records.has(name)) continue;
       await this.#removeData(name, driver, true);
       this.#options.rows.remove(name);
@@ -151,14 +209,43 @@ export class VolumeRegistry {
     }
   }
 
-  async #make({ name, driver: wanted, options, labels }: Wanted): Promise<Made> {
+  /** Whether the driver came to it before the engine died, it knows. */
+  async #settleRename(name: string, driver: string, to: string): Promise<void> {
+    const record = this.#records.get(name);
+    try {
+      const { volume } = await (await this.driver(driver)).stat({ name: to }, this.context());
+      if (record !== undefined) this.#move(record, { ...volume, name: to });
+    } catch (error) {
+      if (codeOf(error) !== 'not_found') throw error;
+      this.#options.rows.forget(name);
+    }
+  }
+
+  #move(record: VolumeRecord, volume: Volume): VolumeRecord {
+    const { [anonymousLabel]: _, ...labels } = record.labels;
+    const moved = { ...record, labels, name: volume.name, ...dataPathOf(volume) };
+    const { name, driver, ...document } = moved;
+    this.#options.rows.move(record.name, { name, driver, document });
+    this.#records.delete(record.name);
+    this.#records.set(name, moved);
+    return moved;
+  }
+
+  async #mustBeFree(name: string, doing: string): Promise<void> {
+    checkVolumeName(name);
+    await this.#settle(name);
+    const record = this.#records.get(name) ?? (await this.#adopt(name));
+    if (record !== undefined) throw taken(doing, record);
+  }
+
+  async #make({ name, driver: wanted, options, labels, ask }: Wanted): Promise<Made> {
     const driver = wanted === undefined || wanted === '' ? this.#options.defaultDriver : wanted;
     const creator = await this.#creator(name, driver);
-    this.#options.rows.intend('volume.create', name, driver);
+    this.#options.rows.intend({ kind: 'volume.create', name, driver });
     let volume: Volume;
     try {
       failpoint('volume.create.plugin.call');
-      ({ volume } = await creator.create({ name, options, labels }, this.context()));
+      ({ volume } = await (ask?.(creator, this.context()) ?? creator.create({ name, options, labels }, this.context())));
     } catch (error) {
       if (isCertain(error)) this.#options.rows.remove(name);
       throw named(error, `create ${name}`);
@@ -217,6 +304,14 @@ export class VolumeRegistry {
       throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`, { cause: error, hint });
     }
   }
+}
+
+function taken(doing: string, { name, driver }: VolumeRecord): Error {
+  return conflict(`${doing} ${name}: conflict: volume name must be unique: driver "${driver}" already has volume "${name}"`);
+}
+
+function lacking(driver: string, method: string): never {
+  throw notImplemented(`volume driver ${driver} cannot ${method} volumes`);
 }
 
 /** Whether the driver said no; anything else may have been done. */

@@ -7,6 +7,16 @@ export interface VolumeUsers {
   volumeBroke(containerIds: readonly string[], facts: { readonly volume: string; readonly reason: string }): void;
 }
 
+export interface EnsuredVolume {
+  readonly name: string;
+  readonly driver: string;
+  readonly anonymous: boolean;
+  readonly created: boolean;
+  readonly isSnapshot: boolean;
+  /** What is copied into it must not change owner and mode of its root. */
+  readonly keepsRoot: boolean;
+}
+
 export interface ContainerVolumes {
   /** The volume by name, made when it is missing (anonymous without a name). Also reports whether it was just made (then image content may be copied up). */
   ensure(request: {
@@ -14,7 +24,9 @@ export interface ContainerVolumes {
     readonly driver?: string;
     readonly options?: Readonly<Record<string, string>>;
     readonly labels?: Readonly<Record<string, string>>;
-  }): Promise<{ readonly name: string; readonly driver: string; readonly anonymous: boolean; readonly created: boolean }>;
+    /** It is to be mounted read-only; a snapshot can only be mounted so (`conflict`). */
+    readonly readOnly?: boolean;
+  }): Promise<EnsuredVolume>;
   /** Records that the container refers to the volume, running or not; removal of the volume is then a conflict. */
   reference(containerId: string, name: string): void;
   unreference(containerId: string, name?: string): void;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Abortable, codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
-import type { CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
+import type { CopyVolume, CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { BrokenMount, Helpers } from '../execute/index.ts';
@@ -9,7 +9,7 @@ import { type AttachmentDocument, Attachments } from './attachments.ts';
 import { listFilter, pruneFilter } from './filters.ts';
 import { Mending } from './mending.ts';
 import { infoOf, isAnonymous, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
-import { VolumeRegistry } from './registry.ts';
+import { type CopyRequest, VolumeRegistry } from './registry.ts';
 import type { ContainerVolumes, VolumeUsers } from './types.ts';
 
 export interface VolumesRoomOptions {
@@ -104,7 +104,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     let spaceReclaimed = 0;
     for (const record of this.#registry.records) {
       if (!matches(record) || this.#isSettling(record.name) || this.#rows.users(record.name).length > 0) continue;
-      const size = await this.#size(record);
+      const { sizeBytes } = await this.#usage(record);
       try {
         await this.remove(record.name, { force: false });
       } catch (error) {
@@ -112,7 +112,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
         continue;
       }
       deleted.push(record.name);
-      spaceReclaimed += Math.max(0, size);
+      spaceReclaimed += Math.max(0, sizeBytes);
     }
     this.#options.events.publish('volume', 'prune', '', { reclaimed: String(spaceReclaimed) });
     return { deleted, spaceReclaimed };
@@ -124,9 +124,39 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     return Promise.all(
       this.#registry.records.map(async (record) => ({
         ...infoOf(record, this.#mountpoint(record)),
-        usage: { sizeBytes: await this.#size(record), refCount: used.get(record.name) ?? 0 },
+        usage: { ...(await this.#usage(record)), refCount: used.get(record.name) ?? 0 },
       })),
     );
+  }
+
+  async rename(name: string, to: string): Promise<VolumeInfo> {
+    using _locks = await this.#registry.lockBoth(name, to);
+    const record = await this.#registry.find(name);
+    this.#mustBeIdle(record, 'rename');
+    // Nobody may refer to it meanwhile.
+    this.#removing.add(name);
+    try {
+      const renamed = await this.#registry.rename(record, to);
+      this.#publish('rename', renamed, { oldName: name });
+      return infoOf(renamed, this.#mountpoint(renamed));
+    } finally {
+      this.#removing.delete(name);
+    }
+  }
+
+  async resize(name: string, bytes: number): Promise<void> {
+    using _lock = await this.#registry.lock(name);
+    const record = await this.#registry.find(name);
+    await this.#registry.resize(record, bytes);
+    this.#publish('resize', record, { bytes: String(bytes) });
+  }
+
+  clone({ from, name, options = {}, labels = {} }: CopyVolume): Promise<VolumeInfo> {
+    return this.#copy(from, { kind: 'clone', name, options, labels });
+  }
+
+  snapshot({ from, name, labels = {} }: Omit<CopyVolume, 'options'>): Promise<VolumeInfo> {
+    return this.#copy(from, { kind: 'snapshot', name, options: {}, labels });
   }
 
   get count(): number {
@@ -138,13 +168,19 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     for (const { name, driver } of this.#registry.records) yield { name, driver, problem: await this.#registry.problemOf(name, driver) };
   }
 
-  async ensure(
-    request: CreateVolume,
-  ): Promise<{ readonly name: string; readonly driver: string; readonly anonymous: boolean; readonly created: boolean }> {
+  async ensure({ readOnly = false, ...request }: Parameters<ContainerVolumes['ensure']>[0]): ReturnType<ContainerVolumes['ensure']> {
     const { record, isNew } = await this.#registry.create(request);
+    if (!readOnly) mustBeWritable(record);
     this.#settling.set(record.name, performance.now());
     if (isNew) this.#publish('create', record);
-    return { name: record.name, driver: record.driver, anonymous: isAnonymous(record), created: isNew };
+    return {
+      name: record.name,
+      driver: record.driver,
+      anonymous: isAnonymous(record),
+      created: isNew,
+      isSnapshot: record.snapshotOf !== undefined,
+      keepsRoot: record.keepsRoot ?? false,
+    };
   }
 
   reference(containerId: string, name: string): void {
@@ -165,6 +201,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   ): Promise<{ readonly path: string }> {
     using _lock = await this.#registry.lock(name, options);
     const record = await this.#registry.find(name);
+    if (!options.readOnly) mustBeWritable(record);
     const path = await this.#attachments.attach(record, { id: containerId, name: containerName }, options);
     this.#publish('mount', record, {
       container: containerId,
@@ -236,6 +273,20 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     return { foreign: names.flatMap((name) => foreign.get(name) ?? []), warnings };
   }
 
+  async #copy(from: string, request: CopyRequest): Promise<VolumeInfo> {
+    using _locks = await this.#registry.lockBoth(from, request.name);
+    const source = await this.#registry.find(from);
+    const record = await this.#registry.copy(source, request);
+    this.#publish('create', record, { [request.kind === 'clone' ? 'cloneOf' : 'snapshotOf']: from });
+    return infoOf(record, this.#mountpoint(record));
+  }
+
+  #mustBeIdle({ name }: VolumeRecord, doing: string): void {
+    const users = this.#rows.users(name);
+    if (users.length > 0) throw conflict(`${doing} ${name}: volume is in use - [${users.join(', ')}]`);
+    if (this.#attachments.isUsed(name)) throw conflict(`${doing} ${name}: its driver has not let go of it yet`);
+  }
+
   async #delete(record: VolumeRecord, force: boolean): Promise<void> {
     const { name } = record;
     const users = this.#rows.users(name);
@@ -278,12 +329,13 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     }
   }
 
-  async #size({ name, driver }: VolumeRecord): Promise<number> {
+  async #usage({ name, driver }: VolumeRecord): Promise<{ readonly sizeBytes: number; readonly capacityBytes?: number }> {
     try {
       const source = await this.#registry.driver(driver);
-      return (await source.usage?.({ name }, this.#registry.context()))?.bytes ?? -1;
+      const { bytes = -1, capacity = 0 } = (await source.usage?.({ name }, this.#registry.context())) ?? {};
+      return { sizeBytes: bytes, ...(capacity > 0 ? { capacityBytes: capacity } : {}) };
     } catch {
-      return -1;
+      return { sizeBytes: -1 };
     }
   }
 
@@ -297,4 +349,8 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   #publish(action: string, { name, driver }: VolumeRecord, attributes: Readonly<Record<string, string>> = {}): void {
     this.#options.events.publish('volume', action, name, { driver, ...attributes });
   }
+}
+
+function mustBeWritable({ name, snapshotOf }: VolumeRecord): void {
+  if (snapshotOf !== undefined) throw conflict(`volume ${name} is a snapshot of ${snapshotOf}: it can only be mounted read-only`);
 }

@@ -8,6 +8,8 @@ import type {
   CreateRequest,
   DetachRequest,
   RemoveRequest,
+  RenameRequest,
+  SnapshotRequest,
   Volume,
   VolumeAnswer,
   VolumeDriver,
@@ -43,6 +45,10 @@ export interface VolumeAuthor<O extends Properties, S extends Properties> extend
   usage?(made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>): Awaitable<Usage>;
   readonly resize?: Method<PropertiesOf<O>, PropertiesOf<S>, { readonly bytes: number }, void>;
   readonly clone?: Method<PropertiesOf<O>, PropertiesOf<S>, { readonly from: AuthoredVolume<PropertiesOf<O>> }, void>;
+  /** Like `clone`, into a volume that nobody can attach read-write. */
+  readonly snapshot?: Method<PropertiesOf<O>, PropertiesOf<S>, { readonly from: AuthoredVolume<PropertiesOf<O>> }, void>;
+  /** Moves what `create` made; not called while it is attached. Done already: nothing to do. */
+  readonly rename?: Method<PropertiesOf<O>, PropertiesOf<S>, { readonly to: string }, void>;
 }
 
 /**
@@ -52,7 +58,7 @@ export interface VolumeAuthor<O extends Properties, S extends Properties> extend
 export function volume<const O extends Properties = NoProperties, const S extends Properties = NoProperties>(
   author: VolumeAuthor<O, S>,
 ): PluginModule {
-  const features = featuresOf(author, ['usage', 'resize', 'clone']);
+  const features = featuresOf(author, ['usage', 'resize', 'clone', 'snapshot', 'rename']);
   return definePlugin({
     manifest: manifestOf('volume', author, features),
     async activate(host) {
@@ -75,6 +81,15 @@ interface VolumeRecord {
   readonly createdMs: number;
   /** Attachment id → read-only. */
   readonly attached: Readonly<Record<string, boolean>>;
+  readonly snapshotOf?: string;
+  /** A copy of that one, which a repetition of the request is told by. */
+  readonly cloneOf?: string;
+}
+
+interface Making<O extends Properties, S extends Properties> {
+  readonly make: (made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>) => Awaitable<void> | undefined;
+  /** What it is a copy of. */
+  readonly origin?: Pick<VolumeRecord, 'cloneOf' | 'snapshotOf'>;
 }
 
 class AuthoredDriver<O extends Properties, S extends Properties> implements VolumeDriver {
@@ -94,7 +109,7 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
   }
 
   create(request: CreateRequest, ctx: Ctx): Promise<VolumeAnswer> {
-    return this.#make(request, ctx, (made, tools) => this.#author.create?.(made, tools));
+    return this.#make(request, ctx, { make: (made, tools) => this.#author.create?.(made, tools) });
   }
 
   async remove({ name, force }: RemoveRequest, ctx: Ctx): Promise<void> {
@@ -124,6 +139,10 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
     const { name, attachmentId, readOnly } = request;
     return this.#queue.run(name, ctx.signal, async () => {
       const record = await this.#require(name);
+      if (record.snapshotOf !== undefined && !readOnly)
+        throw conflict(`volume ${name} is a snapshot of ${record.snapshotOf}: it can only be attached read-only`, {
+          reason: 'VOLUME_READ_ONLY',
+        });
       const held = record.attached[attachmentId];
       if (held !== undefined && held !== readOnly) {
         throw alreadyExists(`attachment ${attachmentId} of volume ${name} exists ${held ? 'read-only' : 'read-write'}`, {
@@ -163,6 +182,7 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
   async resize({ name, bytes }: { readonly name: string; readonly bytes: number }, ctx: Ctx): Promise<void> {
     await this.#queue.run(name, ctx.signal, async () => {
       const record = await this.#require(name);
+      if (!Number.isSafeInteger(bytes) || bytes <= 0) throw invalidArgument(`volume ${name} cannot be resized to ${bytes} bytes`);
       await this.#author.resize?.(this.#volume(name, record, record.options), { bytes }, this.#toolbox.for(ctx));
     });
   }
@@ -173,9 +193,32 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
   ): Promise<VolumeAnswer> {
     const source = await this.#require(from);
     const request = { name, labels: {}, options: { ...source.options, ...options } };
-    return this.#make(request, ctx, (made, tools) =>
-      this.#author.clone?.(made, { from: this.#volume(from, source, source.options) }, tools),
-    );
+    const copied = { from: this.#volume(from, source, source.options) };
+    return this.#make(request, ctx, { make: (made, tools) => this.#author.clone?.(made, copied, tools), origin: { cloneOf: from } });
+  }
+
+  async snapshot({ name, from }: SnapshotRequest, ctx: Ctx): Promise<VolumeAnswer> {
+    const source = await this.#require(from);
+    const request = { name, labels: {}, options: source.options };
+    const copied = { from: this.#volume(from, source, source.options) };
+    return this.#make(request, ctx, { make: (made, tools) => this.#author.snapshot?.(made, copied, tools), origin: { snapshotOf: from } });
+  }
+
+  /** The old record stays until the author's part is done, so that a repetition after a crash finishes it. */
+  async rename({ name, to }: RenameRequest, ctx: Ctx): Promise<VolumeAnswer> {
+    checkName(name);
+    checkName(to);
+    return this.#queue.run(name, ctx.signal, async () => {
+      const [record, taken] = [await this.#records.get(name), await this.#records.get(to)];
+      if (record === undefined && taken !== undefined) return { volume: await this.#shown(to, taken, ctx) };
+      if (record === undefined) throw missing(name);
+      if (taken !== undefined) throw alreadyExists(`volume ${to} exists already`, { reason: 'VOLUME_EXISTS' });
+      const users = Object.keys(record.attached).length;
+      if (users > 0) throw conflict(`volume ${name} is attached ${users} times`, { reason: 'VOLUME_BUSY' });
+      await this.#author.rename?.(this.#volume(name, record, record.options), { to }, this.#toolbox.for(ctx));
+      await this.#records.move(name, to, record);
+      return { volume: await this.#shown(to, record, ctx) };
+    });
   }
 
   /** Attachments that the engine does not know any more are let go: it is the engine that knows who runs. */
@@ -199,15 +242,11 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
     }
   }
 
-  async #make(
-    { name, options }: CreateRequest,
-    ctx: Ctx,
-    make: (made: AuthoredVolume<PropertiesOf<O>>, tools: Tools<PropertiesOf<S>>) => Awaitable<void> | undefined,
-  ): Promise<VolumeAnswer> {
+  async #make({ name, options }: CreateRequest, ctx: Ctx, { make, origin = {} }: Making<O, S>): Promise<VolumeAnswer> {
     checkName(name);
     const secrets = Object.fromEntries(Object.entries(options).filter(([option]) => this.#secret.includes(option)));
     const open = Object.fromEntries(Object.entries(options).filter(([option]) => !this.#secret.includes(option)));
-    const wanted = { options: open, secrets: digest(secrets), createdMs: Date.now(), attached: {} };
+    const wanted = { options: open, secrets: digest(secrets), createdMs: Date.now(), attached: {}, ...origin };
     const made = this.#volume(name, wanted, options);
     return this.#queue.run(name, ctx.signal, async () => {
       const tools = this.#toolbox.for(ctx);
@@ -215,7 +254,7 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
       if (record === undefined) {
         try {
           await make(made, tools);
-          if (this.#author.create !== undefined || this.#author.clone !== undefined) await tools.data.sync();
+          if (this.#author.create !== undefined || Object.keys(origin).length > 0) await tools.data.sync();
           ctx.signal.throwIfAborted();
           record = await this.#records.update(name, (old) => old ?? wanted);
         } catch (error) {
@@ -225,7 +264,9 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
           throw error;
         }
       }
-      if (record === undefined || !isDeepStrictEqual({ ...record.options }, open) || record.secrets !== wanted.secrets) {
+      const isCopy = Object.keys(origin).length > 0;
+      const isOther = isCopy && (record?.cloneOf !== origin.cloneOf || record?.snapshotOf !== origin.snapshotOf);
+      if (record === undefined || isOther || !isDeepStrictEqual({ ...record.options }, open) || record.secrets !== wanted.secrets) {
         throw alreadyExists(`volume ${name} exists with other options`, { reason: 'VOLUME_EXISTS' });
       }
       return { volume: await this.#shown(name, record, ctx) };
@@ -235,7 +276,7 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
   async #require(name: string): Promise<VolumeRecord> {
     checkName(name);
     const record = await this.#records.get(name);
-    if (record === undefined) throw notFound(`volume ${name} not found`, { reason: 'VOLUME_NOT_FOUND' });
+    if (record === undefined) throw missing(name);
     return record;
   }
 
@@ -272,12 +313,18 @@ function withFeatures<O extends Properties, S extends Properties>(driver: Author
     ...(author.usage === undefined ? {} : { usage: driver.usage.bind(driver) }),
     ...(author.resize === undefined ? {} : { resize: driver.resize.bind(driver) }),
     ...(author.clone === undefined ? {} : { clone: driver.clone.bind(driver) }),
+    ...(author.snapshot === undefined ? {} : { snapshot: driver.snapshot.bind(driver) }),
+    ...(author.rename === undefined ? {} : { rename: driver.rename.bind(driver) }),
   };
   return shown;
 }
 
-function plain(name: string, { options, createdMs }: VolumeRecord, scope: 'local' | 'global' = 'local'): Volume {
-  return { name, scope, created: new Date(createdMs), options };
+function plain(name: string, { options, createdMs, snapshotOf }: VolumeRecord, scope: 'local' | 'global' = 'local'): Volume {
+  return { name, scope, created: new Date(createdMs), options, ...(snapshotOf === undefined ? {} : { snapshotOf }) };
+}
+
+function missing(name: string): Error {
+  return notFound(`volume ${name} not found`, { reason: 'VOLUME_NOT_FOUND' });
 }
 
 function checkName(name: string): void {

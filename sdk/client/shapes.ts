@@ -133,7 +133,9 @@ export interface VolumeAnswer {
   readonly Labels: Readonly<Record<string, string>> | null;
   readonly Options: Readonly<Record<string, string>> | null;
   readonly Scope: string;
-  readonly UsageData?: { readonly Size: number; readonly RefCount: number } | null;
+  /** Not Docker's. */
+  readonly SnapshotOf?: string;
+  readonly UsageData?: { readonly Size: number; readonly RefCount: number; readonly Capacity?: number } | null;
 }
 export interface VolumesPruned {
   readonly VolumesDeleted: readonly string[] | null;

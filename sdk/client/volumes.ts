@@ -10,6 +10,8 @@ export interface VolumeRequest {
   readonly Labels?: Readonly<Record<string, string>>;
 }
 
+const own = '/gantry/v1/volumes';
+
 export class Volumes {
   readonly #http: Http;
   constructor(http: Http) {
@@ -34,6 +36,25 @@ export class Volumes {
 
   async remove(volume: string, { force }: { readonly force?: boolean } = {}): Promise<void> {
     await this.#http.done('DELETE', `/volumes/${segment(volume)}`, { query: { force } });
+  }
+
+  /** Answers the volume under its new name. */
+  async rename(volume: string, name: string): Promise<VolumeAnswer> {
+    return await this.#http.json('POST', `${own}/${segment(volume)}/rename`, { json: { Name: name } });
+  }
+
+  /** Sets how many bytes it can hold. */
+  async resize(volume: string, bytes: number): Promise<void> {
+    await this.#http.done('POST', `${own}/${segment(volume)}/resize`, { json: { Bytes: bytes } });
+  }
+
+  async clone(volume: string, request: Omit<VolumeRequest, 'Driver'>): Promise<VolumeAnswer> {
+    return await this.#http.json('POST', `${own}/${segment(volume)}/clone`, { json: request });
+  }
+
+  /** Nobody can write to it. */
+  async snapshot(volume: string, request: Pick<VolumeRequest, 'Name' | 'Labels'>): Promise<VolumeAnswer> {
+    return await this.#http.json('POST', `${own}/${segment(volume)}/snapshot`, { json: request });
   }
 
   async prune({ filters }: { readonly filters?: Filters } = {}): Promise<VolumesPruned> {

@@ -51,6 +51,8 @@ export interface MountSpec {
   readonly Target?: string;
   readonly ReadOnly?: boolean;
   readonly Consistency?: string;
+  /** Not Docker's: owners of a bind or volume are seen as others, "uids=DISK-SEEN-COUNT[#…];gids=…". */
+  readonly IdMap?: string;
   readonly BindOptions?: {
     readonly Propagation?: string;
     readonly NonRecursive?: boolean;

@@ -23,6 +23,7 @@ export function parseMount(text: string): MountSpec {
     Target: target,
     ...(source === '' ? {} : { Source: type === 'bind' ? resolve(source) : source }),
     ...(is('readonly', 'ro') === true ? { ReadOnly: true } : {}),
+    ...(fields.has('idmap') ? { IdMap: idMapOf(one('idmap')) } : {}),
     ...optionsOf(text, type, fields, one, is),
   };
 }
@@ -48,8 +49,8 @@ export function parseVolume(text: string): { readonly bind: string } | { readonl
 
 const everywhere = ['type', 'target', 'dst', 'destination', 'readonly', 'ro', 'consistency'];
 const fieldsOf: Readonly<Record<MountSpec['Type'], readonly string[]>> = {
-  bind: ['source', 'src', 'bind-propagation', 'bind-nonrecursive', 'bind-recursive', 'bind-create-src'],
-  volume: ['source', 'src', 'volume-driver', 'volume-opt', 'volume-label', 'volume-nocopy', 'volume-subpath'],
+  bind: ['source', 'src', 'idmap', 'bind-propagation', 'bind-nonrecursive', 'bind-recursive', 'bind-create-src'],
+  volume: ['source', 'src', 'idmap', 'volume-driver', 'volume-opt', 'volume-label', 'volume-nocopy', 'volume-subpath'],
   tmpfs: ['source', 'src', 'tmpfs-size', 'tmpfs-mode'],
   image: ['source', 'src', 'image-subpath'],
 };
@@ -85,6 +86,24 @@ function readBoolean(text: string, name: string, value: string | undefined): boo
 type One = (...names: readonly string[]) => string | undefined;
 type Is = (...names: readonly string[]) => boolean | undefined;
 
+/** A field without a value reads as "true". */
+const idMapOf = (value: string | undefined): string => (value === undefined || value === 'true' ? '' : value);
+
+/** What `bind-recursive` may say. */
+const recursions = ['enabled', 'disabled', 'writable', 'readonly'];
+
+function recursionOf(text: string, one: One, is: Is): string | undefined {
+  const recursion = one('bind-recursive');
+  if (recursion === undefined) return undefined;
+  if (!recursions.includes(recursion)) throw refuse(text, `has an unknown bind-recursive: ${show(recursion)}`, recursions.join(', '));
+  const isReadOnly = is('readonly', 'ro') === true;
+  if ((recursion === 'writable' || recursion === 'readonly') && !isReadOnly)
+    throw refuse(text, `needs readonly with bind-recursive=${recursion}`);
+  if (recursion === 'readonly' && one('bind-propagation') !== 'rprivate')
+    throw refuse(text, 'needs bind-propagation=rprivate with bind-recursive=readonly');
+  return recursion;
+}
+
 function optionsOf(
   text: string,
   type: MountSpec['Type'],
@@ -93,14 +112,16 @@ function optionsOf(
   is: Is,
 ): Partial<MountSpec> {
   switch (type) {
-    case 'bind':
+    case 'bind': {
+      const recursion = recursionOf(text, one, is);
       return some('BindOptions', {
         Propagation: one('bind-propagation'),
-        NonRecursive: is('bind-nonrecursive') ?? (one('bind-recursive') === 'disabled' ? true : undefined),
-        ReadOnlyNonRecursive: one('bind-recursive') === 'writable' ? true : undefined,
-        ReadOnlyForceRecursive: one('bind-recursive') === 'readonly' ? true : undefined,
+        NonRecursive: is('bind-nonrecursive') ?? (recursion === 'disabled' ? true : undefined),
+        ReadOnlyNonRecursive: recursion === 'writable' ? true : undefined,
+        ReadOnlyForceRecursive: recursion === 'readonly' ? true : undefined,
         CreateMountpoint: is('bind-create-src'),
       });
+    }
     case 'volume':
       return some('VolumeOptions', {
         NoCopy: is('volume-nocopy'),

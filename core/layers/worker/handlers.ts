@@ -86,7 +86,7 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return pathStat(path);
   },
 
-  async copyUp({ root, path, target, spoolFd }, channel) {
+  async copyUp({ root, path, target, spoolFd, keepsRoot }, channel) {
     enter(target);
     if (namesIn('').length > 0) return {};
     enter(root);
@@ -97,7 +97,8 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     packPath(packer, '/', '.');
     packer.finish();
     enter(target);
-    await unpackAll(chunksOf(spoolFd, channel), { whiteouts: 'none' });
+    // Below a folder, be it the root, the root's own entry is passed over.
+    await unpackAll(chunksOf(spoolFd, channel), { whiteouts: 'none', ...(keepsRoot && { below: '' }) });
     return {};
   },
 

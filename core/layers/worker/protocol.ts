@@ -28,9 +28,15 @@ export interface Jobs {
   readonly changes: { readonly job: { readonly comparison: Comparison }; readonly result: readonly Change[] };
   readonly size: { readonly job: { readonly comparison: Comparison }; readonly result: number };
   readonly stat: { readonly job: { readonly root: string; readonly path: string }; readonly result: PathStat };
-  /** Copies a folder of one tree into another tree if that is empty. */
+  /** Copies a folder of one tree into another tree if that is empty; its own owner and mode too, unless the other root keeps its. */
   readonly copyUp: {
-    readonly job: { readonly root: string; readonly path: string; readonly target: string; readonly spoolFd: number };
+    readonly job: {
+      readonly root: string;
+      readonly path: string;
+      readonly target: string;
+      readonly spoolFd: number;
+      readonly keepsRoot: boolean;
+    };
     readonly result: Record<string, never>;
   };
   /** Writes a stream, plain, into a new file in the ingest folder. */

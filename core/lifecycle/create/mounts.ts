@@ -30,7 +30,7 @@ export async function copyImageContent(
     if (volume === undefined) continue;
     const { path } = await volumes.attach(id, name, volume.name, { readOnly: false });
     try {
-      await archives.copyUp(rootfs.path, destination, path);
+      await archives.copyUp(rootfs.path, destination, path, { keepsRoot: volume.keepsRoot === true });
     } finally {
       await volumes.detach(id, volume.name);
     }
@@ -38,22 +38,32 @@ export async function copyImageContent(
 }
 
 async function planVolume({ parts: { volumes } }: Room, id: string, mount: WantedMount, undo: AsyncDisposableStack): Promise<PlannedMount> {
-  const { source, driver, driverOptions, labels } = mount;
+  const { source, driver, driverOptions, labels, readOnly } = mount;
   const {
     name,
     driver: actual,
     anonymous,
     created,
+    isSnapshot,
+    keepsRoot,
   } = await volumes.ensure({
     ...(source === '' ? {} : { name: source }),
     ...(driver === '' ? {} : { driver }),
     options: driverOptions,
     labels,
+    readOnly,
   });
   if (created && anonymous) undo.defer(() => volumes.removeAnonymous([name]));
   volumes.reference(id, name);
   undo.defer(() => volumes.unreference(id, name));
-  return { ...mount, source: name, volume: { name, driver: actual, anonymous }, shownSource: await volumes.mountpoint(name) };
+  const noCopy = mount.noCopy || isSnapshot;
+  return {
+    ...mount,
+    noCopy,
+    source: name,
+    volume: { name, driver: actual, anonymous, keepsRoot },
+    shownSource: await volumes.mountpoint(name),
+  };
 }
 
 function planOther({ parts: { images } }: Room, mount: WantedMount): PlannedMount {

@@ -7,7 +7,7 @@ import { removeRemains } from '../remove/remains.ts';
 import { wantsStartAtBoot } from '../restart-policy.ts';
 import type { Room } from '../room.ts';
 import { startContainer } from '../start/start.ts';
-import { removeSubpaths } from '../start/subpaths.ts';
+import { removeStaged } from '../start/staging.ts';
 import { freeResources } from '../stop/exit.ts';
 import { scheduleRestart } from '../stop/restart.ts';
 import { adopt } from './adopt.ts';
@@ -22,7 +22,7 @@ export async function recover(room: Room): Promise<void> {
   // Taken before the first await: what is being made or removed from now on is not ours to clean up.
   const removals = room.rows.removals();
   const orphans = findOrphans(room);
-  const tidied = attempt(room, '', 'remove subpaths', async () => removeSubpaths(room.folders.subpaths));
+  const tidied = attempt(room, '', 'remove staged mounts', async () => removeStaged(room.folders.staged));
   const toStart = entries.filter((entry) => startsAtBoot(entry));
   const undelivered = new Set(room.parts.logs.undelivered());
   await tidied;

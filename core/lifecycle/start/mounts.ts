@@ -6,8 +6,10 @@ import type { Entry } from '../entry.ts';
 import type { PlannedMount } from '../model.ts';
 import type { SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
+import { parseIdMaps } from '../validate/index.ts';
 import { placedMounts } from './destinations.ts';
-import { showSubpath } from './subpaths.ts';
+import { checkPropagation } from './propagation.ts';
+import { stage, type StageOptions } from './staging.ts';
 
 export interface Attaching {
   readonly room: Room;
@@ -40,7 +42,7 @@ async function specMount(attaching: Attaching, mount: PlannedMount): Promise<Spe
     case 'tmpfs':
       return tmpfs(mount);
     case 'bind':
-      return bind(mount, bindSource(mount));
+      return bind(mount, await attachBind(attaching, mount));
     case 'volume':
       return bind(mount, await attachVolume(attaching, mount));
     case 'image':
@@ -65,11 +67,29 @@ async function attachImage(attaching: Attaching, mount: PlannedMount): Promise<s
   return inside(path, attaching, mount);
 }
 
-/** A path inside a volume or image. */
-function inside(root: string, { room, entry, sources }: Attaching, { subpath, destination }: PlannedMount): string {
-  if (subpath === '') return root;
-  const place = join(room.folders.subpaths, `${entry.id}-${hash(destination)}`);
-  sources.use(showSubpath(root, subpath, place));
+async function attachBind(attaching: Attaching, mount: PlannedMount): Promise<string> {
+  const source = bindSource(mount);
+  checkPropagation(source, mount.propagation);
+  const { readOnly, nonRecursive, recursiveReadOnly = 'try', idMaps = '' } = mount;
+  const isDeep = readOnly && !nonRecursive && recursiveReadOnly !== 'off';
+  if (!isDeep && idMaps === '') return source;
+  return staged(source, attaching, mount, { recursive: !nonRecursive, ...(isDeep && { readOnly: recursiveReadOnly }) });
+}
+
+/** A path inside a volume or image, or all of it. */
+async function inside(root: string, attaching: Attaching, mount: PlannedMount): Promise<string> {
+  const { subpath, idMaps = '' } = mount;
+  return subpath === '' && idMaps === '' ? root : staged(root, attaching, mount, { recursive: true, subpath });
+}
+
+async function staged(
+  source: string,
+  { room, entry, sources }: Attaching,
+  { destination, idMaps = '' }: PlannedMount,
+  options: StageOptions,
+): Promise<string> {
+  const place = join(room.folders.staged, `${entry.id}-${hash(destination)}`);
+  sources.use(await stage(source, place, { ...options, ...(idMaps !== '' && { idMaps: parseIdMaps(idMaps) }) }));
   return place;
 }
 

@@ -5,7 +5,7 @@ import type { Grants } from '../../drivers/types.ts';
 import { openShown } from '../../execute/index.ts';
 import type { Spec, SpecMount } from '../oci-spec/index.ts';
 import type { Attaching } from './mounts.ts';
-import { showOpened } from './subpaths.ts';
+import { showOpened } from './staging.ts';
 
 /** Where a described program finds the container's files. */
 const rootfsPlace = '/rootfs';
@@ -79,7 +79,7 @@ function shown(
   index: number,
   grants: Grants,
 ): SpecMount {
-  const place = join(room.folders.subpaths, `${entry.id}-host${index}`);
+  const place = join(room.folders.staged, `${entry.id}-host${index}`);
   sources.use(showOpened(openShown(path, grants), place, `host path ${path}`));
   return readable(path, place);
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
 import type { ContainerConfig, HostConfig, MountSpec } from '@gantry/sdk/engine';
+import { parseIdMaps } from './id-maps.ts';
 
 /** One mount that a container asks for, whichever of the four ways it was asked. */
 export interface WantedMount {
@@ -15,6 +16,10 @@ export interface WantedMount {
   readonly propagation: string;
   /** Bind without the mounts below it. */
   readonly nonRecursive: boolean;
+  /** Of a read-only bind: whether the mounts below it are read-only too, if possible unless `force`. */
+  readonly recursiveReadOnly?: 'try' | 'force' | 'off';
+  /** `parseIdMaps` reads it; empty: owners are seen as they are. */
+  readonly idMaps?: string;
   readonly noCopy: boolean;
   /** The bind source is made when missing (`-v` does, `--mount` does not). */
   readonly createSource: boolean;
@@ -57,6 +62,8 @@ const plain = {
   mode: '',
   propagation: '',
   nonRecursive: false,
+  recursiveReadOnly: 'try',
+  idMaps: '',
   noCopy: false,
   createSource: false,
   subpath: '',
@@ -87,7 +94,7 @@ function parseBind(text: string, volumeDriver: string): WantedMount {
   };
 }
 
-function parseMode(mode: string, type: 'bind' | 'volume'): Pick<WantedMount, 'mode' | 'readOnly' | 'propagation' | 'noCopy'> {
+function parseMode(mode: string, type: 'bind' | 'volume'): Pick<WantedMount, 'mode' | 'readOnly' | 'propagation' | 'noCopy' | 'idMaps'> {
   const words = mode === '' ? [] : mode.split(',');
   const kinds = words.map((word) => modeKind(word, type));
   if (kinds.includes(undefined) || new Set(kinds).size < kinds.length) throw invalidArgument(`invalid mode: ${mode}`);
@@ -96,12 +103,21 @@ function parseMode(mode: string, type: 'bind' | 'volume'): Pick<WantedMount, 'mo
     readOnly: words.includes('ro'),
     propagation: words.find((word) => propagations.includes(word)) ?? '',
     noCopy: words.includes('nocopy'),
+    idMaps: checkedIdMaps(words.find((word) => isIdMap(word))?.replace(/^idmap=?/, '')),
   };
+}
+
+const isIdMap = (word: string): boolean => word === 'idmap' || word.startsWith('idmap=');
+
+function checkedIdMaps(text: string | undefined): string {
+  if (text !== undefined) parseIdMaps(text);
+  return text ?? '';
 }
 
 function modeKind(word: string, type: 'bind' | 'volume'): string | undefined {
   if (word === 'ro' || word === 'rw') return 'write';
   if (word === 'z' || word === 'Z') return 'label';
+  if (isIdMap(word)) return 'idmap';
   if (type === 'bind' && propagations.includes(word)) return 'propagation';
   if (type === 'volume' && word === 'nocopy') return 'copy';
   return ['consistent', 'cached', 'delegated', 'default'].includes(word) ? 'consistency' : undefined;
@@ -121,7 +137,8 @@ function fromSpec(spec: MountSpec): WantedMount {
   ] as const) {
     if (spec[field] && type !== Type) throw fail(`field ${field} must not be specified`);
   }
-  const common = { ...plain, type: Type, source: Source, destination, readOnly: ReadOnly };
+  if (spec.IdMap !== undefined && Type !== 'bind' && Type !== 'volume') throw fail('field IdMap must not be specified');
+  const common = { ...plain, type: Type, source: Source, destination, readOnly: ReadOnly, idMaps: checkedIdMaps(spec.IdMap) };
   switch (Type) {
     case 'bind': {
       if (Source === '') throw fail('field Source must not be empty');
@@ -133,6 +150,7 @@ function fromSpec(spec: MountSpec): WantedMount {
         source: posix.normalize(Source),
         propagation: Propagation,
         nonRecursive: NonRecursive,
+        recursiveReadOnly: recursionOf(spec, fail),
         createSource: CreateMountpoint,
       };
     }
@@ -158,6 +176,15 @@ function fromSpec(spec: MountSpec): WantedMount {
     default:
       return Type satisfies never;
   }
+}
+
+function recursionOf({ ReadOnly, BindOptions }: MountSpec, fail: (reason: string) => Error): 'try' | 'force' | 'off' {
+  const { NonRecursive = false, ReadOnlyNonRecursive: isOff = false, ReadOnlyForceRecursive: isForced = false } = BindOptions ?? {};
+  if (isOff && isForced) throw fail('mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive');
+  if (NonRecursive && isForced) throw fail('mount options conflict: NonRecursive && ReadOnlyForceRecursive');
+  if ((isOff || isForced) && ReadOnly !== true)
+    throw fail(`field ${isOff ? 'ReadOnlyNonRecursive' : 'ReadOnlyForceRecursive'} needs ReadOnly`);
+  return isOff ? 'off' : isForced ? 'force' : 'try';
 }
 
 function tmpfsOptions(

@@ -8,5 +8,6 @@ export default volume({
   options: { colour: t.Optional(t.Enum(['red', 'green'])) },
   create: (v, { data }) => data.mkdirs(v.name),
   remove: (v, { data }) => data.remove(v.name),
+  rename: (v, { to }, { data }) => data.rename(v.name, to),
   attach: (v, req) => [bind(v.name, req.readOnly ? 'ro' : 'rw')],
 });

@@ -30,6 +30,33 @@ export class MemoryVolumes implements Volumes {
     for (const name of deleted) this.#all.delete(name);
     return { deleted, spaceReclaimed: 0 };
   };
+
+  rename: Volumes['rename'] = async (name, to) => {
+    const volume = { ...(await this.inspect(name)), name: to };
+    if (this.#all.has(to)) throw conflict(`rename ${to}: conflict: volume name must be unique`);
+    this.#all.delete(name);
+    this.#all.set(to, volume);
+    return volume;
+  };
+
+  resize: Volumes['resize'] = async (name, bytes) => {
+    const volume = await this.inspect(name);
+    this.#all.set(name, { ...volume, options: { ...volume.options, size: String(bytes) } });
+  };
+
+  clone: Volumes['clone'] = async ({ from, name, options = {}, labels = null }) => {
+    const source = await this.inspect(from);
+    if (this.#all.has(name)) throw conflict(`clone ${name}: conflict: volume name must be unique`);
+    this.#all.set(name, { ...source, name, options: { ...source.options, ...options }, labels });
+    return this.inspect(name);
+  };
+
+  snapshot: Volumes['snapshot'] = async ({ from, name, labels = null }) => {
+    const source = await this.inspect(from);
+    if (this.#all.has(name)) throw conflict(`snapshot ${name}: conflict: volume name must be unique`);
+    this.#all.set(name, { ...source, name, labels, snapshotOf: from });
+    return this.inspect(name);
+  };
 }
 
 export class MemoryNetworks implements Networks {

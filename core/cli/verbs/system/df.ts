@@ -2,7 +2,9 @@ import type { DiskUsageAnswer } from '@gantry/sdk/client';
 import { humanSize } from '../../format/human.ts';
 import { type Format, formatOption } from '../../format/format-option.ts';
 import { type Column, printListing } from '../../format/listing.ts';
+import { flag } from '../../option.ts';
 import { verb } from '../../verb.ts';
+import { printEach } from './df-verbose.ts';
 
 interface Row {
   readonly type: string;
@@ -20,12 +22,13 @@ const columns: readonly Column<Row>[] = [
   { key: 'Reclaimable', heading: 'RECLAIMABLE', show: reclaimable },
 ];
 
-export const df = verb<{ readonly format?: Format }>({
+export const df = verb<{ readonly format?: Format; readonly verbose?: boolean }>({
   arguments: '',
-  options: [formatOption],
+  options: [formatOption, flag('-v, --verbose', 'Each image, container and volume')],
   async action(context, _given, flags) {
     const { system } = await context.client();
     const usage = await system.diskUsage();
+    if (flags.verbose === true) return printEach(context, usage, flags.format);
     printListing(context, [imageRow(usage), containerRow(usage), volumeRow(usage)], { ...flags, columns });
   },
 });

@@ -43,6 +43,7 @@ const mountFields = object('Mount', {
   Target: text,
   ReadOnly: flag,
   Consistency: text,
+  IdMap: text,
   BindOptions: object('BindOptions', {
     Propagation: text,
     NonRecursive: flag,

@@ -1,7 +1,10 @@
-import { flag, list, map, object, text } from '../http/shape.ts';
+import { flag, integer, list, map, object, text } from '../http/shape.ts';
 import { endpoint } from './container.ts';
 
 export const createVolume = object('CreateOptions', { Name: text, Driver: text, DriverOpts: map(text), Labels: map(text) });
+export const renameVolume = object('RenameOptions', { Name: text });
+export const resizeVolume = object('ResizeOptions', { Bytes: integer });
+export const copyVolume = object('CopyOptions', { Name: text, DriverOpts: map(text), Labels: map(text) });
 
 export const createNetwork = object('CreateRequest', {
   Name: text,

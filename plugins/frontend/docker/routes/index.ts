@@ -7,7 +7,7 @@ import { pluginRoutes } from './plugins/index.ts';
 import { registryRoutes } from './registry.ts';
 import type { Route } from './route.ts';
 import { systemRoutes } from './system/index.ts';
-import { volumeRoutes } from './volumes.ts';
+import { ownVolumeRoutes, volumeRoutes } from './volumes.ts';
 
 /** Every route of the API, by noun. */
 export const routes: readonly Route[] = [
@@ -16,6 +16,7 @@ export const routes: readonly Route[] = [
   ...execRoutes,
   ...imageRoutes,
   ...volumeRoutes,
+  ...ownVolumeRoutes,
   ...networkRoutes,
   ...buildRoutes,
   ...registryRoutes,

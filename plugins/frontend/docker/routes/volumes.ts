@@ -1,10 +1,12 @@
+import { invalidArgument } from '@gantry/sdk';
 import type { VolumeInfo } from '@gantry/sdk/engine';
-import { createVolume } from '../bodies/objects.ts';
+import { copyVolume, createVolume, renameVolume, resizeVolume } from '../bodies/objects.ts';
 import { withoutAbsent } from '../http/absent.ts';
 import type { Call } from '../http/call.ts';
 import { driverName } from '../http/driver-name.ts';
 import { withFilter } from '../http/filters.ts';
 import { get, post, put, remove, type Route } from './route.ts';
+import { required } from './plugins/own-fetch.ts';
 import { notAManager } from './swarm.ts';
 
 export const volumeRoutes: readonly Route[] = [
@@ -24,7 +26,23 @@ export const volumeRoutes: readonly Route[] = [
   }),
 ];
 
-export function volumeDocument({ name, driver, mountpoint, createdAt, labels, options, scope, status, usage }: VolumeInfo) {
+/** What Docker has no word for. */
+export const ownVolumeRoutes: readonly Route[] = [
+  post('/gantry/v1/volumes/:name/rename', async (call) => {
+    const { Name } = await call.json(renameVolume);
+    call.send(volumeDocument(await call.engine.volumes.rename(call.param('name'), required('Name', Name))));
+  }),
+  post('/gantry/v1/volumes/:name/resize', async (call) => {
+    const { Bytes = 0 } = await call.json(resizeVolume);
+    if (!(Bytes > 0)) throw invalidArgument('Bytes must be more than 0');
+    await call.engine.volumes.resize(call.param('name'), Bytes);
+    call.sendNothing(204);
+  }),
+  post('/gantry/v1/volumes/:name/clone', (call) => copy(call, 'clone')),
+  post('/gantry/v1/volumes/:name/snapshot', (call) => copy(call, 'snapshot')),
+];
+
+export function volumeDocument({ name, driver, mountpoint, createdAt, labels, options, scope, status, snapshotOf, usage }: VolumeInfo) {
   return {
     CreatedAt: createdAt,
     Driver: driver,
@@ -34,8 +52,21 @@ export function volumeDocument({ name, driver, mountpoint, createdAt, labels, op
     Options: options,
     Scope: scope,
     ...(status === undefined ? {} : { Status: status }),
-    ...(usage === undefined ? {} : { UsageData: { RefCount: usage.refCount, Size: usage.sizeBytes } }),
+    ...(snapshotOf === undefined ? {} : { SnapshotOf: snapshotOf }),
+    ...(usage === undefined ? {} : { UsageData: usageDocument(usage) }),
   };
+}
+
+function usageDocument({ refCount, sizeBytes, capacityBytes }: NonNullable<VolumeInfo['usage']>) {
+  return { RefCount: refCount, Size: sizeBytes, ...(capacityBytes === undefined ? {} : { Capacity: capacityBytes }) };
+}
+
+async function copy(call: Call, kind: 'clone' | 'snapshot'): Promise<void> {
+  const { Name, DriverOpts: options, Labels: labels } = await call.json(copyVolume);
+  if (kind === 'snapshot' && Object.keys(options ?? {}).length > 0)
+    throw invalidArgument('DriverOpts: a snapshot has the options of its volume');
+  const request = withoutAbsent({ from: call.param('name'), name: required('Name', Name), options, labels });
+  call.send(volumeDocument(await call.engine.volumes[kind](request)), 201);
 }
 
 async function create(call: Call): Promise<void> {

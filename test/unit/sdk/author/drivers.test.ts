@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { unavailable } from '@gantry/sdk';
 import { ipam, mount, network, t, volume } from '@gantry/sdk/author';
 import { hostFor, MemoryIpamDriver } from '@gantry/sdk/testing';
+import { copyCases } from '../../../../sdk/volume/conformance-copies.ts';
 
 const request = { name: 'v', options: {}, labels: {} };
 
@@ -83,6 +84,28 @@ test('volume() forgets attachments that the engine does not know any more', asyn
   await Array.fromAsync(host.activation.reconcile?.(refs()) ?? []);
   await assert.rejects(driver.remove({ name: 'v', force: false }, host.ctx()), { code: 'conflict', message: /1 times/ });
 });
+
+const copying = volume({
+  name: 'x',
+  attach: () => [mount.tmpfs()],
+  resize: () => {},
+  clone: () => {},
+  snapshot: () => {},
+  rename: () => {},
+});
+for (const { name, run, skip } of copyCases) {
+  test(`volume() passes ${name} with an author who only copies and moves data`, async (context) => {
+    await using host = await hostFor(copying);
+    const restart = async () => {
+      await host.restart();
+      return host.driver('volume');
+    };
+    const subject = { driver: host.driver('volume'), ctx: host.ctx(), restart };
+    const reason = skip(subject);
+    if (reason === undefined) await run(subject);
+    else context.skip(reason);
+  });
+}
 
 test('network() leaves out a gateway that a subnet does not have', async () => {
   const plugin = network({

@@ -1,0 +1,126 @@
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fromErrno, invalidArgument, notImplemented, unavailable } from '@gantry/sdk';
+import {
+  bindMount,
+  isErrno,
+  isMountPoint,
+  mountAttributes,
+  mountSetattr,
+  openInRoot,
+  openPath,
+  openUserNamespace,
+  run,
+  umount2,
+  unmountFlags,
+} from '@gantry/sdk/linux';
+import { type IdMaps } from '../validate/index.ts';
+
+/** How a mount's source is changed before the runtime sees it. */
+export interface StageOptions {
+  /** Inside the source, resolved without leaving it. */
+  readonly subpath?: string;
+  /** With the mounts below it. */
+  readonly recursive: boolean;
+  /** Of all mounts below it, too, where the kernel can do that; `force`: or not at all. */
+  readonly readOnly?: 'try' | 'force';
+  readonly idMaps?: IdMaps;
+}
+
+/**
+ * Shows a source, or a path inside it, at `place` until disposed. The runtime is given this mount and no name below the source: another container that shares it could
+ * put a symlink there meanwhile (CVE-2021-25741). What the mount is to be is in force before the runtime makes its own of it, so that it need not be able to.
+ */
+export async function stage(source: string, place: string, options: StageOptions): Promise<Disposable> {
+  const { subpath = '', idMaps } = options;
+  const what = subpath === '' ? `mount source ${source}` : `subpath ${subpath}`;
+  if (subpath !== '') await mustAnswer(source);
+  const opened = openSource(source, subpath, what);
+  let usernsFd: number | undefined;
+  try {
+    if (idMaps !== undefined) usernsFd = await openUserNamespace(idMaps);
+  } catch (error) {
+    closeSync(opened);
+    throw fromErrno(error, what);
+  }
+  try {
+    return placed(opened, place, what, () => bindAt(opened, place, { ...options, usernsFd }));
+  } finally {
+    if (usernsFd !== undefined) closeSync(usernsFd);
+  }
+}
+
+/** The same of what an O_PATH descriptor means, which is closed. */
+export function showOpened(opened: number, place: string, what: string): Disposable {
+  return placed(opened, place, what, () => bindMount(opened, place, { recursive: true }));
+}
+
+function placed(opened: number, place: string, what: string, bind: () => void): Disposable {
+  try {
+    removePlace(place);
+    mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
+    if (fstatSync(opened).isDirectory()) mkdirSync(place, { mode: 0o700 });
+    else writeFileSync(place, '', { flag: 'wx', mode: 0o600 });
+    bind();
+  } catch (error) {
+    removePlace(place);
+    throw fromErrno(error, what);
+  } finally {
+    closeSync(opened);
+  }
+  return { [Symbol.dispose]: () => removePlace(place) };
+}
+
+ server or a helper that hangs: a process that can be killed asks it first. */
+async function mustAnswer(source: string): Promise<void> {
+  if (!isMountPoint(source)) return;
+  const { exitCode, stderr } = await run({
+    file: '/bin/stat',
+    argv: ['stat', '-f', '--', source],
+    env: { LC_ALL: 'C' },
+    timeoutMs: answerMs,
+  });
+  if (exitCode !== 0) throw unavailable(`mount source ${source}: ${stderr.toString().trim()}`);
+}
+const answerMs = 10_000;
+
+function openSource(source: string, subpath: string, what: string): number {
+  try {
+    return subpath === '' ? openSync(source, openPath) : openInRoot(source, subpath, { flags: openPath });
+  } catch (error) {
+    throw fromErrno(error, what);
+  }
+}
+
+function bindAt(
+  source: number,
+  place: string,
+  { recursive, readOnly, usernsFd }: StageOptions & { readonly usernsFd: number | undefined },
+): void {
+  try {
+    bindMount(source, place, { recursive, ...(usernsFd === undefined ? {} : { usernsFd }) });
+  } catch (error) {
+    if (usernsFd !== undefined && isErrno(error, 'EINVAL', 'ENOSYS', 'EPERM'))
+      throw invalidArgument('its file system, or this kernel, cannot map owners (idmap)', { cause: error });
+    throw error;
+  }
+  if (readOnly === undefined) return;
+  try {
+    mountSetattr(place, { set: mountAttributes.rdonly, recursive });
+  } catch (error) {
+    if (!isErrno(error, 'ENOSYS')) throw error;
+    // The runtime makes the top mount read-only, as it did before there was this call.
+    if (readOnly === 'force') throw notImplemented('recursively read-only mounts need Linux 5.12', { cause: error });
+  }
+}
+
+function removePlace(place: string): void {
+  try {
+    while (isMountPoint(place)) umount2(place, unmountFlags.detach);
+    rmdirSync(place);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return;
+    if (!isErrno(error, 'ENOTDIR')) throw error;
+    unlinkSync(place);
+  }
+}
