@@ -107,7 +107,9 @@ function bindSource({ source, createSource }: PlannedMount): string {
 }
 
 function bind({ destination, readOnly, propagation, nonRecursive }: PlannedMount, source: string): SpecMount {
-  const options = [nonRecursive ? 'bind' : 'rbind', propagation || 'rprivate', ...(readOnly ? ['ro'] : [])];
+  // To crun the r of rprivate means a recursive bind, too.
+  const spread = (propagation || 'rprivate').replace(/^r/, nonRecursive ? '' : 'r');
+  const options = [nonRecursive ? 'bind' : 'rbind', spread, ...(readOnly ? ['ro'] : [])];
   return { destination, type: 'bind', source, options };
 }
 

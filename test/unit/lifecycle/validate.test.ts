@@ -104,6 +104,61 @@ const bad: readonly Row[] = [
   ['bind 4 parts', {}, { Binds: ['/a:/b:ro:x'] }, "invalid volume specification: '/a:/b:ro:x'"],
   ['bind bad mode', {}, { Binds: ['/a:/b:zz'] }, 'invalid mode: zz'],
   ['bind rw,ro', {}, { Binds: ['/a:/b:rw,ro'] }, 'invalid mode: rw,ro'],
+  ...(
+    [
+      [
+        'idmap',
+        'containers have the machine’s own users here, so it has to say which owner is seen as which, as in idmap=uids=0-1000-1;gids=0-1000-1',
+      ],
+      ['idmap=uids', '"uids" is not uids=… or gids=…, once each'],
+      ['idmap=users=0-1-1', '"users=0-1-1" is not uids=… or gids=…, once each'],
+      ['idmap=uids=0-1-1;uids=0-1-1', '"uids=0-1-1" is not uids=… or gids=…, once each'],
+      ['idmap=uids=0-1', '"0-1" is not DISK-SEEN-COUNT with ids below 4294967295'],
+      ['idmap=uids=0-1-0', '"0-1-0" is not DISK-SEEN-COUNT with ids below 4294967295'],
+      ['idmap=uids=-1-0-1', '"-1-0-1" is not DISK-SEEN-COUNT with ids below 4294967295'],
+      ['idmap=uids=0-4294967295-1', '"0-4294967295-1" is not DISK-SEEN-COUNT with ids below 4294967295'],
+      ['idmap=gids=1-2-10#5-100-1', 'two of its ranges overlap'],
+      ['idmap=gids=1-2-10#50-3-1', 'two of its ranges overlap'],
+    ] as const
+  ).map(
+    ([mode, reason]): Row => [
+      mode,
+      {},
+      { Binds: [`/a:/b:${mode}`] },
+      `invalid idmap ${JSON.stringify(mode.replace(/^idmap=?/, ''))}: ${reason}`,
+    ],
+  ),
+  ['two idmaps', {}, { Binds: ['/a:/b:idmap=uids=0-1-1,idmap=gids=0-1-1'] }, 'invalid mode: idmap=uids=0-1-1,idmap=gids=0-1-1'],
+  [
+    'idmap of a tmpfs',
+    {},
+    mount({ Type: 'tmpfs', Target: '/x', IdMap: 'uids=0-1-1' }),
+    'invalid mount config for type "tmpfs": field IdMap must not be specified',
+  ],
+  [
+    'recursion both ways',
+    {},
+    mount({
+      Type: 'bind',
+      Source: '/a',
+      Target: '/x',
+      ReadOnly: true,
+      BindOptions: { ReadOnlyNonRecursive: true, ReadOnlyForceRecursive: true },
+    }),
+    'invalid mount config for type "bind": mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive',
+  ],
+  [
+    'recursion of what is not taken along',
+    {},
+    mount({ Type: 'bind', Source: '/a', Target: '/x', ReadOnly: true, BindOptions: { NonRecursive: true, ReadOnlyForceRecursive: true } }),
+    'invalid mount config for type "bind": mount options conflict: NonRecursive && ReadOnlyForceRecursive',
+  ],
+  [
+    'recursively read-only, writable',
+    {},
+    mount({ Type: 'bind', Source: '/a', Target: '/x', BindOptions: { ReadOnlyForceRecursive: true } }),
+    'invalid mount config for type "bind": field ReadOnlyForceRecursive needs ReadOnly',
+  ],
   ['bind empty', {}, { Binds: [''] }, "invalid volume specification: ''"],
   ['bind dup dest', {}, { Binds: ['/a:/x', '/b:/x/'] }, 'Duplicate mount point: /x'],
   ['bind volname bad', {}, { Binds: ['a b:/x'] }, volumeText('a b')],
