@@ -1,4 +1,4 @@
-/** A process that does one thing with volumes, to be killed at a failpoint: `volume-engine.ts ROOT create|remove|reconcile|list`. Prints the names it has at the end. */
+/** A process that does one thing with volumes, to be killed at a failpoint: `volume-engine.ts ROOT create|remove|rename|clone|reconcile|list`. Prints the names it has at the end. */
 import { join } from 'node:path';
 import type { Drivers } from '../../core/drivers/index.ts';
 import { Database } from '../../core/metadata/index.ts';
@@ -23,6 +23,9 @@ const room = new VolumesRoom({
   log: quietLog,
 });
 if (verb === 'create') await room.create({ name: 'data', options: { type: 'tmpfs', device: 'tmpfs' } });
+if (verb === 'folder') await room.create({ name: 'data' });
+if (verb === 'rename') await room.rename('data', 'other');
+if (verb === 'clone') await room.clone({ from: 'data', name: 'other' });
 if (verb === 'remove') await room.remove('data', { force: false });
 if (verb === 'reconcile') await room.reconcile();
 process.stdout.write((await room.list({})).volumes.map(({ name }) => name).join(' '));

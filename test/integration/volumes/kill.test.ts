@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,6 +29,41 @@ for (const point of ['volume.rm.plugin.call', 'volume.rm.meta.txn']) {
     });
   });
 }
+
+for (const [point, name] of [
+  ['volume.rename.plugin.call', 'data'],
+  ['volume.rename.meta.txn', 'other'],
+] as const) {
+  test(`a volume that was to be renamed has one name, ${name}, after a kill at ${point} and a restart`, () => {
+    inFolder((root) => {
+      run(root, 'folder');
+      writeFileSync(join(root, 'local', 'data', '_data', 'file'), 'kept');
+      assert.equal(run(root, 'rename', `${point}=1*kill`).signal, 'SIGKILL');
+      assert.equal(run(root, 'reconcile').stdout, name);
+      assert.deepEqual(readdirSync(join(root, 'local')), [name]);
+      assert.equal(readFileSync(join(root, 'local', name, '_data', 'file'), 'utf8'), 'kept');
+      if (name === 'data') assert.equal(run(root, 'rename').stdout, 'other');
+    });
+  });
+}
+
+test('a volume that was being cloned is not there after a kill and a restart, and the other one is', () => {
+  inFolder((root) => {
+    run(root, 'folder');
+    assert.equal(run(root, 'clone', 'volume.create.meta.txn=1*kill').signal, 'SIGKILL');
+    assert.equal(run(root, 'reconcile').stdout, 'data');
+    assert.deepEqual(readdirSync(join(root, 'local')), ['data']);
+    assert.equal(run(root, 'clone').stdout, 'data other');
+  });
+});
+
+test('a volume that cannot be renamed keeps its name', () => {
+  inFolder((root) => {
+    run(root, 'folder');
+    assert.equal(run(root, 'rename', 'volume.rename.plugin.call=1*error(EIO)').status, 1);
+    assert.equal(run(root, 'rename').stdout, 'other');
+  });
+});
 
 test('a volume that cannot be removed stays usable', () => {
   inFolder((root) => {

@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { internal, notFound } from '@gantry/sdk';
 import { isMountPoint } from '@gantry/sdk/linux';
-import { MemoryVolumeDriver } from '@gantry/sdk/testing';
-import type { VolumeDriver } from '@gantry/sdk/volume';
-import type { Drivers } from '../../../core/drivers/index.ts';
-import type { EventBus } from '../../../core/events/index.ts';
-import { Database } from '../../../core/metadata/index.ts';
-import { VolumesRoom } from '../../../core/volumes/index.ts';
-import { LocalDriver } from '../../../plugins/volume/local/driver.ts';
+import type { VolumesRoom } from '../../../core/volumes/index.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { quietLog } from '../../support/quiet-log.ts';
+import { openHouse } from '../../support/volume-house.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();
@@ -54,7 +47,7 @@ const refusals: readonly (readonly [Parameters<VolumesRoom['create']>[0], string
   [{ name: 'data', driver: 'typo' }, 'not_found', /^create data: error looking up volume plugin typo: plugin "typo" not found$/],
   [{ name: 'data', options: { foo: '1' } }, 'invalid_argument', /^create data: invalid option: "foo"$/],
   [{ name: 'data', options: { type: 'nfs' } }, 'invalid_argument', /missing required option: "device"/],
-  [{ name: 'data', options: { size: '1g' } }, 'invalid_argument', /no quota support/],
+  [{ name: 'data', options: { type: 'nfs', device: ':/x', o: 'addr=a', size: '1g' } }, 'invalid_argument', /no quota support/],
   [{ name: 'data', options: { type: 'overlay', device: 'overlay', o: 'lowerdir=/etc' } }, 'invalid_argument', /"lowerdir" may not/],
   [{ name: 'data', options: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m\nx' } }, 'invalid_argument', /newline/],
 ];
@@ -317,64 +310,3 @@ test('VolumesRoom refuses a description that its plugin was not granted, and a p
   house.evil.mount = { type: 'tmpfs', source: { opaque: 'tmpfs' }, options: ['size=1m,remount'] };
   await assert.rejects(house.room.attach('c1', 'web', 'evil', rw), { code: 'invalid_argument' });
 });
-
-/** Describes whatever the test wants. */
-class EvilDriver extends MemoryVolumeDriver {
-  mount: { readonly type: string; readonly source: object; readonly options?: readonly string[] } = { type: 'bind', source: {} };
-
-  override async attach() {
-    return { attachment: { mounts: [this.mount as never] } };
-  }
-}
-
-function openHouse() {
-  const folder = mkdtempSync(join(tmpdir(), 'volumes-'));
-  const dataDir = join(folder, 'plugins', 'local');
-  const execRoot = join(folder, 'run');
-  const local = new LocalDriver(dataDir);
-  const memory = new MemoryVolumeDriver();
-  const evil = new EvilDriver();
-  const byName: Readonly<Record<string, VolumeDriver>> = { local, memory, evil };
-  const drivers: Drivers = {
-    get: async (_, name) => {
-      if (byName[name] === undefined) throw notFound(`volume driver "${name}" not found`, { reason: 'DRIVER_NOT_FOUND' });
-      return byName[name] as never;
-    },
-    has: (_, name) => name in byName,
-    names: () => Object.keys(byName),
-    grants: (_, name) => ({
-      plugin: name,
-      dataDir,
-      mountTypes: [],
-      hostPaths: name === 'local' ? ['/'] : [],
-      devices: [],
-      nftables: false,
-    }),
-    preferred: async () => {
-      throw internal('not asked for');
-    },
-  };
-  const database = new Database(join(folder, 'metadata.db'));
-  const published: { readonly action: string; readonly actor: { readonly attributes: Readonly<Record<string, string>> } }[] = [];
-  const events: Pick<EventBus, 'publish'> = {
-    publish: (...[, action, , attributes]) => void published.push({ action, actor: { attributes: attributes ?? {} } }),
-  };
-  const open = () => new VolumesRoom({ database, drivers, events, execRoot, defaultDriver: 'local', log: quietLog });
-  return {
-    folder,
-    dataDir,
-    execRoot,
-    local,
-    memory,
-    evil,
-    database,
-    room: open(),
-    restart: open,
-    actions: () => published.map(({ action }) => action),
-    events: (wanted: string) => published.filter(({ action }) => action === wanted),
-    async [Symbol.asyncDispose]() {
-      database[Symbol.dispose]();
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
