@@ -15,7 +15,6 @@ export {
 } from './mount-api.ts';
 export { attachLoop, type LoopDevice } from './loop.ts';
 export { projectUsage, setProject, setProjectLimit, type ProjectUsage } from './project-quota.ts';
-export { createSubvolume, snapshotSubvolume } from './subvolume.ts';
 export { openUserNamespace, type IdRange } from './user-namespace.ts';
 export { capabilityNames } from './capabilities.ts';
 export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './credentials.ts';

@@ -71,7 +71,16 @@ function placed(opened: number, place: string, what: string, bind: () => void): 
   return { [Symbol.dispose]: () => removePlace(place) };
 }
 
- server or a helper that hangs: a process that can be killed asks it first. */
+/** What an engine left that died between the two. Never by walking down: there are users' files below. */
+export function removeStaged(folder: string): void {
+  try {
+    for (const name of readdirSync(folder)) removePlace(join(folder, name));
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw fromErrno(error, `remove staged mounts in ${folder}`);
+  }
+}
+
+/** A path inside is walked in this thread, which must not be stuck with a server or a helper that hangs: a process that can be killed asks it first. */
 async function mustAnswer(source: string): Promise<void> {
   if (!isMountPoint(source)) return;
   const { exitCode, stderr } = await run({

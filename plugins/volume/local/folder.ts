@@ -1,16 +1,16 @@
-import { chmodSync, chownSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSubvolume, setProject, setProjectLimit, snapshotSubvolume, syncfsAside } from '@gantry/sdk/linux';
+import { createSubvolume, isErrno, setProject, setProjectLimit, snapshotSubvolume, subvolumeAt, syncfsAside } from '@gantry/sdk/linux';
 import { copyTree } from './programs.ts';
 import type { Owner } from './options.ts';
 
 /** The volume's own folder: on btrfs a subvolume, so that a snapshot of it takes no time and no space. */
-export function makeFolder(folder: string, owner: Owner): void {
-  const parent = openSync(folder, 'r');
+export async function makeFolder(folder: string, owner: Owner): Promise<void> {
   try {
-    if (!createSubvolume(parent, '_data')) mkdirSync(join(folder, '_data'));
-  } finally {
-    closeSync(parent);
+    await createSubvolume(folder, '_data');
+  } catch (error) {
+    if (!isErrno(error, 'ENOTTY')) throw error;
+    mkdirSync(join(folder, '_data'));
   }
   giveTo(join(folder, '_data'), owner);
 }
@@ -33,13 +33,14 @@ export function limitFolder(path: string, projectId: number, sizeBytes: number):
 
 /** Whether a copy of it is taken in one moment, whoever writes to it meanwhile. */
 export function isSubvolume(path: string): boolean {
-  return statSync(path).ino === 256;
+  return subvolumeAt(path) !== undefined;
 }
 
 /** `<folder>/_data` with what the source has, on the disk when it resolves. */
 export async function copyFolder(source: string, folder: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
-  if (!snapshot(source, folder)) {
-    makeFolder(folder, {});
+  if (isSubvolume(source)) await snapshotSubvolume(source, folder, '_data');
+  else {
+    await makeFolder(folder, {});
     await copyTree(source, join(folder, '_data'), signal);
   }
   const opened = openSync(folder, 'r');
@@ -47,17 +48,5 @@ export async function copyFolder(source: string, folder: string, { signal }: { r
     await syncfsAside(opened);
   } finally {
     closeSync(opened);
-  }
-}
-
-function snapshot(source: string, folder: string): boolean {
-  if (!isSubvolume(source)) return false;
-  const from = openSync(source, 'r');
-  const to = openSync(folder, 'r');
-  try {
-    return snapshotSubvolume(from, to, '_data');
-  } finally {
-    closeSync(from);
-    closeSync(to);
   }
 }

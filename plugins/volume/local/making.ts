@@ -26,7 +26,7 @@ export interface Source {
 /** An empty volume: a folder, which the file system limits if it is to have a size, or a disk in a file where it cannot. */
 export async function makeEmpty(making: Making, owner: Owner): Promise<Shape> {
   const { folder, sizeBytes, signal } = making;
-  makeFolder(folder, owner);
+  await makeFolder(folder, owner);
   if (sizeBytes === undefined) return {};
   const limited = limit(making, sizeBytes);
   if (limited !== undefined) return limited;
@@ -42,7 +42,7 @@ export async function makeCopy(making: Making, { dataPath, diskFile, shape }: So
     await copyFolder(dataPath, folder, { signal });
     return {};
   }
-  makeFolder(folder, {});
+  await makeFolder(folder, {});
   const limited = limit(making, sizeBytes);
   if (limited === undefined) {
     await makeDisk(folder, { sizeBytes, owner: {}, from: dataPath, signal });
