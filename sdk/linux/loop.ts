@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { declare } from './calls.ts';
-import { checked, errnoError } from './errno.ts';
+import { isErrno } from './errno.ts';
+import { ioctl } from './ioctl.ts';
 
 /** A file as a block device: loop(4). */
 export interface LoopDevice extends Disposable {
@@ -16,14 +16,17 @@ export function attachLoop(file: number, { readOnly = false }: { readonly readOn
   const control = openSync('/dev/loop-control', constants.O_RDWR);
   try {
     for (let attempt = 1; ; attempt++) {
-      const path = `/dev/loop${checked(callIoctl(control, 0x4c82 /* LOOP_CTL_GET_FREE */, null), 'LOOP_CTL_GET_FREE')}`;
+      // The call takes no argument; what is given is not looked at.
+      const path = `/dev/loop${ioctl(control, 0x4c82, Buffer.alloc(8), 'LOOP_CTL_GET_FREE')}`;
       const device = openSync(path, readOnly ? constants.O_RDONLY : constants.O_RDWR);
-      if (callIoctl(device, 0x4c0a /* LOOP_CONFIGURE */, configuration(file, readOnly)) === 0)
+      try {
+        ioctl(device, 0x4c0a, configuration(file, readOnly), 'LOOP_CONFIGURE');
         return { path, [Symbol.dispose]: () => closeSync(device) };
-      const error = errnoError('LOOP_CONFIGURE', path);
-      closeSync(device);
-      // Somebody else took it between the two calls.
-      if (error.code !== 'EBUSY' || attempt === 64) throw error;
+      } catch (error) {
+        closeSync(device);
+        // Somebody else took it between the two calls.
+        if (!isErrno(error, 'EBUSY') || attempt === 64) throw error;
+      }
     }
   } finally {
     closeSync(control);
@@ -37,5 +40,3 @@ function configuration(file: number, readOnly: boolean): Buffer {
   config.writeUInt32LE(4 /* AUTOCLEAR */ | (readOnly ? 1 : 0), 8 + 52);
   return config;
 }
-
-const callIoctl = declare<(file: number, request: number, data: Buffer | null) => number>('ioctl', 'int', ['int', 'ulong', 'void *']);
