@@ -14,8 +14,6 @@ export {
   type OpenTreeOptions,
 } from './mount-api.ts';
 export { attachLoop, type LoopDevice } from './loop.ts';
-export { projectUsage, setProject, setProjectLimit, type ProjectUsage } from './project-quota.ts';
-export { openUserNamespace, type IdRange } from './user-namespace.ts';
 export { capabilityNames } from './capabilities.ts';
 export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './credentials.ts';
 export { fstabFlags, mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mount.ts';
@@ -52,7 +50,7 @@ export {
   type OpenOptions,
 } from './open.ts';
 export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
-export { isInUserNamespace } from './user-namespace.ts';
+export { isInUserNamespace, openUserNamespace, type IdRange } from './user-namespace.ts';
 export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
 export { limitProject, projectOf, projectQuotaState, projectUse, setProject, type ProjectUse } from './project-quota.ts';
 export { exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';

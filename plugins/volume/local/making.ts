@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
-import { projectUsage, type ProjectUsage } from '@gantry/sdk/linux';
+import { projectUse, type ProjectUse } from '@gantry/sdk/linux';
 import { makeDisk, missingForDisks, resizeDisk } from './disk.ts';
 import { copyFolder, limitFolder, makeFolder } from './folder.ts';
 import type { Owner } from './options.ts';
@@ -53,11 +53,11 @@ export async function makeCopy(making: Making, { dataPath, diskFile, shape }: So
 }
 
 /** What a folder with a limit holds and may hold; undefined: it has none. */
-export function limitOf({ dataPath, shape: { projectId } }: Pick<Source, 'dataPath' | 'shape'>): ProjectUsage | undefined {
+export function limitOf({ dataPath, shape: { projectId } }: Pick<Source, 'dataPath' | 'shape'>): ProjectUse | undefined {
   if (projectId === undefined) return undefined;
   const folder = openSync(dataPath, 'r');
   try {
-    return projectUsage(folder, projectId);
+    return projectUse(folder, projectId);
   } finally {
     closeSync(folder);
   }
