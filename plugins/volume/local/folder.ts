@@ -38,6 +38,10 @@ export function limitFolder(path: string, projectId: number, sizeBytes: number):
     setProject(folder, projectId);
     limitProject(folder, projectId, sizeBytes);
     return true;
+  } catch (error) {
+    // In a sandbox it may not ask.
+    if (isErrno(error, 'EPERM')) return false;
+    throw error;
   } finally {
     closeSync(folder);
   }

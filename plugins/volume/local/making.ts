@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
-import { projectQuotaState, projectUse, type ProjectUse } from '@gantry/sdk/linux';
+import { projectUse, type ProjectUse } from '@gantry/sdk/linux';
 import { makeDisk, missingForDisks, resizeDisk } from './disk.ts';
 import { copyFolder, limitFolder, makeFolder } from './folder.ts';
 import type { Owner } from './options.ts';
@@ -57,7 +57,7 @@ export function limitOf({ dataPath, shape: { projectId } }: Pick<Source, 'dataPa
   if (projectId === undefined) return undefined;
   const folder = openSync(dataPath, 'r');
   try {
-    return projectQuotaState(folder) === 'none' ? undefined : projectUse(folder, projectId);
+    return projectUse(folder, projectId);
   } finally {
     closeSync(folder);
   }
