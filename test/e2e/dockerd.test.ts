@@ -122,7 +122,7 @@ test("a volume of ours is not held by containers of a daemon of Docker's that wa
 });
 
 test("the output of Docker's containers goes through our driver and back", options, async () => {
-  const words = 'echo one; echo two >&2; head -c 40000 /dev/zero | tr "\\0" x; echo; echo three';
+  const words = 'echo one; echo two >&2; head -c 40000 /dev/zero | tr "\\0" x; echo; sleep 0.3; echo three';
   await docker('run', '--name', 'talks', '--network', 'none', '--log-driver', 'acme/every', 'busybox', 'sh', '-c', words);
   const { stdout, stderr } = await both('logs', 'talks');
   assert.deepEqual([stdout.replaceAll('\n', '').replaceAll('x', ''), stdout.match(/x/g)?.length, stderr], ['onethree', 40_000, 'two\n']);

@@ -95,7 +95,7 @@ test('a packed plugin keeps the output of containers, and gives it back', option
     'busybox',
     'sh',
     '-c',
-    'echo one; echo two >&2; echo three',
+    'echo one; echo two >&2; sleep 0.3; echo three',
   );
   const { stdout, stderr } = await both('logs', 'talks');
   assert.deepEqual([stdout, stderr], ['one\nthree\n', 'two\n']);
