@@ -55,6 +55,35 @@ export class Floors {
     return spent;
   }
 
+  /** `find` over what an archive holds, telling kind, size and time of each. */
+  find(archive: Buffer, count: number): readonly number[] {
+    const folder = this.#unpacked(archive);
+    const spent = Array.from({ length: count }, () => timed(`find ${folder} -printf '%y %s %T@ %p\\n' > /dev/null`));
+    rmSync(folder, { recursive: true });
+    return spent;
+  }
+
+  /** A tar of what an archive holds, written to the disk, and unpacked beside it. */
+  repack(archive: Buffer, count: number): readonly number[] {
+    const folder = this.#unpacked(archive);
+    const target = join(this.#folder, 'repacked');
+    const command = `mkdir ${target} && tar -C ${folder} -cf ${target}/tar . && mkdir ${target}/tree && tar -xf ${target}/tar -C ${target}/tree && sync -f ${target}`;
+    const spent = Array.from({ length: count }, () => {
+      const one = timed(command);
+      rmSync(target, { recursive: true });
+      return one;
+    });
+    rmSync(folder, { recursive: true });
+    return spent;
+  }
+
+  #unpacked(archive: Buffer): string {
+    const folder = join(this.#folder, 'changed');
+    mkdirSync(folder);
+    execFileSync('tar', ['-xf', '-', '-C', folder], { input: archive });
+    return folder;
+  }
+
   get #bundle(): string {
     return join(this.#folder, 'bundle');
   }

@@ -7,6 +7,7 @@ import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
 import { ensureTools } from '../support/setup.ts';
 import { bigImage } from './big-image.ts';
 import type { Engine, EngineUnderTest } from './engines.ts';
+import { changeScenarios } from './changes.ts';
 import { attached, gantry, peersFound } from './engines.ts';
 import { Floors } from './floors.ts';
 import { quiet } from './machine.ts';
@@ -25,8 +26,11 @@ const { values: options } = parseArgs({
   },
 });
 const top = join(import.meta.dirname, '../..');
-const chosen = Object.entries({ ...scenarios, ...pluginScenarios }).filter(([name]) => options.only?.split(',').includes(name) ?? true);
-if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys({ ...scenarios, ...pluginScenarios }).join(', ')}`);
+const chosen = Object.entries({ ...scenarios, ...changeScenarios, ...pluginScenarios }).filter(
+  ([name]) => options.only?.split(',').includes(name) ?? true,
+);
+if (chosen.length === 0)
+  fail(`--only ${options.only}: the scenarios are ${Object.keys({ ...scenarios, ...changeScenarios, ...pluginScenarios }).join(', ')}`);
 
 const missing = missingForNamespaces();
 if (missing !== undefined) fail(`npm run bench ${missing}`);

@@ -74,7 +74,8 @@ function writeCommon(block: Buffer, { type, mode, uid, gid, size, mtime }: Commo
 function seal(block: Buffer): Buffer {
   block.fill(0x20, 148, 156);
   let sum = 0;
-  for (const byte of block) sum += byte;
+  // An iterator would take ten times as long, and there is a header for every file.
+  for (let at = 0; at < blockBytes; at++) sum += block[at] ?? 0;
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return block;
 }

@@ -21,7 +21,16 @@ const needsCleaning = /^\/|\/$|\/\/|(?:^|\/)\.\.?(?:\/|$)/;
 /** What the system calls take: the path below the root of this thread, byte by byte. */
 export function kernelPath(path: EntryPath): string | Buffer {
   const absolute = `/${path}`;
-  return /^[\0-\x7f]*$/.test(absolute) ? absolute : Buffer.from(absolute, 'latin1');
+  return isAscii(absolute) ? absolute : Buffer.from(absolute, 'latin1');
+}
+
+/** As text, where it is UTF-8. */
+export function textOf(path: EntryPath): string {
+  return isAscii(path) ? path : Buffer.from(path, 'latin1').toString();
+}
+
+function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
 }
 
 export function parentOf(path: EntryPath): EntryPath {

@@ -9,7 +9,7 @@ import { TarReader } from '../tar/index.ts';
 import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
 import { decompressed } from './decompress.ts';
-import { joined } from './entry-path.ts';
+import { joined, textOf } from './entry-path.ts';
 import { fingerprint } from './fingerprint.ts';
 import { makeInitFiles } from './init-files.ts';
 import { Packer } from './packer.ts';
@@ -18,7 +18,7 @@ import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
 import { enter, enterBelow } from './root.ts';
 import { blame, isWhiteout, namesIn, statOf } from './tree.ts';
 import { Unpacker, type UnpackRules } from './unpacker.ts';
-import { walk } from './walk.ts';
+import { type Found, walk } from './walk.ts';
 
 type Handler<Name extends JobName> = (job: JobOf<Name>, channel: Channel) => Promise<ResultOf<Name>> | ResultOf<Name>;
 
@@ -66,15 +66,14 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
   },
 
   changes({ comparison }): readonly Change[] {
-    return compare(comparison).map(({ path, kind }) => ({ path: `/${Buffer.from(path, 'latin1').toString()}`, kind }));
+    return compare(comparison).map(({ path, kind }) => ({ path: `/${textOf(path)}`, kind }));
   },
 
   size({ comparison }) {
     const inodes = new Set<number>();
     let bytes = 0;
-    const found = comparison.kind === 'overlay' ? upperEntries(comparison.upper) : compare(comparison);
-    for (const { stat } of found) {
-      if (stat === undefined || stat.isDirectory() || inodes.has(stat.ino)) continue;
+    for (const { stat } of comparison.kind === 'overlay' ? upperEntries(comparison.upper) : changedEntries(comparison)) {
+      if (stat.isDirectory() || inodes.has(stat.ino)) continue;
       inodes.add(stat.ino);
       bytes += stat.size;
     }
@@ -206,9 +205,18 @@ function packDiff(packer: Packer, comparison: Comparison): void {
     }
     return;
   }
-  for (const { path, kind, stat } of compare(comparison)) {
+  for (const { path, kind } of compare(comparison)) {
+    const stat = kind === 'deleted' ? undefined : statOf(path);
     if (kind === 'deleted') packer.addWhiteout(path, Math.floor(Date.now() / 1000));
     else if (stat !== undefined) packer.add(path, stat);
+  }
+}
+
+/** What a whole tree has and the other one has not, or not so. */
+function* changedEntries(comparison: Comparison): Iterable<Found> {
+  for (const { path, kind } of compare(comparison)) {
+    const stat = kind === 'deleted' ? undefined : statOf(path);
+    if (stat !== undefined) yield { path, stat };
   }
 }
 

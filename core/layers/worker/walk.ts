@@ -8,26 +8,26 @@ export interface Found {
 }
 
 /** Everything below a folder of this thread's root, folders before what is in them, names in the order of their bytes. */
-export function* walk(folder: EntryPath): Iterable<Found> {
-  const pending = [childrenOf(folder)];
-  for (;;) {
-    const next = pending.at(-1)?.next();
-    if (next === undefined) return;
-    if (next.done === true) {
+export function* walk(folder: EntryPath): Generator<Found, void> {
+  const pending: Level[] = [{ folder, names: namesIn(folder), next: 0 }];
+  for (let level = pending.at(-1); level !== undefined; level = pending.at(-1)) {
+    const name = level.names[level.next];
+    if (name === undefined) {
       pending.pop();
       continue;
     }
-    yield next.value;
-    if (next.value.stat.isDirectory()) pending.push(childrenOf(next.value.path));
+    level.next += 1;
+    const path = joined(level.folder, name);
+    const stat = statOf(path);
+    // It went away meanwhile: containers may run while they are read.
+    if (stat === undefined) continue;
+    yield { path, stat };
+    if (stat.isDirectory()) pending.push({ folder: path, names: namesIn(path), next: 0 });
   }
 }
 
-function* childrenOf(folder: EntryPath): Generator<Found, undefined> {
-  for (const name of namesIn(folder)) {
-    const path = joined(folder, name);
-    const stat = statOf(path);
-    // It went away meanwhile: containers may run while they are read.
-    if (stat !== undefined) yield { path, stat };
-  }
-  return undefined;
+interface Level {
+  readonly folder: EntryPath;
+  readonly names: readonly string[];
+  next: number;
 }
