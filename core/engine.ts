@@ -17,6 +17,7 @@ import { Database, pluginState } from './metadata/index.ts';
 import { type NetworkDefaults, NetworksRoom } from './networks/index.ts';
 import { defaultRoots, type EngineOptions, silentLog } from './options.ts';
 import { PluginHost } from './plugin-host/index.ts';
+import { registries } from './registries.ts';
 import { openRoots } from './roots.ts';
 import { randomId } from './support/index.ts';
 import { engineVersion, SystemRoom } from './system/index.ts';
@@ -260,6 +261,7 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
     networks,
     events,
     plugins: drivers,
+    registries: registries({ drivers, log: options.log }),
     recovered,
     get system() {
       return rooms.system;

@@ -1,3 +1,5 @@
+import { authHeader } from './auth-header.ts';
+import type { RegistryAuth } from '../transport/index.ts';
 import type { Filters, Progress } from '../engine/index.ts';
 import type { Abortable } from '../types/index.ts';
 import { filtersParameter } from './filters.ts';
@@ -63,16 +65,17 @@ export class Images {
 
   async *pull(
     { name, tag, platform }: { readonly name: string; readonly tag?: string | undefined; readonly platform?: string | undefined },
-    { signal }: Abortable = {},
+    { auth, signal }: { readonly auth?: RegistryAuth } & Abortable = {},
   ): AsyncGenerator<Progress> {
-    yield* messages(await this.#http.stream('POST', '/images/create', { query: { fromImage: name, tag, platform }, signal }));
+    const query = { fromImage: name, tag, platform };
+    yield* messages(await this.#http.stream('POST', '/images/create', { query, headers: authHeader(auth), signal }));
   }
 
   async *push(
     { name, tag }: { readonly name: string; readonly tag?: string | undefined },
-    { signal }: Abortable = {},
+    { auth = {}, signal }: { readonly auth?: RegistryAuth } & Abortable = {},
   ): AsyncGenerator<Progress> {
-    const headers = { 'X-Registry-Auth': Buffer.from('{}').toString('base64url') };
+    const headers = authHeader(auth);
     yield* messages(await this.#http.stream('POST', `/images/${segment(name)}/push`, { query: { tag }, headers, signal }));
   }
 }

@@ -13,6 +13,7 @@ import { dataLoss, GantryError, notImplemented } from '../errors.ts';
 import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 import { showAddress } from './address.ts';
+import { authHeader } from './auth-header.ts';
 import { filtersParameter } from './filters.ts';
 import { type Call, type Http, segment } from './http.ts';
 import { jsonLines } from './json-lines.ts';
@@ -168,11 +169,4 @@ export class Plugins {
 
 function withDates<T extends PluginInfo>(plugin: T): T {
   return plugin.startedAt === undefined ? plugin : { ...plugin, startedAt: new Date(plugin.startedAt) };
-}
-
-function authHeader(auth: RegistryAuth | undefined): Readonly<Record<string, string>> {
-  if (auth === undefined) return {};
-  const { username, password, identityToken: identitytoken, registryToken: registrytoken, serverAddress: serveraddress } = auth;
-  const document = JSON.stringify({ username, password, identitytoken, registrytoken, serveraddress });
-  return { 'X-Registry-Auth': Buffer.from(document).toString('base64url') };
 }

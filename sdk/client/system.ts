@@ -1,5 +1,6 @@
 import type { CheckOptions, CheckReport, Filters } from '../engine/index.ts';
 import { dataLoss } from '../errors.ts';
+import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 import { filtersParameter } from './filters.ts';
 import type { Http } from './http.ts';
@@ -43,6 +44,14 @@ export class System {
       onProgress?.(message);
     }
     throw dataLoss('the answer broke off before the check was over');
+  }
+
+  /** Asks the engine to ask the registry; nothing is kept. */
+  async login(
+    { username, password, serverAddress: serveraddress, identityToken: identitytoken }: RegistryAuth,
+    { signal }: Abortable = {},
+  ): Promise<void> {
+    await this.#http.done('POST', '/auth', { json: { username, password, serveraddress, identitytoken }, signal });
   }
 
   async diskUsage(): Promise<DiskUsageAnswer> {

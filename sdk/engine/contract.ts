@@ -3,6 +3,7 @@
  * prefix or name; an image by reference or id. Failures are GantryErrors; nothing half-made stays behind a rejected promise.
  * Whatever can wait takes `{ signal }`: aborting stops the waiting, never undoes what was acknowledged.
  */
+import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 import type { LogTime } from '../log/index.ts';
 import type { Container, Containers, SizeInfo } from './containers.ts';
@@ -96,6 +97,11 @@ export interface System {
   diskUsage(options?: Abortable): Promise<DiskUsage>;
 }
 
+export interface Registries {
+  /** `unauthorized` when the registry at `serverAddress` (Docker Hub unless given) does not take these credentials. The engine keeps none: each request brings its own. */
+  login(auth: RegistryAuth, options?: Abortable): Promise<void>;
+}
+
 export interface Engine extends AsyncDisposable {
   readonly containers: Containers;
   readonly execs: Execs;
@@ -104,5 +110,6 @@ export interface Engine extends AsyncDisposable {
   readonly networks: Networks;
   readonly events: Events;
   readonly plugins: Plugins;
+  readonly registries: Registries;
   readonly system: System;
 }

@@ -65,6 +65,8 @@ export interface TransportDriver {
     request: Place & { readonly reference: string; readonly mediaType: string; readonly bytes: Buffer },
     ctx: Ctx,
   ): Promise<{ readonly digest: string }>;
+  /** Whether the registry takes these credentials; `unauthorized` when it does not. Nothing is kept. */
+  login?(request: { readonly host: string; readonly auth: RegistryAuth }, ctx: Ctx): Promise<void>;
 }
 
 export const transportMethods = {
@@ -73,4 +75,5 @@ export const transportMethods = {
   exists: { deadline: 'normal' },
   upload: { deadline: 'long' },
   putManifest: { deadline: 'long' },
+  login: { deadline: 'normal' },
 } as const satisfies ContractMethods<TransportDriver>;

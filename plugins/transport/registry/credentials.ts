@@ -104,16 +104,16 @@ export class Credentials {
 /** What is said when the registry still wants credentials after it was given some, or there are none to give. */
 export function noCredentials({ place, base }: Want): GantryError {
   const hasAny = basicOf(place.auth) !== undefined || place.auth?.identityToken !== undefined || place.auth?.registryToken !== undefined;
+  const what = place.repository === '' ? '' : ` for ${place.repository}`;
   return unauthorized(
-    hasAny
-      ? `registry ${base.host} does not accept the credentials for ${place.repository}`
-      : `registry ${base.host} wants credentials for ${place.repository}`,
-    { hint: `log in first: docker login ${place.host}` },
+    hasAny ? `registry ${base.host} does not accept the credentials${what}` : `registry ${base.host} wants credentials${what}`,
+    { hint: `log in first: gantry login ${place.host} (or docker login)` },
   );
 }
 
 /** Docker asks for plugins under a class of their own. */
 function scopeOf({ place, access }: Want): string {
+  if (place.repository === '') return '';
   return `repository${place.resource === 'plugin' ? '(plugin)' : ''}:${place.repository}:${access}`;
 }
 

@@ -1,12 +1,14 @@
 import type { Ctx } from '@gantry/sdk';
 import type { TransportDriver } from '@gantry/sdk/transport';
 import { hasBlob, readBlob, storeBlob } from './blobs.ts';
+import { checkCredentials } from './login.ts';
 import { readManifest, storeManifest } from './manifests.ts';
 import { Registry } from './registry.ts';
 import type { RegistrySettings } from './settings.ts';
 
-type Request<Name extends keyof TransportDriver> = Parameters<TransportDriver[Name]>[0];
-type Answer<Name extends keyof TransportDriver> = ReturnType<TransportDriver[Name]>;
+type Methods = Required<TransportDriver>;
+type Request<Name extends keyof Methods> = Parameters<Methods[Name]>[0];
+type Answer<Name extends keyof Methods> = ReturnType<Methods[Name]>;
 
 /** OCI distribution as a transport driver. Disposing closes the connections that are kept. */
 export class RegistryDriver implements TransportDriver, Disposable {
@@ -34,6 +36,10 @@ export class RegistryDriver implements TransportDriver, Disposable {
 
   putManifest(request: Request<'putManifest'>, { signal }: Ctx): Answer<'putManifest'> {
     return storeManifest(this.#registry, request, signal);
+  }
+
+  login(request: Request<'login'>, { signal }: Ctx): Answer<'login'> {
+    return checkCredentials(this.#registry, request, signal);
   }
 
   [Symbol.dispose](): void {

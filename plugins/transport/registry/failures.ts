@@ -46,7 +46,7 @@ const answers: Readonly<Record<number, string>> = {
   429: 'the registry has had too many requests',
 };
 const hints: Readonly<Record<number, string>> = {
-  401: 'log in to the registry first (docker login)',
+  401: 'log in to the registry first: gantry login, or docker login',
   403: 'may this user do that in this repository?',
   404: 'is the name right? A private repository looks like this to who is not logged in',
   413: 'the registry, or a proxy before it, takes no bodies of this size',

@@ -16,7 +16,7 @@ const longestWaitMs = 120_000;
 export interface Wish extends Omit<Question, 'url'> {
   readonly place: Place;
   readonly access: Access;
-  /** Below `/v2/<repository>/`, or where the registry said it is to go on. */
+  /** Below `/v2/<repository>/` (without a repository `/v2/` itself), or where the registry said it is to go on. */
   readonly at: string | URL;
   /** "manifest 1.0", for what an error says. */
   readonly what: string;
@@ -89,7 +89,8 @@ export class Registry implements Disposable {
     { base, signal }: Want,
     authorization: string | undefined,
   ): Promise<Answer> {
-    let url = typeof at === 'string' ? new URL(`/v2/${checkedRepository(place.repository)}/${at}`, base) : at;
+    let url =
+      typeof at === 'string' ? new URL(place.repository === '' ? '/v2/' : `/v2/${checkedRepository(place.repository)}/${at}`, base) : at;
     for (let redirects = 0; ; redirects += 1) {
       const own = url.origin === base.origin && authorization !== undefined ? { authorization } : {};
       const asked = url;
@@ -113,7 +114,11 @@ export class Registry implements Disposable {
   async #wanted(answer: Answer, { wanted, what, place }: Wish): Promise<Answer> {
     const { message } = answer;
     if (wanted.includes(message.statusCode ?? 0)) return answer;
-    const error = refusal(message, await this.#drain(answer), `${place.host}/${place.repository}: ${what}`);
+    const error = refusal(
+      message,
+      await this.#drain(answer),
+      `${place.host}${place.repository === '' ? '' : `/${place.repository}`}: ${what}`,
+    );
     const retryAfterMs = retryAfterOf(message.headers['retry-after']);
     if (retryAfterMs === undefined) throw error;
     throw new GantryError(error.code, error.message, { hint: error.hint, facts: { ...error.facts, retryAfterMs } });

@@ -1,3 +1,4 @@
+import { unauthorized } from '@gantry/sdk';
 import type { Engine, System } from '@gantry/sdk/engine';
 import { EventBus } from '../../../core/events/index.ts';
 import { MemoryContainers } from './containers.ts';
@@ -27,6 +28,7 @@ export function memoryEngine(): MemoryEngine {
     networks: new MemoryNetworks(),
     events,
     plugins: new MemoryPlugins(events),
+    registries: { login: async ({ password }) => void (password === 'wrong' && refuse()) },
     system: {
       info: async () => info(containers),
       version: async () => ({ version: '0.1.0', components: [{ name: 'none', version: '1' }], kernelVersion: '6.0', buildTime: '' }),
@@ -40,6 +42,10 @@ export function memoryEngine(): MemoryEngine {
     },
     [Symbol.asyncDispose]: async () => {},
   };
+}
+
+function refuse(): never {
+  throw unauthorized('registry memory does not accept the credentials');
 }
 
 function info(containers: MemoryContainers): Awaited<ReturnType<System['info']>> {

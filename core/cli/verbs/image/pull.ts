@@ -1,5 +1,6 @@
 import type { Client } from '@gantry/sdk/client';
 import type { Context } from '../../context.ts';
+import { authFor } from '../../credentials/index.ts';
 import { printProgress } from '../../format/progress.ts';
 import { flag, text, value } from '../../option.ts';
 import { splitReference } from '../../parse/reference.ts';
@@ -16,7 +17,7 @@ export const pull = verb<PullFlags>({
   async action(context, [image = ''], { platform, quiet = false }) {
     const client = await context.client();
     const { name, tag = 'latest' } = splitReference(image);
-    await printProgress(client.images.pull({ name, tag, platform }), quiet ? () => undefined : context.print);
+    await printProgress(client.images.pull({ name, tag, platform }, authFor(context, image)), quiet ? () => undefined : context.print);
     if (quiet) context.print(image);
   },
 });
@@ -29,5 +30,5 @@ export async function pullImage(
   { platform, quiet }: { readonly platform: string | undefined; readonly quiet: boolean },
 ): Promise<void> {
   const { name, tag = 'latest' } = splitReference(image);
-  await printProgress(images.pull({ name, tag, platform }), quiet ? () => undefined : context.note);
+  await printProgress(images.pull({ name, tag, platform }, authFor(context, image)), quiet ? () => undefined : context.note);
 }

@@ -1,3 +1,4 @@
+import { authFor } from '../../credentials/index.ts';
 import { printProgress } from '../../format/progress.ts';
 import { flag } from '../../option.ts';
 import { splitReference } from '../../parse/reference.ts';
@@ -9,6 +10,6 @@ export const push = verb<{ readonly quiet?: boolean }>({
   async action(context, [image = ''], { quiet = false }) {
     const { images } = await context.client();
     const { name, tag = 'latest' } = splitReference(image);
-    await printProgress(images.push({ name, tag }), quiet ? () => undefined : context.print);
+    await printProgress(images.push({ name, tag }, authFor(context, image)), quiet ? () => undefined : context.print);
   },
 });

@@ -1,5 +1,6 @@
 import type { Placement } from '@gantry/sdk/engine';
 import { GantryError } from '@gantry/sdk/errors';
+import { authFor } from '../../credentials/index.ts';
 import { progressPrinter } from '../../format/progress.ts';
 import { flag, oneOf, text, value } from '../../option.ts';
 import { parseAssignment, toRecord } from '../../parse/key-value.ts';
@@ -47,7 +48,8 @@ its drivers at once: no engine is restarted.
     const settings = toRecord([...assignments.map(parseAssignment), ...secret]);
     const source = readSource(given);
     const { plugins } = await context.client();
-    const { manifest, privileges } = await plugins.offer(source);
+    const login = authFor(context, source);
+    const { manifest, privileges } = await plugins.offer(source, login);
     const name = alias ?? manifest.name;
     if (!(await areGranted(context, name, { asked: privileges, grantAll: grantAllPermissions }))) {
       context.note('Nothing was installed.');
@@ -55,7 +57,7 @@ its drivers at once: no engine is restarted.
     }
     const request = { source, grant: privileges, enable: false, settings, ...(alias === undefined ? {} : { alias }) };
     const onProgress = progressPrinter(quiet ? () => undefined : context.note);
-    const plugin = await plugins.install({ ...request, ...(placement === undefined ? {} : { placement }) }, { onProgress });
+    const plugin = await plugins.install({ ...request, ...(placement === undefined ? {} : { placement }) }, { ...login, onProgress });
     // Started as a step of its own: when that fails the plugin is there all the same, and can be looked at.
     if (!disable) await plugins.enable(plugin.name).catch((error: unknown) => notStarted(error, plugin.name));
     context.print(plugin.name);

@@ -1,3 +1,4 @@
+import { authFor } from '../../credentials/index.ts';
 import { progressPrinter } from '../../format/progress.ts';
 import { flag } from '../../option.ts';
 import { verb } from '../../verb.ts';
@@ -13,7 +14,7 @@ export const pushPlugin = verb<{ readonly quiet?: boolean }>({
   async action(context, [name = ''], { quiet = false }) {
     const { plugins } = await context.client();
     const onProgress = progressPrinter(quiet ? () => undefined : context.print);
-    await naming(plugins, plugins.push(name, { onProgress }));
+    await naming(plugins, plugins.push(name, { ...authFor(context, name), onProgress }));
     if (quiet) context.print(name);
   },
 });

@@ -1,4 +1,5 @@
 import { conflict } from '@gantry/sdk/errors';
+import { authFor } from '../../credentials/index.ts';
 import { progressPrinter } from '../../format/progress.ts';
 import { flag } from '../../option.ts';
 import { forEachTarget } from '../../targets.ts';
@@ -29,7 +30,8 @@ ${sourcesHelp}
     const plugin = await naming(plugins, plugins.inspect(name));
     if (plugin.builtIn) throw conflict(`plugin ${plugin.name} is part of the engine`, { hint: 'it is upgraded with the engine' });
     const source = given === undefined ? newestOf(plugin.source) : readSource(given);
-    const { privileges, change = { added: privileges, dropped: [] } } = await plugins.offer(source, { upgradeOf: plugin.name });
+    const login = authFor(context, source);
+    const { privileges, change = { added: privileges, dropped: [] } } = await plugins.offer(source, { ...login, upgradeOf: plugin.name });
     const asked = change.added;
     for (const privilege of change.dropped) context.note(`It no longer asks for:${showPrivilege(privilege)}`);
     if (!(await areGranted(context, plugin.name, { asked, grantAll: grantAllPermissions }))) {
@@ -37,7 +39,7 @@ ${sourcesHelp}
       return 1;
     }
     const onProgress = progressPrinter(quiet ? () => undefined : context.note);
-    const upgraded = await plugins.upgrade(plugin.name, { source, grant: asked }, { onProgress });
+    const upgraded = await plugins.upgrade(plugin.name, { source, grant: asked }, { ...login, onProgress });
     context.print(`${upgraded.name}: ${plugin.version} -> ${upgraded.version}`);
     return 0;
   },

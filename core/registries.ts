@@ -1,0 +1,25 @@
+import { invalidArgument, notImplemented } from '@gantry/sdk';
+import type { Registries } from '@gantry/sdk/engine';
+import { driverContext, type Drivers } from './drivers/index.ts';
+import type { Logger } from '@gantry/sdk';
+
+/** Logging in is a question to a registry, put by the transport driver. */
+export function registries({ drivers, log }: { readonly drivers: Drivers; readonly log: Logger }): Registries {
+  return {
+    async login(auth, { signal } = {}) {
+      const host = hostOf(auth.serverAddress);
+      const driver = await drivers.get('transport', await drivers.preferred('transport'));
+      if (driver.login === undefined) throw notImplemented('the transport driver cannot check credentials');
+      await driver.login({ host, auth }, driverContext(log, signal));
+    },
+  };
+}
+
+/** As Docker's clients name servers: "reg:5000", "https://reg/v1/"; Docker Hub by its old address. */
+function hostOf(address = ''): string {
+  const host = address.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  if (/[\s@?#]/.test(host)) throw invalidArgument(`${JSON.stringify(address.slice(0, 100))} is not the address of a registry`);
+  return host === '' || hub.has(host) ? 'docker.io' : host;
+}
+
+const hub = new Set(['index.docker.io', 'registry-1.docker.io', 'docker.io']);
