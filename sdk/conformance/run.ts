@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { invalidArgument } from '../errors.ts';
+import { firstCause, invalidArgument } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import { type DriverKind, driverKinds } from '../plugin.ts';
 import { matches } from './chaos/index.ts';
@@ -89,14 +89,12 @@ export async function* runConformance(cases: readonly PlannedCase[]): AsyncGener
       const reason = await run();
       yield told(reason === undefined ? { status: 'passed' } : { status: 'skipped', reason });
     } catch (error) {
-      yield told({ status: 'failed', error: firstCause(error) });
+      yield told({ status: 'failed', error: asError(firstCause(error)) });
     }
   }
 }
 
-/** What went wrong first, not what went wrong while cleaning up after it. */
-function firstCause(error: unknown): Error {
-  if (error instanceof SuppressedError) return firstCause(error.suppressed);
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 

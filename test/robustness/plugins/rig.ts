@@ -17,6 +17,8 @@ export interface PluginWishes {
   /** Fields of the manifest that differ. */
   readonly manifest?: Partial<Manifest>;
   readonly driver?: string;
+  /** Of its drivers, all of one name; a volume driver unless given. */
+  readonly kinds?: readonly ('volume' | 'network' | 'ipam' | 'log')[];
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Default true. */
   readonly enable?: boolean;
@@ -39,18 +41,22 @@ export const settings = {
 };
 
 /** A folder with a plugin of this name, alone in another folder. */
-export function pluginFolder(parent: string, name: string, { manifest = {}, driver = name, raw }: PluginWishes = {}): string {
+export function pluginFolder(
+  parent: string,
+  name: string,
+  { manifest = {}, driver = name, kinds = ['volume'], raw }: PluginWishes = {},
+): string {
   const folder = mkdtempSync(join(mkdtempSync(join(parent, 'plugins-')), `${name}-`));
   // Its user reads it where it lies.
   chmodSync(folder, 0o755);
   cpSync(code, folder, { recursive: true });
-  if (raw === undefined) writeFileSync(join(folder, 'driver.json'), JSON.stringify({ driver }));
+  if (raw === undefined) writeFileSync(join(folder, 'driver.json'), JSON.stringify({ driver, kinds }));
   else writeFileSync(join(folder, 'raw.json'), JSON.stringify({ driver, ...raw }));
   const whole: Manifest = {
     manifestVersion: 1,
     name,
     version: '1.0.0',
-    provides: [{ contract: 'volume', versions: ['v1'], drivers: [driver] }],
+    provides: kinds.map((contract) => ({ contract, versions: ['v1'], drivers: [driver] })),
     entry: { node: raw === undefined ? 'main.ts' : 'raw.ts' },
     placement: ['process', 'worker'],
     settings,
