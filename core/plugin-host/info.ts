@@ -39,6 +39,7 @@ export function infoOf({ record, status, output, generation, number, restarts }:
     ...(generation === undefined ? {} : { startedInMs: generation.startedInMs, startedAt: generation.startedAt }),
     restarts,
     ...(record.previous === undefined ? {} : { previousVersion: record.previous.manifest.version }),
+    ...(record.collectsOrphans === true ? { collectsOrphans: true } : {}),
     output: output.tail(20),
     ...(record.dockerConfig === undefined ? {} : { dockerConfig: readDockerConfig(record.dockerConfig) }),
   };

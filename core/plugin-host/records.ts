@@ -36,13 +36,28 @@ export class Records {
       if (records.has(name)) this.rejected.push({ dir, reason: `a plugin of the name ${name} is there already` });
       else records.set(name, this.#found(dir, manifest, stored.get(name)));
     }
-    for (const [name, document] of stored) if ('manifest' in document && !records.has(name)) records.set(name, document);
+    for (const [name, document] of stored)
+      if ('manifest' in document && !records.has(name)) records.set(name, this.withStateBefore(document));
     return [...records.values()];
   }
 
-  put(record: PluginRecord): void {
-    const { enabled, placement, settings, secrets, uid } = record;
-    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid });
+  /** With the plugin's whole state as it was with the version of this record, both or none. */
+  put(record: PluginRecord, state?: NonNullable<PluginRecord['previous']>['state']): void {
+    if (state === undefined) this.#put(record);
+    else this.#options.database.transaction(() => (this.#rows.restoreState(record.name, state), this.#put(record)));
+  }
+
+  /** The record without what an upgrade kept of the state, which is put back. */
+  withStateBefore(record: PluginRecord): PluginRecord {
+    const { stateBefore, ...kept } = record;
+    if (stateBefore === undefined) return record;
+    this.put(kept, stateBefore);
+    return kept;
+  }
+
+  #put(record: PluginRecord): void {
+    const { enabled, placement, settings, secrets, uid, collectsOrphans = false } = record;
+    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid, collectsOrphans });
   }
 
   /** With `keepData`, who it was is remembered: its state and its folder wait for the next install of the same plugin. */
@@ -60,10 +75,6 @@ export class Records {
     this.#rows.moveState(former, name);
     this.#kept.put([{ key, value: undefined }]);
     return { id, uid };
-  }
-
-  restoreState(name: string, state: Parameters<PluginRows<unknown>['restoreState']>[1]): void {
-    this.#rows.restoreState(name, state);
   }
 
   /** A user id that no other plugin of this store has; far above what people and containers get. */
@@ -103,6 +114,7 @@ export class Records {
       placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement),
       settings: { ...decided?.settings, ...this.#given(manifest) },
       secrets: decided?.secrets ?? {},
+      collectsOrphans: decided?.collectsOrphans ?? false,
       privileges: privilegesOf(manifest),
       uid:
         decided?.uid ?? (manifest.privileges?.user === 'root' || manifest.privileges?.unconfined === true ? 0 : this.#uidOf(manifest.name)),

@@ -23,12 +23,27 @@ export function routed(plugin: Plugin, contract: string, name: string, shape: ob
         throw new GantryError('not_implemented', `${contract} driver ${name} of plugin ${plugin.name} has no ${method} any more`);
       return Reflect.apply(found, driver, [request, ctx]);
     };
-    object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, call);
+    const heard = (error?: unknown): void => plugin.backEnd.heard(`${contract} driver ${name}: ${method}`, error);
+    object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, hearing(call, heard));
   }
   return object;
 }
 
 type Call = (generation: Generation, request: unknown, ctx: Ctx) => Promise<unknown>;
+
+/** Tells of each answer, also of a refusal. */
+function hearing(call: Call, heard: (error?: unknown) => void): Call {
+  return async (...given) => {
+    try {
+      const answer = await call(...given);
+      heard();
+      return answer;
+    } catch (error) {
+      heard(error);
+      throw error;
+    }
+  };
+}
 
 const isStream = ({ answer }: MethodOptions): boolean => answer === 'stream';
 
