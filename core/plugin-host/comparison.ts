@@ -12,7 +12,7 @@ export interface Comparison {
 }
 
 /** More than this a plugin need not tell: nobody reads it. */
-const mostOrphans = 10_000;
+const mostOrphans = 1_000;
 
 /** Asks a running plugin about all that the records have of its drivers. What it says of others' objects, or of what came and went meanwhile, does not count. */
 export async function compare(database: Database, serves: Serves, link: Link, signal: AbortSignal): Promise<Comparison> {

@@ -26,12 +26,12 @@ const settlingMs: { readonly [Kind in Ref['kind']]?: number } = { snapshot: 3_60
 export class Comparisons implements Disposable {
   readonly #parts: ComparisonsParts;
   readonly #objects = new WeakMap<Plugin, PluginObjects>();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
 
   constructor(parts: ComparisonsParts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => void this.#again(), parts.policy.compareMs);
-    this.#timer.unref();
+    this.#schedule();
   }
 
   of(plugin: Plugin): PluginObjects {
@@ -79,7 +79,15 @@ export class Comparisons implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** One round after the other: a slow plugin is not asked while it still answers. */
+  #schedule(): void {
+    if (this.#isOver) return;
+    this.#timer = setTimeout(() => void this.#again().finally(() => this.#schedule()), this.#parts.policy.compareMs);
+    this.#timer.unref();
   }
 
   #compare(plugin: Plugin, link: Generation['link'], signal: AbortSignal): Promise<Comparison> {

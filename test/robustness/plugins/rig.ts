@@ -135,6 +135,20 @@ export class Rig implements AsyncDisposable {
   }
 }
 
+/** The data folder of a fault plugin, which is told there what to do. */
+export class FaultFolder {
+  readonly #path: string;
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  misbehave(faults: Readonly<Record<string, Fault>>): void {
+    mkdirSync(this.#path, { recursive: true });
+    rmSync(join(this.#path, 'faults.json'), { force: true });
+    writeFileSync(join(this.#path, 'faults.json'), JSON.stringify(faults));
+  }
+}
+
 /** One installed fault plugin. Disposing removes it with its volumes. */
 export class FaultPlugin implements AsyncDisposable {
   readonly name: string;
@@ -167,9 +181,7 @@ export class FaultPlugin implements AsyncDisposable {
 
   /** From now on. */
   misbehave(faults: Readonly<Record<string, Fault>>): void {
-    mkdirSync(this.dataDir, { recursive: true });
-    rmSync(join(this.dataDir, 'faults.json'), { force: true });
-    writeFileSync(join(this.dataDir, 'faults.json'), JSON.stringify(faults));
+    new FaultFolder(this.dataDir).misbehave(faults);
   }
 
   create(volume: string, options: Readonly<Record<string, string>> = {}) {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HostContext } from '@gantry/sdk';
+import { type HostContext, unavailable } from '@gantry/sdk';
 import type { Fault } from './fault.ts';
 
 /** What `faults.json` in the data folder says, read anew for each call. */
@@ -43,11 +43,14 @@ function forget(dataDir: string, method: string): void {
   writeFileSync(join(dataDir, 'faults.json'), JSON.stringify(others));
 }
 
-async function misbehave({ does = 'nothing' }: Fault, { log }: HostContext): Promise<void> {
+async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: HostContext): Promise<void> {
   switch (does) {
     case 'nothing':
     case 'rules':
+    case 'lie':
       return;
+    case 'wait':
+      return sleep(waitMs);
     case 'hang':
       return new Promise(() => {});
     case 'spin':
@@ -57,6 +60,8 @@ async function misbehave({ does = 'nothing' }: Fault, { log }: HostContext): Pro
       return new Promise(() => {});
     case 'throw':
       throw new Error('the back end said something odd');
+    case 'down':
+      throw unavailable('the file server does not answer', { hint: 'look at the cable' });
     case 'fork':
       spawn('/bin/sleep', ['7117'], { detached: true, stdio: 'ignore' }).unref();
       return;

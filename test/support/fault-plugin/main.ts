@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { definePlugin, type HostContext, notFound } from '@gantry/sdk';
+import { definePlugin, type HostContext, notFound, type Ref } from '@gantry/sdk';
 import type { Volume, VolumeDriver } from '@gantry/sdk/volume';
 import { Faults } from './faults.ts';
 import { FaultyIpam, FaultyLog, FaultyNetworks } from './other-kinds.ts';
@@ -20,6 +20,7 @@ export default definePlugin({
     const { config } = host;
     if (config['fails'] === 'activate') throw new Error('the back end is not there');
     if (config['fails'] === 'exit') process.exit(3);
+    if (config['migrates'] === true) await host.state.put([{ key: 'text', value: 'in the format of the second' }]);
     let current = config;
     return {
       drivers: {
@@ -38,10 +39,25 @@ export default definePlugin({
             },
           }),
       selfTest: async ({ deep }) => [
-        { name: 'back end', ok: !(deep && config['fails'] === 'self-test'), message: 'no answer', hint: 'look at the cable' },
+        {
+          name: 'back end',
+          ok: !(deep && config['fails'] === 'self-test') && new Faults(host).of('self-test')?.does !== 'down',
+          message: 'no answer',
+          hint: 'look at the cable',
+        },
       ],
       async *reconcile(refs) {
-        for await (const ref of refs) yield { ref, state: config['fails'] === 'reconcile' ? 'missing' : 'ok', detail: '' };
+        const left = new Set(volumesIn(host.dataDir));
+        const does = new Faults(host).of('reconcile')?.does;
+        for await (const ref of refs) {
+          const isThere = ref.kind !== 'volume' || left.delete(ref.id) || does === 'lie';
+          yield { ref, state: isThere && config['fails'] !== 'reconcile' ? 'ok' : 'missing', detail: '' };
+        }
+        for (const id of left) yield { ref: { contract: 'volume', driver: driverName, kind: 'volume', id }, state: 'orphan', detail: '' };
+        for (let number = 0; does === 'flood'; number += 1) {
+          const ref: Ref = { contract: 'volume', driver: driverName, kind: 'volume', id: `orphan-${number}` };
+          yield { ref, state: 'orphan', detail: 'x'.repeat(1_000) };
+        }
       },
     };
   },
@@ -82,8 +98,7 @@ class FaultyVolumes implements VolumeDriver {
       if (eachMs > 0) await sleep(eachMs);
       yield this.#volume(`many-${index}`);
     }
-    const root = join(this.#host.dataDir, 'volumes');
-    for (const name of existsSync(root) ? readdirSync(root) : []) yield this.#volume(name);
+    for (const name of volumesIn(this.#host.dataDir)) yield this.#volume(name);
   };
   attach: VolumeDriver['attach'] = ({ name }) =>
     this.#faults.around('attach', async () => ({
@@ -115,4 +130,9 @@ class FaultyVolumes implements VolumeDriver {
     await this.#host.lookup('volume', volume);
     if ((await state.list('')).length === 0) throw new Error('what was put is not there');
   }
+}
+
+function volumesIn(dataDir: string): readonly string[] {
+  const root = join(dataDir, 'volumes');
+  return existsSync(root) ? readdirSync(root) : [];
 }
