@@ -12,6 +12,8 @@ import { Comparisons } from './comparisons.ts';
 import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
 import { FormerGenerations } from './former-generations.ts';
 import { HandedSockets } from './handed-sockets.ts';
+import { NativeCalls } from './native-calls.ts';
+import { blameForCrash, sharesProcess } from './native-crashes.ts';
 import { removeOrphan } from './orphan-removal.ts';
 import { Plugin } from './plugin.ts';
 import { defaultPolicy, type PluginPolicy } from './policy.ts';
@@ -40,6 +42,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   readonly #changes: Changes;
   readonly #comparisons: Comparisons;
   readonly #former: FormerGenerations;
+  readonly #native: NativeCalls;
   readonly #sockets: HandedSockets;
   readonly #loads = new Map<string, Load>();
   readonly #mutexes = new Map<string, KeyedMutex>();
@@ -61,6 +64,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       onEvent: (plugin, action) => this.#publish(plugin, action),
     });
     this.#former = new FormerGenerations(options);
+    this.#native = new NativeCalls(join(options.execRoot, 'p', 'native-call'));
     this.#comparisons = new Comparisons({
       options,
       registry: this.#registry,
@@ -68,6 +72,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       remove: (ref, { signal }) => removeOrphan(this, ref, { log: options.log, signal }),
     });
     for (const record of this.#records.load()) this.#registry.add(this.#make(record));
+    this.#blame();
     for (const { dir, reason } of this.#records.rejected) options.log.warn({ dir, reason }, 'plugin left out');
   }
 
@@ -276,6 +281,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const outside = this.#registry.all().filter(({ record }) => record.placement !== 'in-process');
     await Promise.all(outside.map((plugin) => plugin.close()));
     for (const plugin of this.#registry.all().toReversed()) if (!outside.includes(plugin)) await plugin.close();
+    this.#native[Symbol.dispose]();
   }
 
   #make(record: PluginRecord): Plugin {
@@ -289,6 +295,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
         return startLink({ options: this.#options, sockets: this.#sockets }, plugin, version, number, signal);
       },
       onEvent: (plugin, action, attributes) => this.#publish(plugin, action, attributes),
+      onCall: (plugin, call) => (sharesProcess(plugin) ? this.#native.begin({ plugin: plugin.name, call }) : undefined),
       onReady: (plugin, generation) => {
         this.#loads.get(plugin.name)?.forget();
         void this.#comparisons.onReady(plugin, generation);
@@ -367,6 +374,15 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     } catch (error) {
       return messageOf(error);
     }
+  }
+
+  /** What the last engine died of is not tried in the same way for ever. */
+  #blame(): void {
+    const { database, log } = this.#options;
+    const counts = pluginState(database, 'engine');
+    const demoted = blameForCrash(this.#native.last, { plugins: this.#registry.all(), counts, log });
+    // What it has in its data folder it made as the engine's user: as another it could not use it. In its sandbox it still may less than before.
+    if (demoted !== undefined) this.#decide(demoted.plugin, { placement: 'process', placementReason: demoted.reason, uid: 0 });
   }
 
   #decide(plugin: Plugin, change: Partial<PluginRecord>): void {

@@ -27,6 +27,7 @@ export function infoOf({ record, status, output, generation, number, restarts }:
     source: record.source,
     builtIn: record.builtIn,
     placement: record.placement,
+    ...(record.placementReason === undefined ? {} : { placementReason: record.placementReason }),
     enabled: record.enabled,
     state: status.state,
     ...(error === undefined ? {} : { error }),

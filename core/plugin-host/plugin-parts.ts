@@ -10,6 +10,8 @@ export interface PluginParts {
   /** Runs one version; `number` tells its generation from all others. */
   readonly start: (plugin: Plugin, version: Version, number: number, signal: AbortSignal) => Promise<Link>;
   readonly onEvent: (plugin: Plugin, action: string, attributes?: Readonly<Record<string, string>>) => void;
+  /** What it does is about to begin: of a plugin that could take the engine along it is written down, until disposed of. */
+  readonly onCall: (plugin: Plugin, call: string) => Disposable | undefined;
   /** After a generation became ready: what was left open with the one before, or with another engine. */
   readonly onReady: (plugin: Plugin, generation: Generation) => void;
   /** The probation after an upgrade was passed, and was not. */

@@ -179,6 +179,11 @@ export class Plugin {
     await this.#current?.link.kill(reason);
   }
 
+  /** A call to one of its drivers begins, and ends when the answer is disposed of. */
+  calling(call: string): Disposable | undefined {
+    return this.#parts.onCall(this, call);
+  }
+
   /** Why it works badly, says who; none: no more. */
   complain(...given: Parameters<Status['complain']>): void {
     this.#status.complain(...given);
@@ -205,11 +210,14 @@ export class Plugin {
     }
   }
 
-  #launch(version: Version, settings: PluginRecord['settings'], secrets: PluginRecord['secrets']): Promise<Generation> {
+  async #launch(version: Version, settings: PluginRecord['settings'], secrets: PluginRecord['secrets']): Promise<Generation> {
     const number = (this.#number += 1);
     const { placement } = this.record;
     const { policy } = this.#parts;
-    return launch({ version, settings, secrets, number, placement, policy }, (signal) => this.#parts.start(this, version, number, signal));
+    using _noted = this.calling(`the start of plugin ${this.name}`);
+    return await launch({ version, settings, secrets, number, placement, policy }, (signal) =>
+      this.#parts.start(this, version, number, signal),
+    );
   }
 
   #serve(generation: Generation): void {

@@ -56,8 +56,9 @@ export class Records {
   }
 
   #put(record: PluginRecord): void {
-    const { enabled, placement, settings, secrets, uid, collectsOrphans = false } = record;
-    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid, collectsOrphans });
+    const { enabled, placement, settings, secrets, uid, collectsOrphans = false, placementReason: reason } = record;
+    const decisions = { enabled, placement, settings, secrets, uid, collectsOrphans, ...(reason && { placementReason: reason }) };
+    this.#rows.put(record.name, record.isInstalled ? record : decisions);
   }
 
   /** With `keepData`, who it was is remembered: its state and its folder wait for the next install of the same plugin. */
@@ -111,7 +112,12 @@ export class Records {
       builtIn,
       isInstalled: false,
       enabled: decided?.enabled ?? true,
-      placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement),
+      // What it did where it was wished for counts more than the wish.
+      placement:
+        (decided?.placementReason === undefined ? this.#placement(manifest, builtIn) : undefined) ??
+        decided?.placement ??
+        (builtIn ? 'in-process' : defaultPlacement),
+      ...(decided?.placementReason === undefined ? {} : { placementReason: decided.placementReason }),
       settings: { ...decided?.settings, ...this.#given(manifest) },
       secrets: decided?.secrets ?? {},
       collectsOrphans: decided?.collectsOrphans ?? false,

@@ -23,23 +23,24 @@ export function routed(plugin: Plugin, contract: string, name: string, shape: ob
         throw new GantryError('not_implemented', `${contract} driver ${name} of plugin ${plugin.name} has no ${method} any more`);
       return Reflect.apply(found, driver, [request, ctx]);
     };
-    const heard = (error?: unknown): void => plugin.backEnd.heard(`${contract} driver ${name}: ${method}`, error);
-    object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, hearing(call, heard));
+    const what = `${contract} driver ${name}: ${method}`;
+    object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, watched(plugin, call, what));
   }
   return object;
 }
 
 type Call = (generation: Generation, request: unknown, ctx: Ctx) => Promise<unknown>;
 
-/** Tells of each answer, also of a refusal. */
-function hearing(call: Call, heard: (error?: unknown) => void): Call {
+/** The plugin hears of the beginning of each call, and of its answer or refusal. */
+function watched(plugin: Plugin, call: Call, what: string): Call {
   return async (...given) => {
+    using _noted = plugin.calling(what);
     try {
       const answer = await call(...given);
-      heard();
+      plugin.backEnd.heard(what);
       return answer;
     } catch (error) {
-      heard(error);
+      plugin.backEnd.heard(what, error);
       throw error;
     }
   };

@@ -57,6 +57,8 @@ export interface PluginInfo {
   readonly source: string;
   readonly builtIn: boolean;
   readonly placement: Placement;
+  /** Why it runs there, when the engine chose that and no user. */
+  readonly placementReason?: string;
   readonly enabled: boolean;
   readonly state: PluginState;
   /** Why it is in this state, when there is something to say: the last line for people. */

@@ -63,6 +63,7 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
       start: (...given) => startLink({ options, sockets }, ...given),
       onEvent: () => {},
       onReady: () => {},
+      onCall: () => undefined,
       onProbationPassed: () => {},
       onProbationFailed: () => {},
     });

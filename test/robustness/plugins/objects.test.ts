@@ -50,10 +50,16 @@ test('what a plugin has and nobody knows of is listed since when, kept by itself
   assert.deepEqual([young.deleted, young.kept.map(({ id }) => id)], [[], ['stray']]);
   assert.match(young.kept[0]?.reason ?? '', /first seen a short while ago/);
   const tried = await plugins.collectOrphans('strays', { all: true, dryRun: true });
-  assert.deepEqual(tried.deleted.map(({ id }) => id), ['stray']);
+  assert.deepEqual(
+    tried.deleted.map(({ id }) => id),
+    ['stray'],
+  );
   await sleep(graceMs + 1_500);
   assert.ok(existsSync(join(folderOf(plugin, 'stray'), 'precious')), 'nobody said that it may go');
-  assert.deepEqual((await plugins.collectOrphans('strays')).deleted.map(({ id }) => id), ['stray']);
+  assert.deepEqual(
+    (await plugins.collectOrphans('strays')).deleted.map(({ id }) => id),
+    ['stray'],
+  );
   assert.ok(!existsSync(folderOf(plugin, 'stray')));
   assert.equal(plugin.info.orphans, undefined);
   assert.match(plugin.info.output.join('\n'), /deleted volume stray of volume driver strays, which nobody knew of/);
@@ -69,7 +75,11 @@ test('a user may have orphans deleted by themselves, each a while after it was s
   assert.equal(plugin.info.collectsOrphans, true);
   makeStray(plugin, 'stray');
   await listsOrphan(plugin, 'stray');
-  await until(() => !existsSync(folderOf(plugin, 'stray')), graceMs + 10_000, () => 'the stray is still there');
+  await until(
+    () => !existsSync(folderOf(plugin, 'stray')),
+    graceMs + 10_000,
+    () => 'the stray is still there',
+  );
   await container.isUntouched();
   await plugins.collectOrphansAlways('cleans', false);
   makeStray(plugin, 'another');
@@ -92,7 +102,11 @@ test('a volume that is being made, or that is gone again, is neither an orphan n
   await using plugin = await rig.install('busy');
   plugin.misbehave({ create: { does: 'wait', waitMs: 1_500, when: 'after', once: true } });
   const made = plugin.create('slow');
-  await until(() => existsSync(folderOf(plugin, 'slow')), 5_000, () => 'it is not made');
+  await until(
+    () => existsSync(folderOf(plugin, 'slow')),
+    5_000,
+    () => 'it is not made',
+  );
   assert.deepEqual((await rig.engine.plugins.collectOrphans('busy', { all: true })).deleted, []);
   await made;
   assert.ok(existsSync(folderOf(plugin, 'slow')));
@@ -109,10 +123,13 @@ test('volumes that a plugin does not have any more make it degraded, with their 
   }
   const { error = '', missing = [] } = await plugin.becomes('degraded');
   assert.match(error, /volume lost-1 is missing; volume lost-2 is missing/);
-  assert.deepEqual(missing.map(({ kind, id, driver }) => [kind, id, driver]), [
-    ['volume', 'lost-1', 'volume/loses'],
-    ['volume', 'lost-2', 'volume/loses'],
-  ]);
+  assert.deepEqual(
+    missing.map(({ kind, id, driver }) => [kind, id, driver]),
+    [
+      ['volume', 'lost-1', 'volume/loses'],
+      ['volume', 'lost-2', 'volume/loses'],
+    ],
+  );
   await Promise.all([rig.othersAreWell(), container.isUntouched()]);
   mkdirSync(folderOf(plugin, 'lost-1'));
   await rig.engine.volumes.remove('lost-2', { force: false });
@@ -125,7 +142,11 @@ test('a plugin that tells of orphans without end is cut short, and of them no mo
   await using plugin = await rig.install('floods');
   await plugin.create('known');
   plugin.misbehave({ reconcile: { does: 'flood' } });
-  await until(() => (plugin.info.orphans?.length ?? 0) > 100, 30_000, () => JSON.stringify(plugin.info));
+  await until(
+    () => (plugin.info.orphans?.length ?? 0) > 100,
+    30_000,
+    () => JSON.stringify(plugin.info),
+  );
   assert.ok((plugin.info.orphans?.length ?? 0) <= 500);
   assert.ok(plugin.info.orphans?.every(({ detail = '' }) => detail.length <= 256));
   await Promise.all([soon(plugin.create('another')), rig.othersAreWell()]);

@@ -13,7 +13,9 @@ import { FaultFolder, pluginFolder, until } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
-test('after a reboot with its back end down a plugin is enabled and degraded, and containers that need it are tried until they run', { timeout: 90_000 }, async (t) => {
+test('after a reboot with its back end down a plugin is enabled and degraded, and containers that need it are tried until they run', {
+  timeout: 90_000,
+}, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'engine-'));
   const source = pluginFolder(folder, 'server');
   const start = () => Daemon.start({ folder, flags: ['--plugin-dir', dirname(source)] });
@@ -36,7 +38,9 @@ test('after a reboot with its back end down a plugin is enabled and degraded, an
   faults.misbehave({ attach: { does: 'down' }, 'self-test': { does: 'down' } });
   engine = await start();
   const states = async (): Promise<readonly string[]> =>
-    Promise.all(['runs-always', 'runs-unless-stopped', 'stopped', 'runs-no'].map(async (name) => (await containerState(engine.api, name)).Status));
+    Promise.all(
+      ['runs-always', 'runs-unless-stopped', 'stopped', 'runs-no'].map(async (name) => (await containerState(engine.api, name)).Status),
+    );
   await eventually(async () => (await states()).join() === 'restarting,restarting,restarting,exited');
   const info = await engine.api.json<PluginInfo>('GET', '/gantry/v1/plugins/server/json');
   assert.deepEqual([info.state, info.enabled], ['degraded', true]);
@@ -44,7 +48,11 @@ test('after a reboot with its back end down a plugin is enabled and degraded, an
   await eventually(async () => /the file server does not answer/.test((await containerState(engine.api, 'runs-always')).Error));
 
   faults.misbehave({});
-  await until(async () => (await states()).join() === 'running,running,running,exited', 30_000, () => engine.log.slice(-4_000));
+  await until(
+    async () => (await states()).join() === 'running,running,running,exited',
+    30_000,
+    () => engine.log.slice(-4_000),
+  );
   await eventually(async () => (await engine.api.json<PluginInfo>('GET', '/gantry/v1/plugins/server/json')).state !== 'quarantined');
   for (const name of ['runs-always', 'runs-unless-stopped', 'stopped', 'runs-no'])
     await expect(engine.api, 'DELETE', `/containers/${name}?force=1`, { statuses: [204] });

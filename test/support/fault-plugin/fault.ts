@@ -1,6 +1,20 @@
 /** What the fault plugin is told to do wrong in one method. */
 export interface Fault {
-  readonly does?: 'nothing' | 'hang' | 'spin' | 'kill' | 'throw' | 'fork' | 'leak' | 'flood' | 'flood-log' | 'rules' | 'lie' | 'down' | 'wait';
+  readonly does?:
+    | 'nothing'
+    | 'hang'
+    | 'spin'
+    | 'kill'
+    | 'throw'
+    | 'fork'
+    | 'leak'
+    | 'flood'
+    | 'flood-log'
+    | 'rules'
+    | 'lie'
+    | 'down'
+    | 'wait'
+    | 'segv';
   readonly waitMs?: number;
   /** Before the work (unless said), after it and before the answer, or a moment after the answer. */
   readonly when?: 'after' | 'answered';

@@ -58,6 +58,9 @@ async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: H
     case 'kill':
       process.kill(process.pid, 'SIGKILL');
       return new Promise(() => {});
+    case 'segv':
+      process.kill(process.pid, 'SIGSEGV');
+      return new Promise(() => {});
     case 'throw':
       throw new Error('the back end said something odd');
     case 'down':
