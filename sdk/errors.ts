@@ -99,8 +99,14 @@ export const cancelled = make('cancelled');
 export const internal = make('internal');
 export const dataLoss = make('data_loss');
 
+/** What went wrong first: taking things back may have failed after it. */
+export function firstCause(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstCause(error.suppressed) : error;
+}
+
 /** The code of any thrown value; what is not ours is `internal`. An aborted signal's reason counts as `cancelled`. */
-export function codeOf(error: unknown): ErrorCode {
+export function codeOf(thrown: unknown): ErrorCode {
+  const error = firstCause(thrown);
   if (GantryError.is(error)) return error.code;
   if (error instanceof DOMException && error.name === 'TimeoutError') return 'deadline_exceeded';
   if (error instanceof Error && error.name === 'AbortError') return 'cancelled';
@@ -108,7 +114,8 @@ export function codeOf(error: unknown): ErrorCode {
 }
 
 /** The message of any thrown value. */
-export function messageOf(error: unknown): string {
+export function messageOf(thrown: unknown): string {
+  const error = firstCause(thrown);
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -138,7 +145,8 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
 };
 
 /** Wraps a system call's failure: keeps the errno, the call and the path as facts, and its plain words ("no space left on device") in the message. */
-export function fromErrno(error: unknown, doing: string): GantryError {
+export function fromErrno(thrown: unknown, doing: string): GantryError {
+  const error = firstCause(thrown);
   if (GantryError.is(error)) return error;
   const errno = errnoNameOf(error);
   const code = (errno === undefined ? undefined : errnoCodes[errno]) ?? 'internal';

@@ -203,3 +203,11 @@ export function durationMs(written: string): number {
   const [, amount = '', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(written) ?? [];
   return Number(amount) * units[unit as keyof typeof units];
 }
+
+const sizeUnits: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+/** Bytes of a manifest's size, "128MiB". */
+export function byteSize(written: string): number {
+  const [, amount = '0', unit = ''] = /^(\d+)([kmg]?)/i.exec(written) ?? [];
+  return Number(amount) * (sizeUnits[unit.toLowerCase()] ?? 1);
+}

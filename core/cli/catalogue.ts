@@ -249,6 +249,12 @@ export const catalogue: readonly Entry[] = [
     'Go back to the version before the last upgrade',
     async () => (await import('./verbs/plugin/upgrade.ts')).rollbackPlugins,
   ),
+  entry(
+    'Plugins',
+    'plugin gc',
+    'Delete what plugins have and nobody knows of',
+    async () => (await import('./verbs/plugin/gc.ts')).collectOrphans,
+  ),
   entry('Plugins', 'plugin rm, plugin remove', 'Remove plugins', async () => (await import('./verbs/plugin/rm.ts')).removePlugins),
   entry('Plugins', 'plugin logs', 'Show what a plugin printed', async () => (await import('./verbs/plugin/logs.ts')).pluginLogs),
   entry(

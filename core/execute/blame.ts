@@ -1,4 +1,4 @@
-import { GantryError } from '@gantry/sdk';
+import { GantryError, internal } from '@gantry/sdk';
 import { isErrno } from '@gantry/sdk/linux';
 import type { Grants } from '../drivers/types.ts';
 
@@ -11,8 +11,25 @@ export function blamed(error: unknown, { plugin, onViolation }: Pick<Grants, 'pl
   return new GantryError(code, `plugin ${plugin}: ${message}`, { hint, reason, facts, cause });
 }
 
+/** What a plugin answered is none of what its contract allows. */
+export function invalidPlan(plugin: string, method: string, problem: string): GantryError {
+  return internal(`plugin ${plugin} returned an invalid answer for ${method}: ${problem}`, { reason: invalidPlanReason });
+}
+
+/** Runs a check of an answer: what it refuses is the plugin's fault. */
+export function blaming<Checked>(grants: Pick<Grants, 'plugin' | 'onViolation'>, check: () => Checked): Checked {
+  try {
+    return check();
+  } catch (error) {
+    throw blamed(error, grants);
+  }
+}
+
+const invalidPlanReason = 'INVALID_PLAN';
+
 /** What is not there, or busy, or full, may be nobody's fault. A path that leads out of its root is (openat2: EXDEV, ELOOP). */
-function isWrong({ code, cause }: GantryError): boolean {
+function isWrong({ code, reason, cause }: GantryError): boolean {
+  if (reason === invalidPlanReason) return true;
   if (cause !== undefined) return isErrno(cause, 'EXDEV', 'ELOOP');
   return code === 'forbidden' || code === 'invalid_argument';
 }

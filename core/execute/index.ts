@@ -1,3 +1,4 @@
+export { blaming, invalidPlan } from './blame.ts';
 export { type BrokenMount, Helpers } from './helpers.ts';
 export { dropLimits, limitMount, whyNoProjectQuota } from './limits.ts';
 export { dataPathOf, isMounted, makeMounts, type MountRequest, unmount } from './mounts.ts';

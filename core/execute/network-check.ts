@@ -1,13 +1,28 @@
-import { forbidden, internal } from '@gantry/sdk';
+import { forbidden } from '@gantry/sdk';
 import { type EndpointPlan, type Link, type Network, type NetworkPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
+import { blaming, invalidPlan } from './blame.ts';
 
-/** Throws `internal` (or `forbidden` for what the plugin was not granted) naming the plugin and the part; nothing has been executed then. */
-export function checkNetworkPlan(plan: NetworkPlan, { network, grants }: { readonly network: Network; readonly grants: Grants }): void {
+/** Throws `internal` (or `forbidden` for what the plugin was not granted) naming the plugin and the part, and counts it; nothing has been executed then. */
+export function checkNetworkPlan(plan: NetworkPlan, expected: { readonly network: Network; readonly grants: Grants }): void {
+  blaming(expected.grants, () => checkNetwork(plan, expected));
+}
+
+export function checkEndpointPlan(plan: EndpointPlan, expected: { readonly grants: Grants }): void {
+  blaming(expected.grants, () => checkEndpoint(plan, expected));
+}
+
+const networkKinds: readonly Link['kind'][] = ['bridge', 'dummy', 'vlan', 'vxlan', 'existing', 'none'];
+const endpointKinds: readonly Link['kind'][] = ['veth', 'macvlan', 'ipvlan', 'dummy', 'existing', 'none'];
+
+function checkNetwork(plan: NetworkPlan, { network, grants }: { readonly network: Network; readonly grants: Grants }): void {
   const refuse = refusal(grants.plugin, 'createNetwork');
   if (plan.network.id !== network.id || plan.network.name !== network.name)
     refuse(`network ${network.name} came back with another id or name`);
-  for (const [index, link] of plan.links.entries()) checkLink(link, (problem) => refuse(`links[${index}]: ${problem}`));
+  for (const [index, link] of plan.links.entries()) {
+    if (!networkKinds.includes(link.kind)) refuse(`links[${index}]: a ${link.kind} belongs to a container, not to a network`);
+    checkLink(link, (problem) => refuse(`links[${index}]: ${problem}`));
+  }
   for (const { fromCidr, exceptOutLink, toAddress } of plan.masquerade) {
     if (parseCidr(fromCidr) === undefined) refuse(`masquerade: ${fromCidr} is no prefix`);
     if (!isLinkName(exceptOutLink)) refuse(`masquerade: ${exceptOutLink} is no link name`);
@@ -26,8 +41,9 @@ export function checkNetworkPlan(plan: NetworkPlan, { network, grants }: { reado
   if ((plan.rules?.length ?? 0) > 0) checkRules(plan.rules ?? [], grants, refuse);
 }
 
-export function checkEndpointPlan(plan: EndpointPlan, { grants }: { readonly grants: Grants }): void {
+function checkEndpoint(plan: EndpointPlan, { grants }: { readonly grants: Grants }): void {
   const refuse = refusal(grants.plugin, 'attach');
+  if (!endpointKinds.includes(plan.link.kind)) refuse(`link: a ${plan.link.kind} belongs to a network, not to a container`);
   if (plan.link.kind !== 'none') checkLink(plan.link, (problem) => refuse(`link: ${problem}`));
   for (const address of plan.addresses) if (parseCidr(address) === undefined) refuse(`${address} is no address with prefix length`);
   for (const { to, via } of plan.routes) {
@@ -57,7 +73,7 @@ type Refuse = (problem: string) => never;
 
 function refusal(plugin: string, method: string): Refuse {
   return (problem) => {
-    throw internal(`${plugin} returned an invalid answer for ${method}: ${problem}`);
+    throw invalidPlan(plugin, method, problem);
   };
 }
 
@@ -68,6 +84,12 @@ function checkLink(link: Link, refuse: Refuse): void {
   for (const address of link.addresses ?? []) if (parseCidr(address) === undefined) refuse(`${address} is no address with prefix length`);
   const needsParent = link.kind === 'macvlan' || link.kind === 'ipvlan' || link.kind === 'vlan';
   if (needsParent && link.parent === undefined) refuse(`a ${link.kind} needs a parent`);
+  const most = link.kind === 'vlan' ? 4_094 : link.kind === 'vxlan' ? 2 ** 24 - 1 : undefined;
+  if (most !== undefined && !isNumberUpTo(link.attrs?.['id'], most)) refuse(`a ${link.kind} needs an id up to ${most}`);
+}
+
+function isNumberUpTo(text: string | undefined, most: number): boolean {
+  return text !== undefined && /^\d{1,8}$/.test(text) && Number(text) <= most;
 }
 
 function checkSysctl(key: string, value: string, refuse: Refuse, allowed: RegExp): void {
@@ -76,7 +98,7 @@ function checkSysctl(key: string, value: string, refuse: Refuse, allowed: RegExp
 }
 
 function checkRules(rules: readonly string[], { plugin, nftables }: Grants, refuse: Refuse): void {
-  if (!nftables) throw forbidden(`${plugin} was not granted nftables and describes firewall rules`);
+  if (!nftables) throw forbidden(`plugin ${plugin} was not granted nftables and describes firewall rules`);
   let depth = 0;
   for (const character of rules.join('\n')) {
     depth += character === '{' ? 1 : character === '}' ? -1 : 0;

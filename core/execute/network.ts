@@ -4,6 +4,7 @@ import { linkSetRequest, nft } from '@gantry/sdk/linux';
 import { type EndpointPlan, type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { failpoint } from '../support/index.ts';
+import { blaming } from './blame.ts';
 import { checkNetworkPlan } from './network-check.ts';
 import {
   cutEndpoint,
@@ -42,9 +43,11 @@ export class NetworkExecutor implements Disposable {
     this.firewall = new Firewall(log);
   }
 
-  /** Throws when the plan is out of bounds; executes nothing. */
+  /** Throws when the plan is out of bounds, which counts against its plugin; executes nothing. */
   check(plan: NetworkPlan, expected: { readonly network: Network; readonly grants: Grants }): void {
     checkNetworkPlan(plan, expected);
+    const { rules = [] } = plan;
+    if (rules.length > 0) blaming(expected.grants, () => nft(undefined, ownTable(plan), { dryRun: true }));
   }
 
   /** Makes what is missing of a network. A failure leaves a network that was there as it was, and nothing of a new one. */

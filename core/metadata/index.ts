@@ -6,4 +6,4 @@ export { type LogCursorDocument, LogCursors } from './log-cursors.ts';
 export { type EndpointRow, NetworkRows, type NetworkRow } from './networks.ts';
 export { pluginState, type PluginState, stateStore } from './plugin-state.ts';
 export { type VolumeAttachmentRow, VolumeRows, type VolumeRow } from './volumes.ts';
-export { type DriverObject, lookupFacts, objectsOf, PluginRows, volumeAttachmentIds } from './plugins.ts';
+export { type DriverObject, lookupFacts, objectsOf, PluginRows, unsettledVolumes, volumeAttachmentIds } from './plugins.ts';

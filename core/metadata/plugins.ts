@@ -85,6 +85,12 @@ export function objectsOf(database: Database, contract: string, driver: string):
   }));
 }
 
+/** Names of a volume driver's volumes that are being made or removed: whether they are there is not known. */
+export function unsettledVolumes(database: Database, driver: string): readonly string[] {
+  const sql = `SELECT key FROM intents WHERE kind IN ('volume.create', 'volume.remove') AND json_extract(document, '$.driver') = ?`;
+  return database.all(sql, driver).map((row) => String(row['key']));
+}
+
 /** Ids of the attachments of a volume driver: its volumes that containers use now. */
 export function volumeAttachmentIds(database: Database, driver: string): readonly string[] {
   const sql = `SELECT json_extract(a.document, '$.attachmentId') AS id FROM volume_attachments a JOIN volumes v ON v.name = a.name WHERE v.driver = ?`;
@@ -97,7 +103,7 @@ const queries: Readonly<Record<string, string>> = {
   volume: `SELECT 'volume' AS kind, name AS id, name, EXISTS (SELECT 1 FROM volume_attachments a WHERE a.name = volumes.name) AS active FROM volumes WHERE driver = ?`,
   network: `SELECT 'network' AS kind, id, name, EXISTS (SELECT 1 FROM endpoints e WHERE e.network_id = networks.id) AS active FROM networks WHERE json_extract(document, '$.driver') = ?`,
   ipam: `SELECT 'pool' AS kind, json_extract(p.value, '$.poolId') AS id, networks.name, 0 AS active FROM networks, json_each(document, '$.pools') p WHERE json_extract(document, '$.ipamDriver') = ?`,
-  graph: `SELECT 'snapshot' AS kind, key AS id, chain_id AS name, 0 AS active FROM layers WHERE driver = ? UNION ALL SELECT 'snapshot', r.key, coalesce(c.name, r.container_id), coalesce(${running}, 0) FROM rw_layers r LEFT JOIN containers c ON c.id = r.container_id WHERE r.driver = ?`,
+  graph: `SELECT 'snapshot' AS kind, key AS id, chain_id AS name, 0 AS active FROM layers WHERE driver = ? UNION ALL SELECT 'snapshot', key, key, 0 FROM init_layers WHERE driver = ? UNION ALL SELECT 'snapshot', r.key, coalesce(c.name, r.container_id), coalesce(${running}, 0) FROM rw_layers r LEFT JOIN containers c ON c.id = r.container_id WHERE r.driver = ?`,
   log: `SELECT 'container' AS kind, id, name, ${running} AS active FROM containers WHERE json_extract(document, '$.log.driver') = ?`,
   // What is only described runs on without who described it.
   exec: `SELECT 'container' AS kind, id, name, ${running} AND ${has} AS active FROM containers WHERE (${running} AND ${has}) OR json_extract(document, '$.exec.describedBy') = ?`,

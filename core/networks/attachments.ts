@@ -1,9 +1,10 @@
-import { codeOf, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
+import { invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { contains, type Endpoint, parseAddress, parseCidr } from '@gantry/sdk/network';
 import { driverContext } from '../drivers/index.ts';
 import { checkEndpointPlan } from '../execute/index.ts';
 import { type Abortable, failpoint, randomId, shortId, undoSignal } from '../support/index.ts';
+import { attempts } from './attempts.ts';
 import type { EndpointDocument, EndpointRecord, NetworkRecord } from './documents.ts';
 import { releaseAddresses, requestAddresses } from './pools.ts';
 import type { Tools } from './tools.ts';
@@ -63,7 +64,8 @@ export async function attach(tools: Tools, request: AttachRequest, { signal }: P
 export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }: { readonly netnsGone: boolean }): Promise<void> {
   const { document, networkId, containerId } = record;
   const network = tools.books.byId(networkId);
-  const attempt = attempts(tools.log, { container: containerId, network: network?.name ?? networkId });
+  const facts = { container: containerId, network: network?.name ?? networkId };
+  const attempt = attempts(tools.log, facts, 'taking a container out of a network');
   const ctx = driverContext(tools.log, undoSignal());
   await attempt('remove its link', () =>
     netnsGone ? tools.executor.cutEndpoint(document.endpointId) : tools.executor.undoEndpoint(document),
@@ -126,7 +128,8 @@ async function addressesFor(
   checkStatic(network, [ipv4, ipv6]);
   const ipam = await tools.drivers.get('ipam', network.document.ipamDriver);
   const wish = { owner: document.attachmentId, ipv4, ipv6, networkName: network.name, networkId: network.id };
-  return requestAddresses(ipam, network.document.pools, wish, driverContext(tools.log, signal));
+  const source = { driver: ipam, grants: tools.drivers.grants('ipam', network.document.ipamDriver) };
+  return requestAddresses(source, network.document.pools, wish, driverContext(tools.log, signal));
 }
 
 /** Docker's rules: a static address needs a network whose subnet the user chose, and must be in it. */
@@ -161,15 +164,5 @@ function asEndpoint(
     ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
     addresses,
     options: config.DriverOpts ?? {},
-  };
-}
-
-function attempts(log: Logger, facts: Readonly<Record<string, string>>) {
-  return async (what: string, work: () => void | Promise<void>): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      log.warn({ ...facts, code: codeOf(error), reason: messageOf(error) }, `taking a container out of a network: could not ${what}`);
-    }
   };
 }

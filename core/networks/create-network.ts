@@ -3,6 +3,7 @@ import type { CreateNetwork } from '@gantry/sdk/engine';
 import type { Network } from '@gantry/sdk/network';
 import { driverContext } from '../drivers/index.ts';
 import { randomId, undoSignal } from '../support/index.ts';
+import { attempts } from './attempts.ts';
 import type { NetworkDocument, NetworkRecord } from './documents.ts';
 import { isPredefinedName, mtuOption } from './predefined.ts';
 import { releasePools, requestPools, shownIpam } from './pools.ts';
@@ -47,8 +48,11 @@ export async function createNetwork(
   const network = asNetwork(id, request, subnets);
   const ctx = driverContext(tools.log);
   const plan = await driver.createNetwork({ network }, ctx);
+  const attempt = attempts(tools.log, { network: request.name });
   undo.defer(() =>
-    driver.removeNetwork({ network, ...(plan.context === undefined ? {} : { context: plan.context }) }, { ...ctx, signal: undoSignal() }),
+    attempt('tell its driver', () =>
+      driver.removeNetwork({ network, ...(plan.context === undefined ? {} : { context: plan.context }) }, { ...ctx, signal: undoSignal() }),
+    ),
   );
   tools.executor.check(plan, { network, grants: tools.drivers.grants('network', driverName) });
   const document: NetworkDocument = {
@@ -83,8 +87,10 @@ async function takePools(
   const ctx = driverContext(log);
   const taken = books.networks.flatMap(({ document }) => document.plan.network.subnets.map(({ cidr }) => cidr));
   const { ipv4 = true, ipv6 = false } = request;
-  const found = await requestPools(ipam, { networkId: id, ipam: request.ipam ?? {}, ipv4, ipv6, taken }, ctx);
-  undo.defer(() => releasePools(ipam, found.pools, { ...ctx, signal: undoSignal() }));
+  const source = { driver: ipam, grants: drivers.grants('ipam', ipamName) };
+  const found = await requestPools(source, { networkId: id, ipam: request.ipam ?? {}, ipv4, ipv6, taken }, ctx);
+  const attempt = attempts(log, { network: request.name });
+  undo.defer(() => attempt('release its pools', () => releasePools(ipam, found.pools, { ...ctx, signal: undoSignal() })));
   return found;
 }
 

@@ -2,10 +2,18 @@ import { codeOf, type Ctx, exhausted } from '@gantry/sdk';
 import type { IpamConfig, IpamSubnet } from '@gantry/sdk/engine';
 import type { IpamDriver } from '@gantry/sdk/ipam';
 import { parseCidr, type Subnet } from '@gantry/sdk/network';
+import type { Grants } from '../drivers/types.ts';
 import { undoSignal } from '../support/index.ts';
+import { attempts } from './attempts.ts';
 import type { NetworkDocument } from './documents.ts';
 import { hostRoutes } from './host-routes.ts';
+import { checkAddress, checkPool } from './ipam-check.ts';
 
+/** A driver, and what its plugin may do. */
+export interface Ipam {
+  readonly driver: IpamDriver;
+  readonly grants: Pick<Grants, 'plugin' | 'onViolation'>;
+}
 export interface PoolWishes {
   readonly networkId: string;
   readonly ipam: IpamConfig;
@@ -20,8 +28,9 @@ export interface Pools {
 }
 
 /** One pool per wished subnet, and one for each family that has no wish, with gateway and auxiliary addresses booked. A failure gives all of them back. */
-export async function requestPools(driver: IpamDriver, wishes: PoolWishes, ctx: Ctx): Promise<Pools> {
+export async function requestPools({ driver, grants }: Ipam, wishes: PoolWishes, ctx: Ctx): Promise<Pools> {
   await using undo = new AsyncDisposableStack();
+  const attempt = attempts(ctx.log, { network: wishes.networkId });
   const pools: NetworkDocument['pools'][number][] = [];
   const subnets: Subnet[] = [];
   const exclude = [...hostRoutes(), ...wishes.taken];
@@ -37,9 +46,10 @@ export async function requestPools(driver: IpamDriver, wishes: PoolWishes, ctx: 
       },
       ctx,
     );
-    undo.defer(() => driver.releasePool(pool, { ...ctx, signal: undoSignal() }));
+    undo.defer(() => attempt('release a pool', () => driver.releasePool(pool, { ...ctx, signal: undoSignal() })));
+    checkPool(pool, { family: wish.family, cidr: wish.Subnet ?? '' }, grants);
     pools.push(pool);
-    subnets.push(await bookAddresses(driver, { ...wishes, poolId: pool.poolId, cidr: pool.cidr, wish }, ctx));
+    subnets.push(await bookAddresses({ driver, grants }, { ...wishes, poolId: pool.poolId, cidr: pool.cidr, wish }, ctx));
   }
   undo.move();
   return { pools, subnets };
@@ -60,19 +70,22 @@ export interface AddressWish {
 
 /** One address of each pool, with prefix length: the wished one of its family, else the first free one. */
 export async function requestAddresses(
-  driver: IpamDriver,
+  { driver, grants }: Ipam,
   pools: NetworkDocument['pools'],
   wish: AddressWish,
   ctx: Ctx,
 ): Promise<readonly string[]> {
   await using undo = new AsyncDisposableStack();
+  const attempt = attempts(ctx.log, { network: wish.networkName, owner: wish.owner });
   const addresses: string[] = [];
   for (const { poolId, cidr } of pools) {
     const family = parseCidr(cidr)?.family ?? 4;
     const request = { poolId, owner: wish.owner, preferred: family === 4 ? wish.ipv4 : wish.ipv6, gateway: false };
-    undo.defer(() => driver.releaseAddress({ poolId, owner: wish.owner }, { ...ctx, signal: undoSignal() }));
+    undo.defer(() =>
+      attempt('release an address', () => driver.releaseAddress({ poolId, owner: wish.owner }, { ...ctx, signal: undoSignal() })),
+    );
     try {
-      addresses.push((await driver.requestAddress(request, ctx)).address);
+      addresses.push(checkAddress(await driver.requestAddress(request, ctx), cidr, grants));
     } catch (error) {
       if (codeOf(error) !== 'exhausted') throw error;
       throw exhausted(`no available IPv${family} addresses on this network's address pools: ${wish.networkName} (${wish.networkId})`, {
@@ -127,15 +140,16 @@ interface Booking extends PoolWishes {
   readonly wish: Wish;
 }
 
-async function bookAddresses(driver: IpamDriver, { networkId, poolId, cidr, wish }: Booking, ctx: Ctx): Promise<Subnet> {
+async function bookAddresses({ driver, grants }: Ipam, { networkId, poolId, cidr, wish }: Booking, ctx: Ctx): Promise<Subnet> {
   const aux = wish.AuxiliaryAddresses ?? {};
-  const gateway = await driver.requestAddress({ poolId, owner: `${networkId}/gateway`, preferred: wish.Gateway ?? '', gateway: true }, ctx);
+  const request = { poolId, owner: `${networkId}/gateway`, preferred: wish.Gateway ?? '', gateway: true };
+  const gateway = checkAddress(await driver.requestAddress(request, ctx), cidr, grants);
   for (const [name, preferred] of Object.entries(aux)) {
     await driver.requestAddress({ poolId, owner: `${networkId}/aux/${name}`, preferred, gateway: false }, ctx);
   }
   return {
     cidr,
-    gateway: gateway.address.split('/')[0] ?? '',
+    gateway: gateway.split('/')[0] ?? '',
     ...(wish.IPRange === undefined || wish.IPRange === '' ? {} : { range: wish.IPRange }),
     ...(Object.keys(aux).length === 0 ? {} : { aux }),
   };

@@ -6,6 +6,7 @@ import { pluginState } from '../metadata/index.ts';
 import { createFromArchive, fetchPlugin, offerOf, packArchive, parseSource, pushPlugin } from '../plugin-install/index.ts';
 import { comparePrivilegeChange, comparePrivileges, delta, dockerSettings, privilegesOf } from '../plugin-manifest/index.ts';
 import { failpoint, randomId, shortId, shortRandom } from '../support/index.ts';
+import { compare } from './comparison.ts';
 import type { Generation } from './generation.ts';
 import type { HostOptions } from './options.ts';
 import type { Plugin } from './plugin.ts';
@@ -15,7 +16,6 @@ import type { Registry } from './registry.ts';
 import { checkEngine } from './requirements.ts';
 import { applySettings, needsRestart } from './settings.ts';
 import { foldersOf } from './start.ts';
-import { refsOf } from './users.ts';
 
 export interface ChangesParts {
   readonly options: HostOptions;
@@ -159,10 +159,12 @@ export class Changes {
     if (!record.isInstalled) throw conflict(`plugin ${plugin.name} was found in ${record.dir}, not installed, so it is upgraded there`);
     const check: Check = (asked, grant) => comparePrivilegeChange({ before: plugin.record.privileges, asked }, grant);
     const version = await this.#fetch(request, check, { ...options, name: plugin.name });
+    failpoint('plugin.upgrade.fetched');
     await this.#keepOrDiscard(version, async () => {
       checkSuccessor(record.manifest, version.manifest);
-      await this.#switchTo(plugin, version, { previous: this.#asPrevious(record, version) });
+      await this.#switchTo(plugin, version, { previous: () => this.#asPrevious(record, version) });
     });
+    failpoint('plugin.upgrade.switched');
     this.#discard(record.previous);
     this.#parts.onEvent(plugin, 'upgrade');
     return plugin;
@@ -174,7 +176,8 @@ export class Changes {
     const { state, settings, privileges: _privileges, ...version } = previous;
     const failed = plugin.record;
     if (state !== undefined) await plugin.stop();
-    await this.#switchTo(plugin, version, { previous: undefined, settings, state });
+    await this.#switchTo(plugin, version, { previous: () => undefined, settings, state });
+    failpoint('plugin.rollback.switched');
     this.#discard(failed);
     this.#parts.onEvent(plugin, 'rollback');
     return plugin;
@@ -228,7 +231,8 @@ export class Changes {
       settings,
       state,
     }: {
-      readonly previous: PluginRecord['previous'];
+      /** Taken when nothing of the version before changes any more. */
+      readonly previous: () => PluginRecord['previous'];
       readonly settings?: PluginRecord['settings'];
       readonly state?: NonNullable<PluginRecord['previous']>['state'];
     },
@@ -239,21 +243,28 @@ export class Changes {
       { settings: settings ?? plugin.record.settings, secrets: plugin.record.secrets },
       {},
     );
-    const commit = (): void => {
-      const { previous: _former, dockerConfig: _config, ...kept } = plugin.record;
-      plugin.record = {
-        ...kept,
-        ...version,
-        ...settled,
-        privileges: privilegesOf(version.manifest),
-        ...(previous === undefined ? {} : { previous }),
-      };
+    let before: PluginRecord['previous'];
+    const prepare = (): void => {
+      before = previous();
+      if (!isExclusive(version.manifest) || before?.state === undefined) return;
+      plugin.record = { ...plugin.record, stateBefore: before.state };
       records.put(plugin.record);
+    };
+    const giveUp = (): void => {
+      plugin.record = records.withStateBefore(plugin.record);
+    };
+    const commit = (): void => {
+      const { previous: _former, dockerConfig: _config, isOnProbation: _probation, stateBefore: _state, ...kept } = plugin.record;
+      const next = { ...kept, ...version, ...settled, privileges: privilegesOf(version.manifest) };
+      failpoint('plugin.upgrade.commit');
+      plugin.record = before === undefined ? next : { ...next, previous: before, isOnProbation: true };
+      records.put(plugin.record, state);
+      failpoint('plugin.upgrade.committed');
     };
     // Of the version before: what it comes to must not be taken for the new one's.
     await plugin.settled();
-    if (state !== undefined) records.restoreState(plugin.name, state);
     if (plugin.current === undefined) {
+      before = previous();
       commit();
       plugin.allow();
       if (plugin.record.enabled) await plugin.start();
@@ -262,6 +273,8 @@ export class Changes {
     await plugin.swap(version, {
       ...settled,
       isExclusive: isExclusive(version.manifest) || isOtherUser(plugin.record, version),
+      prepare,
+      giveUp,
       prove: (next) => this.#prove(plugin, next),
       commit,
     });
@@ -269,6 +282,7 @@ export class Changes {
 
   /** What a new generation must show before it serves: its own checks, and everything that the old one had. */
   async #prove(plugin: Plugin, next: Generation): Promise<void> {
+    failpoint('plugin.upgrade.started');
     const signal = AbortSignal.timeout(60_000);
     const failed = (await next.link.selfTest(true, signal)).filter(({ ok }) => !ok);
     if (failed.length > 0)
@@ -276,12 +290,12 @@ export class Changes {
         hint: failed[0]?.hint,
       });
     const { options, registry } = this.#parts;
-    const missing = await next.missing(refsOf(options.database, registry.served(plugin)), signal);
+    const { missing } = await compare(options.database, registry.served(plugin), next.link, signal);
     if (missing.length > 0)
       throw conflict(
         `it does not have ${missing
           .slice(0, 5)
-          .map(({ kind, id }) => `${kind} ${id}`)
+          .map(({ ref: { kind, id } }) => `${kind} ${id}`)
           .join(', ')}, which the running version has`,
       );
   }

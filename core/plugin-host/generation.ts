@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { conflict, GantryError, invalidArgument, type Ref } from '@gantry/sdk';
+import { conflict, GantryError, invalidArgument } from '@gantry/sdk';
 import type { Ending, Link, OfferedDriver } from './link.ts';
 import type { Version } from './record.ts';
 
@@ -75,13 +75,6 @@ export class Generation {
     if (found !== undefined) this.#found.set(key, found);
     return found;
   }
-
-  /** Ids of what the engine has and the plugin has not. */
-  async missing(refs: readonly Ref[], signal: AbortSignal): Promise<readonly Ref[]> {
-    const missing: Ref[] = [];
-    for await (const { ref, state } of this.link.reconcile(each(refs), signal)) if (state === 'missing') missing.push(ref);
-    return missing;
-  }
 }
 
 export function misconfigured(name: string, what: string): Error {
@@ -125,8 +118,4 @@ async function diedMeanwhile(ended: Promise<Ending>): Promise<never> {
 
 function endedMeanwhile({ reason }: Ending): Error {
   return conflict(`it ended while it was configured: ${reason}`, { reason: 'ENDED' });
-}
-
-async function* each(refs: readonly Ref[]): AsyncIterable<Ref> {
-  yield* refs;
 }

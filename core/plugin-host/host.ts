@@ -5,12 +5,16 @@ import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
 import { driverContext, type Drivers, type Grants, guard, Load, methodsOf } from '../drivers/index.ts';
 import { pluginState } from '../metadata/index.ts';
 import { privilegesOf } from '../plugin-manifest/index.ts';
-import { KeyedMutex, withDeadline } from '../support/index.ts';
+import { KeyedMutex } from '../support/index.ts';
 import type { Changes } from './changes.ts';
 import { callByHand } from './call.ts';
-import type { Generation } from './generation.ts';
+import { Comparisons } from './comparisons.ts';
 import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
+import { FormerGenerations } from './former-generations.ts';
 import { HandedSockets } from './handed-sockets.ts';
+import { NativeCalls } from './native-calls.ts';
+import { blameForCrash, sharesProcess } from './native-crashes.ts';
+import { removeOrphan } from './orphan-removal.ts';
 import { Plugin } from './plugin.ts';
 import { defaultPolicy, type PluginPolicy } from './policy.ts';
 import type { PluginRecord } from './record.ts';
@@ -20,7 +24,7 @@ import { checkEngine, startRequired } from './requirements.ts';
 import { routed } from './routed.ts';
 import { resourcesOf } from './sizes.ts';
 import { foldersOf, startLink } from './start.ts';
-import { listed, refsOf, usersOf } from './users.ts';
+import { listed, usersOf } from './users.ts';
 
 interface Guarded {
   /** One that was removed and installed anew is another, with the same name and generations. */
@@ -35,6 +39,9 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   readonly #policy: PluginPolicy;
   readonly #records: Records;
   readonly #registry: Registry;
+  readonly #comparisons: Comparisons;
+  readonly #former: FormerGenerations;
+  readonly #native: NativeCalls;
   readonly #sockets: HandedSockets;
   #changes: Changes | undefined;
   readonly #loads = new Map<string, Load>();
@@ -49,7 +56,16 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     this.#records = new Records(options);
     this.#registry = new Registry(pluginState(options.database, 'engine'));
     this.#sockets = new HandedSockets(this.#registry);
+    this.#former = new FormerGenerations(options);
+    this.#native = new NativeCalls(join(options.execRoot, 'p', 'native-call'));
+    this.#comparisons = new Comparisons({
+      options,
+      registry: this.#registry,
+      policy: this.#policy,
+      remove: (ref, { signal }) => removeOrphan(this, ref, { log: options.log, signal }),
+    });
     for (const record of this.#records.load()) this.#registry.add(this.#make(record));
+    this.#blame();
     for (const { dir, reason } of this.#records.rejected) options.log.warn({ dir, reason }, 'plugin left out');
   }
 
@@ -151,6 +167,14 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     return usersOf(this.#options.database, this.#registry.served(plugin), plugin.record);
   }
 
+  async collectOrphans(name: string, options: Parameters<Plugins['collectOrphans']>[1] = {}): ReturnType<Plugins['collectOrphans']> {
+    return this.#comparisons.collect(this.#registry.find(name), options);
+  }
+
+  async collectOrphansAlways(name: string, always: boolean): Promise<void> {
+    this.#decide(this.#registry.find(name), { collectsOrphans: always });
+  }
+
   logs(name: string, options: Parameters<Plugins['logs']>[1] = {}) {
     return this.#registry.find(name).output.read(options);
   }
@@ -246,9 +270,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#comparisons[Symbol.dispose]();
     const outside = this.#registry.all().filter(({ record }) => record.placement !== 'in-process');
     await Promise.all(outside.map((plugin) => plugin.close()));
     for (const plugin of this.#registry.all().toReversed()) if (!outside.includes(plugin)) await plugin.close();
+    this.#native[Symbol.dispose]();
   }
 
   /** What installing needs is loaded with the first change: most engines make none. */
@@ -269,15 +295,18 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       policy: this.#policy,
       start: async (plugin, version, number, signal) => {
         checkEngine(version.manifest, this.#options.version);
+        await this.#former.ended(plugin);
         await startRequired(plugin, (name) => this.#registry.all().find((other) => other.name === name));
         mkdirSync(foldersOf(this.#options, plugin.record).dataDir, { recursive: true, mode: 0o700 });
         return startLink({ options: this.#options, sockets: this.#sockets }, plugin, version, number, signal);
       },
       onEvent: (plugin, action, attributes) => this.#publish(plugin, action, attributes),
+      onCall: (plugin, call) => (sharesProcess(plugin) ? this.#native.begin({ plugin: plugin.name, call }) : undefined),
       onReady: (plugin, generation) => {
         this.#loads.get(plugin.name)?.forget();
-        void this.#reconcile(plugin, generation);
+        void this.#comparisons.onReady(plugin, generation);
       },
+      onProbationPassed: (plugin) => this.#decide(plugin, { isOnProbation: false }),
       // Only a change begins a probation.
       onProbationFailed: (plugin, reason) => void this.#changes?.rollBack(plugin, reason),
     });
@@ -301,7 +330,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
                 concurrency: manifest.concurrency ?? 16,
                 breaker: this.#policy.breaker.count,
                 openMs: this.#policy.breaker.openMs,
-                onBreaker: (reason) => plugin.stall(reason),
+                onBreaker: (reason) => plugin.complain('breaker', reason === undefined ? [] : [reason]),
               },
         ),
     );
@@ -354,15 +383,13 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     }
   }
 
-  /** A generation that followed another is asked whether it has all that the engine believes it has. */
-  async #reconcile(plugin: Plugin, generation: Generation): Promise<void> {
-    try {
-      const refs = refsOf(this.#options.database, this.#registry.served(plugin));
-      const missing = await withDeadline(30_000, ({ signal }) => generation.missing(refs, signal));
-      if (missing.length > 0) await plugin.onReport({ degraded: missing.slice(0, 10).map(({ kind, id }) => `${kind} ${id} is missing`) });
-    } catch (error) {
-      this.#options.log.warn({ plugin: plugin.name, error: messageOf(error) }, 'could not be compared with the records');
-    }
+  /** What the last engine died of is not tried in the same way for ever. */
+  #blame(): void {
+    const { database, log } = this.#options;
+    const counts = pluginState(database, 'engine');
+    const demoted = blameForCrash(this.#native.last, { plugins: this.#registry.all(), counts, log });
+    // What it has in its data folder it made as the engine's user: as another it could not use it. In its sandbox it still may less than before.
+    if (demoted !== undefined) this.#decide(demoted.plugin, { placement: 'process', placementReason: demoted.reason, uid: 0 });
   }
 
   #decide(plugin: Plugin, change: Partial<PluginRecord>): void {
@@ -371,7 +398,8 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   }
 
   #info(plugin: Plugin): PluginInfo {
-    return { ...plugin.info(), shadowed: this.#registry.shadowed(plugin), privileges: privilegesOf(plugin.record.manifest) };
+    const objects = this.#comparisons.of(plugin).info();
+    return { ...plugin.info(), ...objects, shadowed: this.#registry.shadowed(plugin), privileges: privilegesOf(plugin.record.manifest) };
   }
 
   #publish(plugin: Plugin, action: string, attributes: Readonly<Record<string, string>> = {}): void {

@@ -27,6 +27,7 @@ export function infoOf({ record, status, output, generation, number, restarts }:
     source: record.source,
     builtIn: record.builtIn,
     placement: record.placement,
+    ...(record.placementReason === undefined ? {} : { placementReason: record.placementReason }),
     enabled: record.enabled,
     state: status.state,
     ...(error === undefined ? {} : { error }),
@@ -39,6 +40,7 @@ export function infoOf({ record, status, output, generation, number, restarts }:
     ...(generation === undefined ? {} : { startedInMs: generation.startedInMs, startedAt: generation.startedAt }),
     restarts,
     ...(record.previous === undefined ? {} : { previousVersion: record.previous.manifest.version }),
+    ...(record.collectsOrphans === true ? { collectsOrphans: true } : {}),
     output: output.tail(20),
     ...(record.dockerConfig === undefined ? {} : { dockerConfig: readDockerConfig(record.dockerConfig) }),
   };

@@ -1,6 +1,7 @@
 import { aborted, GantryError, messageOf, type Report, unavailable } from '@gantry/sdk';
 import type { PluginInfo, PluginState } from '@gantry/sdk/engine';
 import { tellProgress } from '../drivers/index.ts';
+import { BackEnd } from './back-end.ts';
 import { Discretion } from './discretion.ts';
 import type { Generation } from './generation.ts';
 import { watchHealth } from './health.ts';
@@ -14,6 +15,7 @@ import type { PluginParts, Swap } from './plugin-parts.ts';
 import { Probation } from './probation.ts';
 import type { PluginRecord, Version } from './record.ts';
 import { Retry } from './retry.ts';
+import { watchSelfTest } from './self-testing.ts';
 import { Status } from './status.ts';
 import { Supervision, type Verdict } from './supervision.ts';
 import { within } from './within.ts';
@@ -30,7 +32,8 @@ export class Plugin {
   readonly #retry = new Retry();
   readonly #idle: IdleStop;
   readonly #parking = new Parking();
-  #health: Disposable | undefined;
+  readonly backEnd = new BackEnd((reasons) => this.#status.complain('back end', reasons));
+  #watches: Disposable | undefined;
   #current: Generation | undefined;
   #starting: Promise<Generation> | undefined;
   #number = 0;
@@ -113,7 +116,7 @@ export class Plugin {
   /** Ends the running generation, gently. `to` is the state afterwards. */
   async stop(to: PluginState = 'discovered'): Promise<void> {
     this.#retry.forget();
-    this.#health?.[Symbol.dispose]();
+    this.#watches?.[Symbol.dispose]();
     const generation = this.#current;
     await this.settled();
     const running = generation ?? this.#current;
@@ -125,12 +128,13 @@ export class Plugin {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#probation.end();
     this.#idle.close();
     await this.stop();
   }
 
   /** Puts a proven generation in the place of the one that serves; calls meanwhile wait. `prove` runs while they do, just before the switch. */
-  async swap(version: Version, { settings, secrets, prove, isExclusive, commit }: Swap): Promise<void> {
+  async swap(version: Version, { settings, secrets, isExclusive, ...steps }: Swap): Promise<void> {
     const old = this.#current;
     using parked = new DisposableStack();
     if (isExclusive) {
@@ -139,19 +143,22 @@ export class Plugin {
       await old?.link.stop();
     }
     try {
+      steps.prepare?.();
       const next = await this.#launch(version, settings, secrets);
       try {
-        await prove(next);
+        await steps.prove(next);
         if (!isExclusive) parked.use(this.park());
-        await commit();
+        await steps.commit();
       } catch (error) {
         await next.link.kill('the switch was given up');
         throw error;
       }
       this.#serve(next);
-      this.#probation.begin(this.#parts.policy.probationMs);
     } catch (error) {
-      if (isExclusive) await this.start().catch(() => {});
+      if (isExclusive) {
+        steps.giveUp?.();
+        await this.start().catch(() => {});
+      }
       throw error;
     }
     if (!isExclusive) void old?.link.stop();
@@ -176,14 +183,23 @@ export class Plugin {
     await this.#current?.link.kill(reason);
   }
 
-  /** Its breaker opened, for the reason, or closed. */
-  stall(reason: string | undefined): void {
-    this.#status.stall(reason);
+  /** A call to one of its drivers begins, and ends when the answer is disposed of. */
+  calling(call: string): Disposable | undefined {
+    return this.#parts.onCall(this, call);
+  }
+
+  /** Why it works badly, says who; none: no more. */
+  complain(...given: Parameters<Status['complain']>): void {
+    this.#status.complain(...given);
   }
 
   readonly onReport = async ({ degraded, operationId, progress }: Report): Promise<void> => {
     if (operationId !== undefined && progress !== undefined) tellProgress(operationId);
-    if (degraded !== undefined) this.#status.report(degraded.map((reason) => this.discretion.text(reason)));
+    if (degraded !== undefined)
+      this.#status.complain(
+        'report',
+        degraded.map((reason) => this.discretion.text(reason)),
+      );
   };
 
   async #startOnce(): Promise<Generation> {
@@ -207,6 +223,7 @@ export class Plugin {
     const number = (this.#number += 1);
     const { placement } = this.record;
     const { policy } = this.#parts;
+    using _noted = this.calling(`the start of plugin ${this.name}`);
     try {
       return await launch({ version, settings, secrets, number, placement, policy }, (signal) =>
         this.#parts.start(this, version, number, signal),
@@ -217,26 +234,31 @@ export class Plugin {
   }
 
   #serve(generation: Generation): void {
-    const isFirst = this.#current === undefined && this.#restarts === 0 && generation.number === 1;
     this.#current = generation;
+    this.backEnd.forget();
     this.#status.serves();
-    this.#watchHealth(generation);
+    this.#watch(generation);
+    if (this.record.isOnProbation === true)
+      this.#probation.begin(this.#parts.policy.probationMs, () => this.#parts.onProbationPassed(this));
     this.#idle.touch();
-    if (!isFirst) this.#parts.onReady(this, generation);
+    this.#parts.onReady(this, generation);
     void generation.ended.then((ending) => this.#onEnded(generation, ending));
   }
 
-  #watchHealth(generation: Generation): void {
-    this.#health?.[Symbol.dispose]();
-    this.#health = watchHealth(generation.link, { placement: this.record.placement, policy: this.#parts.policy }, (reason) => {
-      if (this.#current === generation) void this.hang(reason);
-    });
+  #watch({ link }: Generation): void {
+    this.#watches?.[Symbol.dispose]();
+    const watches = new DisposableStack();
+    const given = { placement: this.record.placement, policy: this.#parts.policy };
+    const isServing = (): boolean => this.#current?.link === link;
+    watches.use(watchHealth(link, given, (reason) => void (isServing() && this.hang(reason))));
+    watches.use(watchSelfTest(link, given, (reasons) => isServing() && this.#status.complain('self-test', reasons)));
+    this.#watches = watches;
   }
 
   #onEnded(generation: Generation, { reason, isOom = false }: Ending): void {
     if (this.#current !== generation || this.#closed) return;
     this.#current = undefined;
-    this.#health?.[Symbol.dispose]();
+    this.#watches?.[Symbol.dispose]();
     this.output.say(`generation ${generation.number} ended: ${reason}`);
     this.#parts.onEvent(this, isOom ? 'oom' : 'crash', { reason });
     if (!this.#failProbation(reason)) this.#accept(this.#supervision.crashed(reason));

@@ -12,6 +12,12 @@ export interface PluginPolicy {
   /** Between two signs of life; the deadline of one. */
   readonly healthMs: number;
   readonly healthDeadlineMs: number;
+  /** Between two looks at whether what plugins have is what the records have. */
+  readonly compareMs: number;
+  /** What nobody knows of is kept for so long, unless a user wants it gone. */
+  readonly orphanGraceMs: number;
+  /** Between two self-tests of a running plugin. */
+  readonly selfTestMs: number;
   /** So many deadlines in a row and calls fail at once, for so long; then one is let through as a try. */
   readonly breaker: { readonly count: number; readonly openMs: number };
 }
@@ -25,5 +31,8 @@ export const defaultPolicy: PluginPolicy = {
   probationMs: 60_000,
   healthMs: 15_000,
   healthDeadlineMs: 10_000,
+  compareMs: 3_600_000,
+  orphanGraceMs: 86_400_000,
+  selfTestMs: 60_000,
   breaker: { count: 5, openMs: 5_000 },
 };

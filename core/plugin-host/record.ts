@@ -28,6 +28,14 @@ export interface PluginRecord extends Version {
   /** Of an external plugin. */
   readonly address?: string;
   readonly token?: string;
+  /** Why it runs there, when the engine chose it. */
+  readonly placementReason?: string;
+  /** Orphans are deleted by themselves. */
+  readonly collectsOrphans?: boolean;
+  /** Of before an upgrade that is under way and may write it anew in its own format: put back unless that comes to its end. */
+  readonly stateBefore?: readonly StateEntry[];
+  /** An upgrade that has not proven itself yet, also to the next engine. */
+  readonly isOnProbation?: boolean;
   /** What `rollback` brings back; `state` when the new version's format is another. */
   readonly previous?: Version & {
     readonly privileges: readonly Privilege[];
@@ -42,7 +50,10 @@ export function userOf({ uid }: Pick<PluginRecord, 'uid'>, { manifest: { privile
 }
 
 /** The part of a record that is stored for a plugin that is found in a folder at each start. */
-export type Decisions = Pick<PluginRecord, 'enabled' | 'placement' | 'settings' | 'secrets' | 'uid'>;
+export type Decisions = Pick<
+  PluginRecord,
+  'enabled' | 'placement' | 'settings' | 'secrets' | 'uid' | 'collectsOrphans' | 'placementReason'
+>;
 
 /** 64 hex digits that a plugin found in a folder has at each start. */
 export function idOfName(name: string): string {

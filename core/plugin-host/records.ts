@@ -37,14 +37,30 @@ export class Records {
       if (records.has(name)) this.rejected.push({ dir, reason: `a plugin of the name ${name} is there already` });
       else records.set(name, this.#found(dir, manifest, stored.get(name)));
     }
-    for (const [name, document] of stored) if ('manifest' in document && !records.has(name)) records.set(name, document);
+    for (const [name, document] of stored)
+      if ('manifest' in document && !records.has(name)) records.set(name, this.withStateBefore(document));
     return [...records.values()];
   }
 
-  put(record: PluginRecord): void {
-    const { enabled, placement, settings, secrets, uid } = record;
+  /** With the plugin's whole state as it was with the version of this record, both or none. */
+  put(record: PluginRecord, state?: NonNullable<PluginRecord['previous']>['state']): void {
+    if (state === undefined) this.#put(record);
+    else this.#options.database.transaction(() => (this.#rows.restoreState(record.name, state), this.#put(record)));
+  }
+
+  /** The record without what an upgrade kept of the state, which is put back. */
+  withStateBefore(record: PluginRecord): PluginRecord {
+    const { stateBefore, ...kept } = record;
+    if (stateBefore === undefined) return record;
+    this.put(kept, stateBefore);
+    return kept;
+  }
+
+  #put(record: PluginRecord): void {
+    const { enabled, placement, settings, secrets, uid, collectsOrphans = false, placementReason: reason } = record;
+    const decisions = { enabled, placement, settings, secrets, uid, collectsOrphans, ...(reason && { placementReason: reason }) };
     const before = this.#rows.get(record.name);
-    this.#rows.put(record.name, record.isInstalled ? record : { enabled, placement, settings, secrets, uid }, {
+    this.#rows.put(record.name, record.isInstalled ? record : decisions, {
       forget: before !== undefined && Object.entries(before.secrets).some(([key, value]) => secrets[key] !== value),
     });
   }
@@ -64,10 +80,6 @@ export class Records {
     this.#rows.moveState(former, name);
     this.#kept.put([{ key, value: undefined }]);
     return { id, uid };
-  }
-
-  restoreState(name: string, state: Parameters<PluginRows<unknown>['restoreState']>[1]): void {
-    this.#rows.restoreState(name, state);
   }
 
   /** A user id that no other plugin of this store has; far above what people and containers get. */
@@ -105,8 +117,14 @@ export class Records {
       builtIn,
       isInstalled: false,
       enabled: decided?.enabled ?? true,
-      placement: this.#placement(manifest, builtIn) ?? decided?.placement ?? (builtIn ? 'in-process' : defaultPlacement),
+      // What it did where it was wished for counts more than the wish.
+      placement:
+        (decided?.placementReason === undefined ? this.#placement(manifest, builtIn) : undefined) ??
+        decided?.placement ??
+        (builtIn ? 'in-process' : defaultPlacement),
+      ...(decided?.placementReason === undefined ? {} : { placementReason: decided.placementReason }),
       ...secretsApart(manifest, { settings: { ...decided?.settings, ...this.#given(manifest) }, secrets: decided?.secrets ?? {} }),
+      collectsOrphans: decided?.collectsOrphans ?? false,
       privileges: privilegesOf(manifest),
       uid: decided?.uid ?? this.#uidOf(manifest.name),
     };

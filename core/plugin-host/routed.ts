@@ -23,12 +23,28 @@ export function routed(plugin: Plugin, contract: string, name: string, shape: ob
         throw new GantryError('not_implemented', `${contract} driver ${name} of plugin ${plugin.name} has no ${method} any more`);
       return Reflect.apply(found, driver, [request, ctx]);
     };
-    object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, call);
+    const what = `${contract} driver ${name}: ${method}`;
+    object[method] = isStream(options) ? streaming(plugin, call) : unary(plugin, watched(plugin, call, what));
   }
   return object;
 }
 
 type Call = (generation: Generation, request: unknown, ctx: Ctx) => Promise<unknown>;
+
+/** The plugin hears of the beginning of each call, and of its answer or refusal. */
+function watched(plugin: Plugin, call: Call, what: string): Call {
+  return async (...given) => {
+    using _noted = plugin.calling(what);
+    try {
+      const answer = await call(...given);
+      plugin.backEnd.heard(what);
+      return answer;
+    } catch (error) {
+      plugin.backEnd.heard(what, error);
+      throw error;
+    }
+  };
+}
 
 const isStream = ({ answer }: MethodOptions): boolean => answer === 'stream';
 

@@ -7,13 +7,15 @@ export interface Failure {
   readonly hint?: string | undefined;
 }
 
+/** Who says that a plugin works badly: itself, a breaker, its self-test, what its drivers' back ends come to, or who looked for its objects. */
+export type Complaint = 'report' | 'breaker' | 'self-test' | 'back end' | 'objects';
+
 /** How a plugin fares, why, and who waits for it to fare otherwise. */
 export class Status {
   readonly #onEvent: (action: string, attributes?: Readonly<Record<string, string>>) => void;
   #state: PluginState;
   #failure: Failure | undefined;
-  #reported: readonly string[] = [];
-  #stalled: string | undefined;
+  readonly #complaints = new Map<Complaint, readonly string[]>();
   #waiters: (() => void)[] = [];
 
   constructor(state: PluginState, onEvent: (action: string, attributes?: Readonly<Record<string, string>>) => void) {
@@ -45,19 +47,19 @@ export class Status {
   /** A new generation serves: what was said of the one before is past. */
   serves(): void {
     this.#failure = undefined;
-    this.#reported = [];
+    for (const past of ['report', 'self-test', 'back end'] as const) this.#complaints.delete(past);
     this.become('ready');
     this.#wake();
   }
 
-  /** The plugin says of itself in which ways it works badly. */
-  report(reasons: readonly string[]): void {
-    this.#degrade(() => (this.#reported = reasons.slice(0, 16).map((reason) => reason.slice(0, 256))));
-  }
-
-  /** Its breaker opened, for the reason, or closed. */
-  stall(reason: string | undefined): void {
-    this.#degrade(() => (this.#stalled = reason));
+  /** Why it works badly, says who; none: this one has nothing to complain about any more. */
+  complain(who: Complaint, reasons: readonly string[]): void {
+    const was = this.state;
+    this.#complaints.set(
+      who,
+      reasons.slice(0, 16).map((reason) => reason.slice(0, 256)),
+    );
+    if (was !== this.state) this.#onEvent(this.state, { reason: this.#reasons().join('; ') });
   }
 
   /** Resolves when a start succeeded, or when none is to come. */
@@ -80,14 +82,8 @@ export class Status {
     return this.#failure === undefined ? '' : `: ${this.#failure.message}`;
   }
 
-  #degrade(change: () => void): void {
-    const was = this.state;
-    change();
-    if (was !== this.state) this.#onEvent(this.state, { reason: this.#reasons().join('; ') });
-  }
-
   #reasons(): readonly string[] {
-    return this.#stalled === undefined ? this.#reported : [...this.#reported, this.#stalled];
+    return [...this.#complaints.values()].flat();
   }
 
   #wake(): void {

@@ -1,4 +1,5 @@
 import type {
+  CollectedOrphans,
   Filters,
   InstallRequest,
   OnProgress,
@@ -6,6 +7,7 @@ import type {
   PluginInfo,
   PluginLine,
   PluginOffer,
+  PluginOrphan,
   PluginUser,
   Plugins as EnginePlugins,
 } from '../engine/index.ts';
@@ -70,6 +72,19 @@ export class Plugins {
 
   async rollback(name: string): Promise<PluginInfo> {
     return withDates(await this.#json<PluginInfo>('POST', `/${segment(name)}/rollback`));
+  }
+
+  /** Deletes what the plugin has and nobody knows of; see the engine's contract. */
+  async collectOrphans(
+    name: string,
+    { all, dryRun, signal }: { readonly all?: boolean; readonly dryRun?: boolean } & Abortable = {},
+  ): Promise<CollectedOrphans> {
+    const { deleted, kept } = await this.#json<CollectedOrphans>('POST', `/${segment(name)}/gc`, { query: { all, dryRun }, signal });
+    return { deleted: deleted.map(seenAt), kept: kept.map(seenAt) };
+  }
+
+  async collectOrphansAlways(name: string, always: boolean): Promise<void> {
+    await this.#done(`/${segment(name)}/gc-always`, { always });
   }
 
   /** From a tar of Docker's layout or of ours; stays disabled. */
@@ -168,5 +183,13 @@ export class Plugins {
 }
 
 function withDates<T extends PluginInfo>(plugin: T): T {
-  return plugin.startedAt === undefined ? plugin : { ...plugin, startedAt: new Date(plugin.startedAt) };
+  return {
+    ...plugin,
+    ...(plugin.startedAt === undefined ? {} : { startedAt: new Date(plugin.startedAt) }),
+    ...(plugin.orphans === undefined ? {} : { orphans: plugin.orphans.map(seenAt) }),
+  };
+}
+
+function seenAt<T extends PluginOrphan>(orphan: T): T {
+  return { ...orphan, since: new Date(orphan.since) };
 }

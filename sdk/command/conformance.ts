@@ -17,16 +17,18 @@ import type { Command } from './main.ts';
 /** Runs the named cases of every driver of a plugin. */
 export const conformanceCommand: Command = {
   summary: 'prove that a plugin keeps its contracts, case by case',
-  help: `Usage: gantry-sdk conformance [DIR] [--only PATTERN]… [--placement LIST] [--report line|json|junit|md] [--mounts] [--list]
+  help: `Usage: gantry-sdk conformance [DIR] [--only PATTERN]… [--placement LIST] [--report line|json|junit|md] [--mounts] [--chaos] [--list]
 
 Starts the plugin in DIR (here, unless given) once for each case, over empty state and an empty data folder, and tells how the case
 ended, one line each. Needs neither root nor an engine: what a driver describes is looked at, not executed, unless --mounts is given.
 
   --only PATTERN     cases by name, * stands for anything: 'volume.create.*'. May be given again
   --placement LIST   where the plugin runs: in-process, worker, process; several by commas. A program of its own (entry.exec) runs
-                     in process only; a Node module in-process unless told otherwise
+                     in process only; a Node module in-process unless told otherwise, with --chaos in process
   --report FORMAT    line (default) as they come; json, junit or md when all are done, on standard output
   --mounts           make the described mounts for real, in namespaces of their own (bind, overlay, tmpfs; needs root)
+  --chaos            the cases chaos.* too: a proxy stands before the plugin, in a process of its own, that delays, loses, repeats, truncates and
+                     reorders its calls; the driver must stay consistent
   --list             name the cases and run none
 
 Options that a driver needs are made up from the manifest's schema; "examples" there say what real ones look like. Where that is not
@@ -35,6 +37,7 @@ enough, conformance.json in DIR says it: { "settings": { … }, "volume": { "opt
 Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
 
   gantry-sdk conformance . --only 'volume.*'
+  gantry-sdk conformance . --chaos --only 'chaos.*'
   gantry-sdk conformance . --report junit > conformance.xml
 `,
   async run(argv) {
@@ -46,6 +49,7 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
         placement: { type: 'string' },
         report: { type: 'string', default: 'line' },
         mounts: { type: 'boolean', default: false },
+        chaos: { type: 'boolean', default: false },
         list: { type: 'boolean' },
       },
     });
@@ -58,7 +62,7 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
     const inside = values.mounts ? inOwnNamespaces() : undefined;
     if (inside !== undefined) return inside;
     const world = values.mounts ? mountingWorld : {};
-    const cases = planConformance(dir, { only, world, ...(placements === undefined ? {} : { placements }) });
+    const cases = planConformance(dir, { only, world, chaos: values.chaos, ...(placements && { placements }) });
     if (cases.length === 0)
       throw invalidArgument(`no case is named like ${only.join(', ')}`, { hint: 'gantry-sdk conformance --list names them' });
     if (values.list === true) return print(`${cases.map(({ driver, id }) => `${driver} ${id}`).join('\n')}\n`);

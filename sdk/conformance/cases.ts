@@ -13,8 +13,10 @@ import type { DriverKind, DriverKinds, Drivers } from '../plugin.ts';
 import { capturedLog } from '../testing/index.ts';
 import type { Attachment, Ctx } from '../types/index.ts';
 import { volumeCases } from '../volume/conformance.ts';
-import type { OpenedPlugin } from './opened-plugin.ts';
-import { type PluginUnderTest, pluginCases } from './plugin-cases.ts';
+import { chaosCases } from './chaos/cases.ts';
+import type { ConformancePlacement, OpenedPlugin } from './opened-plugin.ts';
+import type { PluginUnderTest } from './plugin-case.ts';
+import { pluginCases } from './plugin-cases.ts';
 import { probeOf } from './probes.ts';
 import { sampleOptions, type SampleOptions } from './sample-options.ts';
 
@@ -45,6 +47,8 @@ export interface CaseContext {
   readonly dir: string;
   readonly plugin: OpenedPlugin;
   readonly openedInMs: number;
+  readonly placement: ConformancePlacement;
+  readonly openIn: (placement: ConformancePlacement) => Promise<OpenedPlugin>;
   readonly kind: DriverKind;
   readonly driver: string;
   readonly world: World;
@@ -61,6 +65,9 @@ export interface Case {
 export function casesFor(kind: DriverKind): readonly Case[] {
   return [...adapted('plugin', pluginCases, pluginSubject), ...(ofKind[kind]?.() ?? [])];
 }
+
+/** With a proxy between the kit and the plugin. */
+export const casesOfChaos: readonly Case[] = adapted('chaos', chaosCases, pluginSubject);
 
 const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
   volume: () =>
@@ -163,7 +170,7 @@ function adapted<Subject>(
     id: `${prefix}.${name}`,
     run: async (context) => {
       const subject = subjectFor(context);
-      return skip(subject) ?? (await run(subject)) ?? undefined;
+      return skip(subject) ?? ((await run(subject)) || undefined);
     },
   }));
 }
@@ -188,8 +195,8 @@ function driverOf<Kind extends DriverKind>(kind: Kind, drivers: Drivers, name: s
 function pluginSubject(context: CaseContext): PluginUnderTest {
   const { plugin, kind, driver } = context;
   const { base } = optionsOf(context);
-  const probeAgain = () => probeOf(kind, plugin.drivers[kind]?.[driver], base);
-  return { ...context, probe: probeAgain(), probeAgain, ctx: contextOf };
+  const probe = ({ drivers }: Pick<OpenedPlugin, 'drivers'>) => probeOf(kind, drivers[kind]?.[driver], base);
+  return { ...context, probe: probe(plugin), probeAgain: () => probe(plugin), probeOf: probe, ctx: contextOf };
 }
 
 function optionsOf({ plugin, kind, facts }: Of): SampleOptions {

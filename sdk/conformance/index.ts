@@ -1,3 +1,4 @@
+export { type ChaosProxy, chaosProxy, type Fault } from './chaos/index.ts';
 export { casesFor, type ExecWorld, type Facts, type World } from './cases.ts';
 export { mountingWorld } from './mounted.ts';
 export { conformance } from './node-test.ts';

@@ -2,10 +2,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { invalidArgument } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
-import type { Activation, Drivers, PluginModule } from '../plugin.ts';
+import type { Activation, Drivers, HostContext, PluginModule } from '../plugin.ts';
 import { importPlugin } from '../rpc/import-plugin.ts';
+import type { PluginService, Wire } from '../rpc/index.ts';
 import { lendSdk, manifestIn } from '../serve/load.ts';
-import { type CapturedLine, type HostOptions, hostFor } from '../testing/index.ts';
+import { type CapturedLine, type HostOptions, hostFor, type MemoryState } from '../testing/index.ts';
+import type { ChaosProxy } from './chaos/index.ts';
+import type { PluginProcess } from './plugin-process.ts';
 
 export type ConformancePlacement = 'in-process' | 'worker' | 'process';
 
@@ -21,13 +24,32 @@ export interface OpenedPlugin extends AsyncDisposable {
   readonly pid: number;
   /** Ends its standard input, as an engine that goes away does; of a process only. */
   readonly endInput?: () => void;
+  /** What it was started with. */
+  readonly configured?: Pick<HostContext, 'config' | 'secrets'>;
+  /** What the engine keeps for it. */
+  readonly state?: MemoryState;
+  /** Behind a wire: its own service, calls as bytes, and the secret of this start. */
+  readonly wire?: PluginWire | undefined;
+  /** In a process of its own. */
+  readonly process?: PluginProcess | undefined;
+  /** Calls go through it. */
+  readonly chaos?: ChaosProxy | undefined;
   /** Ends it and starts it again over the same state and folder; `meanwhile` is done while there is none. */
   restart(meanwhile?: () => Promise<void>): Promise<Drivers>;
+  /** Another generation at the same time, over the same state and folder. */
+  beside?(): Promise<Pick<OpenedPlugin, 'drivers' | 'activation'> & AsyncDisposable>;
+}
+export interface PluginWire {
+  readonly wire: Wire;
+  readonly service: PluginService;
+  readonly token: string;
 }
 /** How a plugin is opened in one placement: the seam for other placements than the test's own process. */
 export type OpenPlugin = (dir: string, options: OpenOptions) => Promise<OpenedPlugin>;
 export interface OpenOptions extends Pick<HostOptions, 'settings' | 'root'> {
   readonly placement: ConformancePlacement;
+  /** A proxy stands between, which lets calls meet with faults; in placement process. */
+  readonly chaos?: boolean;
 }
 
 /** Runs it where it is asked for, with an engine in memory. */
@@ -52,6 +74,8 @@ async function openInProcess(dir: string, { settings, root }: OpenOptions): Prom
       return host.activation;
     },
     dataDir: host.context.dataDir,
+    configured: host.context,
+    state: host.state,
     log: host.log,
     pid: process.pid,
     restart: async (meanwhile) => {

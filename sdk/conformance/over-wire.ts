@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { invalidArgument, messageOf, unavailable } from '../errors.ts';
-import { durationMs, type Manifest } from '../manifest.ts';
+import type { Manifest } from '../manifest.ts';
 import type { Activation, Drivers, HostContext } from '../plugin.ts';
 import {
   connectGrpc,
@@ -21,12 +17,13 @@ import {
   type Wire,
 } from '../rpc/index.ts';
 import { MemoryHost } from '../testing/index.ts';
-import type { Ctx } from '../types/index.ts';
-import { type OpenedPlugin, type OpenOptions } from './opened-plugin.ts';
 import { manifestIn } from '../serve/load.ts';
-import { environmentOf, isGreeting, programOf } from '../serve/start.ts';
+import { environmentOf } from '../serve/start.ts';
+import type { Ctx } from '../types/index.ts';
+import { type ChaosProxy, chaosProxy } from './chaos/index.ts';
+import type { OpenedPlugin, OpenOptions, PluginWire } from './opened-plugin.ts';
+import { type PluginProcess, spawnPlugin } from './plugin-process.ts';
 
-const instance = 'conformance.1';
 const engineVersion = '0.1.0';
 
 /**
@@ -34,16 +31,22 @@ const engineVersion = '0.1.0';
  * (`../rpc`, `../serve`). Only the launch itself is not the engine's: that one confines, which takes root and what the engine runs on
  * (users, cgroups, namespaces), is above the SDK, and would keep authors from proving a plugin where they write it.
  */
-export async function openOverWire(dir: string, { placement, ...options }: OpenOptions): Promise<OpenedPlugin> {
+export async function openOverWire(dir: string, { placement, chaos = false, ...options }: OpenOptions): Promise<OpenedPlugin> {
   const manifest = manifestIn(dir);
   await using undo = new AsyncDisposableStack();
   const memory = undo.use(new MemoryHost(manifest, options));
-  const open = () => started(dir, { memory, start: placement === 'worker' ? startWorker : startProcess });
+  let generation = 0;
+  const open = () => {
+    generation += 1;
+    return started(dir, { memory, generation, start: placement === 'worker' ? startWorker : processStart(chaos) });
+  };
   let running = await open();
   undo.defer(() => running.stop());
   const whole = undo.move();
   return {
     manifest,
+    configured: running.configured,
+    state: memory.state,
     get drivers() {
       return running.drivers;
     },
@@ -53,7 +56,16 @@ export async function openOverWire(dir: string, { placement, ...options }: OpenO
     get pid() {
       return running.pid;
     },
-    ...(running.endInput === undefined ? {} : { endInput: () => running.endInput?.() }),
+    get wire() {
+      return running.plugin;
+    },
+    get process() {
+      return running.process;
+    },
+    ...(running.process === undefined ? {} : { endInput: () => running.process?.closeStdin() }),
+    get chaos() {
+      return running.chaos;
+    },
     dataDir: running.dataDir,
     log: memory.log,
     restart: async (meanwhile) => {
@@ -62,6 +74,10 @@ export async function openOverWire(dir: string, { placement, ...options }: OpenO
       running = await open();
       return running.drivers;
     },
+    beside: async () => {
+      const second = await open();
+      return { drivers: second.drivers, activation: second.activation, [Symbol.asyncDispose]: () => second.stop() };
+    },
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
 }
@@ -69,44 +85,61 @@ export async function openOverWire(dir: string, { placement, ...options }: OpenO
 interface Started {
   readonly wire: Wire;
   readonly pid: number;
-  readonly endInput?: () => void;
+  readonly process?: PluginProcess;
+  readonly chaos?: ChaosProxy;
   readonly stop: () => Promise<void>;
 }
 interface Starting {
   readonly manifest: Manifest;
+  /** "<plugin id>.<generation>" */
+  readonly instance: string;
   readonly context: HostContext;
   readonly token: string;
   readonly dispatcher: Dispatcher;
+  /** Its own, for its sockets. */
+  readonly folder: string;
 }
 type Start = (dir: string, starting: Starting) => Promise<Started>;
-interface Running extends Pick<Started, 'pid' | 'endInput' | 'stop'> {
+interface Running extends Pick<Started, 'pid' | 'stop' | 'process' | 'chaos'> {
   readonly drivers: Drivers;
   readonly activation: OpenedPlugin['activation'];
   readonly dataDir: string;
+  readonly configured: HostContext;
+  readonly plugin: PluginWire;
 }
 
-async function started(dir: string, { memory, start }: { readonly memory: MemoryHost; readonly start: Start }): Promise<Running> {
+async function started(
+  dir: string,
+  { memory, generation, start }: { readonly memory: MemoryHost; readonly generation: number; readonly start: Start },
+): Promise<Running> {
   const ending = new AbortController();
   const context = memory.context(ending.signal);
   const token = randomBytes(32).toString('base64');
   const host = hostServiceOf(context);
   const dispatcher = new Dispatcher({ find: (service) => (service === 'host' ? host : undefined), ctx: (facts) => facts });
-  const { wire, pid, stop, ...further } = await start(dir, { manifest: memory.manifest, context, token, dispatcher });
+  const folder = join(context.runDir, String(generation));
+  mkdirSync(folder, { mode: 0o700 });
+  const { manifest } = memory;
+  const instance = `conformance.${generation}`;
+  const { wire, stop, ...about } = await start(dir, { manifest, instance, context, token, dispatcher, folder });
   const end = async (): Promise<void> => {
     ending.abort();
     wire.close();
     await stop();
+    rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const plugin = remote<PluginService>(wire, 'plugin');
+    const service = remote<PluginService>(wire, 'plugin');
     const ctx = { signal: AbortSignal.timeout(10_000), operationId: 'conformance', log: context.log };
-    await handshake(plugin, { manifest: memory.manifest, token, instance, engineVersion, ctx });
-    const { drivers } = await plugin.configure({ settings: context.config, secrets: context.secrets, revision: 1 }, ctx);
+    await handshake(service, { manifest, token, instance, engineVersion, ctx });
+    const { drivers } = await service.configure({ settings: context.config, secrets: context.secrets, revision: 1 }, ctx);
     const byKind: Record<string, Record<string, object>> = {};
     for (const { contract, driver, methods, properties } of drivers) {
       (byKind[contract] ??= {})[driver] = remote(wire, contract, { driver, methods, properties });
     }
-    return { drivers: byKind, activation: activationOf(plugin, context), dataDir: context.dataDir, pid, ...further, stop: end };
+    const plugin = { wire, service, token };
+    const known = { activation: activationOf(service, context), dataDir: context.dataDir, configured: context };
+    return { drivers: byKind, ...known, ...about, plugin, stop: end };
   } catch (error) {
     await end();
     throw error;
@@ -132,44 +165,21 @@ const startWorker: Start = async (dir, { context: { dataDir, runDir }, token, di
   return { wire: overPort(port1, dispatcher), pid: process.pid, stop: async () => void (await worker.terminate()) };
 };
 
-const startProcess: Start = async (dir, { manifest, context: { dataDir, runDir }, token, dispatcher }) => {
-  await using undo = new AsyncDisposableStack();
-  const [hostSocket, socket] = [join(runDir, 'h.sock'), join(runDir, 'd.sock')];
-  for (const path of [hostSocket, socket]) rmSync(path, { force: true });
-  undo.use(await serveGrpc(hostSocket, ['host'], dispatcher));
-  const [command, ...given] = programOf(dir, manifest);
-  const env = environmentOf({ socket, hostSocket, token, instance, dataDir, runDir });
-  const child = spawn(command, given, { cwd: dir, env, stdio: ['pipe', 'pipe', 'pipe'] });
-  await once(child, 'spawn').catch((cause: unknown) => notThere(manifest, command, cause));
-  const ended = once(child, 'exit');
-  undo.defer(async () => {
-    child.stdin.end();
-    child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
-    await ended;
-    clearTimeout(late);
-  });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-4_096)));
-  const within = manifest.startTimeout ?? '10s';
-  const late = delay(durationMs(within), `it said nothing on stdout for ${within}`, { ref: false });
-  // What it printed last may come after its end.
-  const died = ended.then(() => delay(100, 'it ended'));
-  const heard = once(createInterface(child.stdout), 'line').then(([line]: string[]) =>
-    isGreeting(line ?? '') ? undefined : `its first line on stdout is ${JSON.stringify(line)}, not "GANTRY-PLUGIN 1 {…}"`,
-  );
-  const failure = await Promise.race([heard, died, late]);
-  if (failure !== undefined) throw unavailable(`the plugin did not start: ${failure}${said === '' ? '' : `; it printed: ${said}`}`);
-  const wire = await connectGrpc(`unix://${socket}`);
-  const whole = undo.move();
-  return { wire, pid: child.pid ?? 0, endInput: () => void child.stdin.end(), stop: () => whole.disposeAsync() };
-};
-
-function notThere({ name }: Manifest, program: string, cause: unknown): never {
-  throw invalidArgument(`plugin ${name}: ${program} cannot be started: ${messageOf(cause)}`, {
-    cause,
-    hint: 'build the plugin first; entry.exec in its manifest names the program',
-  });
+/** With chaos, the plugin's socket is another, and a proxy listens where it would. */
+function processStart(withChaos: boolean): Start {
+  return async (dir, { manifest, instance, context: { dataDir, runDir }, token, dispatcher, folder }) => {
+    await using undo = new AsyncDisposableStack();
+    const [hostSocket, asked] = [join(folder, 'h.sock'), join(folder, 'd.sock')];
+    const pluginSocket = withChaos ? join(folder, 'p.sock') : asked;
+    undo.use(await serveGrpc(hostSocket, ['host'], dispatcher));
+    const child = undo.use(
+      await spawnPlugin(dir, manifest, environmentOf({ socket: pluginSocket, hostSocket, token, instance, dataDir, runDir })),
+    );
+    const chaos = withChaos ? undo.use(await chaosProxy({ listen: asked, plugin: pluginSocket })) : undefined;
+    const wire = await connectGrpc(`unix://${asked}`);
+    const whole = undo.move();
+    return { wire, pid: child.pid, process: child, ...(chaos === undefined ? {} : { chaos }), stop: () => whole.disposeAsync() };
+  };
 }
 
 /** Next to this file, as source or as built. */

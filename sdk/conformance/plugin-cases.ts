@@ -3,33 +3,17 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCodes, GantryError } from '../errors.ts';
 import { checkManifest, durationMs } from '../manifest.ts';
-import type { DriverKind, Ref } from '../plugin.ts';
-import type { Schema } from '../author/index.ts';
-import type { Ctx } from '../types/index.ts';
+import { type Schema, secretNames } from '../author/index.ts';
 import { loadModule, type OpenedPlugin } from './opened-plugin.ts';
-import type { Probe } from './probes.ts';
+import { handshakeCases } from './handshake-cases.ts';
+import { isIdle } from './idle.ts';
+import { lifeCases } from './life-cases.ts';
+import { limitsCases } from './limits-cases.ts';
+import { casesOf, type PluginCase, type PluginUnderTest, type Runs, type WithProbe, withProbe } from './plugin-case.ts';
+import { refKinds, refStates } from './ref-states.ts';
+import { sampleOptions } from './sample-options.ts';
 
-/** A plugin as a whole under test, by the smallest use of one of its drivers. */
-export interface PluginUnderTest {
-  readonly dir: string;
-  readonly plugin: OpenedPlugin;
-  readonly openedInMs: number;
-  readonly kind: DriverKind;
-  readonly driver: string;
-  readonly probe: Probe | undefined;
-  /** The smallest use again, of the drivers that are there after a restart. */
-  readonly probeAgain: () => Probe | undefined;
-  readonly ctx: (signal?: AbortSignal) => Ctx;
-}
-export interface PluginCase {
-  readonly name: string;
-  readonly skip: (subject: PluginUnderTest) => string | undefined;
-  readonly run: (subject: PluginUnderTest) => Promise<void>;
-}
-
-type Run = PluginCase['run'];
-
-const always: Readonly<Record<string, Run>> = {
+const always: Runs = {
   'manifest.schema': async ({ plugin }) => void checkManifest(plugin.manifest),
   'manifest.readable-without-running': async ({ plugin }) => {
     assert.deepEqual(JSON.parse(JSON.stringify(plugin.manifest)), plugin.manifest, 'the manifest is more than JSON can hold');
@@ -64,7 +48,7 @@ const always: Readonly<Record<string, Run>> = {
   },
 };
 
-const configuring: Readonly<Record<string, Run>> = {
+const configuring: Runs = {
   'configure.default-settings': async ({ plugin }) => {
     for (const { path, fatal } of (await plugin.activation.configure?.({}, {})) ?? []) assert.ok(!fatal || isRequired(plugin, path), path);
   },
@@ -77,9 +61,33 @@ const configuring: Readonly<Record<string, Run>> = {
       `setting ${name} = ${JSON.stringify(value)} was taken: ${JSON.stringify(problems)}`,
     );
   },
+  'configure.live-change': async ({ plugin, probe, ctx }) => {
+    const { config, secrets } = plugin.configured ?? assert.fail();
+    const { base, good = base } = sampleOptions(plugin.manifest.settings);
+    const further = Object.fromEntries(Object.entries(typed(plugin, good)).filter(([name]) => !(name in base)));
+    for (const settings of [{ ...config, ...further }, config]) {
+      for (const { path, message, fatal } of (await plugin.activation.configure?.(settings, secrets)) ?? [])
+        assert.ok(!fatal, `${path}: ${message}`);
+      await probe?.make('live', ctx());
+      await probe?.undo('live', ctx());
+    }
+  },
+  'configure.secret-not-logged': async ({ plugin, probe, ctx }) => {
+    const names = secretNames(plugin.manifest.settings ?? {});
+    if (names.length === 0) return 'has no secret';
+    const secrets = Object.fromEntries(names.map((name) => [name, secretText]));
+    await plugin.activation.configure?.(plugin.configured?.config ?? {}, secrets);
+    await probe?.make('told', ctx()).catch(() => {});
+    await probe?.refused(ctx()).catch(() => {});
+    const told = [JSON.stringify(plugin.log), ...(plugin.process?.printed ?? [])].filter((line) => line.includes(secretText));
+    assert.deepEqual(told, []);
+    return undefined;
+  },
 };
 
-const testing: Readonly<Record<string, Run>> = {
+const secretText = 'never-to-be-printed';
+
+const testing: Runs = {
   'selftest.names-and-hints': async ({ plugin }) => {
     const checks = (await plugin.activation.selfTest?.({ deep: false })) ?? [];
     assert.equal(new Set(checks.map(({ name }) => name)).size, checks.length, 'two checks have one name');
@@ -88,41 +96,47 @@ const testing: Readonly<Record<string, Run>> = {
   },
 };
 
-const reconciling: Readonly<Record<string, Run>> = {
-  'reconcile.empty': async ({ plugin }) => assert.deepEqual(await states(plugin, []), []),
+const reconciling: Runs = {
+  'reconcile.empty': async (subject) => assert.deepEqual(await states(subject, []), []),
   'reconcile.all-known-ok': async (subject) => {
     await subject.probe?.make('known', subject.ctx());
-    assert.deepEqual(await states(subject.plugin, [refOf(subject, 'known')]), ['ok']);
+    assert.deepEqual(await states(subject, ['known']), ['ok']);
   },
-  'reconcile.reports-missing': async (subject) => assert.deepEqual(await states(subject.plugin, [refOf(subject, 'nobody')]), ['missing']),
+  'reconcile.reports-missing': async (subject) => assert.deepEqual(await states(subject, ['nobody']), ['missing']),
+  'reconcile.10k-refs-streamed': async (subject) => {
+    const ids = Array.from({ length: 10_000 }, (_, index) => `nobody${index}`);
+    const answered = (await refStates(subject, ids)) ?? [];
+    assert.deepEqual(new Set(answered.map(({ state }) => state)), new Set(['missing']));
+    assert.deepEqual(answered.map(({ ref }) => ref.id).toSorted(), ids.toSorted());
+  },
   'reconcile.reports-orphan': async (subject) => {
     await subject.probe?.make('orphan', subject.ctx());
-    assert.deepEqual(await states(subject.plugin, []), ['orphan']);
+    assert.deepEqual(await states(subject, []), ['orphan']);
   },
 };
 
-const probing: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) => Promise<void>>> = {
-  'errors.reason-present': async ({ ctx }, probe) => {
+const probing: Runs<WithProbe> = {
+  'errors.reason-present': async ({ ctx, probe }) => {
     const error = await failureOf(probe.refused(ctx()));
     assert.ok(GantryError.is(error), `${String(error)} is no error of the catalogue`);
     assert.ok(errorCodes.includes(error.code), error.code);
     assert.match(error.reason ?? '', /^[A-Z][A-Z0-9_]+$/, `"${error.message}" has no reason`);
   },
-  'errors.no-stack-in-message': async ({ ctx }, probe) => {
+  'errors.no-stack-in-message': async ({ ctx, probe }) => {
     assert.doesNotMatch((await failureOf(probe.refused(ctx()))).message, /\n\s+at |\.[jt]s:\d+/);
   },
-  'concurrency.16-keys': async ({ ctx }, probe) => {
+  'concurrency.16-keys': async ({ ctx, probe }) => {
     const keys = Array.from({ length: 16 }, (_, index) => `key${index}`);
     await Promise.all(keys.map((key) => probe.make(key, ctx())));
     await Promise.all(keys.map((key) => probe.undo(key, ctx())));
   },
-  'concurrency.same-key-serial-or-aborted': async ({ ctx }, probe) => {
+  'concurrency.same-key-serial-or-aborted': async ({ ctx, probe }) => {
     const outcomes = await Promise.allSettled(Array.from({ length: 16 }, () => probe.make('same', ctx())));
     for (const outcome of outcomes) if (outcome.status === 'rejected') assert.equal((outcome.reason as GantryError).code, 'aborted');
     assert.ok(outcomes.some(({ status }) => status === 'fulfilled'));
     await Promise.all(Array.from({ length: 4 }, () => probe.undo('same', ctx())));
   },
-  'cancel.observed-within-1s': async ({ ctx }, probe) => {
+  'cancel.observed-within-1s': async ({ plugin, ctx, probe }) => {
     const stop = new AbortController();
     const began = performance.now();
     const calls = Array.from({ length: 8 }, (_, index) => probe.make(`cancelled${index}`, ctx(stop.signal)));
@@ -130,9 +144,10 @@ const probing: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) 
     await Promise.allSettled(calls);
     await Promise.allSettled([probe.make('late', ctx(stop.signal))]);
     assert.ok(performance.now() - began < 1_000, 'a call went on after its signal fired');
+    await isIdle(plugin, ctx);
     for (let index = 0; index < 8; index += 1) await probe.make(`cancelled${index}`, ctx());
   },
-  'unknown-fields.ignored': async ({ ctx }, probe) => {
+  'unknown-fields.ignored': async ({ ctx, probe }) => {
     await probe.make('extra', ctx(), { fieldOfALaterVersion: { a: 1 } });
   },
   'restart.same-answer': async (subject) => {
@@ -141,7 +156,7 @@ const probing: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) 
     await plugin.restart();
     assert.deepEqual(await probeAgain()?.make('kept', ctx()), before);
   },
-  'fds.stable': async ({ ctx, plugin }, probe) => {
+  'fds.stable': async ({ ctx, plugin, probe }) => {
     const cycle = async (): Promise<void> => {
       await probe.make('cycle', ctx());
       await failureOf(probe.refused(ctx()));
@@ -156,7 +171,7 @@ const probing: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) 
 };
 
 /** In a process of its own, which is asked to end. */
-const ending: Readonly<Record<string, Run>> = {
+const ending: Runs = {
   'stop.stdin-eof-exits': async ({ plugin }) => {
     plugin.endInput?.();
     await exits(plugin.pid, 'its standard input ended');
@@ -184,15 +199,15 @@ async function exits(pid: number, cause: string): Promise<void> {
 }
 
 /** In a process of its own, which can be killed. */
-const dying: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) => Promise<void>>> = {
-  'restart.kill9-idle': async ({ plugin, probeAgain, ctx }, probe) => {
+const dying: Runs<WithProbe> = {
+  'restart.kill9-idle': async ({ plugin, probeAgain, ctx, probe }) => {
     const before = await probe.make('kept', ctx());
     process.kill(plugin.pid, 'SIGKILL');
     await plugin.restart();
     assert.deepEqual(await probeAgain()?.make('kept', ctx()), before);
     await probeAgain()?.undo('kept', ctx());
   },
-  'restart.kill9-during-calls': async ({ plugin, probeAgain, ctx }, probe) => {
+  'restart.kill9-during-calls': async ({ plugin, probeAgain, ctx, probe }) => {
     const calls = Array.from({ length: 16 }, (_, index) => probe.make(`key${index}`, ctx()));
     process.kill(plugin.pid, 'SIGKILL');
     const outcomes = await Promise.allSettled(calls);
@@ -206,60 +221,41 @@ const dying: Readonly<Record<string, (subject: PluginUnderTest, probe: Probe) =>
 
 /** What every plugin must do, whatever its drivers are for. */
 export const pluginCases: readonly PluginCase[] = [
-  ...named(always, () => undefined),
-  ...named(configuring, ({ plugin }) => {
-    if (plugin.activation.configure === undefined) return 'takes new settings by a new start';
-    return Object.keys(settingsOf(plugin)).length === 0 ? 'has no settings' : undefined;
+  ...casesOf(always, (subject) => subject),
+  ...handshakeCases,
+  ...casesOf(configuring, (subject) => {
+    const { plugin } = subject;
+    if (plugin.activation.configure === undefined || plugin.configured === undefined) return 'takes new settings by a new start';
+    return Object.keys(settingsOf(plugin)).length === 0 ? 'has no settings' : subject;
   }),
-  ...named(testing, ({ plugin }) => (plugin.activation.selfTest === undefined ? 'has no self-test' : undefined)),
-  ...named(reconciling, ({ plugin, kind }) => {
-    if (plugin.activation.reconcile === undefined) return 'does not reconcile';
-    return refKinds[kind] === undefined ? `what a driver of kind ${kind} has is not reconciled` : undefined;
+  ...casesOf(testing, (subject) => (subject.plugin.activation.selfTest === undefined ? 'has no self-test' : subject)),
+  ...casesOf(reconciling, (subject) => {
+    if (subject.plugin.activation.reconcile === undefined) return 'does not reconcile';
+    return refKinds[subject.kind] === undefined ? `what a driver of kind ${subject.kind} has is not reconciled` : subject;
   }),
-  ...named(ending, ({ plugin }) => (plugin.endInput === undefined ? 'has no process of its own here' : undefined)),
-  ...Object.entries(dying).map(([name, run]) => ({
-    name,
-    skip: ({ probe, kind, plugin }: PluginUnderTest) => {
-      if (plugin.pid === process.pid) return 'has no process of its own here';
-      return probe === undefined ? `no probe for drivers of kind ${kind}` : undefined;
-    },
-    run: async (subject: PluginUnderTest) => {
-      if (subject.probe !== undefined) await run(subject, subject.probe);
-    },
-  })),
-  ...Object.entries(probing).map(([name, run]) => ({
-    name,
-    skip: ({ probe, kind }: PluginUnderTest) => (probe === undefined ? `no probe for drivers of kind ${kind}` : undefined),
-    run: async (subject: PluginUnderTest) => {
-      if (subject.probe !== undefined) await run(subject, subject.probe);
-    },
-  })),
+  ...casesOf(ending, (subject) => (subject.plugin.endInput === undefined ? 'has no process of its own here' : subject)),
+  ...casesOf(dying, (subject) => (subject.plugin.process === undefined ? 'has no process of its own here' : withProbe(subject))),
+  ...casesOf(probing, withProbe),
+  ...lifeCases,
+  ...limitsCases,
 ];
-
-function named(runs: Readonly<Record<string, Run>>, skip: PluginCase['skip']): readonly PluginCase[] {
-  return Object.entries(runs).map(([name, run]) => ({ name, skip, run }));
-}
 
 function settingsOf({ manifest }: OpenedPlugin): Readonly<Record<string, Schema>> {
   return (manifest.settings?.['properties'] ?? {}) as Readonly<Record<string, Schema>>;
+}
+
+/** Samples are texts, as options are; settings have types. */
+function typed(plugin: OpenedPlugin, settings: Readonly<Record<string, string>>): Readonly<Record<string, unknown>> {
+  const isText = (name: string): boolean => settingsOf(plugin)[name]?.type === 'string';
+  return Object.fromEntries(Object.entries(settings).map(([name, text]) => [name, isText(name) ? text : (JSON.parse(text) as unknown)]));
 }
 
 function isRequired({ manifest }: OpenedPlugin, path: string): boolean {
   return ((manifest.settings?.['required'] ?? []) as readonly string[]).includes(path);
 }
 
-function refOf({ kind, driver }: PluginUnderTest, id: string): Ref {
-  return { contract: kind, driver, kind: refKinds[kind] ?? 'volume', id };
-}
-
-/** What a probe makes, where the engine believes in it by name. */
-const refKinds: { readonly [Kind in DriverKind]?: Ref['kind'] } = { volume: 'volume', graph: 'snapshot' };
-
-async function states({ activation }: OpenedPlugin, refs: readonly Ref[]): Promise<readonly string[]> {
-  async function* given(): AsyncGenerator<Ref> {
-    yield* refs;
-  }
-  return (await Array.fromAsync(activation.reconcile?.(given()) ?? [])).map(({ state }) => state);
+async function states(subject: PluginUnderTest, ids: readonly string[]): Promise<readonly string[]> {
+  return (await refStates(subject, ids))?.map(({ state }) => state) ?? [];
 }
 
 async function failureOf(call: Promise<unknown>): Promise<Error> {

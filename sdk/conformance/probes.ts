@@ -1,3 +1,5 @@
+import { codeOf } from '../errors.ts';
+import type { Endpoint } from '../network/index.ts';
 import type { DriverKind, DriverKinds } from '../plugin.ts';
 import type { Ctx } from '../types/index.ts';
 import type { Texts } from './sample-options.ts';
@@ -8,6 +10,11 @@ export interface Probe {
   make(key: string, ctx: Ctx, extra?: object): Promise<unknown>;
   /** Removes it. */
   undo(key: string, ctx: Ctx): Promise<unknown>;
+  /** A container takes it into use, and lets go of it. */
+  use?(key: string, ctx: Ctx): Promise<unknown>;
+  release?(key: string, ctx: Ctx): Promise<unknown>;
+  /** Whether the driver has it, where a driver can be asked. */
+  has?(key: string, ctx: Ctx): Promise<boolean>;
   /** Asks for something that must be refused. */
   refused(ctx: Ctx): Promise<unknown>;
 }
@@ -20,15 +27,34 @@ export function probeOf(kind: DriverKind, driver: unknown, base: Texts): Probe |
   return probe?.(driver, base);
 }
 
+function endpointOf(key: string): Endpoint {
+  const containerId = Buffer.from(key).toString('hex').padEnd(64, '0').slice(0, 64);
+  const names = { containerName: key, hostname: key, aliases: [] };
+  return { attachmentId: `use-${key}`, containerId, ...names, addresses: ['10.66.0.2/24'], options: {} };
+}
+
 const probes: Probes = {
   volume: (driver, options) => ({
     make: (name, ctx, extra) => driver.create({ name, options, labels: {}, ...extra }, ctx),
     undo: (name, ctx) => driver.remove({ name, force: false }, ctx),
+    use: (name, ctx) => driver.attach({ name, attachmentId: `use-${name}`, readOnly: false, options }, ctx),
+    release: (name, ctx) => driver.detach({ name, attachmentId: `use-${name}`, last: true }, ctx),
+    has: async (name, ctx) => {
+      try {
+        return (await driver.stat({ name }, ctx)).volume.name === name;
+      } catch (error) {
+        if (codeOf(error) === 'not_found') return false;
+        throw error;
+      }
+    },
     refused: (ctx) => driver.stat({ name: 'nobody' }, ctx),
   }),
   graph: (driver) => ({
     make: (key, ctx, extra) => driver.prepare({ key, chain: [], ...extra }, ctx),
     undo: (key, ctx) => driver.remove({ key }, ctx),
+    use: (key, ctx) => driver.attach({ key, chain: [], attachmentId: `use-${key}`, readOnly: false, view: 'merged' }, ctx),
+    release: (key, ctx) => driver.detach({ key, attachmentId: `use-${key}` }, ctx),
+    has: async (key, ctx) => (await Array.fromAsync(driver.list({}, ctx))).some((snapshot) => snapshot.key === key),
     refused: (ctx) => driver.attach({ key: 'nobody', chain: [], attachmentId: 'a', readOnly: true, view: 'merged' }, ctx),
   }),
   network: (driver, options) => {
@@ -49,6 +75,9 @@ const probes: Probes = {
     return {
       make: (key, ctx, extra) => driver.createNetwork({ network: network(key, '10.66.0.0/24', '10.66.0.1'), ...extra }, ctx),
       undo: (key, ctx) => driver.removeNetwork({ network: network(key, '10.66.0.0/24', '10.66.0.1') }, ctx),
+      use: (key, ctx) => driver.attach({ network: network(key, '10.66.0.0/24', '10.66.0.1'), endpoint: endpointOf(key) }, ctx),
+      release: (key, ctx) =>
+        driver.detach({ network: network(key, '10.66.0.0/24', '10.66.0.1'), attachmentId: `use-${key}`, netnsGone: false }, ctx),
       refused: (ctx) => {
         const given = network('refused', '10.66.0.0/24', '10.66.0.1');
         return driver.createNetwork({ network: { ...given, options: { ...options, 'no-such-option': '1' } } }, ctx);
@@ -64,6 +93,9 @@ const probes: Probes = {
         return pool;
       },
       undo: (requestId, ctx) => driver.releasePool({ poolId: pools.get(requestId) ?? '' }, ctx),
+      use: (requestId, ctx) =>
+        driver.requestAddress({ poolId: pools.get(requestId) ?? '', owner: `use-${requestId}`, preferred: '', gateway: false }, ctx),
+      release: (requestId, ctx) => driver.releaseAddress({ poolId: pools.get(requestId) ?? '', owner: `use-${requestId}` }, ctx),
       refused: (ctx) => driver.requestAddress({ poolId: 'nowhere', owner: 'o', preferred: '', gateway: false }, ctx),
     };
   },

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { invalidArgument } from '../errors.ts';
+import { firstCause, invalidArgument } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import { type DriverKind, driverKinds } from '../plugin.ts';
-import { casesFor, type Case, type Facts, type World } from './cases.ts';
+import { matches } from './chaos/index.ts';
+import { type Case, casesFor, casesOfChaos, type Facts, type World } from './cases.ts';
 import { type ConformancePlacement, type OpenPlugin, openPlugin } from './opened-plugin.ts';
 import { manifestIn } from '../serve/load.ts';
 
@@ -12,6 +13,8 @@ export interface ConformanceOptions {
   readonly only?: readonly string[];
   /** Unless given, in-process, and process for a program of its own (entry.exec), which can run nowhere else. */
   readonly placements?: readonly ConformancePlacement[];
+  /** The cases "chaos.*" too, with a proxy between that lets calls meet with faults; for placement process, which is then the default. */
+  readonly chaos?: boolean;
   readonly open?: OpenPlugin;
   readonly world?: World;
   /** What the manifest does not say, by kind, over what the file conformance.json of the plugin's folder says. */
@@ -43,15 +46,15 @@ export interface PlannedCase extends Pick<Outcome, 'placement' | 'driver' | 'id'
  * placement that its entry cannot have.
  */
 export function planConformance(dir: string, options: ConformanceOptions = {}): readonly PlannedCase[] {
-  const { only = [] } = options;
+  const { only = [], chaos = false } = options;
   const manifest = manifestIn(dir);
-  const placements = placementsFor(manifest, options.placements);
+  const placements = placementsFor(manifest, options.placements ?? (chaos ? ['process'] : undefined));
   const drivers = manifest.provides.flatMap(({ contract, drivers: names }) =>
     names.filter((name) => name !== '*').map((name) => ({ kind: contract, name })),
   );
   return placements.flatMap((placement) =>
     drivers.flatMap(({ kind, name }) =>
-      casesFor(kind)
+      [...casesFor(kind), ...(chaos ? casesOfChaos : [])]
         .filter(({ id }) => only.length === 0 || only.some((pattern) => matches(id, pattern)))
         .map((one) => ({
           placement,
@@ -86,23 +89,12 @@ export async function* runConformance(cases: readonly PlannedCase[]): AsyncGener
       const reason = await run();
       yield told(reason === undefined ? { status: 'passed' } : { status: 'skipped', reason });
     } catch (error) {
-      yield told({ status: 'failed', error: firstCause(error) });
+      yield told({ status: 'failed', error: asError(firstCause(error)) });
     }
   }
 }
 
-function matches(id: string, pattern: string): boolean {
-  return new RegExp(
-    `^${pattern
-      .split('*')
-      .map((part) => RegExp.escape(part))
-      .join('.*')}$`,
-  ).test(id);
-}
-
-/** What went wrong first, not what went wrong while cleaning up after it. */
-function firstCause(error: unknown): Error {
-  if (error instanceof SuppressedError) return firstCause(error.suppressed);
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
@@ -115,15 +107,17 @@ interface Where {
 }
 
 async function runCase({ run }: Case, { dir, placement, kind, name, options }: Where): Promise<string | undefined> {
-  const { open = openPlugin, world = {}, root } = options;
+  const { open = openPlugin, world = {}, root, chaos = false } = options;
   const written = readFacts(dir);
   const settings = { ...written.settings, ...options.settings };
+  const openIn = (where: ConformancePlacement) =>
+    open(dir, { placement: where, settings, chaos: chaos && where === 'process', ...(root === undefined ? {} : { root }) });
   const began = performance.now();
-  await using plugin = await open(dir, { placement, settings, ...(root === undefined ? {} : { root }) });
+  await using plugin = await openIn(placement);
   const openedInMs = performance.now() - began;
   const facts = { ...written[kind], ...options.facts?.[kind] };
   // Awaited here: the plugin ends when this function does.
-  return await run({ dir, plugin, openedInMs, kind, driver: name, world, facts });
+  return await run({ dir, plugin, openedInMs, placement, openIn, kind, driver: name, world, facts });
 }
 
 type Written = { readonly [Kind in DriverKind]?: Facts } & { readonly settings?: Readonly<Record<string, unknown>> };

@@ -1,6 +1,6 @@
 /** Plugins as users see them: what is installed, what it may do, how it fares, and everything that can be done with it while containers run. */
 import type { Manifest } from '../manifest.ts';
-import type { DriverKind } from '../plugin.ts';
+import type { DriverKind, Ref } from '../plugin.ts';
 import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 
@@ -33,6 +33,19 @@ export type PluginState =
   | 'disabled';
 export type Placement = 'in-process' | 'worker' | 'process' | 'container' | 'external';
 
+/** An object of a plugin's driver that the plugin and the engine do not agree about. */
+export interface PluginObject {
+  readonly kind: Ref['kind'];
+  readonly id: string;
+  /** "volume/nfs" */
+  readonly driver: string;
+  readonly detail?: string;
+}
+/** What a plugin has and the engine does not know. */
+export interface PluginOrphan extends PluginObject {
+  /** When the engine first saw it. */
+  readonly since: Date;
+}
 export interface PluginInfo {
   /** 64 hex digits, for ever; built-in ones have the digest of their name. */
   readonly id: string;
@@ -44,6 +57,8 @@ export interface PluginInfo {
   readonly source: string;
   readonly builtIn: boolean;
   readonly placement: Placement;
+  /** Why it runs there, when the engine chose that and no user. */
+  readonly placementReason?: string;
   readonly enabled: boolean;
   readonly state: PluginState;
   /** Why it is in this state, when there is something to say: the last line for people. */
@@ -65,10 +80,20 @@ export interface PluginInfo {
   readonly restarts: number;
   /** The version that `rollback` would bring back. */
   readonly previousVersion?: string;
+  /** What the engine believes in and is not there, as its plugin said or as was found when it was to be used; absent: nothing. */
+  readonly missing?: readonly PluginObject[];
+  /** Absent: none. `gantry plugin gc` deletes them. */
+  readonly orphans?: readonly PluginOrphan[];
+  /** Orphans are deleted by themselves a day after they were first seen. */
+  readonly collectsOrphans?: boolean;
   /** The end of what it printed. */
   readonly output: readonly string[];
   /** config.json of a Docker managed plugin, its fields in the case in which Docker shows them. */
   readonly dockerConfig?: unknown;
+}
+export interface CollectedOrphans {
+  readonly deleted: readonly PluginOrphan[];
+  readonly kept: readonly (PluginOrphan & { readonly reason: string })[];
 }
 /** Who would miss a plugin. `hard`: cannot go on without it (its mount was made by the driver, or its processes are the plugin's). */
 export interface PluginUser {
@@ -154,6 +179,13 @@ export interface Plugins {
   /** `conflict` with the users while objects of its drivers exist, unless forced: those stay, usable again after a new install. */
   remove(name: string, options?: { readonly force?: boolean }): Promise<void>;
   users(name: string): readonly PluginUser[];
+  /**
+   * Asks the plugin what it has and deletes what nobody knows of and was first seen a day ago; with `all`, also what was seen just now, except
+   * snapshots, which an image may be about to need. `dryRun` deletes nothing. An orphan that cannot be deleted is kept, with the reason.
+   */
+  collectOrphans(name: string, options?: { readonly all?: boolean; readonly dryRun?: boolean } & Abortable): Promise<CollectedOrphans>;
+  /** Whether orphans are deleted by themselves, a day after they were first seen: they may be somebody's data, so not unless a user says so. */
+  collectOrphansAlways(name: string, always: boolean): Promise<void>;
   /** One method of one driver, by hand. `dryRun`: nothing is executed of what the driver describes; methods that change something are refused unless it is false. */
   call(request: {
     readonly kind: DriverKind;

@@ -29,6 +29,7 @@ export class SnapshotFolders {
   /** Who attached what for writing. */
   readonly #writers = new Map<string, string>();
   #family: Promise<Family> | undefined;
+  readonly #preparing = new Map<string, Promise<void>>();
   #trash: Promise<void> = Promise.resolve();
 
   /** What crashes left half made or half deleted is removed in the background. */
@@ -56,8 +57,20 @@ export class SnapshotFolders {
     return !existsSync(join(this.existing(key), 'prepared'));
   }
 
-  /** Makes the snapshot's folder and lets `fill` make what is in it; it appears whole or not at all. */
-  async prepare({ key, chain }: PrepareRequest, fill: (folder: string) => Promise<void> | void): Promise<void> {
+  /**
+   * Makes the snapshot's folder and lets `fill` make what is in it; it appears whole or not at all. A second call for the same key waits: a
+   * caller that gave up on the first may ask again before `fill` has noticed.
+   */
+  prepare(request: PrepareRequest, fill: (folder: string) => Promise<void> | void): Promise<void> {
+    const before = this.#preparing.get(request.key) ?? Promise.resolve();
+    const made = before.catch(() => {}).then(() => this.#prepare(request, fill));
+    this.#preparing.set(request.key, made);
+    const forget = (): void => void (this.#preparing.get(request.key) === made && this.#preparing.delete(request.key));
+    made.then(forget, forget);
+    return made;
+  }
+
+  async #prepare({ key, chain }: PrepareRequest, fill: (folder: string) => Promise<void> | void): Promise<void> {
     const path = this.path(key);
     if (existsSync(path)) {
       if (parentsIn(path)?.join() === chain.join()) return;

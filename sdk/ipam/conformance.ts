@@ -67,6 +67,15 @@ export const ipamCases: readonly IpamCase[] = Object.entries({
     await driver.releasePool(pool, ctx);
     await driver.releasePool(pool, ctx);
   },
+  'pool.release-late-frees-nothing-else': async ({ driver, ctx }) => {
+    const request = pool4({ cidr: '10.66.0.0/24' });
+    const pool = await driver.requestPool(request, ctx);
+    await driver.releasePool(pool, ctx);
+    const next = await driver.requestPool({ ...request, requestId: 'b' }, ctx);
+    await driver.requestAddress(address(next.poolId, 'o', { preferred: '10.66.0.9' }), ctx);
+    await driver.releasePool(pool, ctx);
+    await refuses('already_exists', driver.requestAddress(address(next.poolId, 'other', { preferred: '10.66.0.9' }), ctx));
+  },
   'pool.v6': async ({ driver, ctx }) => {
     const pool = await driver.requestPool(pool4({ ipv6: true }), ctx);
     assert.equal(parseCidr(pool.cidr)?.family, 6);

@@ -8,18 +8,20 @@ export interface GrpcClientOptions {
   /** Of the first connection; the channel then reconnects by itself. */
   readonly connectTimeoutMs?: number;
   readonly keepaliveMs?: number;
+  /** Longest message to the peer; what both sides keep to unless given. */
+  readonly maxSendBytes?: number;
 }
 
 /** Connects to a unix socket: "unix:///path". Rejects with `unavailable` when nobody answers in time. */
 export async function connectGrpc(
   address: string,
-  { connectTimeoutMs = 10_000, keepaliveMs = 10_000 }: GrpcClientOptions = {},
+  { connectTimeoutMs = 10_000, keepaliveMs = 10_000, maxSendBytes = maxMessageBytes }: GrpcClientOptions = {},
 ): Promise<Wire> {
   const client = new Client(address, credentials.createInsecure(), {
     'grpc.keepalive_time_ms': keepaliveMs,
     'grpc.keepalive_timeout_ms': keepaliveMs,
     'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.max_send_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': maxSendBytes,
     'grpc.initial_reconnect_backoff_ms': 50,
     'grpc.max_reconnect_backoff_ms': 1000,
     'grpc.default_authority': 'localhost',
@@ -97,20 +99,31 @@ class GrpcWire implements Wire {
   }
 }
 
-async function send(
-  requests: AsyncIterable<Uint8Array>,
-  call: { write(chunk: Buffer): boolean; end(): void; once(event: string, listener: () => void): unknown },
-  isOver: () => boolean,
-): Promise<void> {
+interface Sending {
+  write(chunk: Buffer): boolean;
+  end(): void;
+  once(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+}
+
+async function send(requests: AsyncIterable<Uint8Array>, call: Sending, isOver: () => boolean): Promise<void> {
   for await (const request of requests) {
     // A call that has ended takes what is written to it, without end.
     if (isOver()) return;
-    if (!call.write(asBuffer(request)))
-      await new Promise<void>((resolve) => {
-        for (const event of ['drain', 'close', 'error', 'end']) call.once(event, resolve);
-      });
+    if (!call.write(asBuffer(request))) await roomIn(call);
   }
   call.end();
+}
+
+function roomIn(call: Sending): Promise<void> {
+  const events = ['drain', 'close', 'error', 'end'];
+  return new Promise((resolve) => {
+    const go = (): void => {
+      for (const event of events) call.off(event, go);
+      resolve();
+    };
+    for (const event of events) call.once(event, go);
+  });
 }
 
 function pathOf({ service, method }: MethodName): string {

@@ -1,6 +1,7 @@
 import { conflict, invalidArgument, notFound } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import type { Activation, DriverKind, HostContext, PluginModule } from '../plugin.ts';
+import { compareByList } from './compare-by-list.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { ConfigureRequest, ConfigureResponse, DriverInfo, PluginService } from './generated-plugin.ts';
 import { proofOf } from './proof.ts';
@@ -75,7 +76,7 @@ export class PluginServer {
       return infoOf(contract, driver, found);
     },
     names: async ({ contract }) => ({ names: (await this.#activation?.names?.(contract as DriverKind)) ?? [] }),
-    reconcile: (refs) => this.#activation?.reconcile?.(refs) ?? assumeAllIsWell(refs),
+    reconcile: (refs, ctx) => this.#activation?.reconcile?.(refs) ?? compareByList(this.#activation?.drivers ?? {}, refs, ctx),
     selfTest: async ({ deep }) => ({ checks: (await this.#activation?.selfTest?.({ deep })) ?? [] }),
     drain: async ({ deadlineMs }) => ({ inFlight: await this.#dispatcher.drain(deadlineMs) }),
     resume: async () => this.#dispatcher.resume(),
@@ -136,8 +137,4 @@ function commonVersion(
     `no common version of contract ${contract}: the plugin has ${ours.join(', ') || 'none'}, the engine ${theirs.join(', ') || 'none'}`,
     { reason: 'NO_COMMON_VERSION' },
   );
-}
-
-async function* assumeAllIsWell(refs: Parameters<PluginService['reconcile']>[0]): ReturnType<PluginService['reconcile']> {
-  for await (const ref of refs) yield { ref, state: 'ok', detail: '' };
 }

@@ -31,14 +31,14 @@ export class MemoryIpamDriver implements IpamDriver {
   }
 
   async requestPool({ requestId, cidr, range, ipv6, exclude }: PoolRequest): Promise<Pool> {
-    const held = [...this.#pools].find(([, books]) => books.requestId === requestId);
-    if (held !== undefined && (cidr === '' || cidr === held[0])) return { poolId: held[0], cidr: held[0] };
-    if (held !== undefined) throw alreadyExists(`request ${requestId} has pool ${held[0]} already`, { reason: 'POOL_EXISTS' });
+    const [poolId = `pool-${requestId}`, held] = [...this.#pools].find(([, books]) => books.requestId === requestId) ?? [];
+    const had = held === undefined ? undefined : formatCidr(held.subnet);
+    if (had !== undefined && (cidr === '' || cidr === had)) return { poolId, cidr: had };
+    if (had !== undefined) throw alreadyExists(`request ${requestId} has pool ${had} already`, { reason: 'POOL_EXISTS' });
     const subnet = cidr === '' ? this.#free(ipv6, exclude) : prefix(cidr);
     if (this.#isTaken(subnet)) throw forbidden(`pool ${cidr} overlaps another`, { reason: 'POOL_OVERLAPS' });
-    const poolId = formatCidr(subnet);
     this.#pools.set(poolId, { requestId, subnet, range: range === '' ? subnet : prefix(range), byOwner: new Map() });
-    return { poolId, cidr: poolId };
+    return { poolId, cidr: formatCidr(subnet) };
   }
 
   async releasePool({ poolId }: { readonly poolId: string }): Promise<void> {

@@ -41,6 +41,7 @@ export interface ContainerState {
   readonly Status: string;
   readonly ExitCode: number;
   readonly Pid: number;
+  readonly Error: string;
 }
 
 /** Its status, `absent` when the engine does not know it. */

@@ -65,6 +65,8 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
       start: (...given) => startLink({ options, sockets }, ...given),
       onEvent: () => {},
       onReady: () => {},
+      onCall: () => undefined,
+      onProbationPassed: () => {},
       onProbationFailed: () => {},
     });
   let plugin = make();

@@ -6,11 +6,11 @@ import { loggedContainer } from '../logged.ts';
 import { removeRemains } from '../remove/remains.ts';
 import { wantsStartAtBoot } from '../restart-policy.ts';
 import type { Room } from '../room.ts';
-import { startContainer } from '../start/start.ts';
 import { removeStaged } from '../start/staging.ts';
 import { freeResources } from '../stop/exit.ts';
 import { scheduleRestart } from '../stop/restart.ts';
 import { adopt } from './adopt.ts';
+import { startAgain } from './start-again.ts';
 
 /**
  * Brings records and reality together after the engine was started: running containers are taken over, ends are collected, half-made
@@ -31,7 +31,7 @@ export async function recover(room: Room): Promise<void> {
   await attempt(room, '', 'remove what belongs to no container', () => removeOrphans(room, orphans));
   const running = new Set(entries.filter(({ run }) => run !== undefined).map(({ id }) => id));
   await attempt(room, '', 'sweep networks', () => room.parts.networks.sweep(running));
-  await Promise.all(toStart.map((entry) => attempt(room, entry.id, 'start', () => startIfOver(room, entry))));
+  await Promise.all(toStart.map((entry) => attempt(room, entry.id, 'start', () => startAgain(room, entry))));
 }
 
 async function recoverOne(room: Room, entry: Entry, hasOutput: boolean): Promise<void> {
@@ -66,10 +66,6 @@ function startsAtBoot({ phase, state, document, isRunning }: Entry): boolean {
   if (phase.kind !== 'exited') return false;
   const facts = { wasRunning: isRunning, stoppedByUser: state.stoppedByUser, hasRun: state.startedAt !== '' };
   return wantsStartAtBoot(document.hostConfig.RestartPolicy ?? {}, facts);
-}
-
-async function startIfOver(room: Room, entry: Entry): Promise<void> {
-  if (entry.phase.kind === 'exited') await startContainer(room, entry);
 }
 
 async function finishRemovals(room: Room, removals: ReturnType<Room['rows']['removals']>): Promise<void> {

@@ -16,6 +16,11 @@ interface Folder extends Place {
   readonly limits: readonly Controller[];
 }
 
+/** Kills and removes what is left of a start by an engine that was killed; nothing is left: nothing to do. */
+export async function endLeftOver({ instance, cgroupParent }: { readonly instance: string; readonly cgroupParent: string }): Promise<void> {
+  await removeFolders(cgroupHierarchies().map((hierarchy) => ({ hierarchy, path: join(hierarchy.mountPoint, cgroupParent, instance) })));
+}
+
 /** The processes of one start of a plugin, in a cgroup of their own in each tree that matters here. */
 export class ProcessGroup implements AsyncDisposable {
   readonly #folders: readonly Folder[];

@@ -1,4 +1,4 @@
-import { codeOf, type ErrorCode, GantryError, messageOf } from '@gantry/sdk';
+import { codeOf, type ErrorCode, firstCause, GantryError, messageOf } from '@gantry/sdk';
 
 const statuses = {
   invalid_argument: 400,
@@ -22,13 +22,15 @@ const statuses = {
 export const bodyTooLarge = 'BODY_TOO_LARGE';
 
 /** The HTTP status of any thrown value. */
-export function statusOf(error: unknown): number {
+export function statusOf(thrown: unknown): number {
+  const error = firstCause(thrown);
   if (GantryError.is(error) && error.reason === bodyTooLarge) return 413;
   return statuses[codeOf(error)];
 }
 
 /** What clients are shown: the message, and the hint behind it. */
-export function textOf(error: unknown): string {
+export function textOf(thrown: unknown): string {
+  const error = firstCause(thrown);
   const hint = GantryError.is(error) ? error.hint : undefined;
   return hint === undefined ? messageOf(error) : `${messageOf(error)}: ${hint}`;
 }
@@ -40,7 +42,8 @@ const wordsOfCommandFailures: Readonly<Record<string, readonly [string, ...strin
 };
 
 /** The same error with the words that the docker CLI looks for. */
-export function commandFailure(error: unknown): unknown {
+export function commandFailure(thrown: unknown): unknown {
+  const error = firstCause(thrown);
   if (!GantryError.is(error)) return error;
   const words = wordsOfCommandFailures[error.reason ?? ''];
   if (words === undefined || words.some((word) => error.message.includes(word))) return error;

@@ -1,7 +1,7 @@
 import { alreadyExists, exhausted, forbidden, invalidArgument, notFound, type StateStore } from '@gantry/sdk';
 import type { AddressAnswer, AddressRequest, IpamDriver, Pool, PoolRequest } from '@gantry/sdk/ipam';
 import { type Cidr, contains, formatAddress, formatCidr, networkOf, overlaps, parseAddress, parseCidr } from '@gantry/sdk/network';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { type Block, firstFree } from './blocks.ts';
 import { AddressPool } from './pool.ts';
 
@@ -13,6 +13,7 @@ export class DefaultIpam implements IpamDriver {
   readonly #state: StateStore;
   readonly #blocks: readonly Block[];
   readonly #pools = new Map<string, AddressPool>();
+  readonly #releasing = new Map<string, Promise<void>>();
 
   private constructor({ state, blocks }: { readonly state: StateStore; readonly blocks: readonly Block[] }) {
     this.#state = state;
@@ -38,19 +39,23 @@ export class DefaultIpam implements IpamDriver {
       throw invalidArgument(`range ${request.range} is not in subnet ${formatCidr(subnet)}`);
     }
     if (this.#isTaken(subnet)) throw forbidden('Pool overlaps with other one on this address space');
-    const pool = new AddressPool({ requestId: request.requestId, subnet, range });
-    const poolId = formatCidr(subnet);
+    const poolId = idOf(subnet, request.requestId);
+    const pool = new AddressPool({ id: poolId, requestId: request.requestId, subnet, range });
     const value = JSON.stringify({ requestId: request.requestId, range: range === undefined ? '' : formatCidr(range) });
     this.#pools.set(poolId, pool);
+    await this.#releasing.get(poolId)?.catch(() => {});
     await this.#unlessStored(() => this.#pools.delete(poolId), [{ key: `pool/${poolId}`, value }]);
-    return { poolId, cidr: poolId };
+    return poolOf(pool);
   }
 
-  async releasePool({ poolId }: { readonly poolId: string }): Promise<void> {
-    if (!this.#pools.has(poolId)) return;
-    const addresses = await this.#state.list(`address/${poolId}/`);
-    await this.#state.put([`pool/${poolId}`, ...addresses.map(({ key }) => key)].map((key) => ({ key, value: undefined })));
+  /** Asked again, because its answer got lost, it waits for the first time; by then the subnet may be another's, under another id. */
+  releasePool({ poolId }: { readonly poolId: string }): Promise<void> {
+    const pool = this.#pools.get(poolId);
+    if (pool === undefined) return this.#releasing.get(poolId) ?? Promise.resolve();
     this.#pools.delete(poolId);
+    const released = this.#forget(pool).finally(() => this.#releasing.delete(poolId));
+    this.#releasing.set(poolId, released);
+    return released;
   }
 
   async requestAddress({ poolId, owner, preferred, gateway }: AddressRequest): Promise<AddressAnswer> {
@@ -69,6 +74,16 @@ export class DefaultIpam implements IpamDriver {
     await this.#state.put([{ key: `address/${poolId}/${owner}`, value: undefined }], { relaxed: true });
   }
 
+  async #forget(pool: AddressPool): Promise<void> {
+    try {
+      const addresses = await this.#state.list(`address/${pool.id}/`);
+      await this.#state.put([`pool/${pool.id}`, ...addresses.map(({ key }) => key)].map((key) => ({ key, value: undefined })));
+    } catch (error) {
+      this.#pools.set(pool.id, pool);
+      throw error;
+    }
+  }
+
   /** What was taken in memory is given back when it could not be stored. */
   async #unlessStored(undo: () => void, ...given: Parameters<StateStore['put']>): Promise<void> {
     try {
@@ -81,7 +96,8 @@ export class DefaultIpam implements IpamDriver {
 
   async #restore(poolId: string, document: string): Promise<void> {
     const { requestId, range }: { readonly requestId: string; readonly range: string } = JSON.parse(document);
-    const pool = new AddressPool({ requestId, subnet: prefix('subnet', poolId), range: range === '' ? undefined : prefix('range', range) });
+    const subnet = prefix('subnet', poolId.split('#')[0] ?? '');
+    const pool = new AddressPool({ id: poolId, requestId, subnet, range: range === '' ? undefined : prefix('range', range) });
     const addresses = `address/${poolId}/`;
     for (const { key, value } of await this.#state.list(addresses)) {
       const address = parseAddress(value);
@@ -126,10 +142,19 @@ function prefix(what: string, text: string): Cidr {
   return networkOf(cidr);
 }
 
+/** Another request's pool of the same subnet, after this one's, is another pool: releasing this one once more must not touch it. */
+function idOf(subnet: Cidr, requestId: string): string {
+  return `${formatCidr(subnet)}#${createHash('sha256').update(requestId).digest('hex').slice(0, 8)}`;
+}
+
+function poolOf({ id, subnet }: AddressPool): Pool {
+  return { poolId: id, cidr: formatCidr(subnet) };
+}
+
 function sameAs(pool: AddressPool, wished: Cidr | undefined, range: Cidr | undefined): Pool {
-  const poolId = formatCidr(pool.subnet);
+  const cidr = formatCidr(pool.subnet);
   const isOther =
-    (wished !== undefined && formatCidr(wished) !== poolId) || (range !== undefined && formatCidr(range) !== formatCidr(pool.range));
-  if (isOther) throw alreadyExists(`request ${pool.requestId} has pool ${poolId} already`);
-  return { poolId, cidr: poolId };
+    (wished !== undefined && formatCidr(wished) !== cidr) || (range !== undefined && formatCidr(range) !== formatCidr(pool.range));
+  if (isOther) throw alreadyExists(`request ${pool.requestId} has pool ${cidr} already`);
+  return poolOf(pool);
 }

@@ -3,6 +3,7 @@ import { type Address, bitsOf, type Cidr, contains, firstOf, formatAddress, form
 
 /** The books of one pool in memory: who has which address. What is durable is the driver's affair. */
 export class AddressPool {
+  readonly id: string;
   readonly requestId: string;
   readonly subnet: Cidr;
   readonly #range: Cidr;
@@ -11,7 +12,8 @@ export class AddressPool {
   /** Below it everything in the range is taken. */
   #hint: bigint;
 
-  constructor({ requestId, subnet, range }: { readonly requestId: string; readonly subnet: Cidr; readonly range: Cidr | undefined }) {
+  constructor({ id, requestId, subnet, range }: Pick<AddressPool, 'id' | 'requestId' | 'subnet'> & { readonly range: Cidr | undefined }) {
+    this.id = id;
     this.requestId = requestId;
     this.subnet = subnet;
     this.#range = range ?? subnet;

@@ -17,6 +17,8 @@ export interface PluginWishes {
   /** Fields of the manifest that differ. */
   readonly manifest?: Partial<Manifest>;
   readonly driver?: string;
+  /** Of its drivers, all of one name; a volume driver unless given. */
+  readonly kinds?: readonly ('volume' | 'network' | 'ipam' | 'log')[];
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Default true. */
   readonly enable?: boolean;
@@ -39,18 +41,22 @@ export const settings = {
 };
 
 /** A folder with a plugin of this name, alone in another folder. */
-export function pluginFolder(parent: string, name: string, { manifest = {}, driver = name, raw }: PluginWishes = {}): string {
+export function pluginFolder(
+  parent: string,
+  name: string,
+  { manifest = {}, driver = name, kinds = ['volume'], raw }: PluginWishes = {},
+): string {
   const folder = mkdtempSync(join(mkdtempSync(join(parent, 'plugins-')), `${name}-`));
   // Its user reads it where it lies.
   chmodSync(folder, 0o755);
   cpSync(code, folder, { recursive: true });
-  if (raw === undefined) writeFileSync(join(folder, 'driver.json'), JSON.stringify({ driver }));
+  if (raw === undefined) writeFileSync(join(folder, 'driver.json'), JSON.stringify({ driver, kinds }));
   else writeFileSync(join(folder, 'raw.json'), JSON.stringify({ driver, ...raw }));
   const whole: Manifest = {
     manifestVersion: 1,
     name,
     version: '1.0.0',
-    provides: [{ contract: 'volume', versions: ['v1'], drivers: [driver] }],
+    provides: kinds.map((contract) => ({ contract, versions: ['v1'], drivers: [driver] })),
     entry: { node: raw === undefined ? 'main.ts' : 'raw.ts' },
     placement: ['process', 'worker'],
     settings,
@@ -129,6 +135,20 @@ export class Rig implements AsyncDisposable {
   }
 }
 
+/** The data folder of a fault plugin, which is told there what to do. */
+export class FaultFolder {
+  readonly #path: string;
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  misbehave(faults: Readonly<Record<string, Fault>>): void {
+    mkdirSync(this.#path, { recursive: true });
+    rmSync(join(this.#path, 'faults.json'), { force: true });
+    writeFileSync(join(this.#path, 'faults.json'), JSON.stringify(faults));
+  }
+}
+
 /** One installed fault plugin. Disposing removes it with its volumes. */
 export class FaultPlugin implements AsyncDisposable {
   readonly name: string;
@@ -161,9 +181,7 @@ export class FaultPlugin implements AsyncDisposable {
 
   /** From now on. */
   misbehave(faults: Readonly<Record<string, Fault>>): void {
-    mkdirSync(this.dataDir, { recursive: true });
-    rmSync(join(this.dataDir, 'faults.json'), { force: true });
-    writeFileSync(join(this.dataDir, 'faults.json'), JSON.stringify(faults));
+    new FaultFolder(this.dataDir).misbehave(faults);
   }
 
   create(volume: string, options: Readonly<Record<string, string>> = {}) {

@@ -1,12 +1,29 @@
 /** What the fault plugin is told to do wrong in one method. */
 export interface Fault {
-  readonly does?: 'nothing' | 'hang' | 'spin' | 'kill' | 'throw' | 'fork' | 'leak' | 'flood' | 'flood-log';
+  readonly does?:
+    | 'nothing'
+    | 'hang'
+    | 'spin'
+    | 'kill'
+    | 'throw'
+    | 'fork'
+    | 'leak'
+    | 'flood'
+    | 'flood-log'
+    | 'rules'
+    | 'lie'
+    | 'down'
+    | 'wait'
+    | 'segv';
+  readonly waitMs?: number;
   /** Before the work (unless said), after it and before the answer, or a moment after the answer. */
   readonly when?: 'after' | 'answered';
   /** The next call is well again. */
   readonly once?: boolean;
   /** Instead of the right one. */
   readonly answer?: unknown;
+  /** Of `network.createNetwork`, with "rules": the right answer and these. */
+  readonly rules?: readonly string[];
   /** Of `list`: so many further volumes, so slowly. */
   readonly many?: number;
   readonly eachMs?: number;

@@ -4,22 +4,31 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { definePlugin, type HostContext, notFound } from '@gantry/sdk';
+import { definePlugin, type HostContext, notFound, type Ref } from '@gantry/sdk';
 import type { Volume, VolumeDriver } from '@gantry/sdk/volume';
-import type { Fault } from './fault.ts';
+import { Faults } from './faults.ts';
+import { FaultyIpam, FaultyLog, FaultyNetworks } from './other-kinds.ts';
 
-const { driver: driverName } = JSON.parse(readFileSync(join(import.meta.dirname, 'driver.json'), 'utf8')) as { readonly driver: string };
+const { driver: driverName, kinds = ['volume'] } = JSON.parse(readFileSync(join(import.meta.dirname, 'driver.json'), 'utf8')) as {
+  readonly driver: string;
+  readonly kinds?: readonly ('volume' | 'network' | 'ipam' | 'log')[];
+};
 
 export default definePlugin({
   async activate(host) {
     const { config } = host;
     if (config['fails'] === 'activate') throw new Error('the back end is not there');
     if (config['fails'] === 'exit') process.exit(3);
+    if (config['migrates'] === true) await host.state.put([{ key: 'text', value: 'in the format of the second' }]);
     let current = config;
     return {
-      drivers: { volume: { [driverName]: new FaultyVolumes(host, () => current) } },
+      drivers: {
+        ...(kinds.includes('volume') && { volume: { [driverName]: new FaultyVolumes(host, () => current) } }),
+        ...(kinds.includes('network') && { network: { [driverName]: new FaultyNetworks(host) } }),
+        ...(kinds.includes('ipam') && { ipam: { [driverName]: new FaultyIpam(host) } }),
+        ...(kinds.includes('log') && { log: { [driverName]: new FaultyLog(host) } }),
+      },
       ...(config['live'] === false
         ? {}
         : {
@@ -30,10 +39,25 @@ export default definePlugin({
             },
           }),
       selfTest: async ({ deep }) => [
-        { name: 'back end', ok: !(deep && config['fails'] === 'self-test'), message: 'no answer', hint: 'look at the cable' },
+        {
+          name: 'back end',
+          ok: !(deep && config['fails'] === 'self-test') && new Faults(host).of('self-test')?.does !== 'down',
+          message: 'no answer',
+          hint: 'look at the cable',
+        },
       ],
       async *reconcile(refs) {
-        for await (const ref of refs) yield { ref, state: config['fails'] === 'reconcile' ? 'missing' : 'ok', detail: '' };
+        const left = new Set(volumesIn(host.dataDir));
+        const does = new Faults(host).of('reconcile')?.does;
+        for await (const ref of refs) {
+          const isThere = ref.kind !== 'volume' || left.delete(ref.id) || does === 'lie';
+          yield { ref, state: isThere && config['fails'] !== 'reconcile' ? 'ok' : 'missing', detail: '' };
+        }
+        for (const id of left) yield { ref: { contract: 'volume', driver: driverName, kind: 'volume', id }, state: 'orphan', detail: '' };
+        for (let number = 0; does === 'flood'; number += 1) {
+          const ref: Ref = { contract: 'volume', driver: driverName, kind: 'volume', id: `orphan-${number}` };
+          yield { ref, state: 'orphan', detail: 'x'.repeat(1_000) };
+        }
       },
     };
   },
@@ -43,13 +67,15 @@ export default definePlugin({
 class FaultyVolumes implements VolumeDriver {
   readonly #host: HostContext;
   readonly #config: () => HostContext['config'];
+  readonly #faults: Faults;
   constructor(host: HostContext, config: () => HostContext['config']) {
     this.#host = host;
     this.#config = config;
+    this.#faults = new Faults(host);
   }
 
   create: VolumeDriver['create'] = ({ name, options }) =>
-    this.#with('create', async () => {
+    this.#faults.around('create', async () => {
       if (options['lookup'] !== undefined) await this.#lookBack(options['lookup']);
       if (options['state'] !== undefined) await this.#host.state.put([{ key: 'text', value: options['state'] }]);
       if (options['cas'] !== undefined) await this.#host.state.put([{ key: 'text', value: options['cas'], expectedRevision: 99_999 }]);
@@ -58,28 +84,27 @@ class FaultyVolumes implements VolumeDriver {
       return { volume: this.#volume(name) };
     });
   remove: VolumeDriver['remove'] = ({ name }) =>
-    this.#with('remove', async () => rmSync(this.#folder(name), { recursive: true, force: true }));
+    this.#faults.around('remove', async () => rmSync(this.#folder(name), { recursive: true, force: true }));
   stat: VolumeDriver['stat'] = ({ name }) =>
-    this.#with('stat', async () => {
+    this.#faults.around('stat', async () => {
       if (!existsSync(this.#folder(name))) throw notFound(`no volume ${name}`);
       const volume = this.#volume(name);
       return { volume: { ...volume, status: { ...volume.status, state: (await this.#host.state.get('text'))?.value ?? '' } } };
     });
   list: VolumeDriver['list'] = async function* (this: FaultyVolumes) {
-    const { many = 0, eachMs = 0 } = this.#fault('list') ?? {};
-    await this.#with('list', async () => {});
+    const { many = 0, eachMs = 0 } = this.#faults.of('list') ?? {};
+    await this.#faults.around('list', async () => {});
     for (let index = 0; index < many; index += 1) {
       if (eachMs > 0) await sleep(eachMs);
       yield this.#volume(`many-${index}`);
     }
-    const root = join(this.#host.dataDir, 'volumes');
-    for (const name of existsSync(root) ? readdirSync(root) : []) yield this.#volume(name);
+    for (const name of volumesIn(this.#host.dataDir)) yield this.#volume(name);
   };
   attach: VolumeDriver['attach'] = ({ name }) =>
-    this.#with('attach', async () => ({
+    this.#faults.around('attach', async () => ({
       attachment: { mounts: [{ type: 'bind', source: { data: `volumes/${name}` } }] },
     }));
-  detach: VolumeDriver['detach'] = () => this.#with('detach', async () => {});
+  detach: VolumeDriver['detach'] = () => this.#faults.around('detach', async () => {});
 
   #folder(name: string): string {
     return join(this.#host.dataDir, 'volumes', name);
@@ -105,69 +130,9 @@ class FaultyVolumes implements VolumeDriver {
     await this.#host.lookup('volume', volume);
     if ((await state.list('')).length === 0) throw new Error('what was put is not there');
   }
-
-  #fault(method: string): Fault | undefined {
-    const faults = readFaults(this.#host.dataDir);
-    return faults[method];
-  }
-
-  async #with<Answer>(method: string, work: () => Promise<Answer>): Promise<Answer> {
-    const { dataDir } = this.#host;
-    const fault = this.#fault(method);
-    if (fault?.once === true) forget(dataDir, method);
-    const answer = fault?.when === 'after' ? await work() : undefined;
-    if (fault?.when === 'answered') setTimeout(() => void misbehave(fault, this.#host), 20);
-    else if (fault !== undefined) await misbehave(fault, this.#host);
-    if (fault?.answer !== undefined) return fault.answer as Answer;
-    return answer ?? (await work());
-  }
 }
 
-function readFaults(dataDir: string): Record<string, Fault> {
-  try {
-    return JSON.parse(readFileSync(join(dataDir, 'faults.json'), 'utf8')) as Record<string, Fault>;
-  } catch {
-    return {};
-  }
-}
-
-function forget(dataDir: string, method: string): void {
-  const { [method]: _done, ...others } = readFaults(dataDir);
-  // Another's file, in our own folder: it can be replaced, not written to.
-  rmSync(join(dataDir, 'faults.json'), { force: true });
-  writeFileSync(join(dataDir, 'faults.json'), JSON.stringify(others));
-}
-
-async function misbehave({ does = 'nothing' }: Fault, { log }: HostContext): Promise<void> {
-  switch (does) {
-    case 'nothing':
-      return;
-    case 'hang':
-      return new Promise(() => {});
-    case 'spin':
-      for (;;);
-    case 'kill':
-      process.kill(process.pid, 'SIGKILL');
-      return new Promise(() => {});
-    case 'throw':
-      throw new Error('the back end said something odd');
-    case 'fork':
-      spawn('/bin/sleep', ['7117'], { detached: true, stdio: 'ignore' }).unref();
-      return;
-    case 'leak': {
-      const kept: Buffer[] = [];
-      for (;;) {
-        kept.push(Buffer.alloc(8 << 20, 1));
-        await sleep(1);
-      }
-    }
-    case 'flood':
-      for (let line = 0; line < 50_000; line += 1) console.log(`line ${line} of a flood`);
-      return;
-    case 'flood-log':
-      for (let line = 0; line < 50_000; line += 1) log.info({ line }, 'one of a flood');
-      return;
-    default:
-      does satisfies never;
-  }
+function volumesIn(dataDir: string): readonly string[] {
+  const root = join(dataDir, 'volumes');
+  return existsSync(root) ? readdirSync(root) : [];
 }

@@ -5,6 +5,8 @@ export interface Raw {
   readonly handshake?: Readonly<Record<string, unknown>> & { readonly token?: string };
   /** Fields of the answer to Configure. */
   readonly offers?: Readonly<Record<string, unknown>>;
+  /** Fields of the first line on stdout. */
+  readonly line?: Readonly<Record<string, unknown>>;
   /** Bytes by method of the volume contract. */
   readonly answers?: Readonly<Record<string, { readonly base64: string } | { readonly zeros: number }>>;
 }

@@ -15,6 +15,7 @@ const {
   handshake = {},
   answers = {},
   offers = {},
+  line = {},
 } = JSON.parse(readFileSync(join(import.meta.dirname, 'raw.json'), 'utf8')) as Raw;
 const { GANTRY_PLUGIN_ENDPOINT: endpoint = '', GANTRY_PLUGIN_TOKEN: token = '' } = process.env;
 
@@ -64,6 +65,6 @@ await serveGrpc(endpoint.replace('unix://', ''), ['plugin', 'volume'], {
     else if (name.method in answers) yield bytesOf(name.method);
   },
 });
-console.log(`GANTRY-PLUGIN 1 ${JSON.stringify({ endpoint, name: driver, version: '1.0.0', pid: process.pid })}`);
+console.log(`GANTRY-PLUGIN 1 ${JSON.stringify({ endpoint, name: driver, version: '1.0.0', pid: process.pid, ...line })}`);
 process.stdin.resume().once('close', () => process.exit(0));
 await new Promise(() => {});

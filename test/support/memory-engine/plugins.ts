@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { checkManifest, conflict, forbidden, invalidArgument, type Manifest, notFound, notImplemented, unavailable } from '@gantry/sdk';
-import { type PluginInfo, pluginInUse, type PluginLine, type Plugins, type PluginUser } from '@gantry/sdk/engine';
+import { type PluginInfo, pluginInUse, type PluginLine, type PluginOrphan, type Plugins, type PluginUser } from '@gantry/sdk/engine';
 import type { EventBus } from '../../../core/events/index.ts';
 import { comparePrivilegeChange, comparePrivileges, delta } from '../../../core/plugin-manifest/index.ts';
 import { type Package, packageOf, Packages } from './plugin-packages.ts';
@@ -37,6 +37,11 @@ export class MemoryPlugins implements Plugins {
   /** Says who uses a plugin from now on. */
   use(name: string, users: readonly PluginUser[]): void {
     this.#find(name).users = users;
+  }
+
+  /** As if it had these when it was compared with the records. */
+  found(name: string, orphans: readonly PluginOrphan[]): void {
+    this.#change(name, { orphans });
   }
 
   /** As if the plugin had printed it. */
@@ -192,6 +197,18 @@ export class MemoryPlugins implements Plugins {
     if (!/^(list|stat|attach|create)$/.test(method)) throw notImplemented(`${kind}/${driver} has no method ${method}`);
     if (dryRun && method === 'create') throw invalidArgument(`${method} changes something: it cannot be tried`);
     return { method, request, dryRun };
+  };
+
+  collectOrphans: Plugins['collectOrphans'] = async (name, { all = false, dryRun = false } = {}) => {
+    const { orphans = [] } = this.#find(name).info;
+    const isOld = ({ since }: (typeof orphans)[number]): boolean => all || since.getTime() < Date.now() - 86_400_000;
+    const young = orphans.filter((orphan) => !isOld(orphan));
+    if (!dryRun) this.#change(name, { orphans: young });
+    return { deleted: orphans.filter(isOld), kept: young.map((orphan) => ({ ...orphan, reason: 'it was first seen a short while ago' })) };
+  };
+
+  collectOrphansAlways: Plugins['collectOrphansAlways'] = async (name, always) => {
+    this.#change(name, { collectsOrphans: always });
   };
 
   logs: Plugins['logs'] = (name, options = {}) => follow(this.#find(name), options);

@@ -18,13 +18,17 @@ const network: Network = {
   labels: {},
 };
 const grants = { plugin: 'acme.net', dataDir: '/d', mountTypes: [], hostPaths: [], devices: [], nftables: false };
+const endpoint: EndpointPlan = { link: { kind: 'veth', name: 'eth%d' }, addresses: ['10.0.0.2/24'], routes: [], publishable: true };
 const good: NetworkPlan = { network, links: [{ kind: 'bridge', name: 'br-1' }], masquerade: [] };
 
 for (const [plan, code, message] of [
   [{ ...good, network: { ...network, id: 'other' } }, 'internal', /another id or name/],
   [{ ...good, links: [{ kind: 'bridge', name: 'a-name-of-16-byt' }] }, 'internal', /links\[0\].*is no link name/],
   [{ ...good, links: [{ kind: 'bridge', name: 'a"; flush ruleset' }] }, 'internal', /no link name/],
-  [{ ...good, links: [{ kind: 'macvlan', name: 'm' }] }, 'internal', /needs a parent/],
+  [{ ...good, links: [{ kind: 'vlan', name: 'm', attrs: { id: '7' } }] }, 'internal', /needs a parent/],
+  [{ ...good, links: [{ kind: 'veth', name: 'v' }] }, 'internal', /belongs to a container/],
+  [{ ...good, links: [{ kind: 'vlan', name: 'm', parent: 'p', attrs: { id: '4095' } }] }, 'internal', /needs an id up to 4094/],
+  [{ ...good, links: [{ kind: 'vxlan', name: 'm' }] }, 'internal', /needs an id up to 16777215/],
   [{ ...good, links: [{ kind: 'bridge', name: 'b', mtu: 1 }] }, 'internal', /MTU 1/],
   [{ ...good, links: [{ kind: 'bridge', name: 'b', addresses: ['10.0.0.1'] }] }, 'internal', /no address with prefix length/],
   [{ ...good, masquerade: [{ fromCidr: '10.0.0.0/24 }', exceptOutLink: 'b' }] }, 'internal', /no prefix/],
@@ -40,6 +44,18 @@ for (const [plan, code, message] of [
   });
 }
 
+test('checkNetworkPlan() and checkEndpointPlan() tell whoever counts what they refuse', () => {
+  const told: string[] = [];
+  const counted = { ...grants, onViolation: (what: string) => told.push(what) };
+  assert.throws(() => checkNetworkPlan({ ...good, links: [{ kind: 'veth', name: 'v' }] }, { network, grants: counted }));
+  assert.throws(() => checkEndpointPlan({ ...endpoint, addresses: ['x'] }, { grants: counted }));
+  checkNetworkPlan(good, { network, grants: counted });
+  assert.deepEqual(told, [
+    'plugin acme.net returned an invalid answer for createNetwork: links[0]: a veth belongs to a container, not to a network',
+    'plugin acme.net returned an invalid answer for attach: x is no address with prefix length',
+  ]);
+});
+
 test('checkNetworkPlan() takes a good plan, and rules that were granted and stay in their table', () => {
   checkNetworkPlan(good, { network, grants });
   const granted = { network, grants: { ...grants, nftables: true } };
@@ -48,10 +64,10 @@ test('checkNetworkPlan() takes a good plan, and rules that were granted and stay
   assert.throws(() => checkNetworkPlan({ ...good, rules: ['include "/etc/shadow"'] }, granted), /reach out/);
 });
 
-const endpoint: EndpointPlan = { link: { kind: 'veth', name: 'eth%d' }, addresses: ['10.0.0.2/24'], routes: [], publishable: true };
-
 for (const [plan, message] of [
   [{ ...endpoint, link: { kind: 'veth', name: '../x' } }, /no link name/],
+  [{ ...endpoint, link: { kind: 'bridge', name: 'b' } }, /belongs to a network/],
+  [{ ...endpoint, link: { kind: 'macvlan', name: 'm' } }, /needs a parent/],
   [{ ...endpoint, addresses: ['10.0.0.2'] }, /no address with prefix length/],
   [{ ...endpoint, routes: [{ to: 'default' }] }, /no prefix/],
   [{ ...endpoint, routes: [{ to: '0.0.0.0/0', via: 'gw' }] }, /no address/],

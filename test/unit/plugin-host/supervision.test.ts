@@ -60,12 +60,18 @@ test('Supervision.failedToStart() tries again only what may be another time', ()
   assert.deepEqual(judged(remote, conflict('no', { reason: 'WRONG_PROOF' })), ['quarantined', 1_000]);
 });
 
-test('Probation.fail() is true once, and only while it lasts', async () => {
+test('Probation.fail() is true once, and only while it lasts; who passes it is told', async () => {
   const probation = new Probation();
+  let passed = 0;
+  const onPassed = (): void => void (passed += 1);
   assert.equal(probation.fail(), false);
-  probation.begin(60_000);
+  probation.begin(60_000, onPassed);
   assert.deepEqual([probation.fail(), probation.fail()], [true, false]);
-  probation.begin(1);
+  probation.begin(1, onPassed);
   await sleep(20);
-  assert.equal(probation.fail(), false);
+  assert.deepEqual([probation.fail(), passed], [false, 1]);
+  probation.begin(1, onPassed);
+  probation.end();
+  await sleep(20);
+  assert.deepEqual([probation.fail(), passed], [false, 1]);
 });

@@ -34,6 +34,7 @@ export const installPlugin = object('InstallRequest', {
 });
 export const upgradePlugin = object('UpgradeRequest', { source: text, grant });
 export const setPlugin = object('SetRequest', { settings });
+export const gcAlways = object('GcAlwaysRequest', { always: flag });
 export const callPlugin = object('CallRequest', { kind: text, driver: text, method: text, request: anything, dryRun: flag });
 export const preferDriver = object('DefaultRequest', { kind: text, driver: text });
 export const bindPlugin = object('BindRequest', { kind: text, driver: text, plugin: text });

@@ -1,6 +1,6 @@
 import { conflict, GantryError, invalidArgument } from '@gantry/sdk';
 import { type PluginInfo, pluginInUse, type PluginState, type PluginUser } from '@gantry/sdk/engine';
-import { assignments, setPlugin } from '../../bodies/plugin.ts';
+import { assignments, gcAlways, setPlugin } from '../../bodies/plugin.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
 import { textOf } from '../../status.ts';
@@ -13,6 +13,8 @@ export const stateRoutes: readonly Route[] = [
   post('/plugins/:name/set', set),
   removeRoute('/plugins/:name', remove),
   post('/gantry/v1/plugins/:name/set', setTyped),
+  post('/gantry/v1/plugins/:name/gc', collectOrphans),
+  post('/gantry/v1/plugins/:name/gc-always', collectOrphansAlways),
   post('/gantry/v1/plugins/:name/rollback', async (call) => call.send(await call.engine.plugins.rollback(pluginOf(call).name))),
 ];
 
@@ -44,6 +46,21 @@ async function remove(call: Call): Promise<void> {
     throw conflict(`plugin ${plugin.name} is enabled`, { hint: 'disable it first, or remove it with force' });
   const done = call.engine.plugins.remove(plugin.name, { force });
   if (await unlessInUse(call, plugin, () => true, done)) call.sendNothing(200);
+}
+
+/** What the plugin has and nobody knows of. */
+async function collectOrphans(call: Call): Promise<void> {
+  const { query, signal } = call;
+  const { name } = pluginOf(call);
+  call.send(await call.engine.plugins.collectOrphans(name, { all: query.flag('all'), dryRun: query.flag('dryRun'), signal }));
+}
+
+async function collectOrphansAlways(call: Call): Promise<void> {
+  const { name } = pluginOf(call);
+  const { always } = await call.json(gcAlways);
+  if (always === undefined) throw invalidArgument('always is missing: say true or false');
+  await call.engine.plugins.collectOrphansAlways(name, always);
+  call.sendNothing(204);
 }
 
 /** Docker's form: all values are texts. */

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { invalidArgument, messageOf, unavailable } from '../errors.ts';
+import { durationMs, type Manifest } from '../manifest.ts';
+import { isGreeting, programOf } from '../serve/start.ts';
+
+/** A plugin's own process, as the engine sees it. */
+export interface PluginProcess {
+  readonly pid: number;
+  /** Its first line on stdout. */
+  readonly greeting: string;
+  /** What it printed after that. */
+  readonly printed: readonly string[];
+  signal(signal: NodeJS.Signals): void;
+  /** The engine is no more. */
+  closeStdin(): void;
+}
+
+/** Milliseconds that it may take to end. */
+const graceMs = 10_000;
+
+/** Starts a plugin's program, without a sandbox; resolves at its first line. Disposing asks it to end, and insists after ten seconds. */
+export async function spawnPlugin(
+  dir: string,
+  manifest: Manifest,
+  env: Readonly<Record<string, string>>,
+): Promise<PluginProcess & AsyncDisposable> {
+  const [command, ...given] = programOf(dir, manifest);
+  const child = spawn(command, given, { cwd: dir, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  await once(child, 'spawn').catch((cause: unknown) => notThere(manifest, command, cause));
+  await using undo = new AsyncDisposableStack();
+  const ended = once(child, 'exit');
+  undo.defer(() => end(child, ended));
+  const printed: string[] = [];
+  createInterface(child.stderr).on('line', (line) => printed.push(line));
+  child.stdin.on('error', () => {});
+  const greeting = await firstLine(child, ended, { manifest, printed });
+  const whole = undo.move();
+  return {
+    pid: child.pid ?? 0,
+    greeting,
+    printed,
+    signal: (signal) => void child.kill(signal),
+    closeStdin: () => void child.stdin.end(),
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
+  };
+}
+
+async function firstLine(
+  child: ChildProcess & { readonly stdout: NodeJS.ReadableStream },
+  ended: Promise<unknown>,
+  { manifest: { startTimeout: within = '10s' }, printed }: { readonly manifest: Manifest; readonly printed: string[] },
+): Promise<string> {
+  const heard = Promise.withResolvers<string>();
+  let isFirst = true;
+  createInterface(child.stdout).on('line', (line) => {
+    if (isFirst) heard.resolve(line);
+    else printed.push(line);
+    isFirst = false;
+  });
+  const late = delay(durationMs(within), { failure: `it said nothing on stdout for ${within}` }, { ref: false });
+  // What it printed last may come after its end.
+  const died = ended.then(() => delay(100, { failure: 'it ended' }));
+  const found = await Promise.race([heard.promise.then((line) => ({ line })), died, late]);
+  const failure = 'failure' in found ? found.failure : isGreeting(found.line) ? undefined : notGreeting(found.line);
+  if ('line' in found && failure === undefined) return found.line;
+  const said = printed.join('\n').slice(-4_096);
+  throw unavailable(`the plugin did not start: ${failure}${said === '' ? '' : `; it printed: ${said}`}`);
+}
+
+const notGreeting = (line: string): string => `its first line on stdout is ${JSON.stringify(line)}, not "GANTRY-PLUGIN 1 {…}"`;
+
+async function end(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  child.stdin?.end();
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), graceMs);
+  await ended;
+  clearTimeout(late);
+}
+
+function notThere({ name }: Manifest, program: string, cause: unknown): never {
+  throw invalidArgument(`plugin ${name}: ${program} cannot be started: ${messageOf(cause)}`, {
+    cause,
+    hint: 'build the plugin first; entry.exec in its manifest names the program',
+  });
+}

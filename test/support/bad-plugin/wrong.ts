@@ -1,0 +1,20 @@
+/** The one thing that is wrong with the bad plugin. */
+export type Wrong =
+  | 'believes-itself'
+  | 'blocks'
+  | 'compares-some'
+  | 'counts-uses'
+  | 'half-made'
+  | 'ignores-cancel'
+  | 'keeps-in-memory'
+  | 'listens'
+  | 'logs-secrets'
+  | 'minds-old-state'
+  | 'mixes-answers'
+  | 'never-ends'
+  | 'opens-outside'
+  | 'prints'
+  | 'prints-secrets'
+  | 'refuses-again'
+  | 'takes-no-change'
+  | 'tells-where';

@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type HostContext, unavailable } from '@gantry/sdk';
+import type { Fault } from './fault.ts';
+
+/** What `faults.json` in the data folder says, read anew for each call. */
+export class Faults {
+  readonly #host: HostContext;
+  constructor(host: HostContext) {
+    this.#host = host;
+  }
+
+  of(method: string): Fault | undefined {
+    return readFaults(this.#host.dataDir)[method];
+  }
+
+  async around<Answer>(method: string, work: () => Promise<Answer>): Promise<Answer> {
+    const { dataDir } = this.#host;
+    const fault = this.of(method);
+    if (fault?.once === true) forget(dataDir, method);
+    const done = fault?.when === 'after' ? { answer: await work() } : undefined;
+    if (fault?.when === 'answered') setTimeout(() => void misbehave(fault, this.#host), 20);
+    else if (fault !== undefined) await misbehave(fault, this.#host);
+    if (fault?.answer !== undefined) return fault.answer as Answer;
+    return done === undefined ? await work() : done.answer;
+  }
+}
+
+function readFaults(dataDir: string): Record<string, Fault> {
+  try {
+    return JSON.parse(readFileSync(join(dataDir, 'faults.json'), 'utf8')) as Record<string, Fault>;
+  } catch {
+    return {};
+  }
+}
+
+function forget(dataDir: string, method: string): void {
+  const { [method]: _done, ...others } = readFaults(dataDir);
+  // Another's file, in our own folder: it can be replaced, not written to.
+  rmSync(join(dataDir, 'faults.json'), { force: true });
+  writeFileSync(join(dataDir, 'faults.json'), JSON.stringify(others));
+}
+
+async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: HostContext): Promise<void> {
+  switch (does) {
+    case 'nothing':
+    case 'rules':
+    case 'lie':
+      return;
+    case 'wait':
+      return sleep(waitMs);
+    case 'hang':
+      return new Promise(() => {});
+    case 'spin':
+      for (;;);
+    case 'kill':
+      process.kill(process.pid, 'SIGKILL');
+      return new Promise(() => {});
+    case 'segv':
+      process.kill(process.pid, 'SIGSEGV');
+      return new Promise(() => {});
+    case 'throw':
+      throw new Error('the back end said something odd');
+    case 'down':
+      throw unavailable('the file server does not answer', { hint: 'look at the cable' });
+    case 'fork':
+      spawn('/bin/sleep', ['7117'], { detached: true, stdio: 'ignore' }).unref();
+      return;
+    case 'leak': {
+      const kept: Buffer[] = [];
+      for (;;) {
+        kept.push(Buffer.alloc(8 << 20, 1));
+        await sleep(1);
+      }
+    }
+    case 'flood':
+      for (let line = 0; line < 50_000; line += 1) console.log(`line ${line} of a flood`);
+      return;
+    case 'flood-log':
+      for (let line = 0; line < 50_000; line += 1) log.info({ line }, 'one of a flood');
+      return;
+    default:
+      does satisfies never;
+  }
+}
