@@ -108,7 +108,7 @@ function compareTrees(upper: string, lower: string | undefined): readonly Change
   }
   // What was in a folder that is gone, or is something else now, went with it.
   for (const path of before.keys()) if (folders.has(parentOf(path))) kinds.set(path, 'deleted');
-  for (const path of [...kinds.keys()]) {
+  for (const path of kinds.keys()) {
     for (let parent = parentOf(path); parent !== '' && !kinds.has(parent); parent = parentOf(parent)) kinds.set(parent, 'modified');
   }
   return inOrder([...kinds].map(([path, kind]) => ({ path, kind })));
