@@ -65,6 +65,7 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   await cradle.networks.start();
   if (!endedCleanly) await collect(cradle);
   await cradle.layers.mend();
+  warnOfStorageDriver(cradle);
   const recovered = recover(cradle);
   cradle.drivers.start();
   opened.use(finishLater(cradle, recovered));
@@ -201,6 +202,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
           defaultLogDriver: options.logDriver ?? rooms.drivers.first('log'),
           graphDriver: () => graphDriver(rooms),
+          skippedGraphDrivers: () => rooms.drivers.skipped('graph'),
           containers: rooms.lifecycle.containers,
           images: rooms.images,
           volumes: rooms.volumes,
@@ -236,9 +238,15 @@ function pick({ database, drivers, events, options: { log } }: Rooms) {
   return { database, drivers, events, log };
 }
 
+/** What has other drivers goes on; what needs a new layer is told in full. */
+function warnOfStorageDriver({ drivers, options: { storageDriver, log } }: Rooms): void {
+  if (storageDriver !== undefined && !drivers.has('graph', storageDriver))
+    log.error({ driver: storageDriver, installed: drivers.names('graph') }, 'the storage driver is not installed');
+}
+
 /** What a user chose while the engine ran counts more than what it was started with. */
 function graphDriver({ options: { storageDriver }, drivers }: Rooms): Promise<string> {
-  return storageDriver === undefined || drivers.isChosen('graph') ? drivers.preferred('graph') : Promise.resolve(storageDriver);
+  return storageDriver === undefined || drivers.isChosen('graph') ? drivers.preferred('graph') : drivers.usable('graph', storageDriver);
 }
 
 /** Made once for a data root. */

@@ -7,6 +7,7 @@ import { pluginState } from '../metadata/index.ts';
 import { privilegesOf } from '../plugin-manifest/index.ts';
 import { KeyedMutex } from '../support/index.ts';
 import type { Changes } from './changes.ts';
+import { Choice, type Skipped } from './choice.ts';
 import { callByHand } from './call.ts';
 import { Comparisons } from './comparisons.ts';
 import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
@@ -47,7 +48,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   readonly #loads = new Map<string, Load>();
   readonly #mutexes = new Map<string, KeyedMutex>();
   readonly #guarded = new Map<string, Guarded>();
-  readonly #preferred = new Map<DriverKind, Promise<string>>();
+  readonly #choice: Choice;
 
   constructor(given: PluginHostOptions) {
     const options = withDefaultsOf(given);
@@ -56,6 +57,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     this.#records = new Records(options);
     this.#registry = new Registry(pluginState(options.database, 'engine'));
     this.#sockets = new HandedSockets(this.#registry);
+    this.#choice = new Choice({
+      candidates: (kind) => this.#candidates(kind),
+      whyNot: (kind, name) => this.#whyNot(kind, name),
+      log: options.log,
+    });
     this.#former = new FormerGenerations(options);
     this.#native = new NativeCalls(join(options.execRoot, 'p', 'native-call'));
     this.#comparisons = new Comparisons({
@@ -144,13 +150,17 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   }
 
   preferred(kind: DriverKind): Promise<string> {
-    let choice = this.#preferred.get(kind);
-    if (choice === undefined) {
-      choice = this.#choose(kind);
-      this.#preferred.set(kind, choice);
-      choice.catch(() => this.#preferred.delete(kind));
-    }
-    return choice;
+    return this.#choice.preferred(kind);
+  }
+
+  /** The name of a driver that a user wants, once it is known to work here; `unavailable` says why it does not. */
+  usable(kind: DriverKind, name: string): Promise<string> {
+    return this.has(kind, name) ? this.#choice.usable(kind, name) : Promise.reject(this.#registry.unknown(kind, name));
+  }
+
+  /** Drivers that would have come before the preferred one, and why they did not. */
+  skipped(kind: DriverKind): readonly Skipped[] {
+    return this.#choice.skipped(kind);
   }
 
   list(): readonly PluginInfo[] {
@@ -181,7 +191,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   async bind(kind: DriverKind, driver: string, name: string): Promise<void> {
     this.#registry.bind(kind, driver, this.#registry.find(name));
-    this.#preferred.clear();
+    this.#choice.forget();
   }
 
   async prefer(kind: DriverKind, name: string): Promise<void> {
@@ -193,7 +203,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     const reason = await this.#whyNot(kind, name);
     if (reason !== undefined) throw unavailable(`${kind} driver ${name} does not work here: ${reason}`);
     this.#registry.choose(kind, name);
-    this.#preferred.clear();
+    this.#choice.forget();
   }
 
   async call({ kind, driver, method, request, dryRun }: Parameters<Plugins['call']>[0]): Promise<unknown> {
@@ -249,7 +259,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       });
     }
     this.#decide(plugin, { enabled: false });
-    this.#preferred.clear();
+    this.#choice.forget();
     await plugin.stop('disabled');
     this.#publish(plugin, 'disable');
   }
@@ -266,7 +276,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     }
     await (await this.#change()).remove(plugin, { keepData: users.length > 0 });
     this.#loads.delete(plugin.name);
-    this.#preferred.clear();
+    this.#choice.forget();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -360,16 +370,9 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     throw this.#registry.unknown(kind, name, known);
   }
 
-  async #choose(kind: DriverKind): Promise<string> {
-    const skipped: string[] = [];
+  #candidates(kind: DriverKind): ReadonlySet<string> {
     const chosen = this.#registry.chosen(kind);
-    for (const name of new Set([...(chosen === undefined ? [] : [chosen]), ...this.#registry.byPriority(kind)])) {
-      const reason = await this.#whyNot(kind, name);
-      if (reason === undefined) return name;
-      skipped.push(`${name}: ${reason}`);
-      this.#options.log.info({ kind, driver: name, reason }, 'driver skipped');
-    }
-    throw unavailable(`no ${kind} driver works on this host (${skipped.join('; ') || 'none is installed'})`);
+    return new Set([...(chosen === undefined ? [] : [chosen]), ...this.#registry.byPriority(kind)]);
   }
 
   async #whyNot(kind: DriverKind, name: string): Promise<string | undefined> {

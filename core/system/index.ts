@@ -17,6 +17,8 @@ export interface SystemOptions {
   readonly defaultLogDriver: string;
   readonly defaultRuntime?: string;
   readonly graphDriver: () => Promise<string>;
+  /** Those that would have come before it. */
+  readonly skippedGraphDrivers: () => readonly { readonly driver: string; readonly reason: string }[];
   readonly drivers: Drivers;
   readonly events: EventBus;
   readonly containers: Containers;
@@ -106,7 +108,8 @@ export class SystemRoom implements System {
     const graphDriver = await this.#options.graphDriver();
     const driver = await drivers.get('graph', graphDriver);
     const { status } = (await driver.status?.({}, driverContext(log))) ?? { status: [] };
-    return { graphDriver, graphStatus: status.map(({ label, value }) => [label, value]) };
+    const skipped = this.#options.skippedGraphDrivers().map(({ driver: name, reason }) => [`Skipped ${name}`, reason] as const);
+    return { graphDriver, graphStatus: [...status.map(({ label, value }) => [label, value] as const), ...skipped] };
   }
 
   async #exec(): Promise<Pick<SystemInfo, 'runtimes' | 'defaultRuntime' | 'cgroupVersion' | 'cgroupDriver' | 'warnings'>> {

@@ -68,11 +68,14 @@ export class Vfs implements GraphDriver {
   }
 }
 
-/** cp(1) keeps owners, times, hard links, holes and attributes, and shares blocks by FICLONE or copy_file_range. */
+/**
+ * cp(1) keeps owners, times, hard links, holes and attributes, and shares blocks by FICLONE or copy_file_range. Unlike with -a, an attribute that
+ * cannot be kept is an error: it may be a file's capabilities.
+ */
 async function copyTree(from: string, to: string, signal: AbortSignal): Promise<void> {
-  const argv = ['cp', '-a', '--reflink=auto', '--', `${from}/.`, to];
+  const argv = ['cp', '-dR', '--preserve=mode,ownership,timestamps,links,xattr', '--reflink=auto', '--', `${from}/.`, to];
   const { exitCode, stderr } = await run({ file: '/bin/cp', argv, env: {}, signal });
   if (exitCode === 0) return;
   const [said = ''] = stderr.toString().split('\n');
-  throw said.includes('No space left') ? exhausted(`copy snapshot: no space left on device`) : internal(`copy snapshot: ${said}`);
+  throw /No space left|quota exceeded/.test(said) ? exhausted(`copy snapshot: no space left on device`) : internal(`copy snapshot: ${said}`);
 }

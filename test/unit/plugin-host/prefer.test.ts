@@ -7,13 +7,17 @@ import { Database } from '../../../core/metadata/index.ts';
 import { PluginHost } from '../../../core/plugin-host/index.ts';
 import { quietLog } from '../../support/quiet-log.ts';
 
-function hostOf(t: TestContext): () => PluginHost {
+type Provided = readonly (readonly [name: string, priority: number, usable: boolean])[];
+
+const usual: Provided = [
+  ['best', 100, true],
+  ['other', 50, true],
+  ['broken', 10, false],
+];
+
+function hostOf(t: TestContext, drivers: Provided = usual): () => PluginHost {
   const root = mkdtempSync(join(tmpdir(), 'gantry-prefer-'));
-  for (const [name, priority, usable] of [
-    ['best', 100, true],
-    ['other', 50, true],
-    ['broken', 10, false],
-  ] as const) {
+  for (const [name, priority, usable] of drivers) {
     const folder = join(root, 'plugins', name);
     mkdirSync(folder, { recursive: true });
     const provides = [{ contract: 'graph', versions: ['v1'], drivers: [name], priority }];
@@ -64,4 +68,39 @@ test('PluginHost.prefer() leaves the default when the driver cannot be it', asyn
   await assert.rejects(host.prefer('graph', 'nothing'), { code: 'not_found' });
   await assert.rejects(host.prefer('volume', 'local'), { code: 'invalid_argument' });
   assert.equal(await host.preferred('graph'), 'best');
+});
+
+test('PluginHost.preferred() remembers why better drivers were skipped, and tries them again after a change', async (t) => {
+  const host = hostOf(t, [
+    ['best', 100, false],
+    ['other', 50, true],
+    ['last', 10, true],
+  ])();
+  assert.deepEqual(host.skipped('graph'), []);
+  assert.equal(await host.preferred('graph'), 'other');
+  assert.deepEqual(host.skipped('graph'), [{ driver: 'best', reason: 'no module' }]);
+  await host.prefer('graph', 'last');
+  assert.deepEqual(host.skipped('graph'), []);
+  assert.equal(await host.preferred('graph'), 'last');
+});
+
+test('PluginHost.preferred() says of each driver why it does not work when none does', async (t) => {
+  const host = hostOf(t, [
+    ['best', 100, false],
+    ['other', 50, false],
+  ])();
+  await assert.rejects(host.preferred('graph'), {
+    code: 'unavailable',
+    message: 'no graph driver works on this host (best: no module; other: no module)',
+  });
+});
+
+test('PluginHost.usable() answers a driver that works, and says why another does not', async (t) => {
+  const host = hostOf(t)();
+  assert.equal(await host.usable('graph', 'other'), 'other');
+  await assert.rejects(host.usable('graph', 'broken'), {
+    code: 'unavailable',
+    message: 'graph driver broken does not work here: no module',
+  });
+  await assert.rejects(host.usable('graph', 'nobody'), { code: 'not_found' });
 });
