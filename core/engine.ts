@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Logger, messageOf } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
-import type { Serving } from '@gantry/sdk/frontend';
+import type { AuthzLink, Serving } from '@gantry/sdk/frontend';
 import { asFunction, asValue, type AwilixContainer, createContainer, InjectionMode } from 'awilix/browser';
 import { StoreCheck } from './check/index.ts';
 import { collectRemains } from './collect.ts';
@@ -249,6 +250,18 @@ function graphDriver({ options: { storageDriver }, drivers }: Rooms): Promise<st
   return storageDriver === undefined || drivers.isChosen('graph') ? drivers.preferred('graph') : drivers.usable('graph', storageDriver);
 }
 
+/** Without one of them no request is let in; containers are taken over all the same. */
+async function tellMissing(authorization: readonly AuthzLink[], log: Logger): Promise<void> {
+  for (const { name, driver } of authorization) {
+    await driver().catch((error: unknown) =>
+      log.error(
+        { plugin: name, reason: messageOf(error) },
+        'the authorization plugin cannot be asked: every request is refused until it can',
+      ),
+    );
+  }
+}
+
 /** Made once for a data root. */
 function engineId(database: Database): string {
   const state = pluginState(database, 'engine');
@@ -279,6 +292,7 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
       const servings: Serving[] = [];
       const names = options.authorizationPlugins ?? [];
       const authorization = names.map((name) => ({ name, driver: () => drivers.get('authz', name) }));
+      await tellMissing(authorization, options.log);
       for (const name of drivers.names('frontend')) {
         const frontend = await drivers.get('frontend', name);
         const request = { engine, hosts, authorization, ...(socketGroup === undefined ? {} : { socketGroup }) };

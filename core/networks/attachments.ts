@@ -7,6 +7,7 @@ import { type Abortable, failpoint, randomId, shortId, undoSignal } from '../sup
 import { attempts } from './attempts.ts';
 import type { EndpointDocument, EndpointRecord, NetworkRecord } from './documents.ts';
 import { releaseAddresses, requestAddresses } from './pools.ts';
+import { exposedPorts, wishedPorts } from './port-wishes.ts';
 import type { Tools } from './tools.ts';
 import type { NetworkedContainer } from './types.ts';
 import { ifnameOption } from './wishes.ts';
@@ -34,7 +35,7 @@ export async function attach(tools: Tools, request: AttachRequest, { signal }: P
   try {
     failpoint('start.ipam');
     const addresses = await addressesFor(tools, planned, network, config, signal);
-    const endpoint = asEndpoint(planned.document, { container, config, addresses });
+    const endpoint = asEndpoint(planned.document, { ...request, addresses });
     const context = network.document.plan.context;
     const plan = await driver.attach(
       { network: network.document.plan.network, endpoint, ...(context === undefined ? {} : { networkContext: context }) },
@@ -150,7 +151,7 @@ export function checkStatic({ name, document }: NetworkRecord, wished: readonly 
 
 function asEndpoint(
   document: EndpointDocument,
-  { container, config, addresses }: Pick<AttachRequest, 'container' | 'config'> & { readonly addresses: readonly string[] },
+  { container, config, netnsPath, isGateway, addresses }: AttachRequest & { readonly addresses: readonly string[] },
 ): Endpoint {
   const mac = config.MacAddress || undefined;
   const ifname = config.DriverOpts?.[ifnameOption];
@@ -164,5 +165,20 @@ function asEndpoint(
     ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
     addresses,
     options: config.DriverOpts ?? {},
+    ...(netnsPath === '' ? {} : portsOf(container, isGateway)),
+  };
+}
+
+/** Published where the container's way out is, and nowhere twice. */
+function portsOf({ config, hostConfig }: NetworkedContainer, isGateway: boolean): Pick<Endpoint, 'exposedPorts' | 'ports'> {
+  const ports = isGateway ? wishedPorts(config, hostConfig) : [];
+  const exposed = new Map(
+    [...exposedPorts(config), ...ports].map(({ protocol, containerPort }) => [`${containerPort}/${protocol}`, { protocol, containerPort }]),
+  );
+  return {
+    ...(exposed.size === 0 ? {} : { exposedPorts: [...exposed.values()] }),
+    ...(ports.length === 0
+      ? {}
+      : { ports: ports.map(({ hostPortEnd, ...port }) => ({ ...port, ...(hostPortEnd > port.hostPort ? { hostPortEnd } : {}) })) }),
   };
 }

@@ -91,6 +91,11 @@ export interface PortMap {
   readonly containerPort: number;
 }
 
+export interface ExposedPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly containerPort: number;
+}
+
 export interface Endpoint {
   readonly attachmentId: string;
   readonly containerId: string;
@@ -103,6 +108,10 @@ export interface Endpoint {
   /** Addresses with prefix length, allocated by the IPAM driver before the call. */
   readonly addresses: readonly string[];
   readonly options: Readonly<Record<string, string>>;
+  /** Of the image and of --expose, published or not. */
+  readonly exposedPorts?: readonly ExposedPort[];
+  /** As users wish them published, on the network that is the container's way out. The engine maps them where the plan is `publishable`. */
+  readonly ports?: readonly PortMap[];
 }
 
 export interface AttachRequest {

@@ -28,15 +28,28 @@ export function createEndpointBody(networkId: string, endpointId: string, endpoi
   };
 }
 
-/** Ports are published by the engine, so a plugin hears of none. */
-export function endpointOptions({ options, mac }: Endpoint): Answer {
+/** As libnetwork says them, in numbers of protocols. The engine maps what is published; a plugin that wants to know of it, does. */
+export function endpointOptions({ options, mac, exposedPorts = [], ports = [] }: Endpoint): Answer {
   return {
     ...options,
     ...(mac === undefined ? {} : { 'com.docker.network.endpoint.macaddress': mac }),
-    'com.docker.network.endpoint.exposedports': [],
-    'com.docker.network.portmap': [],
+    'com.docker.network.endpoint.exposedports': exposedPorts.map(({ protocol, containerPort }) => ({
+      Proto: protocols[protocol],
+      Port: containerPort,
+    })),
+    'com.docker.network.portmap': ports.map(({ protocol, containerPort, hostIp, hostPort, hostPortEnd = hostPort }) => ({
+      Proto: protocols[protocol],
+      IP: '',
+      Port: containerPort,
+      HostIP: hostIp,
+      HostPort: hostPort,
+      HostPortEnd: hostPortEnd,
+    })),
   };
 }
+
+/** IANA's protocol numbers. */
+const protocols = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 function isFamily({ cidr }: Subnet, family: 4 | 6): boolean {
   return parseCidr(cidr)?.family === family;
