@@ -48,14 +48,19 @@ test('a plugin in a worker that crashes natively takes the engine along, is blam
   await crash('lost-3');
   await until(async () => (await info()).state === 'backoff' || ((await info()).generation ?? 0) > 1);
   faults.misbehave({});
-  await soonIs(async () => (await info()).state === 'ready', 20_000, async () => JSON.stringify(await info()));
+  await soonIs(
+    async () => (await info()).state === 'ready',
+    20_000,
+    async () => JSON.stringify(await info()),
+  );
   await expect(engine.api, 'POST', '/volumes/create', { statuses: [201], json: { Name: 'made', Driver: 'crashes' } });
   assert.equal((await containerState(engine.api, 'writer')).Pid, pid);
   await expect(engine.api, 'DELETE', '/containers/writer?force=1', { statuses: [204] });
 });
 
 async function soonIs(claim: () => Promise<boolean>, ms: number, why: () => Promise<string>): Promise<void> {
-  for (const deadline = performance.now() + ms; !(await claim()); await sleep(50)) if (performance.now() > deadline) assert.fail(await why());
+  for (const deadline = performance.now() + ms; !(await claim()); await sleep(50))
+    if (performance.now() > deadline) assert.fail(await why());
 }
 
 test('an engine that ends well, or is killed while no plugin of its process is at work, blames nobody', async (t) => {
