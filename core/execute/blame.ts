@@ -1,15 +1,20 @@
-import { GantryError, internal } from '@gantry/sdk';
+import { firstCause, GantryError, internal } from '@gantry/sdk';
 import { isErrno } from '@gantry/sdk/linux';
 import type { Grants } from '../drivers/types.ts';
 
 /** An error of carrying out what a plugin described, naming the plugin; told to who counts when the description itself was wrong. */
-export function blamed(error: unknown, { plugin, onViolation }: Pick<Grants, 'plugin' | 'onViolation'>): unknown {
-  if (!GantryError.is(error)) return error;
+export function blamed(thrown: unknown, { plugin, onViolation }: Pick<Grants, 'plugin' | 'onViolation'>): unknown {
+  const error = firstCause(thrown);
+  if (!GantryError.is(error)) return thrown;
   if (isWrong(error)) onViolation?.(error.message);
-  const { code, message, hint, reason, facts, cause } = error;
-  if (message.includes(`plugin ${plugin}`)) return error;
-  return new GantryError(code, `plugin ${plugin}: ${message}`, { hint, reason, facts, cause });
+  const { code, message, reason, facts, cause } = error;
+  const text = message.includes(`plugin ${plugin}`) ? message : `plugin ${plugin}: ${message}`;
+  const hint = error.hint ?? (isErrno(cause, ...kernelSaysMore) ? 'the kernel may say more: dmesg' : undefined);
+  return new GantryError(code, text, { hint, reason, facts, cause });
 }
+
+/** Refusals of mount(2) whose reason is in the kernel's log alone. */
+const kernelSaysMore = ['EINVAL', 'EIO', 'EUCLEAN', 'ENODEV', 'ENXIO', 'ESTALE'] as const;
 
 /** What a plugin answered is none of what its contract allows. */
 export function invalidPlan(plugin: string, method: string, problem: string): GantryError {

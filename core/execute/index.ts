@@ -7,4 +7,5 @@ export { type EndpointWork, isDefault, type MadeEndpoint, setDefaultRoutes } fro
 export { type Firewall } from './network-firewall.ts';
 export { describedProcess, openShown } from './processes.ts';
 export { needsRules, NetworkExecutor, rulesOf } from './network.ts';
+export { checkShown } from './shown.ts';
 export type { PortMapping } from './network-rules.ts';

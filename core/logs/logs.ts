@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Abortable, Logger } from '@gantry/sdk';
+import { type Abortable, type Logger, messageOf } from '@gantry/sdk';
 import type { LogLine, LogQuery, LogStream } from '@gantry/sdk/engine';
 import type { Entry, LogDriver, LogTime, ReadRequest, ReadResponse } from '@gantry/sdk/log';
 import { driverContext, type Drivers } from '../drivers/index.ts';
@@ -95,15 +95,15 @@ export class Logs implements ContainerLogs, AsyncDisposable {
 
   async query(container: LoggedContainer, query: LogQuery, running: () => boolean): Promise<LogStream> {
     query.signal?.throwIfAborted();
-    const driver = await this.#driver(container.driver);
+    const read = await this.#readerOf(container);
     const isRunning = running();
     if (isRunning) this.start(container);
     await this.#settle(container.info.id, isRunning, query);
     const follow = query.follow === true && running();
     const found =
-      driver.read === undefined
+      read === undefined
         ? { attributes: {}, entries: this.#fromSpool(container.info.id, { ...query, follow }, running) }
-        : await this.#fromDriver(driver.read.bind(driver), container, { ...query, follow });
+        : await this.#fromDriver(read, container, { ...query, follow });
     const entries = follow && query.until !== undefined ? endingAt(found.entries, query.until) : found.entries;
     return { tty: container.tty, attributes: found.attributes, lines: lines(entries) };
   }
@@ -120,8 +120,13 @@ export class Logs implements ContainerLogs, AsyncDisposable {
     this.#pumps.delete(id);
     this.#cursors.remove(id);
     rmSync(this.#spoolDir(id), { recursive: true, force: true });
-    const driver = await this.#driver(container.driver);
-    await driver.purge?.({ container: container.info }, this.#context());
+    try {
+      const driver = await this.#driver(container.driver);
+      await driver.purge?.({ container: container.info }, this.#context());
+    } catch (error) {
+      // A plugin that is gone keeps no container from being removed.
+      this.#options.log.warn({ container: id, driver: container.driver, error: messageOf(error) }, 'log driver did not purge');
+    }
   }
 
   /** Lets all pumps go; containers write on into their spools. */
@@ -151,6 +156,19 @@ export class Logs implements ContainerLogs, AsyncDisposable {
     if (pump === undefined) return;
     if (isRunning) await within(catchUpMs, Promise.race([pump.opened.then(() => pump.caughtUp()), pump.ended]), signal);
     else await within(drainMs, Promise.race([pump.isFinishing ? pump.ended : pump.caughtUp(), pump.ended]), signal);
+  }
+
+  /** Undefined: the spool is read instead, since the driver cannot, or is not there while the spool still has everything. */
+  async #readerOf({ info: { id }, driver: name }: LoggedContainer): Promise<Required<LogDriver>['read'] | undefined> {
+    try {
+      const driver = await this.#driver(name);
+      return driver.read?.bind(driver);
+    } catch (error) {
+      const { oldest = 1 } = this.#pumps.get(id)?.segments ?? new Segments(this.#spoolDir(id));
+      if (oldest > 1) throw error;
+      this.#options.log.warn({ container: id, driver: name, error: messageOf(error) }, 'log driver is not there: read from the spool');
+      return undefined;
+    }
   }
 
   async #fromDriver(read: Required<LogDriver>['read'], container: LoggedContainer, query: LogQuery): Promise<FoundEntries> {

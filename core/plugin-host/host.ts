@@ -134,6 +134,11 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       runtimes,
       helpers: { codeDir, uid, capabilities, network, resources: resourcesOf(manifest) },
       onViolation: (what) => plugin.strike(what),
+      onMissing: (objectKind, id, detail) => {
+        const ref = { contract: kind, driver: name, kind: objectKind, id };
+        if (detail === undefined) this.#comparisons.of(plugin).seen(ref);
+        else this.#comparisons.of(plugin).lost(ref, detail);
+      },
     };
   }
 

@@ -117,7 +117,8 @@ function confinement({ version: { dir, manifest }, instance, host, uid, cgroupPa
     readablePaths: manifest.entry.node === undefined ? [] : readable(),
     uid,
     gid: uid,
-    privileges: visible(manifest.privileges ?? {}),
+    // The engine itself decides to whom it gives user 0: to whom it was granted, and to who had all of the engine's rights before.
+    privileges: visible({ ...manifest.privileges, ...(uid === 0 ? { user: 'root' } : {}) }),
     resources: resourcesOf(manifest),
     cgroupParent,
   };

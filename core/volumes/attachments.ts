@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Abortable, type Attachment, internal, type Logger, messageOf, type Mount } from '@gantry/sdk';
+import { type Abortable, type Attachment, GantryError, internal, type Logger, messageOf, type Mount } from '@gantry/sdk';
+import { isErrno } from '@gantry/sdk/linux';
 import type { Drivers, Grants } from '../drivers/index.ts';
-import { type BrokenMount, dataPathOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
+import { type BrokenMount, checkShown, dataPathOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
 import type { VolumeAttachmentRow, VolumeRows } from '../metadata/index.ts';
 import { failpoint, undoSignal } from '../support/index.ts';
 import { BrokenViews } from './broken-views.ts';
@@ -163,17 +164,52 @@ export class Attachments {
     );
     failpoint('volume.attach.described');
     const grants = drivers.grants('volume', record.driver);
+    try {
+      const made = await this.#show(record, attachment, { attachmentId, readOnly, containerName: consumer.name, grants, signal });
+      grants.onMissing?.('volume', record.name, undefined);
+      return made;
+    } catch (error) {
+      if (!isGone(error) || !isOwn(attachment.mounts)) throw error;
+      grants.onMissing?.('volume', record.name, messageOf(error));
+      // The volume that was asked for is known: what its plugin described is not there.
+      throw internal(messageOf(error), { cause: error });
+    }
+  }
+
+  /** Where the volume is, once that is known to answer. A failure leaves nothing mounted. */
+  async #show(
+    record: VolumeRecord,
+    attachment: Attachment,
+    { attachmentId, readOnly, containerName, grants, signal }: Showing,
+  ): Promise<AttachmentDocument> {
     const context = checkedContext(attachment, record, grants);
     const folder = isPlain(attachment.mounts) ? dataPathOf(attachment.mounts, grants) : undefined;
-    const found = { attachmentId, readOnly, containerName: consumer.name, ...(context === undefined ? {} : { context }) };
-    if (folder !== undefined) return { ...found, path: folder, isMounted: false };
+    const found = { attachmentId, readOnly, containerName, ...(context === undefined ? {} : { context }) };
+    if (folder !== undefined) {
+      await checkShown(folder, grants);
+      return { ...found, path: folder, isMounted: false };
+    }
     const path = this.#placeOf(record.name, attachmentId, { isShared: attachment.shareable === true });
     const { helpers } = this.#options;
     if (isMounted(path) && helpers?.brokenAt(path) !== undefined) await unmount(path, helpers);
+    // Nobody recorded it: an engine that died was about to, and may have made a part of it.
+    if (isMounted(path) && !this.#isRecorded(record.name, path)) await unmount(path, helpers);
     if (isMounted(path)) return { ...found, path, isMounted: true };
     mkdirSync(path, { recursive: true, mode: 0o700 });
+    failpoint('volume.mount.make');
     await makeMounts({ target: path, mounts: attachment.mounts, grants, restricted: true, helpers, signal });
+    failpoint('volume.mount.made');
+    try {
+      await checkShown(path, grants);
+    } catch (error) {
+      await unmount(path, helpers);
+      throw error;
+    }
     return { ...found, path, isMounted: true };
+  }
+
+  #isRecorded(name: string, path: string): boolean {
+    return this.#options.rows.attachments(name).some(({ document }) => document.isMounted && document.path === path);
   }
 
   #placeOf(name: string, attachmentId: string, { isShared }: { readonly isShared: boolean }): string {
@@ -238,6 +274,21 @@ export class Attachments {
   #isThere({ path, isMounted: needsMount, broken }: AttachmentDocument): boolean {
     return path !== undefined && broken === undefined && (!needsMount || isMounted(path));
   }
+}
+
+interface Showing extends Abortable {
+  readonly attachmentId: string;
+  readonly readOnly: boolean;
+  readonly containerName: string;
+  readonly grants: Grants;
+}
+
+/** Of what the driver described, something is not there. */
+const isGone = (error: unknown): boolean => GantryError.is(error) && isErrno(error.cause, 'ENOENT', 'ENOTDIR', 'ESTALE', 'ENOTCONN');
+
+/** Nothing that a user named in options: only of the plugin's own. */
+function isOwn(mounts: readonly Mount[]): boolean {
+  return mounts.every(({ source }) => !('host' in source) && !('device' in source)) && mounts.some(({ source }) => 'data' in source);
 }
 
 /** A bind without limits of its own can be used where it is; the container's own bind sets its limits. */

@@ -184,6 +184,12 @@ export class FaultPlugin implements AsyncDisposable {
     new FaultFolder(this.dataDir).misbehave(faults);
   }
 
+  /** Methods that were called, in order. */
+  calls(): readonly string[] {
+    const file = join(this.dataDir, 'calls');
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+  }
+
   create(volume: string, options: Readonly<Record<string, string>> = {}) {
     return this.#under.engine.volumes.create({ name: volume, driver: this.driver, options });
   }

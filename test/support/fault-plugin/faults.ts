@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type HostContext, unavailable } from '@gantry/sdk';
@@ -19,12 +19,22 @@ export class Faults {
   async around<Answer>(method: string, work: () => Promise<Answer>): Promise<Answer> {
     const { dataDir } = this.#host;
     const fault = this.of(method);
+    note(dataDir, method);
     if (fault?.once === true) forget(dataDir, method);
     const done = fault?.when === 'after' ? { answer: await work() } : undefined;
     if (fault?.when === 'answered') setTimeout(() => void misbehave(fault, this.#host), 20);
     else if (fault !== undefined) await misbehave(fault, this.#host);
     if (fault?.answer !== undefined) return fault.answer as Answer;
     return done === undefined ? await work() : done.answer;
+  }
+}
+
+/** Which methods were called, in a file beside the faults; where there is no room for it, not. */
+function note(dataDir: string, method: string): void {
+  try {
+    appendFileSync(join(dataDir, 'calls'), `${method}\n`);
+  } catch {
+    // The call itself says what is wrong.
   }
 }
 
