@@ -260,7 +260,9 @@ test('gantry plugin install takes the tarball that npm pack makes; bind says whi
   for (const format of ['npm', 'oci']) await plugin('pack', dir, `--${format}`, '-o', join(scratch, `packed.${format}.tgz`));
   const listing = spawnSync('tar', ['-tf', join(scratch, 'packed.oci.tgz')], { encoding: 'utf8' }).stdout;
   assert.match(listing, /index\.json[^]*oci-layout/);
-  assert.match(await refused('pack', dir, '--docker', '-o', join(scratch, 'x')), /no config\.json and rootfs/);
+  await plugin('pack', dir, '--docker', '-o', join(scratch, 'packed.docker.tar'));
+  const managed = spawnSync('tar', ['-tf', join(scratch, 'packed.docker.tar')], { encoding: 'utf8' }).stdout;
+  assert.match(managed, /^\.\/config\.json$[^]*^\.\/rootfs\/plugin\/gantry-plugin\.json$/m);
   await plugin('upgrade', 'packed', join(scratch, 'packed.npm.tgz'));
   await docker('volume', 'create', '-d', 'packed', 'vp');
   assert.match(await plugin('ls', '-f', 'name=other'), /\(volume\/packed\)/);
