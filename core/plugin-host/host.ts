@@ -23,6 +23,7 @@ import { Registry } from './registry.ts';
 import { checkEngine, startRequired } from './requirements.ts';
 import { routed } from './routed.ts';
 import { resourcesOf } from './sizes.ts';
+import { secretOptions } from './settings.ts';
 import { foldersOf, startLink } from './start.ts';
 import { listed, usersOf } from './users.ts';
 
@@ -122,6 +123,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       plugin: plugin.name,
       dataDir,
       mountTypes,
+      secretOptions: secretOptions(manifest, kind),
       hostPaths: [...hostPaths, ...own],
       devices,
       nftables,

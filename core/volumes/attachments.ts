@@ -9,6 +9,7 @@ import { BrokenViews } from './broken-views.ts';
 import { hashOfName } from './names.ts';
 import type { VolumeRecord } from './record.ts';
 import type { VolumeRegistry } from './registry.ts';
+import { hiddenInError } from './secrets.ts';
 
 /** What the store keeps of one container's use of a volume. */
 export interface AttachmentDocument {
@@ -16,6 +17,7 @@ export interface AttachmentDocument {
   /** As it was first asked for. */
   readonly readOnly?: boolean;
   readonly containerName?: string;
+  readonly containerLabels?: Readonly<Record<string, string>>;
   readonly context?: Readonly<Record<string, string>>;
   /** The folder to bind; absent while it is being made. */
   readonly path?: string;
@@ -38,6 +40,7 @@ export interface AttachmentsOptions {
 export interface Consumer {
   readonly id: string;
   readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 const longestContext = 4_096;
@@ -135,8 +138,8 @@ export class Attachments {
   async mend(record: VolumeRecord, path: string): Promise<void> {
     const row = this.#options.rows.attachments(record.name).find(({ document }) => document.path === path);
     if (row === undefined || this.#options.helpers?.brokenAt(path) === undefined) return;
-    const { attachmentId, readOnly = false, containerName = '' } = row.document;
-    await this.#make(record, { id: row.containerId, name: containerName }, { attachmentId, readOnly });
+    const { attachmentId, readOnly = false, containerName = '', containerLabels: labels = {} } = row.document;
+    await this.#make(record, { id: row.containerId, name: containerName, labels }, { attachmentId, readOnly });
   }
 
   /** Users that are no more: the engine died while they were attached, or before it could tell the driver. */
@@ -151,28 +154,45 @@ export class Attachments {
   ): Promise<AttachmentDocument> {
     const { registry, drivers } = this.#options;
     const driver = await registry.driver(record.driver);
-    const { attachment } = await driver.attach(
-      {
-        name: record.name,
-        attachmentId,
-        readOnly,
-        consumer: { containerId: consumer.id, containerName: consumer.name },
-        options: record.options,
-      },
-      registry.context({ signal }),
-    );
+    const { labels = {} } = consumer;
+    const { options, secrets } = registry.given(record);
+    const { attachment } = await driver
+      .attach(
+        {
+          name: record.name,
+          attachmentId,
+          readOnly,
+          consumer: { containerId: consumer.id, containerName: consumer.name, labels },
+          options,
+          secrets,
+        },
+        registry.context({ signal }),
+      )
+      .catch((error: unknown) => {
+        throw hiddenInError(error, secrets);
+      });
     failpoint('volume.attach.described');
     const grants = drivers.grants('volume', record.driver);
     const context = checkedContext(attachment, record, grants);
     const folder = isPlain(attachment.mounts) ? dataPathOf(attachment.mounts, grants) : undefined;
-    const found = { attachmentId, readOnly, containerName: consumer.name, ...(context === undefined ? {} : { context }) };
+    const found = {
+      attachmentId,
+      readOnly,
+      containerName: consumer.name,
+      ...(Object.keys(labels).length > 0 && { containerLabels: labels }),
+      ...(context === undefined ? {} : { context }),
+    };
     if (folder !== undefined) return { ...found, path: folder, isMounted: false };
     const path = this.#placeOf(record.name, attachmentId, { isShared: attachment.shareable === true });
     const { helpers } = this.#options;
     if (isMounted(path) && helpers?.brokenAt(path) !== undefined) await unmount(path, helpers);
     if (isMounted(path)) return { ...found, path, isMounted: true };
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    await makeMounts({ target: path, mounts: attachment.mounts, grants, restricted: true, helpers, signal });
+    try {
+      await makeMounts({ target: path, mounts: attachment.mounts, grants, restricted: true, helpers, signal });
+    } catch (error) {
+      throw hiddenInError(error, secrets);
+    }
     return { ...found, path, isMounted: true };
   }
 
