@@ -13,6 +13,8 @@ export interface Grants {
   readonly runtimes?: readonly string[];
   /** Whom the helpers of its mounts run as, and within what; absent: it has none. */
   readonly helpers?: HelperGrants;
+  /** Options of the driver's kind that are kept apart and never shown; none unless given. */
+  readonly secretOptions?: readonly string[];
   /** Told when an object that the plugin said it has is not there when it is to be used, and when it was used. */
   readonly onMissing?: (kind: 'volume', id: string, detail: string | undefined) => void;
   /** Told when something described goes beyond the grant, or is not what the contract allows. */

@@ -9,6 +9,7 @@
  *   │  └─ rw_layers     container id → graph driver, key, chain, init key, how much may be written
  *   ├─ init_layers      image's top chain id, driver → key of the snapshot between the image and its containers
  *   ├─ volumes          name → driver, options, labels
+ *   │  ├─ volume_secrets  volume name → options that nobody is shown; read for its driver alone
  *   │  ├─ volume_refs   container id ↔ volume name
  *   │  └─ volume_attachments  container id ↔ volume name, while mounted: what the driver described and where it is
  *   ├─ networks         id → name, document, plan
@@ -82,5 +83,10 @@ export const migrations: readonly string[] = [
   ALTER TABLE layers ADD COLUMN unsettled TEXT;
   ALTER TABLE images ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE rw_layers ADD COLUMN quota_bytes INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
+  CREATE TABLE volume_secrets (
+    name TEXT PRIMARY KEY, document TEXT NOT NULL
+  ) WITHOUT ROWID;
   `,
 ];

@@ -59,7 +59,8 @@ export class VolumeRows<Document, AttachmentDocument> {
     }));
   }
 
-  put({ name, driver, document }: VolumeRow<Document>): void {
+  /** `secrets` are kept apart and are no part of any row; those of a volume stay unless others are given. */
+  put({ name, driver, document, secrets }: VolumeRow<Document> & { readonly secrets?: Readonly<Record<string, string>> }): void {
     this.#database.transaction(() => {
       this.#database.run(
         'INSERT INTO volumes (name, driver, document) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET driver = excluded.driver, document = excluded.document',
@@ -67,6 +68,8 @@ export class VolumeRows<Document, AttachmentDocument> {
         driver,
         JSON.stringify(document),
       );
+      if (secrets !== undefined && Object.keys(secrets).length > 0)
+        this.#database.run('INSERT OR REPLACE INTO volume_secrets (name, document) VALUES (?, ?)', name, JSON.stringify(secrets));
       this.#forgetIntents(name);
     });
   }
@@ -74,8 +77,9 @@ export class VolumeRows<Document, AttachmentDocument> {
   /** The same volume under another name, and the end of the intent to do that. Nobody refers to it. */
   move(from: string, { name, driver, document }: VolumeRow<Document>): void {
     this.#database.transaction(() => {
+      const secrets = this.secrets(from);
       this.remove(from);
-      this.put({ name, driver, document });
+      this.put({ name, driver, document, secrets });
     });
   }
 
@@ -84,10 +88,17 @@ export class VolumeRows<Document, AttachmentDocument> {
     this.#database.transaction(() => this.#forgetIntents(name));
   }
 
+  /** For the volume's driver, and nobody else. */
+  secrets(name: string): Readonly<Record<string, string>> {
+    const row = this.#database.get('SELECT document FROM volume_secrets WHERE name = ?', name);
+    return row === undefined ? {} : parsed(row['document']);
+  }
+
   /** The row and the intents of a volume; unknown: only the intents. */
   remove(name: string): void {
     this.#database.transaction(() => {
       this.#database.run('DELETE FROM volumes WHERE name = ?', name);
+      this.#database.run('DELETE FROM volume_secrets WHERE name = ?', name);
       this.#forgetIntents(name);
     });
   }

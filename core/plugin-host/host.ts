@@ -24,6 +24,7 @@ import { Registry } from './registry.ts';
 import { checkEngine, startRequired } from './requirements.ts';
 import { routed } from './routed.ts';
 import { resourcesOf } from './sizes.ts';
+import { secretOptions } from './settings.ts';
 import { foldersOf, startLink } from './start.ts';
 import { listed, usersOf } from './users.ts';
 
@@ -128,6 +129,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       plugin: plugin.name,
       dataDir,
       mountTypes,
+      secretOptions: secretOptions(manifest, kind),
       hostPaths: [...hostPaths, ...own],
       devices,
       nftables,

@@ -1,4 +1,4 @@
-import { invalidArgument, type Manifest } from '@gantry/sdk';
+import { type DriverKind, invalidArgument, type Manifest } from '@gantry/sdk';
 
 interface Property {
   readonly type?: string;
@@ -58,6 +58,12 @@ export function withDefaults(manifest: Manifest, settings: Readonly<Record<strin
 export function needsRestart(manifest: Manifest, changed: readonly string[]): boolean {
   const properties = schemaOf(manifest)?.properties ?? {};
   return changed.some((key) => properties[key]?.['x-restart'] === true);
+}
+
+/** Options of a kind of driver that must not be shown. */
+export function secretOptions({ options }: Manifest, kind: DriverKind): readonly string[] {
+  const { properties = {} } = (options?.[kind] ?? {}) as Schema;
+  return Object.entries(properties).flatMap(([name, property]) => (property['x-secret'] === true ? [name] : []));
 }
 
 interface Schema {

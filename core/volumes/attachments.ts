@@ -10,6 +10,7 @@ import { BrokenViews } from './broken-views.ts';
 import { hashOfName } from './names.ts';
 import type { VolumeRecord } from './record.ts';
 import type { VolumeRegistry } from './registry.ts';
+import { hiddenInError } from './secrets.ts';
 
 /** What the store keeps of one container's use of a volume. */
 export interface AttachmentDocument {
@@ -17,6 +18,7 @@ export interface AttachmentDocument {
   /** As it was first asked for. */
   readonly readOnly?: boolean;
   readonly containerName?: string;
+  readonly containerLabels?: Readonly<Record<string, string>>;
   readonly context?: Readonly<Record<string, string>>;
   /** The folder to bind; absent while it is being made. */
   readonly path?: string;
@@ -39,6 +41,7 @@ export interface AttachmentsOptions {
 export interface Consumer {
   readonly id: string;
   readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 const longestContext = 4_096;
@@ -136,8 +139,8 @@ export class Attachments {
   async mend(record: VolumeRecord, path: string): Promise<void> {
     const row = this.#options.rows.attachments(record.name).find(({ document }) => document.path === path);
     if (row === undefined || this.#options.helpers?.brokenAt(path) === undefined) return;
-    const { attachmentId, readOnly = false, containerName = '' } = row.document;
-    await this.#make(record, { id: row.containerId, name: containerName }, { attachmentId, readOnly });
+    const { attachmentId, readOnly = false, containerName = '', containerLabels: labels = {} } = row.document;
+    await this.#make(record, { id: row.containerId, name: containerName, labels }, { attachmentId, readOnly });
   }
 
   /** Users that are no more: the engine died while they were attached, or before it could tell the driver. */
@@ -152,24 +155,38 @@ export class Attachments {
   ): Promise<AttachmentDocument> {
     const { registry, drivers } = this.#options;
     const driver = await registry.driver(record.driver);
-    const { attachment } = await driver.attach(
-      {
-        name: record.name,
-        attachmentId,
-        readOnly,
-        consumer: { containerId: consumer.id, containerName: consumer.name },
-        options: record.options,
-      },
-      registry.context({ signal }),
-    );
+    const { labels = {} } = consumer;
+    const { options, secrets } = registry.given(record);
+    const { attachment } = await driver
+      .attach(
+        {
+          name: record.name,
+          attachmentId,
+          readOnly,
+          consumer: { containerId: consumer.id, containerName: consumer.name, labels },
+          options,
+          secrets,
+        },
+        registry.context({ signal }),
+      )
+      .catch((error: unknown) => {
+        throw hiddenInError(error, secrets);
+      });
     failpoint('volume.attach.described');
     const grants = drivers.grants('volume', record.driver);
     try {
-      const made = await this.#show(record, attachment, { attachmentId, readOnly, containerName: consumer.name, grants, signal });
+      const made = await this.#show(record, attachment, {
+        attachmentId,
+        readOnly,
+        containerName: consumer.name,
+        containerLabels: labels,
+        grants,
+        signal,
+      });
       grants.onMissing?.('volume', record.name, undefined);
       return made;
     } catch (error) {
-      if (!isGone(error) || !isOwn(attachment.mounts)) throw error;
+      if (!isGone(error) || !isOwn(attachment.mounts)) throw hiddenInError(error, secrets);
       grants.onMissing?.('volume', record.name, messageOf(error));
       // The volume that was asked for is known: what its plugin described is not there.
       throw internal(messageOf(error), { cause: error });
@@ -180,11 +197,17 @@ export class Attachments {
   async #show(
     record: VolumeRecord,
     attachment: Attachment,
-    { attachmentId, readOnly, containerName, grants, signal }: Showing,
+    { attachmentId, readOnly, containerName, containerLabels, grants, signal }: Showing,
   ): Promise<AttachmentDocument> {
     const context = checkedContext(attachment, record, grants);
     const folder = isPlain(attachment.mounts) ? dataPathOf(attachment.mounts, grants) : undefined;
-    const found = { attachmentId, readOnly, containerName, ...(context === undefined ? {} : { context }) };
+    const found = {
+      attachmentId,
+      readOnly,
+      containerName,
+      ...(Object.keys(containerLabels).length > 0 && { containerLabels }),
+      ...(context === undefined ? {} : { context }),
+    };
     if (folder !== undefined) {
       await checkShown(folder, grants);
       return { ...found, path: folder, isMounted: false };
@@ -280,6 +303,7 @@ interface Showing extends Abortable {
   readonly attachmentId: string;
   readonly readOnly: boolean;
   readonly containerName: string;
+  readonly containerLabels: Readonly<Record<string, string>>;
   readonly grants: Grants;
 }
 

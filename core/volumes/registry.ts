@@ -6,6 +6,7 @@ import type { VolumeRows } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId, withDeadline } from '../support/index.ts';
 import { checkVolumeName } from './names.ts';
 import { anonymousLabel, dataPathOf, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
+import { hiddenInError, separated } from './secrets.ts';
 
 export interface RegistryOptions {
   readonly rows: VolumeRows<VolumeDocument, unknown>;
@@ -18,11 +19,13 @@ export interface Made {
   readonly isNew: boolean;
 }
 
+type Texts = Readonly<Record<string, string>>;
+
 interface Wanted extends Pick<VolumeDocument, 'options' | 'labels'> {
   readonly name: string;
   readonly driver: string | undefined;
   /** How the driver makes it; by `create` unless given. */
-  readonly ask?: (driver: VolumeDriver, ctx: Ctx) => Promise<VolumeAnswer>;
+  readonly ask?: (driver: VolumeDriver, given: { readonly secrets: Texts; readonly ctx: Ctx }) => Promise<VolumeAnswer>;
 }
 export interface CopyRequest extends Pick<VolumeDocument, 'options' | 'labels'> {
   readonly kind: 'clone' | 'snapshot';
@@ -101,11 +104,16 @@ export class VolumeRegistry {
   async copy(source: VolumeRecord, { kind, name, options, labels }: CopyRequest): Promise<VolumeRecord> {
     await this.#mustBeFree(name, kind);
     const { name: from, driver } = source;
-    const ask: Wanted['ask'] = async (copier, ctx) => {
-      const answer = kind === 'clone' ? await copier.clone?.({ name, from, options }, ctx) : await copier.snapshot?.({ name, from }, ctx);
+    const own = this.given(source);
+    const { options: open } = separated(options, this.#options.drivers.grants('volume', driver));
+    const ask: Wanted['ask'] = async (copier, { secrets, ctx }) => {
+      const answer =
+        kind === 'clone'
+          ? await copier.clone?.({ name, from, options: open, secrets }, ctx)
+          : await copier.snapshot?.({ name, from, secrets }, ctx);
       return answer ?? lacking(driver, kind);
     };
-    return (await this.#make({ name, driver, options: { ...source.options, ...options }, labels, ask })).record;
+    return (await this.#make({ name, driver, options: { ...own.options, ...own.secrets, ...options }, labels, ask })).record;
   }
 
   /** The same volume under another name, which makes an anonymous one a named one. The caller holds the locks of both and has looked for users. */
@@ -185,6 +193,19 @@ export class VolumeRegistry {
     return { answers: answers.toSorted(([a], [b]) => (a < b ? -1 : 1)), warnings: warnings.toSorted() };
   }
 
+  /** What its driver is given with an attachment. Options that became secret with a new version of its plugin are among them. */
+  given({ name, driver, options }: VolumeRecord): { readonly options: Texts; readonly secrets: Texts } {
+    const { options: open, secrets } = separated(options, this.#options.drivers.grants('volume', driver));
+    return { options: open, secrets: { ...secrets, ...this.#options.rows.secrets(name) } };
+  }
+
+  /** What everybody may see of its options. */
+  shown(record: VolumeRecord): VolumeRecord {
+    const { drivers } = this.#options;
+    if (!drivers.has('volume', record.driver)) return record;
+    return { ...record, options: separated(record.options, drivers.grants('volume', record.driver)).options };
+  }
+
   driver(name: string): Promise<VolumeDriver> {
     return this.#options.drivers.get('volume', name);
   }
@@ -238,21 +259,23 @@ export class VolumeRegistry {
     if (record !== undefined) throw taken(doing, record);
   }
 
-  async #make({ name, driver: wanted, options, labels, ask }: Wanted): Promise<Made> {
+  async #make({ name, driver: wanted, options: given, labels, ask }: Wanted): Promise<Made> {
     const driver = wanted === undefined || wanted === '' ? this.#options.defaultDriver : wanted;
     const creator = await this.#creator(name, driver);
+    const { options, secrets } = separated(given, this.#options.drivers.grants('volume', driver));
     this.#options.rows.intend({ kind: 'volume.create', name, driver });
     let volume: Volume;
     try {
       failpoint('volume.create.plugin.call');
-      ({ volume } = await (ask?.(creator, this.context()) ?? creator.create({ name, options, labels }, this.context())));
+      const ctx = this.context();
+      ({ volume } = await (ask?.(creator, { secrets, ctx }) ?? creator.create({ name, options, labels, secrets }, ctx)));
     } catch (error) {
       if (isCertain(error)) this.#options.rows.remove(name);
-      throw named(error, `create ${name}`);
+      throw named(hiddenInError(error, secrets), `create ${name}`);
     }
     failpoint('volume.create.meta.txn');
     const record = recordOf({ ...volume, name }, driver, { options, labels });
-    this.#record(record);
+    this.#record(record, secrets);
     return { record, isNew: true };
   }
 
@@ -271,16 +294,17 @@ export class VolumeRegistry {
     });
     for (const [driver, volume] of answers) {
       if (volume === undefined) continue;
-      const record = recordOf({ ...volume, name }, driver, { options: volume.options, labels: {} });
-      this.#record(record);
+      const { options, secrets } = separated(volume.options, this.#options.drivers.grants('volume', driver));
+      const record = recordOf({ ...volume, name }, driver, { options, labels: {} });
+      this.#record(record, secrets);
       return record;
     }
     return undefined;
   }
 
-  #record(record: VolumeRecord): void {
+  #record(record: VolumeRecord, secrets: Readonly<Record<string, string>> = {}): void {
     const { name, driver, ...document } = record;
-    this.#options.rows.put({ name, driver, document });
+    this.#options.rows.put({ name, driver, document, secrets });
     this.#records.set(name, record);
   }
 

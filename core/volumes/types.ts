@@ -17,6 +17,14 @@ export interface EnsuredVolume {
   readonly keepsRoot: boolean;
 }
 
+export interface AttachOptions extends Abortable {
+  readonly readOnly: boolean;
+  readonly destination?: string;
+  readonly propagation?: string;
+  /** Of the container. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 export interface ContainerVolumes {
   /** The volume by name, made when it is missing (anonymous without a name). Also reports whether it was just made (then image content may be copied up). */
   ensure(request: {
@@ -27,16 +35,13 @@ export interface ContainerVolumes {
     /** It is to be mounted read-only; a snapshot can only be mounted so (`conflict`). */
     readonly readOnly?: boolean;
   }): Promise<EnsuredVolume>;
+  /** Of options for a volume of this driver ("": the default one) those that may be shown. */
+  shownOptions(driver: string, options: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
   /** Records that the container refers to the volume, running or not; removal of the volume is then a conflict. */
   reference(containerId: string, name: string): void;
   unreference(containerId: string, name?: string): void;
   /** Mounts the volume (once for all its users) and answers the folder to bind. */
-  attach(
-    containerId: string,
-    containerName: string,
-    name: string,
-    options: { readonly readOnly: boolean; readonly destination?: string; readonly propagation?: string } & Abortable,
-  ): Promise<{ readonly path: string }>;
+  attach(containerId: string, containerName: string, name: string, options: AttachOptions): Promise<{ readonly path: string }>;
   /** Undoes attach; the last one unmounts. */
   detach(containerId: string, name: string): Promise<void>;
   /** Which of its volumes a container does not see any more, with why. Answers from memory. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Abortable, codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
+import { codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { CopyVolume, CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
@@ -10,7 +10,8 @@ import { listFilter, pruneFilter } from './filters.ts';
 import { Mending } from './mending.ts';
 import { infoOf, isAnonymous, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
 import { type CopyRequest, VolumeRegistry } from './registry.ts';
-import type { ContainerVolumes, VolumeUsers } from './types.ts';
+import { hiddenIn, hiddenInError, separated } from './secrets.ts';
+import type { AttachOptions, ContainerVolumes, VolumeUsers } from './types.ts';
 
 export interface VolumesRoomOptions {
   readonly database: Database;
@@ -64,14 +65,14 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   async create(request: CreateVolume): Promise<VolumeInfo> {
     const { record, isNew } = await this.#registry.create(request);
     if (isNew) this.#publish('create', record);
-    return infoOf(record, this.#mountpoint(record));
+    return this.#info(record);
   }
 
   async inspect(name: string): Promise<VolumeInfo> {
     const record = await this.#registry.find(name);
     const broken = [...this.#attachments.brokenIn(name)].map(([id, reason]) => `${id.slice(0, 12)}: ${reason}`);
     const status = { ...(await this.#status(record)), ...(broken.length > 0 && { broken: broken.join('; ') }) };
-    return infoOf(record, this.#mountpoint(record), Object.keys(status).length === 0 ? undefined : status);
+    return this.#info(record, Object.keys(status).length === 0 ? undefined : status);
   }
 
   async list({ filters = {} }: Filtered): Promise<{ readonly volumes: readonly VolumeInfo[]; readonly warnings: readonly string[] }> {
@@ -79,7 +80,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     const used = this.#rows.used();
     const { foreign, warnings } = await this.#foreign();
     const records = [...this.#registry.records, ...foreign].filter((record) => matches(record, used.has(record.name)));
-    return { volumes: records.map((record) => infoOf(record, this.#mountpoint(record))), warnings };
+    return { volumes: records.map((record) => this.#info(record)), warnings };
   }
 
   async remove(name: string, { force }: { readonly force: boolean }): Promise<void> {
@@ -123,7 +124,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     const used = this.#rows.used();
     return Promise.all(
       this.#registry.records.map(async (record) => ({
-        ...infoOf(record, this.#mountpoint(record)),
+        ...this.#info(record),
         usage: { ...(await this.#usage(record)), refCount: used.get(record.name) ?? 0 },
       })),
     );
@@ -183,6 +184,11 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     };
   }
 
+  shownOptions(driver: string, options: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const { drivers, defaultDriver } = this.#options;
+    return separated(options, drivers.grants('volume', driver === '' ? defaultDriver : driver)).options;
+  }
+
   reference(containerId: string, name: string): void {
     if (this.#removing.has(name) || this.#registry.known(name) === undefined) throw notFound(`get ${name}: no such volume`);
     this.#rows.refer(containerId, name);
@@ -193,16 +199,15 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     this.#rows.unrefer(containerId, name);
   }
 
-  async attach(
-    containerId: string,
-    containerName: string,
-    name: string,
-    options: { readonly readOnly: boolean; readonly destination?: string; readonly propagation?: string } & Abortable,
-  ): Promise<{ readonly path: string }> {
+  async attach(containerId: string, containerName: string, name: string, options: AttachOptions): Promise<{ readonly path: string }> {
     using _lock = await this.#registry.lock(name, options);
     const record = await this.#registry.find(name);
     if (!options.readOnly) mustBeWritable(record);
-    const path = await this.#attachments.attach(record, { id: containerId, name: containerName }, options);
+    const path = await this.#attachments.attach(
+      record,
+      { id: containerId, name: containerName, ...(options.labels && { labels: options.labels }) },
+      options,
+    );
     this.#publish('mount', record, {
       container: containerId,
       destination: options.destination ?? '',
@@ -252,6 +257,10 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     return this.#mountpoint(await this.#registry.find(name));
   }
 
+  #info(record: VolumeRecord, status?: Readonly<Record<string, string>>): VolumeInfo {
+    return infoOf(this.#registry.shown(record), this.#mountpoint(record), status);
+  }
+
   #mountpoint({ name, driver, dataPath }: VolumeRecord): string {
     if (dataPath === undefined || !this.#options.drivers.has('volume', driver)) return this.#attachments.mountPoint(name);
     return join(this.#options.drivers.grants('volume', driver).dataDir, dataPath);
@@ -278,7 +287,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     const source = await this.#registry.find(from);
     const record = await this.#registry.copy(source, request);
     this.#publish('create', record, { [request.kind === 'clone' ? 'cloneOf' : 'snapshotOf']: from });
-    return infoOf(record, this.#mountpoint(record));
+    return this.#info(record);
   }
 
   #mustBeIdle({ name }: VolumeRecord, doing: string): void {
@@ -320,11 +329,13 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   }
 
   async #status({ name, driver }: VolumeRecord): Promise<Readonly<Record<string, string>> | undefined> {
+    const secrets = this.#rows.secrets(name);
     try {
       const source = await this.#registry.driver(driver);
-      return (await source.stat({ name }, this.#registry.context())).volume.status;
+      const { status } = (await source.stat({ name }, this.#registry.context())).volume;
+      return status && hiddenIn(status, secrets);
     } catch (error) {
-      this.#options.log.warn({ volume: name, driver, error: messageOf(error) }, 'volume driver gave no status');
+      this.#options.log.warn({ volume: name, driver, error: messageOf(hiddenInError(error, secrets)) }, 'volume driver gave no status');
       return undefined;
     }
   }

@@ -5,6 +5,7 @@ import { definePlugin, type HostContext, type PluginModule, type Ref, type RefSt
 import type { Attachment, Ctx, Mount, Usage } from '../types/index.ts';
 import type {
   AttachRequest,
+  CloneRequest,
   CreateRequest,
   DetachRequest,
   RemoveRequest,
@@ -75,7 +76,7 @@ export function volume<const O extends Properties = NoProperties, const S extend
 }
 
 interface VolumeRecord {
-  /** Of secret options only a digest: the engine sends their values with every attach. */
+  /** Of secret options only a digest: the engine keeps their values, and sends them with every attach. */
   readonly options: Readonly<Record<string, string>>;
   readonly secrets: string;
   readonly createdMs: number;
@@ -149,7 +150,7 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
           reason: 'ATTACHMENT_EXISTS',
         });
       }
-      const secrets = Object.fromEntries(Object.entries(request.options).filter(([option]) => this.#secret.includes(option)));
+      const secrets = this.#secretsOf(request);
       const made = this.#volume(name, record, { ...record.options, ...secrets });
       const answer = await this.#author.attach(made, request, this.#toolbox.for(ctx));
       const attachment: Attachment = isMounts(answer) ? { mounts: answer, shareable: true } : answer;
@@ -187,19 +188,16 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
     });
   }
 
-  async clone(
-    { name, from, options }: { readonly name: string; readonly from: string; readonly options: Readonly<Record<string, string>> },
-    ctx: Ctx,
-  ): Promise<VolumeAnswer> {
+  async clone({ name, from, options, secrets = {} }: CloneRequest, ctx: Ctx): Promise<VolumeAnswer> {
     const source = await this.#require(from);
-    const request = { name, labels: {}, options: { ...source.options, ...options } };
+    const request = { name, labels: {}, options: { ...source.options, ...options }, secrets };
     const copied = { from: this.#volume(from, source, source.options) };
     return this.#make(request, ctx, { make: (made, tools) => this.#author.clone?.(made, copied, tools), origin: { cloneOf: from } });
   }
 
-  async snapshot({ name, from }: SnapshotRequest, ctx: Ctx): Promise<VolumeAnswer> {
+  async snapshot({ name, from, secrets = {} }: SnapshotRequest, ctx: Ctx): Promise<VolumeAnswer> {
     const source = await this.#require(from);
-    const request = { name, labels: {}, options: source.options };
+    const request = { name, labels: {}, options: source.options, secrets };
     const copied = { from: this.#volume(from, source, source.options) };
     return this.#make(request, ctx, { make: (made, tools) => this.#author.snapshot?.(made, copied, tools), origin: { snapshotOf: from } });
   }
@@ -242,12 +240,13 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
     }
   }
 
-  async #make({ name, options }: CreateRequest, ctx: Ctx, { make, origin = {} }: Making<O, S>): Promise<VolumeAnswer> {
+  async #make(request: CreateRequest, ctx: Ctx, { make, origin = {} }: Making<O, S>): Promise<VolumeAnswer> {
+    const { name, options } = request;
     checkName(name);
-    const secrets = Object.fromEntries(Object.entries(options).filter(([option]) => this.#secret.includes(option)));
+    const secrets = this.#secretsOf(request);
     const open = Object.fromEntries(Object.entries(options).filter(([option]) => !this.#secret.includes(option)));
     const wanted = { options: open, secrets: digest(secrets), createdMs: Date.now(), attached: {}, ...origin };
-    const made = this.#volume(name, wanted, options);
+    const made = this.#volume(name, wanted, { ...open, ...secrets });
     return this.#queue.run(name, ctx.signal, async () => {
       const tools = this.#toolbox.for(ctx);
       let record = await this.#records.get(name);
@@ -271,6 +270,11 @@ class AuthoredDriver<O extends Properties, S extends Properties> implements Volu
       }
       return { volume: await this.#shown(name, record, ctx) };
     });
+  }
+
+  /** Who does not know that they are secret, as Docker, sends them among the others. */
+  #secretsOf({ options, secrets = {} }: Pick<CreateRequest, 'options' | 'secrets'>): Readonly<Record<string, string>> {
+    return Object.fromEntries(Object.entries({ ...options, ...secrets }).filter(([option]) => this.#secret.includes(option)));
   }
 
   async #require(name: string): Promise<VolumeRecord> {

@@ -3,6 +3,8 @@ import type { Attachment, Ctx } from '../types/index.ts';
 import type { AttachRequest, VolumeDriver } from './contract.ts';
 
 /** An attachment that the kit's host mounted. */
+type Texts = Readonly<Record<string, string>>;
+
 export interface MountedVolume extends AsyncDisposable {
   readonly path: string;
 }
@@ -38,8 +40,20 @@ export function casesOf(runs: Readonly<Record<string, Run>>, skip: VolumeCase['s
   return Object.entries(runs).map(([name, run]) => ({ name, skip, run }));
 }
 
-export function create({ driver, ctx, options: { base = {} } = {} }: VolumeUnderTest, name: string, options = base) {
-  return driver.create({ name, options, labels: {} }, ctx);
+export function create(subject: VolumeUnderTest, name: string, options = subject.options?.base ?? {}) {
+  return subject.driver.create({ name, labels: {}, ...separated(subject, options) }, subject.ctx);
+}
+
+/** As the engine sends them: what is secret is apart. */
+function separated(
+  { options: { secret = [] } = {} }: VolumeUnderTest,
+  options: Texts,
+): { readonly options: Texts; readonly secrets: Texts } {
+  const entries = Object.entries(options);
+  return {
+    options: Object.fromEntries(entries.filter(([name]) => !secret.includes(name))),
+    secrets: Object.fromEntries(entries.filter(([name]) => secret.includes(name))),
+  };
 }
 
 export function shown({ options: { good = {}, secret = [] } = {} }: VolumeUnderTest): Readonly<Record<string, string>> {
@@ -47,7 +61,8 @@ export function shown({ options: { good = {}, secret = [] } = {} }: VolumeUnderT
 }
 
 export async function attach(subject: VolumeUnderTest, name: string, attachmentId: string, facts: Partial<AttachRequest> = {}) {
-  return subject.driver.attach({ name, attachmentId, readOnly: false, options: subject.options?.base ?? {}, ...facts }, subject.ctx);
+  const given = separated(subject, subject.options?.base ?? {});
+  return subject.driver.attach({ name, attachmentId, readOnly: false, ...given, ...facts }, subject.ctx);
 }
 
 export async function attachAndMount(

@@ -165,6 +165,11 @@ const secretly: Readonly<Record<string, Run>> = {
     const told = [await subject.driver.stat({ name: 'data' }, subject.ctx), await Array.fromAsync(subject.driver.list({}, subject.ctx))];
     assert.doesNotMatch(JSON.stringify(told), /kept-to-itself/);
   },
+  'create.secret-idempotent': async (subject) => {
+    const secrets = Object.fromEntries((subject.options?.secret ?? []).map((name) => [name, 'kept-to-itself']));
+    const make = () => create(subject, 'data', { ...subject.options?.base, ...secrets });
+    assert.deepEqual(await make(), await make());
+  },
 };
 
 const refusing =

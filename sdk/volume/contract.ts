@@ -6,6 +6,8 @@
  * - *attachment*: one container's use of a volume. The driver describes mounts; the engine makes them below a folder of its own
  *   and binds the result into the container.
  * - *consumer*: the container that asks.
+ * - *secret*: an option that the manifest marks `x-secret`. The engine keeps it apart, hands it to create and attach alone, and shows it nowhere;
+ *   the driver does neither keep nor show it.
  *
  * Scenarios
  * - `docker volume create`: create. Same name, same options again: the same answer. Other options: `already_exists`.

@@ -20,6 +20,8 @@ export interface CreateRequest {
   readonly name: string;
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** The options that the manifest marks `x-secret`, which are in no other field. Never in an answer, a log or a status. */
+  readonly secrets?: Readonly<Record<string, string>>;
 }
 
 export interface RemoveRequest {
@@ -38,6 +40,7 @@ export interface VolumeAnswer {
 export interface Consumer {
   readonly containerId: string;
   readonly containerName: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface AttachRequest {
@@ -47,6 +50,8 @@ export interface AttachRequest {
   readonly consumer?: Consumer;
   /** The options the volume was created with; the engine keeps them. */
   readonly options: Readonly<Record<string, string>>;
+  /** The secret ones; the engine keeps them apart. */
+  readonly secrets?: Readonly<Record<string, string>>;
 }
 
 export interface AttachResponse {
@@ -70,11 +75,14 @@ export interface CloneRequest {
   readonly name: string;
   readonly from: string;
   readonly options: Readonly<Record<string, string>>;
+  /** All that the copy is to have. */
+  readonly secrets?: Readonly<Record<string, string>>;
 }
 
 export interface SnapshotRequest {
   readonly name: string;
   readonly from: string;
+  readonly secrets?: Readonly<Record<string, string>>;
 }
 
 export interface RenameRequest {

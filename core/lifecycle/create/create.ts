@@ -32,7 +32,7 @@ export async function createContainer(
   await layers.create(id, { chainIds: image.chainIds, graphDriver: image.graphDriver, ...storageQuota(request.hostConfig) });
   failpoint('create.rw.layer');
   const mounts = await planMounts(room, id, checked, undo);
-  await copyImageContent(room, { id, name, mounts });
+  await copyImageContent(room, { id, name, mounts, labels: checked.config.Labels ?? undefined });
   failpoint('create.volumes.copyup');
   const document = await composeDocument(room, { id, name, image, checked, mounts });
   failpoint('create.meta.txn');

@@ -4,6 +4,7 @@ import { loggedContainer } from '../logged.ts';
 import { type ContainerDocument, type PlannedMount, timestamp } from '../model.ts';
 import type { Room } from '../room.ts';
 import type { ContainerImage } from '../types.ts';
+import { withoutSecrets } from './mounts.ts';
 import type { CheckedRequest } from './request.ts';
 
 interface Parts {
@@ -24,7 +25,7 @@ export async function composeDocument(room: Room, { id, name, image, checked, mo
     path,
     args,
     config,
-    hostConfig,
+    hostConfig: withoutSecrets(room, hostConfig),
     networks,
     imageId: image.id,
     platform,

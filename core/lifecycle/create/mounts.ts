@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { invalidArgument } from '@gantry/sdk';
+import type { HostConfig } from '@gantry/sdk/engine';
 import type { PlannedMount } from '../model.ts';
 import type { Room } from '../room.ts';
 import type { WantedMount } from '../validate/index.ts';
@@ -20,7 +21,17 @@ export async function planMounts(
 /** Copies what the image has below the destinations of volumes into those that are empty. The image's paths are resolved inside it. */
 export async function copyImageContent(
   room: Room,
-  { id, name, mounts }: { readonly id: string; readonly name: string; readonly mounts: readonly PlannedMount[] },
+  {
+    id,
+    name,
+    mounts,
+    labels = {},
+  }: {
+    readonly id: string;
+    readonly name: string;
+    readonly mounts: readonly PlannedMount[];
+    readonly labels?: Readonly<Record<string, string>> | undefined;
+  },
 ): Promise<void> {
   const { layers, volumes, archives } = room.parts;
   const fresh = mounts.filter(({ volume, noCopy, subpath }) => volume !== undefined && !noCopy && subpath === '');
@@ -28,7 +39,7 @@ export async function copyImageContent(
   await using rootfs = await layers.borrow(id);
   for (const { volume, destination } of fresh) {
     if (volume === undefined) continue;
-    const { path } = await volumes.attach(id, name, volume.name, { readOnly: false });
+    const { path } = await volumes.attach(id, name, volume.name, { readOnly: false, labels });
     try {
       await archives.copyUp(rootfs.path, destination, path, { keepsRoot: volume.keepsRoot === true });
     } finally {
@@ -57,12 +68,30 @@ async function planVolume({ parts: { volumes } }: Room, id: string, mount: Wante
   volumes.reference(id, name);
   undo.defer(() => volumes.unreference(id, name));
   const noCopy = mount.noCopy || isSnapshot;
+  const shown = volumes.shownOptions(actual, driverOptions);
   return {
     ...mount,
     noCopy,
+    driverOptions: shown,
     source: name,
     volume: { name, driver: actual, anonymous, keepsRoot },
     shownSource: await volumes.mountpoint(name),
+  };
+}
+
+/** What the user asked for, without the secrets of volumes, which their own record has. */
+export function withoutSecrets({ parts: { volumes } }: Room, hostConfig: HostConfig): HostConfig {
+  const { Mounts } = hostConfig;
+  if (Mounts === undefined || Mounts === null) return hostConfig;
+  return {
+    ...hostConfig,
+    Mounts: Mounts.map((mount) => {
+      const { VolumeOptions } = mount;
+      const config = VolumeOptions?.DriverConfig;
+      if (!config?.Options) return mount;
+      const Options = volumes.shownOptions(config.Name ?? '', config.Options);
+      return { ...mount, VolumeOptions: { ...VolumeOptions, DriverConfig: { ...config, Options } } };
+    }),
   };
 }
 

@@ -57,7 +57,12 @@ async function attachVolume(attaching: Attaching, mount: PlannedMount): Promise<
   const { volumes } = attaching.room.parts;
   const volume = mount.volume?.name ?? mount.source;
   const { readOnly, destination, propagation } = mount;
-  const { path } = await volumes.attach(id, name, volume, { readOnly, destination, ...(propagation !== '' && { propagation }) });
+  const { path } = await volumes.attach(id, name, volume, {
+    readOnly,
+    destination,
+    labels: attaching.entry.document.config.Labels ?? {},
+    ...(propagation !== '' && { propagation }),
+  });
   attaching.undo.defer(() => volumes.detach(id, volume));
   return inside(path, attaching, mount);
 }

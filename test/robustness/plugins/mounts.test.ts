@@ -62,7 +62,7 @@ for (const [what, { mounts, message, hint }] of Object.entries(failing)) {
     await using container = await writer(rig.under, 'kept', plugin.driver);
     await plugin.create('vol');
     for (const folder of ['vol/a', 'vol/b']) mkdirSync(folderOf(plugin, folder));
-    const before = mountsOfVolumes();
+    const earlier = mountsOfVolumes();
     const detached = (): number => plugin.calls().filter((call) => call === 'detach').length;
     const earlier = detached();
     plugin.misbehave({ attach: { answer: { attachment: { mounts } } } });
