@@ -14,7 +14,10 @@ function namesIn(glob: string, pattern: RegExp): ReadonlySet<string> {
 }
 
 const inCode = namesIn('{core,plugins}/**/*.ts', /\bfailpoint\('([^']+)'\)/g);
-const inTests = namesIn('{test/robustness/**/*.ts,test/integration/volumes/kill.test.ts,test/integration/execute/helpers.test.ts}', /'([a-z]+(?:\.[a-z-]+)+)'/g);
+const inTests = namesIn(
+  '{test/robustness/**/*.ts,test/integration/volumes/kill.test.ts,test/integration/execute/helpers.test.ts}',
+  /'([a-z]+(?:\.[a-z-]+)+)'/g,
+);
 
 test('failpoint() names in the code and in the robustness tests are the same', () => {
   const untested = [...inCode].filter((name) => !inTests.has(name));

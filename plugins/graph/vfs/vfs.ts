@@ -77,5 +77,7 @@ async function copyTree(from: string, to: string, signal: AbortSignal): Promise<
   const { exitCode, stderr } = await run({ file: '/bin/cp', argv, env: {}, signal });
   if (exitCode === 0) return;
   const [said = ''] = stderr.toString().split('\n');
-  throw /No space left|quota exceeded/.test(said) ? exhausted(`copy snapshot: no space left on device`) : internal(`copy snapshot: ${said}`);
+  throw /No space left|quota exceeded/.test(said)
+    ? exhausted(`copy snapshot: no space left on device`)
+    : internal(`copy snapshot: ${said}`);
 }

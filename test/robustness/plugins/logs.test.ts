@@ -32,7 +32,11 @@ async function counter({ driver }: FaultPlugin) {
       const { state } = containers.inspect(id);
       assert.deepEqual([state.running, state.pid], [true, pid]);
       const begin = count();
-      await until(() => count() > begin + 20, 5_000, () => 'it does not count any more');
+      await until(
+        () => count() > begin + 20,
+        5_000,
+        () => 'it does not count any more',
+      );
     },
     [Symbol.asyncDispose]: () => containers.remove(id, { force: true, volumes: true }),
   };
@@ -73,13 +77,21 @@ for (const when of ['before', 'after'] as const) {
     await using container = await counter(plugin);
     for (let crash = 0; crash < 4; crash += 1) {
       const had = noneIsLost(plugin);
-      await until(() => noneIsLost(plugin) > had, 15_000, () => `nothing came after ${had}`);
+      await until(
+        () => noneIsLost(plugin) > had,
+        15_000,
+        () => `nothing came after ${had}`,
+      );
       const { generation = 0 } = plugin.info;
       plugin.misbehave({ 'log.write': { does: 'kill', once: true, ...(when === 'after' && { when }) } });
       await Promise.all([plugin.comesBack(generation), container.isUntouched(), rig.othersAreWell()]);
     }
     const had = noneIsLost(plugin);
-    await until(() => noneIsLost(plugin) > had + 20, 20_000, () => `nothing came after ${had}`);
+    await until(
+      () => noneIsLost(plugin) > had + 20,
+      20_000,
+      () => `nothing came after ${had}`,
+    );
     assert.match(plugin.info.output.join('\n'), /ended: it was ended by SIGKILL/);
   });
 }
@@ -88,16 +100,27 @@ test('while a log plugin is disabled its container goes on and docker logs shows
   await using _nothingLeft = await rig.noLeaks();
   await using plugin = await rig.install('away', { kinds: ['volume', 'log'] });
   await using container = await counter(plugin);
-  await until(() => noneIsLost(plugin) > 5, 15_000, () => 'nothing came');
+  await until(
+    () => noneIsLost(plugin) > 5,
+    15_000,
+    () => 'nothing came',
+  );
   const { plugins } = rig.engine;
   await plugins.disable('away');
   const had = noneIsLost(plugin);
   await container.isUntouched();
   const lines = await soon(shown(container.id));
   assert.ok(lines.length > had + 20, `${lines.length} lines, ${had} of them before`);
-  assert.deepEqual(lines, lines.map((_, index) => `line ${index + 1}`));
+  assert.deepEqual(
+    lines,
+    lines.map((_, index) => `line ${index + 1}`),
+  );
   await plugins.enable('away');
-  await until(() => noneIsLost(plugin) >= lines.length, 45_000, () => `only ${noneIsLost(plugin)} of ${lines.length} came`);
+  await until(
+    () => noneIsLost(plugin) >= lines.length,
+    45_000,
+    () => `only ${noneIsLost(plugin)} of ${lines.length} came`,
+  );
   await container.isUntouched();
 });
 

@@ -46,7 +46,10 @@ const failing: Readonly<Record<string, Failing>> = {
     mounts: [bind('volumes/vol'), tmpfs('a', 'size=1m'), bind('volumes/missing', { target: 'b' })],
     message: /ENOENT: no such file or directory/,
   },
-  'a place that is not there': { mounts: [bind('volumes/vol'), tmpfs('a'), tmpfs('nowhere')], message: /ENOENT: no such file or directory/ },
+  'a place that is not there': {
+    mounts: [bind('volumes/vol'), tmpfs('a'), tmpfs('nowhere')],
+    message: /ENOENT: no such file or directory/,
+  },
   'an option that the kernel refuses': {
     mounts: [bind('volumes/vol'), tmpfs('a'), tmpfs('b', 'size=nonsense')],
     message: /EINVAL: invalid argument/,
