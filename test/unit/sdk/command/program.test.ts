@@ -33,7 +33,7 @@ programPlugin('mute', ['/bin/sh', '-c', 'echo hello']);
 programPlugin('unbuilt', ['./driver']);
 
 test('gantry-sdk conformance runs a program of its own in a process without being told, as an engine would take it', () => {
-  const only = ['--only', 'plugin.ready.*', '--only', 'plugin.stop.*'];
+  const only = ['--only', 'plugin.ready.within-timeout', '--only', 'plugin.stop.*'];
   const { status, stdout, stderr } = conformance('program', ...only, '--report', 'json');
   assert.equal(status, 0, stdout + stderr);
   const { cases } = JSON.parse(stdout) as {
