@@ -65,7 +65,7 @@ for (const [what, { mounts, message, hint }] of Object.entries(failing)) {
     await using container = await writer(rig.under, 'kept', plugin.driver);
     await plugin.create('vol');
     for (const folder of ['vol/a', 'vol/b']) mkdirSync(folderOf(plugin, folder));
-    const earlier = mountsOfVolumes();
+    const mountsBefore = mountsOfVolumes();
     const detached = (): number => plugin.calls().filter((call) => call === 'detach').length;
     const earlier = detached();
     plugin.misbehave({ attach: { answer: { attachment: { mounts } } } });
@@ -77,7 +77,7 @@ for (const [what, { mounts, message, hint }] of Object.entries(failing)) {
         assert.notEqual(codeOf(error), 'not_found', 'what the caller named is there');
         return true;
       });
-      assert.deepEqual(mountsOfVolumes(), before);
+      assert.deepEqual(mountsOfVolumes(), mountsBefore);
     }
     assert.equal(detached() - earlier, 4, 'the driver is told each time');
     assert.doesNotMatch(plugin.info.output.join('\n'), /strike/);

@@ -63,7 +63,7 @@ test('parseDaemon() reads flags, several times where that makes sense', () => {
       runtimes: { r: { path: '/r' } },
       idleExitSeconds: 60,
       pidfile: '/pid',
-      notes: 2,
+      notes: 1,
     },
   );
 });
