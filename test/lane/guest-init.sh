@@ -40,6 +40,8 @@ mount_system() {
   mkdir /sys/fs/cgroup/lane
   echo $$ >/sys/fs/cgroup/lane/cgroup.procs
   for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control; done
+  # io_uring breaks the page tables of user-mode Linux 6.12 (bad page maps, then a panic); Node goes without it.
+  [ "$LANE_KERNEL" = vm ] || echo 2 >/proc/sys/kernel/io_uring_disabled
   hostname lane
   ip link set lo up
 }
