@@ -39,15 +39,15 @@ async function outcomes(dir: string, only: readonly string[]): Promise<readonly 
 
 /** Each case with a plugin that must not pass it, and what is told then. */
 const failing: Readonly<Record<string, { readonly dir: () => string; readonly message: RegExp }>> = {
-  'plugin.handshake.ok': { dir: () => rawWith({ handshake: { token: 'guessed' } }), message: /not the one that was started/ },
+  'plugin.handshake.ok': { dir: () => rawWith({ handshake: { token: 'guessed' } }), message: /does not know this start's token/ },
   'plugin.handshake.matches-manifest': { dir: () => rawWith({ handshake: { name: 'other' } }), message: /other/ },
   'plugin.handshake.version-none-common': {
     dir: () => rawWith({ handshake: { contracts: [{ contract: 'volume', version: 'v99' }] } }),
-    message: /it has v99 of volume/,
+    message: /speaks volume v99, the engine v1/,
   },
   'plugin.handshake.extra-contract-refused': {
     dir: () => rawWith({ handshake: { contracts: ['exec', 'volume'].map((contract) => ({ contract, version: 'v1' })) } }),
-    message: /more than its manifest names/,
+    message: /offers contract exec, which its manifest does not name/,
   },
   'plugin.ready.no-output-before-line': { dir: () => rawWith({ line: { version: '9' } }), message: /9/ },
   'plugin.health.serving': { dir: () => wrongWith('blocks'), message: /timeout/ },
