@@ -14,7 +14,8 @@ export interface Fault {
     | 'lie'
     | 'down'
     | 'wait'
-    | 'segv';
+    | 'segv'
+    | 'until-cancelled';
   readonly waitMs?: number;
   /** Before the work (unless said), after it and before the answer, or a moment after the answer. */
   readonly when?: 'after' | 'answered';

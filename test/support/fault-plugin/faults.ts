@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,11 +17,17 @@ export class Faults {
     return readFaults(this.#host.dataDir)[method];
   }
 
-  async around<Answer>(method: string, work: () => Promise<Answer>): Promise<Answer> {
+  async around<Answer>(method: string, work: () => Promise<Answer>, signal?: AbortSignal): Promise<Answer> {
     const { dataDir } = this.#host;
     const fault = this.of(method);
     note(dataDir, method);
     if (fault?.once === true) forget(dataDir, method);
+    if (fault?.does === 'until-cancelled' && signal !== undefined) {
+      if (fault.when === 'after') await work();
+      if (!signal.aborted) await once(signal, 'abort');
+      note(dataDir, `cancelled ${method}`);
+      throw signal.reason as Error;
+    }
     const done = fault?.when === 'after' ? { answer: await work() } : undefined;
     if (fault?.when === 'answered') setTimeout(() => void misbehave(fault, this.#host), 20);
     else if (fault !== undefined) await misbehave(fault, this.#host);
@@ -58,6 +65,7 @@ async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: H
     case 'nothing':
     case 'rules':
     case 'lie':
+    case 'until-cancelled':
       return;
     case 'wait':
       return sleep(waitMs);
