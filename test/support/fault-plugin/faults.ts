@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type HostContext, unavailable } from '@gantry/sdk';
+import { GantryError, type HostContext, unavailable } from '@gantry/sdk';
 import type { Fault } from './fault.ts';
 
 /** What `faults.json` in the data folder says, read anew for each call. */
@@ -60,7 +60,7 @@ function forget(dataDir: string, method: string): void {
   writeFileSync(join(dataDir, 'faults.json'), JSON.stringify(others));
 }
 
-async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: HostContext): Promise<void> {
+async function misbehave({ does = 'nothing', waitMs = 1_000, code = 'internal' }: Fault, { log }: HostContext): Promise<void> {
   switch (does) {
     case 'nothing':
     case 'rules':
@@ -81,6 +81,8 @@ async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: H
       return new Promise(() => {});
     case 'throw':
       throw new Error('the back end said something odd');
+    case 'refuse':
+      throw new GantryError(code, `the back end says ${code}`);
     case 'down':
       throw unavailable('the file server does not answer', { hint: 'look at the cable' });
     case 'fork':
