@@ -63,10 +63,10 @@ export class LiveContainers implements Containers {
     return this.#room.store.view(this.#find(container));
   }
 
-  start(container: string, { detachKeys }: { readonly detachKeys?: string } = {}): Promise<void> {
+  start(container: string, { detachKeys, signal }: { readonly detachKeys?: string } & Abortable = {}): Promise<void> {
     return this.#with(container, (entry) => {
       parseDetachKeys(detachKeys);
-      return startContainer(this.#room, entry);
+      return startContainer(this.#room, entry, { signal });
     });
   }
 

@@ -21,7 +21,7 @@ export interface Made {
 
 type Texts = Readonly<Record<string, string>>;
 
-interface Wanted extends Pick<VolumeDocument, 'options' | 'labels'> {
+interface Wanted extends Pick<VolumeDocument, 'options' | 'labels'>, Abortable {
   readonly name: string;
   readonly driver: string | undefined;
   /** How the driver makes it; by `create` unless given. */
@@ -85,17 +85,17 @@ export class VolumeRegistry {
   }
 
   /** There already with the same driver: that one. Another driver: `conflict`. */
-  async create({ name, driver, options = {}, labels = {} }: CreateVolume): Promise<Made> {
+  async create({ name, driver, options = {}, labels = {} }: CreateVolume, { signal }: Abortable = {}): Promise<Made> {
     if (name === undefined || name === '') {
       const own = randomId();
-      using _lock = await this.lock(own);
-      return await this.#make({ name: own, driver, options, labels: { ...labels, [anonymousLabel]: '' } });
+      using _lock = await this.lock(own, { signal });
+      return await this.#make({ name: own, driver, options, labels: { ...labels, [anonymousLabel]: '' }, signal });
     }
     checkVolumeName(name);
-    using _lock = await this.lock(name);
+    using _lock = await this.lock(name, { signal });
     await this.#settle(name);
     const record = this.#records.get(name) ?? (await this.#adopt(name));
-    if (record === undefined) return await this.#make({ name, driver, options, labels });
+    if (record === undefined) return await this.#make({ name, driver, options, labels, signal });
     if (driver !== undefined && driver !== '' && driver !== record.driver) throw taken('create', record);
     return { record, isNew: false };
   }
@@ -259,7 +259,7 @@ export class VolumeRegistry {
     if (record !== undefined) throw taken(doing, record);
   }
 
-  async #make({ name, driver: wanted, options: given, labels, ask }: Wanted): Promise<Made> {
+  async #make({ name, driver: wanted, options: given, labels, ask, signal }: Wanted): Promise<Made> {
     const driver = wanted === undefined || wanted === '' ? this.#options.defaultDriver : wanted;
     const creator = await this.#creator(name, driver);
     const { options, secrets } = separated(given, this.#options.drivers.grants('volume', driver));
@@ -267,16 +267,27 @@ export class VolumeRegistry {
     let volume: Volume;
     try {
       failpoint('volume.create.plugin.call');
-      const ctx = this.context();
+      const ctx = this.context({ signal });
       ({ volume } = await (ask?.(creator, { secrets, ctx }) ?? creator.create({ name, options, labels, secrets }, ctx)));
     } catch (error) {
       if (isCertain(error)) this.#options.rows.remove(name);
+      else void this.#takeBack(name, driver);
       throw named(hiddenInError(error, secrets), `create ${name}`);
     }
     failpoint('volume.create.meta.txn');
     const record = recordOf({ ...volume, name }, driver, { options, labels });
     this.#record(record, secrets);
     return { record, isNew: true };
+  }
+
+  /** It may have been made, and nobody will ask for it: the driver is asked to remove it, now or when it is there again. */
+  async #takeBack(name: string, driver: string): Promise<void> {
+    try {
+      using _lock = await this.lock(name);
+      await this.#settle(name);
+    } catch (error) {
+      this.#options.log.warn({ volume: name, driver, error: messageOf(error) }, 'a volume that may have been made is taken back later');
+    }
   }
 
   /** A volume that was made behind the engine's back gets a record when somebody asks for it. */

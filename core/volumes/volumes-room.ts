@@ -62,8 +62,8 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     this.#opened.dispose();
   }
 
-  async create(request: CreateVolume): Promise<VolumeInfo> {
-    const { record, isNew } = await this.#registry.create(request);
+  async create(request: CreateVolume, options: Abortable = {}): Promise<VolumeInfo> {
+    const { record, isNew } = await this.#registry.create(request, options);
     if (isNew) this.#publish('create', record);
     return this.#info(record);
   }

@@ -218,7 +218,8 @@ export interface Containers {
   /** Of those of a list that are still there. */
   sizes(containers: readonly Container[]): Promise<readonly { readonly container: Container; readonly size: SizeInfo }[]>;
   /** `not_modified` when it runs already. */
-  start(container: string, options?: { readonly detachKeys?: string }): Promise<void>;
+  /** Abort takes a start back unless the container's process is being made already. */
+  start(container: string, options?: { readonly detachKeys?: string } & Abortable): Promise<void>;
   /** `not_modified` when it does not run. `timeoutSeconds` -1: wait for ever. */
   stop(container: string, options?: { readonly timeoutSeconds?: number; readonly signal?: string }): Promise<void>;
   restart(container: string, options?: { readonly timeoutSeconds?: number; readonly signal?: string }): Promise<void>;

@@ -1,4 +1,5 @@
 /** Volumes as users see them. */
+import type { Abortable } from '../types/index.ts';
 import type { PruneResult } from './containers.ts';
 import type { Filtered } from './filters.ts';
 export interface VolumeInfo {
@@ -30,7 +31,8 @@ export interface CopyVolume {
   readonly labels?: Readonly<Record<string, string>>;
 }
 export interface Volumes {
-  create(request: CreateVolume): Promise<VolumeInfo>;
+  /** Abort: the driver is told, and what it may have made is taken back. */
+  create(request: CreateVolume, options?: Abortable): Promise<VolumeInfo>;
   inspect(name: string): Promise<VolumeInfo>;
   /** Slow or dead drivers cost at most 2 s and a warning. */
   list(request: Filtered): Promise<{ readonly volumes: readonly VolumeInfo[]; readonly warnings: readonly string[] }>;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromErrno, invalidArgument } from '@gantry/sdk';
+import { type Abortable, fromErrno, invalidArgument } from '@gantry/sdk';
 import type { Entry } from '../entry.ts';
 import type { PlannedMount } from '../model.ts';
 import type { SpecMount } from '../oci-spec/index.ts';
@@ -11,7 +11,7 @@ import { placedMounts } from './destinations.ts';
 import { checkPropagation } from './propagation.ts';
 import { stage, type StageOptions } from './staging.ts';
 
-export interface Attaching {
+export interface Attaching extends Abortable {
   readonly room: Room;
   readonly entry: Entry;
   readonly rootfs: string;
@@ -61,6 +61,7 @@ async function attachVolume(attaching: Attaching, mount: PlannedMount): Promise<
     readOnly,
     destination,
     labels: attaching.entry.document.config.Labels ?? {},
+    signal: attaching.signal,
     ...(propagation !== '' && { propagation }),
   });
   attaching.undo.defer(() => volumes.detach(id, volume));

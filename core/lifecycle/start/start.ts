@@ -1,4 +1,4 @@
-import { conflict, messageOf, notModified } from '@gantry/sdk';
+import { type Abortable, conflict, messageOf, notModified } from '@gantry/sdk';
 import type { RuntimeCommand } from '@gantry/sdk/exec';
 import { allSettledOrThrow, failpoint } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
@@ -9,7 +9,7 @@ import { type Run, timestamp } from '../model.ts';
 import { removeAfterExit } from '../remove/remove.ts';
 import type { Room } from '../room.ts';
 import { composeSpec, writeBundle } from './bundle.ts';
-import { attachMounts } from './mounts.ts';
+import { type Attaching, attachMounts } from './mounts.ts';
 import { checkRootfs } from './rootfs.ts';
 import { startExitCode } from './failure.ts';
 import { createProcess, type CreatedProcess } from './process.ts';
@@ -17,14 +17,14 @@ import { createProcess, type CreatedProcess } from './process.ts';
 /**
  * Starts a container that does not run: `not_modified` when it does. A failure at any step takes everything back, the runtime's state
  * included, and is kept as the container's error; a container that is to go when it ends goes then too. Resolves when the user's
- * program runs.
+ * program runs. Abort takes a start back that is still about what the container needs; one that is about its process comes to its end.
  */
-export async function startContainer(room: Room, entry: Entry): Promise<void> {
+export async function startContainer(room: Room, entry: Entry, { signal }: Abortable = {}): Promise<void> {
   using _held = await room.lock(entry);
   checkStartable(entry);
   forgetEarlierEnd(room, entry);
   try {
-    await startLocked(room, entry);
+    await startLocked(room, entry, { signal });
   } catch (error) {
     if (entry.document.hostConfig.AutoRemove === true) await removeAfterExit(room, entry);
     throw error;
@@ -32,14 +32,15 @@ export async function startContainer(room: Room, entry: Entry): Promise<void> {
 }
 
 /** The same for who holds the lock: restarts after an end. */
-export async function startLocked(room: Room, entry: Entry): Promise<void> {
+export async function startLocked(room: Room, entry: Entry, { signal }: Abortable = {}): Promise<void> {
   entry.hasFailed = false;
   const { kind } = entry.phase;
   const from = kind === 'created' || kind === 'restarting' ? kind : 'exited';
   try {
     await using undo = new AsyncDisposableStack();
     await using sources = new AsyncDisposableStack();
-    const { command, ...prepared } = await prepare(room, entry, undo, sources);
+    const { command, ...prepared } = await prepare({ room, entry, undo, sources, signal });
+    signal?.throwIfAborted();
     failpoint('start.intent');
     room.store.setState(entry, { phase: { kind: 'starting', from }, error: '' });
     const created = await createProcess(room, entry, { undo, command });
@@ -75,12 +76,13 @@ function forgetEarlierEnd(room: Room, entry: Entry): void {
 }
 
 /** Everything that the process needs, each part with its undo. */
-async function prepare(
-  room: Room,
-  entry: Entry,
-  undo: AsyncDisposableStack,
-  sources: AsyncDisposableStack,
-): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'> & { readonly command: RuntimeCommand | undefined }> {
+async function prepare({
+  room,
+  entry,
+  undo,
+  sources,
+  signal,
+}: Omit<Attaching, 'rootfs'>): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'> & { readonly command: RuntimeCommand | undefined }> {
   const { layers, networks } = room.parts;
   const { id, name, document } = entry;
   undo.defer(() => layers.unmount(id));
@@ -88,15 +90,18 @@ async function prepare(
   // Neither needs the other, and their drivers may be processes apart.
   const [rootfs, sandbox] = await allSettledOrThrow(
     // One that is removed when it ends has nothing to lose in a power cut.
-    layers.mount(id, { ephemeral: document.hostConfig.AutoRemove === true }).then((mounted) => {
+    layers.mount(id, { ephemeral: document.hostConfig.AutoRemove === true, signal }).then((mounted) => {
       checkRootfs(mounted);
       failpoint('start.rw.mount');
       return mounted;
     }),
-    networks.setup({ id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks }),
+    networks.setup(
+      { id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks },
+      signal === undefined ? {} : { signal },
+    ),
   );
   failpoint('start.netns');
-  const mounts = await attachMounts({ room, entry, rootfs, undo, sources });
+  const mounts = await attachMounts({ room, entry, rootfs, undo, sources, signal });
   failpoint('start.vol.mount');
   const spec = composeSpec(room, entry, { rootfs, sandbox, mounts });
   const { command } = await writeBundle(room, entry, spec, sources);

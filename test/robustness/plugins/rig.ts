@@ -10,6 +10,7 @@ import { withDeadline } from '../../../core/support/index.ts';
 import { EngineUnderTest } from '../../support/engine.ts';
 import type { Fault } from '../../support/fault-plugin/fault.ts';
 import type { Raw } from '../../support/fault-plugin/raw-fault.ts';
+import type { Speaks } from '../../support/fault-plugin/socket-fault.ts';
 
 const code = join(import.meta.dirname, '../../support/fault-plugin');
 
@@ -23,6 +24,8 @@ export interface PluginWishes {
   /** Default true. */
   readonly enable?: boolean;
   readonly placement?: 'process' | 'worker';
+  /** The plugin that does not speak as one instead. */
+  readonly socket?: Speaks;
   /** The plugin that answers bytes instead. */
   readonly raw?: Omit<Raw, 'driver'>;
 }
@@ -44,7 +47,7 @@ export const settings = {
 export function pluginFolder(
   parent: string,
   name: string,
-  { manifest = {}, driver = name, kinds = ['volume'], raw }: PluginWishes = {},
+  { manifest = {}, driver = name, kinds = ['volume'], raw, socket }: PluginWishes = {},
 ): string {
   const folder = mkdtempSync(join(mkdtempSync(join(parent, 'plugins-')), `${name}-`));
   // Its user reads it where it lies.
@@ -52,12 +55,14 @@ export function pluginFolder(
   cpSync(code, folder, { recursive: true });
   if (raw === undefined) writeFileSync(join(folder, 'driver.json'), JSON.stringify({ driver, kinds }));
   else writeFileSync(join(folder, 'raw.json'), JSON.stringify({ driver, ...raw }));
+  if (socket !== undefined) writeFileSync(join(folder, 'socket.json'), JSON.stringify(socket));
+  const main = socket !== undefined ? 'socket.ts' : raw === undefined ? 'main.ts' : 'raw.ts';
   const whole: Manifest = {
     manifestVersion: 1,
     name,
     version: '1.0.0',
     provides: kinds.map((contract) => ({ contract, versions: ['v1'], drivers: [driver] })),
-    entry: { node: raw === undefined ? 'main.ts' : 'raw.ts' },
+    entry: { node: main },
     placement: ['process', 'worker'],
     settings,
     ...manifest,

@@ -1,3 +1,5 @@
+import type { ErrorCode } from '@gantry/sdk';
+
 /** What the fault plugin is told to do wrong in one method. */
 export interface Fault {
   readonly does?:
@@ -14,8 +16,12 @@ export interface Fault {
     | 'lie'
     | 'down'
     | 'wait'
-    | 'segv';
+    | 'segv'
+    | 'until-cancelled'
+    | 'refuse';
   readonly waitMs?: number;
+  /** Of what it refuses with. */
+  readonly code?: ErrorCode;
   /** Before the work (unless said), after it and before the answer, or a moment after the answer. */
   readonly when?: 'after' | 'answered';
   /** The next call is well again. */

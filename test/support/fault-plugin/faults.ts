@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type HostContext, unavailable } from '@gantry/sdk';
+import { GantryError, type HostContext, unavailable } from '@gantry/sdk';
 import type { Fault } from './fault.ts';
 
 /** What `faults.json` in the data folder says, read anew for each call. */
@@ -16,11 +17,17 @@ export class Faults {
     return readFaults(this.#host.dataDir)[method];
   }
 
-  async around<Answer>(method: string, work: () => Promise<Answer>): Promise<Answer> {
+  async around<Answer>(method: string, work: () => Promise<Answer>, signal?: AbortSignal): Promise<Answer> {
     const { dataDir } = this.#host;
     const fault = this.of(method);
     note(dataDir, method);
     if (fault?.once === true) forget(dataDir, method);
+    if (fault?.does === 'until-cancelled' && signal !== undefined) {
+      if (fault.when === 'after') await work();
+      if (!signal.aborted) await once(signal, 'abort');
+      note(dataDir, `cancelled ${method}`);
+      throw signal.reason as Error;
+    }
     const done = fault?.when === 'after' ? { answer: await work() } : undefined;
     if (fault?.when === 'answered') setTimeout(() => void misbehave(fault, this.#host), 20);
     else if (fault !== undefined) await misbehave(fault, this.#host);
@@ -53,11 +60,12 @@ function forget(dataDir: string, method: string): void {
   writeFileSync(join(dataDir, 'faults.json'), JSON.stringify(others));
 }
 
-async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: HostContext): Promise<void> {
+async function misbehave({ does = 'nothing', waitMs = 1_000, code = 'internal' }: Fault, { log }: HostContext): Promise<void> {
   switch (does) {
     case 'nothing':
     case 'rules':
     case 'lie':
+    case 'until-cancelled':
       return;
     case 'wait':
       return sleep(waitMs);
@@ -73,6 +81,8 @@ async function misbehave({ does = 'nothing', waitMs = 1_000 }: Fault, { log }: H
       return new Promise(() => {});
     case 'throw':
       throw new Error('the back end said something odd');
+    case 'refuse':
+      throw new GantryError(code, `the back end says ${code}`);
     case 'down':
       throw unavailable('the file server does not answer', { hint: 'look at the cable' });
     case 'fork':

@@ -74,15 +74,19 @@ class FaultyVolumes implements VolumeDriver {
     this.#faults = new Faults(host);
   }
 
-  create: VolumeDriver['create'] = ({ name, options }) =>
-    this.#faults.around('create', async () => {
-      if (options['lookup'] !== undefined) await this.#lookBack(options['lookup']);
-      if (options['state'] !== undefined) await this.#host.state.put([{ key: 'text', value: options['state'] }]);
-      if (options['cas'] !== undefined) await this.#host.state.put([{ key: 'text', value: options['cas'], expectedRevision: 99_999 }]);
-      if (options['fill'] !== undefined) writeFileSync(join(this.#host.dataDir, 'fill'), Buffer.alloc(Number(options['fill'])));
-      mkdirSync(this.#folder(name), { recursive: true });
-      return { volume: this.#volume(name) };
-    });
+  create: VolumeDriver['create'] = ({ name, options }, { signal }) =>
+    this.#faults.around(
+      'create',
+      async () => {
+        if (options['lookup'] !== undefined) await this.#lookBack(options['lookup']);
+        if (options['state'] !== undefined) await this.#host.state.put([{ key: 'text', value: options['state'] }]);
+        if (options['cas'] !== undefined) await this.#host.state.put([{ key: 'text', value: options['cas'], expectedRevision: 99_999 }]);
+        if (options['fill'] !== undefined) writeFileSync(join(this.#host.dataDir, 'fill'), Buffer.alloc(Number(options['fill'])));
+        mkdirSync(this.#folder(name), { recursive: true });
+        return { volume: this.#volume(name) };
+      },
+      signal,
+    );
   remove: VolumeDriver['remove'] = ({ name }) =>
     this.#faults.around('remove', async () => rmSync(this.#folder(name), { recursive: true, force: true }));
   stat: VolumeDriver['stat'] = ({ name }) =>
@@ -100,10 +104,12 @@ class FaultyVolumes implements VolumeDriver {
     }
     for (const name of volumesIn(this.#host.dataDir)) yield this.#volume(name);
   };
-  attach: VolumeDriver['attach'] = ({ name }) =>
-    this.#faults.around('attach', async () => ({
-      attachment: { mounts: [{ type: 'bind', source: { data: `volumes/${name}` } }] },
-    }));
+  attach: VolumeDriver['attach'] = ({ name }, { signal }) =>
+    this.#faults.around(
+      'attach',
+      async () => ({ attachment: { mounts: [{ type: 'bind', source: { data: `volumes/${name}` } }] } }),
+      signal,
+    );
   detach: VolumeDriver['detach'] = () => this.#faults.around('detach', async () => {});
 
   #folder(name: string): string {

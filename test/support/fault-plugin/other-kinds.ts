@@ -25,13 +25,17 @@ export class FaultyNetworks implements NetworkDriver {
       rules: this.#faults.of('network.createNetwork')?.rules ?? [],
     }));
   removeNetwork: NetworkDriver['removeNetwork'] = () => this.#faults.around('network.removeNetwork', async () => {});
-  attach: NetworkDriver['attach'] = ({ network, endpoint: { addresses } }) =>
-    this.#faults.around('network.attach', async () => ({
-      link: { kind: 'veth', name: 'eth%d', master: bridgeOf(network) },
-      addresses,
-      routes: [],
-      publishable: false,
-    }));
+  attach: NetworkDriver['attach'] = ({ network, endpoint: { addresses } }, { signal }) =>
+    this.#faults.around(
+      'network.attach',
+      async () => ({
+        link: { kind: 'veth', name: 'eth%d', master: bridgeOf(network) },
+        addresses,
+        routes: [],
+        publishable: false,
+      }),
+      signal,
+    );
   detach: NetworkDriver['detach'] = () => this.#faults.around('network.detach', async () => {});
 }
 

@@ -7,6 +7,10 @@ export interface Raw {
   readonly offers?: Readonly<Record<string, unknown>>;
   /** Fields of the first line on stdout. */
   readonly line?: Readonly<Record<string, unknown>>;
+  /** It says twice that it listens. */
+  readonly repeats?: boolean;
+  /** Of those that it serves. */
+  readonly services?: readonly string[];
   /** Bytes by method of the volume contract. */
   readonly answers?: Readonly<Record<string, { readonly base64: string } | { readonly zeros: number }>>;
 }

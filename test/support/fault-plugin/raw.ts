@@ -16,6 +16,8 @@ const {
   answers = {},
   offers = {},
   line = {},
+  services = ['plugin', 'volume'],
+  repeats = false,
 } = JSON.parse(readFileSync(join(import.meta.dirname, 'raw.json'), 'utf8')) as Raw;
 const { GANTRY_PLUGIN_ENDPOINT: endpoint = '', GANTRY_PLUGIN_TOKEN: token = '' } = process.env;
 
@@ -58,13 +60,14 @@ const bytesOf = (method: string): Uint8Array => {
   return 'base64' in given ? Buffer.from(given.base64, 'base64') : Buffer.alloc(given.zeros);
 };
 
-await serveGrpc(endpoint.replace('unix://', ''), ['plugin', 'volume'], {
+await serveGrpc(endpoint.replace('unix://', ''), services, {
   unary: async (name, request, facts) => (name.service === 'plugin' ? right.unary(name, request, facts) : bytesOf(name.method)),
   stream: async function* (name, requests, facts) {
     if (name.service === 'plugin') yield* right.stream(name, requests, facts);
     else if (name.method in answers) yield bytesOf(name.method);
   },
 });
-console.log(`GANTRY-PLUGIN 1 ${JSON.stringify({ endpoint, name: driver, version: '1.0.0', pid: process.pid, ...line })}`);
+for (let time = 0; time < (repeats ? 2 : 1); time += 1)
+  console.log(`GANTRY-PLUGIN 1 ${JSON.stringify({ endpoint, name: driver, version: '1.0.0', pid: process.pid, ...line })}`);
 process.stdin.resume().once('close', () => process.exit(0));
 await new Promise(() => {});

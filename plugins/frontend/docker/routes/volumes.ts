@@ -71,7 +71,9 @@ async function copy(call: Call, kind: 'clone' | 'snapshot'): Promise<void> {
 
 async function create(call: Call): Promise<void> {
   const { Name: name, Driver: driver, DriverOpts: options, Labels: labels } = await call.json(createVolume);
-  const volume = await call.engine.volumes.create(withoutAbsent({ name: name || undefined, driver: driverName(driver), options, labels }));
+  const volume = await call.engine.volumes.create(withoutAbsent({ name: name || undefined, driver: driverName(driver), options, labels }), {
+    signal: call.signal,
+  });
   call.send(volumeDocument(volume), 201);
 }
 

@@ -46,7 +46,7 @@ async function start(call: Call): Promise<void> {
     throw invalidArgument('starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24');
   }
   try {
-    await call.engine.containers.start(call.param('id'), withoutAbsent({ detachKeys: call.query.word('detachKeys') }));
+    await call.engine.containers.start(call.param('id'), withoutAbsent({ detachKeys: call.query.word('detachKeys'), signal: call.signal }));
   } catch (error) {
     throw commandFailure(error);
   }
