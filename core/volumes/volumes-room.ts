@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
+import { type Abortable, codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { CopyVolume, CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
