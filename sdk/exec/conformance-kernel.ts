@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { create, type ExecCases, type ExecUnderTest, finish, gone, outputOf, running, type Spec } from './conformance-harness.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { create, type ExecCases, type ExecUnderTest, finish, gone, nextExit, outputOf, running, type Spec } from './conformance-harness.ts';
 
 /** That what config.json says holds in the container: for drivers whose containers are processes of a Linux kernel. */
 export const kernelCases: ExecCases = {
@@ -110,6 +111,15 @@ export const kernelCases: ExecCases = {
       ['createRuntime', 'poststart', 'poststop'],
     );
     assert.ok(said.indexOf('program') > 0 && said.indexOf('program') < 3, said.join(' '));
+  },
+  'monitor.killed': async (subject) => {
+    await using container = await running(subject);
+    const exit = nextExit(subject, container.id);
+    process.kill(container.monitorPid, 'SIGKILL');
+    await sleep(50);
+    assert.equal((await subject.driver.state(container, subject.ctx)).status, 'running');
+    await subject.driver.signal({ id: container.id, signal: 9 }, subject.ctx);
+    assert.equal((await exit).exitCode, 255);
   },
   'reaped.init-and-monitor': async (subject) => {
     await using container = await create(subject, { script: 'true' });

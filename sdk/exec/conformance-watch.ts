@@ -19,15 +19,6 @@ export const watchCases: ExecCases = {
     assert.equal((await exit).exitCode, 137);
     await again.driver.delete({ id: container.id, force: false }, subject.ctx);
   },
-  'monitor.killed': async (subject) => {
-    await using container = await running(subject);
-    const exit = nextExit(subject, container.id);
-    process.kill(container.monitorPid, 'SIGKILL');
-    await sleep(50);
-    assert.equal((await subject.driver.state(container, subject.ctx)).status, 'running');
-    await subject.driver.signal({ id: container.id, signal: 9 }, subject.ctx);
-    assert.equal((await exit).exitCode, 255);
-  },
   'watch.order': async (subject) => {
     await using seen = watched(subject);
     const made: string[] = [];

@@ -58,6 +58,7 @@ export { signalName, waitpid, type ExitStatus } from './process.ts';
 export { posixSpawn, type SpawnOptions } from './spawn.ts';
 export { run, type RunOptions, type RunResult } from './run.ts';
 export { connectSeqpacket, SeqpacketSocket } from './seqpacket.ts';
+export { SeqpacketListener } from './seqpacket-listener.ts';
 export { pipe, readSome, unreadBytes } from './stream-calls.ts';
 export { waitForExit, whenReadable, type WaitOptions } from './wait.ts';
 export { Watch, type Interest } from './watch.ts';

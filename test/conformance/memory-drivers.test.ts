@@ -1,9 +1,14 @@
-import { test } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
-import { MemoryGraphDriver, MemoryIpamDriver, MemoryNetworkDriver } from '@gantry/sdk/testing';
+import { MemoryExecDriver, MemoryGraphDriver, MemoryIpamDriver, MemoryMachine, MemoryNetworkDriver } from '@gantry/sdk/testing';
+import { execCases, type ExecUnderTest } from '../../sdk/exec/conformance.ts';
 import { graphCases, type GraphUnderTest } from '../../sdk/graph/conformance.ts';
 import { ipamCases } from '../../sdk/ipam/conformance.ts';
 import { networkCases } from '../../sdk/network/conformance.ts';
+import { bundles } from '../support/exec-oci.ts';
 import { quietLog } from '../support/quiet-log.ts';
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
@@ -24,4 +29,26 @@ for (const { name, run } of ipamCases) {
 for (const { name, skip, run } of networkCases) {
   const subject = { driver: new MemoryNetworkDriver(), ctx, badOption: { nonsense: '1' } };
   test(`MemoryNetworkDriver passes network.${name}`, { skip: skip(subject) ?? false }, () => run(subject));
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'memory-exec-'));
+after(() => rmSync(folder, { recursive: true }));
+
+for (const { name, skip, run } of execCases) {
+  const machine = new MemoryMachine();
+  let driver = new MemoryExecDriver(machine);
+  const subject: ExecUnderTest = {
+    ...bundles(folder, '/nowhere'),
+    get driver() {
+      return driver;
+    },
+    restart: async (meanwhile) => {
+      driver.close();
+      await meanwhile?.();
+      return (driver = new MemoryExecDriver(machine));
+    },
+    hasKernel: false,
+    oneOf: 64,
+  };
+  test(`MemoryExecDriver passes exec.${name}`, { skip: skip(subject) ?? false }, async () => void (await run(subject)));
 }

@@ -112,7 +112,8 @@ function readLink(path: string): string | undefined {
 /** Ids are this process's, so that a driver that serves many cases sees each once. */
 let count = 0;
 
-function bundles(folder: string, rootfs: string): Pick<ExecUnderTest, 'ctx' | 'container' | 'exec'> {
+/** Makes containers to be, in a folder. */
+export function bundles(folder: string, rootfs: string): Pick<ExecUnderTest, 'ctx' | 'container' | 'exec'> {
   return {
     ctx: { signal: new AbortController().signal, log: quietLog, operationId: 'test' },
     container: (options) => container(folder, rootfs, `c${(count += 1)}`, options),

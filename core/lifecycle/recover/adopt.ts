@@ -22,9 +22,9 @@ export async function adopt(room: Room, entry: Entry): Promise<void> {
   await takeOver(room, entry, state);
 }
 
-/** The pid is somebody else's by now. */
+/** The pid is somebody else's by now. Not every driver's pids are the kernel's: those have no start time. */
 function isAnother({ run }: Entry, { pid }: State): boolean {
-  return run !== undefined && (run.pid !== pid || run.pidStartTime !== processStartTime(pid));
+  return run !== undefined && (run.pid !== pid || run.pidStartTime !== (processStartTime(pid) ?? 0));
 }
 
 async function takeOver(room: Room, entry: Entry, state: State): Promise<void> {

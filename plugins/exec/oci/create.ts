@@ -1,13 +1,13 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromErrno, invalidArgument, unavailable } from '@gantry/sdk';
-import type { CreateRequest } from '@gantry/sdk/exec';
+import { checkId, type CreateRequest } from '@gantry/sdk/exec';
 import { processStartTime } from '@gantry/sdk/linux';
 import { destroyCgroup } from './cgroups/remove.ts';
 import { startFailure, runtimeMessage } from './failures.ts';
 import type { Layout } from './layout.ts';
 import { Monitor } from './monitor.ts';
-import { type ContainerRecord, checkId } from './records.ts';
+import type { ContainerRecord } from './records.ts';
 import type { Runtime } from './runtimes.ts';
 import type { BundleSpec, SeccompCache } from './seccomp-cache.ts';
 

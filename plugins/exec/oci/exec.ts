@@ -1,12 +1,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unavailable } from '@gantry/sdk';
-import type { ExecRequest } from '@gantry/sdk/exec';
+import { checkId, type ExecRequest } from '@gantry/sdk/exec';
 import { commonArguments, flags } from './create.ts';
 import { runtimeMessage, startFailure } from './failures.ts';
 import type { Layout } from './layout.ts';
 import { Monitor } from './monitor.ts';
-import { checkId } from './records.ts';
 import type { Runtime } from './runtimes.ts';
 
 /** Starts a monitor for a further process. Unless `detached`, it has opened its attach socket and waits for its release when this resolves. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { GantryError, internal } from '@gantry/sdk';
+import { type GantryError, internal } from '@gantry/sdk';
+import { commandFailure } from '@gantry/sdk/exec';
 
 /** The runtime's own words: the last error of its JSON log, else what the monitor caught. */
 export function runtimeMessage(logPath: string, fallback: string): string {
@@ -15,10 +16,7 @@ export function runtimeMessage(logPath: string, fallback: string): string {
   return message || fallback.trim() || 'the runtime gave no reason';
 }
 
-/**
- * A process that could not be made. A program that is not there or cannot be run is told in the words of Go's os/exec, which Docker's
- * clients look for, whatever the runtime called it; which of the two is the reason.
- */
+/** A process that could not be made. Whether it is the program that is not there or cannot be run is the reason. */
 export function startFailure(
   message: string,
   { verb, program }: { readonly verb: 'create' | 'exec'; readonly program: string },
@@ -26,9 +24,7 @@ export function startFailure(
   const doing = `OCI runtime ${verb} failed`;
   const reason = reasonOf(message);
   if (reason === undefined) return internal(`${doing}: ${message}`, { facts: { runtimeMessage: message } });
-  const why = reason === 'COMMAND_NOT_FOUND' ? whyNotFound(program) : whyNotExecutable(message);
-  const text = `${doing}: unable to start container process: exec: ${JSON.stringify(program)}: ${why}`;
-  return new GantryError('invalid_argument', text, { reason, facts: { runtimeMessage: message } });
+  return commandFailure(program, { verb, reason, why: whyNotExecutable(message), facts: { runtimeMessage: message } });
 }
 
 function reasonOf(message: string): 'COMMAND_NOT_FOUND' | 'COMMAND_NOT_EXECUTABLE' | undefined {
@@ -46,11 +42,6 @@ function reasonOf(message: string): 'COMMAND_NOT_FOUND' | 'COMMAND_NOT_EXECUTABL
   return undefined;
 }
 
-function whyNotFound(program: string): string {
-  return program.includes('/') ? `stat ${program}: no such file or directory` : 'executable file not found in $PATH';
-}
-
-/** A directory is "permission denied" as well: EACCES of execve(2). */
 function whyNotExecutable(message: string): string {
   return /exec format error/i.test(message) ? 'exec format error' : 'permission denied';
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { invalidArgument, notFound } from '@gantry/sdk';
+import { notFound } from '@gantry/sdk';
 import type { Layout } from './layout.ts';
 import type { Runtime } from './runtimes.ts';
 
@@ -25,12 +25,6 @@ export interface ExecRecord {
   /** 0 until it runs. */
   readonly pid: number;
   readonly startTime: number;
-}
-
-/** Refuses what could leave the folder that is named after it. */
-export function checkId(id: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(id)) throw invalidArgument(`${JSON.stringify(id)} is no container or exec id`);
-  return id;
 }
 
 export class Records {

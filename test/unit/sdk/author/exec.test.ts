@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { exec, ociRuntime } from '@gantry/sdk/author';
+import { exec, ociRuntime, t } from '@gantry/sdk/author';
 import { isDescribing } from '@gantry/sdk/exec';
-import { hostFor, type TestHost } from '@gantry/sdk/testing';
+import { hostFor, MemoryExecDriver, MemoryMachine, type TestHost } from '@gantry/sdk/testing';
 
 const spec = { process: { args: ['/app.wasm', '-v'], env: ['A=1'], cwd: '/srv' } };
 const request = { id: 'c1', containerName: 'web', labels: { tier: 'front' } };
@@ -38,4 +40,38 @@ test('exec() describes a program with what is known of the container, and refuse
   assert.deepEqual(run, { kind: 'program', argv, env: ['A=1'] });
   const other = describe(host, { spec: { process: { ...spec.process, args: ['sh'] } } });
   await assert.rejects(other, { code: 'invalid_argument', message: 'runtime wasm cannot run container web' });
+});
+
+test('exec() opens a whole driver once per start, with the settings, and closes it', async () => {
+  const machine = new MemoryMachine({ programs: { greet: ({ print }) => print('hello').then(() => 5) } });
+  const did: string[] = [];
+  await using host = await hostFor(
+    exec({
+      name: 'memory',
+      settings: { level: t.Integer({ default: 3 }) },
+      open: ({ settings }) => {
+        did.push(`open ${settings.level}`);
+        return new MemoryExecDriver(machine);
+      },
+      close: () => void did.push('close'),
+    }),
+  );
+  const folder = host.context.runDir;
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ process: { args: ['greet'] } }));
+  const created = { id: 'c', bundle: folder, spoolDir: folder, spoolMaxBytes: 0, tty: false, openStdin: false, stdinOnce: false };
+  const driver = () => {
+    const found = host.driver('exec');
+    assert.ok(!isDescribing(found));
+    return found;
+  };
+  await driver().create(created, host.ctx());
+  await host.restart();
+  await driver().start({ id: 'c' }, host.ctx());
+  for await (const { id, exitCode } of driver().watch({ after: 0 }, host.ctx())) {
+    assert.deepEqual([id, exitCode], ['c', 5]);
+    break;
+  }
+  assert.match(readFileSync(join(folder, 'ctr.log'), 'utf8'), /stdout P hello\n/);
+  assert.deepEqual(did, ['open 3', 'close', 'open 3']);
+  assert.deepEqual(host.manifest.placement, ['in-process']);
 });
