@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectSeqpacket } from '../linux/index.ts';
-import { collect, type ExecCases, gone, nextExit, refuses, running, socketOf } from './conformance-harness.ts';
+import { collect, type ExecCases, gone, nextExit, refuses, running, sizeTeller, socketOf, tellsSize } from './conformance-harness.ts';
 
 /** Further processes. */
 export const execsCases: ExecCases = {
@@ -53,13 +53,15 @@ export const execsCases: ExecCases = {
   },
   'exec.tty-resize': async (subject) => {
     await using container = await running(subject);
-    const exec = subject.exec(container.request, { script: 'read line; stty size', tty: true, openStdin: true });
+    const exec = subject.exec(container.request, { script: sizeTeller, tty: true, openStdin: true });
     const { streams } = await subject.driver.exec(exec, subject.ctx);
     await using client = await connectSeqpacket(socketOf(streams));
+    const exit = nextExit(subject, container.id, { execId: exec.execId });
     await subject.driver.execStart(exec, subject.ctx);
     await subject.driver.resize({ id: container.id, execId: exec.execId, rows: 44, columns: 111 }, subject.ctx);
-    await client.write(Buffer.from('go\r'));
-    assert.match((await collect(client)).stdout, /44 111/);
+    await tellsSize(client, '44 111');
+    await subject.driver.signal({ id: container.id, execId: exec.execId, signal: 9 }, subject.ctx);
+    await exit;
     await subject.driver.execDelete(exec, subject.ctx);
   },
   'exec.signal': async (subject) => {

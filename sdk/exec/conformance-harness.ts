@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectSeqpacket } from '../linux/index.ts';
+import { connectSeqpacket, type SeqpacketSocket } from '../linux/index.ts';
 import type { Ctx } from '../types/index.ts';
 import type { CreateRequest, ExecDriver, ExecRequest, ExitEvent, Streams } from './contract.ts';
 
@@ -122,6 +122,24 @@ export async function collect(client: { packets(): AsyncIterable<Buffer> }): Pro
   const output = { stdout: '', stderr: '' };
   for await (const packet of client.packets()) output[packet[0] === 3 ? 'stderr' : 'stdout'] += packet.toString('utf8', 1);
   return output;
+}
+
+/** A program that tells its terminal's size for every line. */
+export const sizeTeller = 'while read line; do stty size; done';
+
+/** Asks it until it tells this size: the terminal has it a moment after `resize` has answered. */
+export async function tellsSize(client: SeqpacketSocket, size: string): Promise<void> {
+  let said = '';
+  const reading = (async () => {
+    for await (const packet of client.packets()) said += packet.toString('utf8', 1);
+  })();
+  for (let attempt = 0; !said.includes(size); attempt += 1) {
+    assert.ok(attempt < 100, `it said ${JSON.stringify(said)}, not ${size}`);
+    await client.write(Buffer.from('go\r'));
+    await sleep(50);
+  }
+  client.close();
+  await reading;
 }
 
 export function socketOf({ attachSocket }: Streams): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connectSeqpacket } from '../linux/index.ts';
-import { collect, create, type ExecCases, finish, outputOf, socketOf } from './conformance-harness.ts';
+import { collect, create, type ExecCases, finish, outputOf, sizeTeller, socketOf, tellsSize } from './conformance-harness.ts';
 
 /** What goes in and comes out. */
 export const streamsCases: ExecCases = {
@@ -34,12 +34,11 @@ export const streamsCases: ExecCases = {
     for (const client of clients) client.close();
   },
   'tty.resize': async (subject) => {
-    await using container = await create(subject, { script: 'read line; stty size', tty: true, openStdin: true });
+    await using container = await create(subject, { script: sizeTeller, tty: true, openStdin: true });
     await using client = await connectSeqpacket(socketOf(container.streams));
     await subject.driver.start(container, subject.ctx);
     await subject.driver.resize({ id: container.id, rows: 33, columns: 99 }, subject.ctx);
-    await client.write(Buffer.from('go\r'));
-    assert.match((await collect(client)).stdout, /33 99/);
+    await tellsSize(client, '33 99');
   },
   'attach.stdin-outlives-a-client': async (subject) => {
     await using container = await create(subject, { script: 'read one; read two; echo "$one $two"', openStdin: true });

@@ -5,12 +5,12 @@ export interface ProgramIo {
   readonly args: readonly string[];
   readonly stdin: MemoryInput;
   /** Waits while a reader does. */
-  print(text: string | Buffer, source?: 'stdout' | 'stderr'): Promise<void>;
-  sleep(ms: number): Promise<void>;
+  readonly print: (text: string | Buffer, source?: 'stdout' | 'stderr') => Promise<void>;
+  readonly sleep: (ms: number) => Promise<void>;
   /** Called for a signal instead of ending; undefined: it ends the program again. SIGKILL ends it always. */
-  onSignal(signal: number, handler: (() => void) | undefined): void;
+  readonly onSignal: (signal: number, handler: (() => void) | undefined) => void;
   /** A process of its own among those of the container. */
-  fork(program: Program): Promise<number>;
+  readonly fork: (program: Program) => Promise<number>;
   /** Absent without a terminal. */
   readonly terminal?: MemoryTerminal;
 }

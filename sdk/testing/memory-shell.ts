@@ -11,10 +11,11 @@ type Token = string | { readonly word: string; readonly isLiteral: boolean };
 const signals: Readonly<Record<string, number>> = { HUP: 1, INT: 2, USR1: 10, USR2: 12, TERM: 15 };
 
 /** The end of the shell, from however deep. */
-class Exit {
+class Exit extends Error {
   readonly code: number;
 
   constructor(code: number) {
+    super(`exit ${code}`);
     this.code = code;
   }
 }
