@@ -99,6 +99,7 @@ export const requests: Readonly<Record<string, Run>> = {
     }
     await layer(subject, 'one', []);
     await attach(subject, { key: 'two', chain: ['one'], readOnly: true });
+    await subject.driver.detach({ key: 'two', attachmentId: 'test' }, subject.ctx);
     await refuses('conflict', subject.driver.remove({ key: 'one' }, subject.ctx));
     for (const key of ['two', 'one']) await subject.driver.remove({ key }, subject.ctx);
     assert.deepEqual(await list(subject.driver, subject.ctx), []);
