@@ -22,6 +22,7 @@ before(async () => {
   await using plugin = await rig.install('first');
   await plugin.create('first-volume');
   await rig.under.sleeping().then((container) => container[Symbol.asyncDispose]());
+  await rig.callsWorker();
 });
 after(() => rig[Symbol.asyncDispose]());
 

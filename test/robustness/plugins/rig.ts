@@ -129,6 +129,12 @@ export class Rig implements AsyncDisposable {
     ]);
   }
 
+  /** From the first call to a plugin in its own process on, the engine keeps the file open that says what it is at. */
+  async callsWorker(): Promise<void> {
+    await using worker = await this.install('first-worker', { placement: 'worker' });
+    await worker.create('first-worker-volume');
+  }
+
   /** Fails, when disposed, for what came meanwhile and stayed. */
   async noLeaks(): Promise<AsyncDisposable> {
     await this.under.warm();

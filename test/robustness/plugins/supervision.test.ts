@@ -23,6 +23,7 @@ before(async () => {
   });
   await using plugin = await rig.install('first');
   await plugin.create('first-volume');
+  await rig.callsWorker();
 });
 after(() => rig[Symbol.asyncDispose]());
 

@@ -15,9 +15,7 @@ before(async () => {
   rig = await Rig.open({ pluginPolicy: { backOffMs: [20, 100], strikeBudget: { count: 3, withinMs: 300_000 }, quarantineMs: [600_000] } });
   await using plugin = await rig.install('first');
   await plugin.create('first-volume');
-  // From the first call in its own process on, the engine keeps the file open that says what it is at.
-  await using worker = await rig.install('first-worker', { placement: 'worker' });
-  await worker.create('first-worker-volume');
+  await rig.callsWorker();
 });
 after(() => rig[Symbol.asyncDispose]());
 
@@ -62,12 +60,12 @@ test('a list without end is cut short at its time, and what it holds stays bound
   await using plugin = await rig.install('endless');
   await using container = await writer(rig.under, 'kept', plugin.driver);
   plugin.misbehave({ list: { many: 1e12 } });
-  const before = process.memoryUsage().rss;
+  const rssBefore = process.memoryUsage().rss;
   for (let round = 0; round < 3; round += 1) {
     const { warnings } = await soon(rig.engine.volumes.list({}), 15_000);
     assert.match(warnings.join('\n'), /volume driver endless: no answer within 2000 ms/);
   }
-  const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20;
+  const grownMiB = (process.memoryUsage().rss - rssBefore) / 2 ** 20;
   assert.ok(grownMiB < 256, `${grownMiB} MiB`);
   plugin.misbehave({});
   await Promise.all([soon(plugin.create('after')), rig.othersAreWell(), container.isUntouched()]);

@@ -73,6 +73,26 @@ test('Plugins.logs() follows until abort, and a follower that leaves is forgotte
   });
 });
 
+test('Plugins.collectOrphans() says what went and what stays and why, with dates, and tries without deleting', async () => {
+  await withEngine(async ({ plugins }, engine) => {
+    await plugins.install({ source: nfs, grant: 'all', enable: true });
+    const orphan = (id: string, since: Date) => ({ kind: 'volume', driver: 'nfs', id, since }) as const;
+    const old = orphan('old', new Date(Date.now() - 2 * 86_400_000));
+    const young = orphan('young', new Date());
+    engine.plugins.found('acme.nfs', [old, young]);
+    const kept = [{ ...young, reason: 'it was first seen a short while ago' }];
+    assert.deepEqual(await plugins.collectOrphans('acme.nfs', { all: true, dryRun: true }), { deleted: [old, young], kept: [] });
+    assert.deepEqual(await plugins.collectOrphans('acme.nfs'), { deleted: [old], kept });
+    assert.deepEqual(await plugins.collectOrphans('acme.nfs'), { deleted: [], kept });
+    assert.deepEqual((await plugins.inspect('acme.nfs')).orphans, [young]);
+    for (const always of [true, false]) {
+      await plugins.collectOrphansAlways('acme.nfs', always);
+      assert.equal((await plugins.inspect('acme.nfs')).collectsOrphans, always);
+    }
+    await assert.rejects(plugins.collectOrphans('nobody'), (error) => GantryError.is(error) && error.code === 'not_found');
+  });
+});
+
 test('Plugins.install() throws what the stream says went wrong, and when it breaks off', async () => {
   using folder = mkdtempDisposableSync(join(tmpdir(), 'client-'));
   const answers = ['{"status":"x"}\r\n{"error":"no space","errorDetail":{"message":"no space"}}\r\n', '{"status":"x"}\r\n'];
