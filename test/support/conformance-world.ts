@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Attachment } from '@gantry/sdk';
@@ -8,7 +8,7 @@ import type { DescribingExecDriver, ExecDriver } from '@gantry/sdk/exec';
 import { createNetns, removeNetns, Rtnetlink } from '@gantry/sdk/linux';
 import type { EndpointPlan, NetworkPlan } from '@gantry/sdk/network';
 import type { Grants } from '../../core/drivers/types.ts';
-import { describedProcess, makeMounts, NetworkExecutor, unmount, whyNoProjectQuota } from '../../core/execute/index.ts';
+import { describedProcess, Helpers, makeMounts, NetworkExecutor, unmount, whyNoProjectQuota } from '../../core/execute/index.ts';
 import { randomId } from '../../core/support/index.ts';
 import type { PlanHost, PlannedEndpoint } from '../../sdk/network/conformance.ts';
 import { run } from '../integration/networks/machine.ts';
@@ -34,8 +34,15 @@ export interface Granted {
 
 /** What the engine would check a plugin's descriptions against. */
 export function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Granted): Grants {
-  const { mountTypes = [], hostPaths = [], devices = [], nftables = false, runtimes = [] } = privileges;
-  return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables, runtimes };
+  const { mountTypes = [], hostPaths = [], devices = [], nftables = false, runtimes = [], capabilities = [] } = privileges;
+  const helpers = {
+    codeDir: import.meta.dirname,
+    uid: 0,
+    capabilities,
+    network: 'none',
+    resources: { memoryBytes: 512 << 20, pids: 256 },
+  } as const;
+  return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables, runtimes, helpers };
 }
 
 /** The engine's own exec driver, which runs what others describe. */
@@ -69,15 +76,22 @@ function monitored(driver: DescribingExecDriver, monitor: ExecDriver, grants: Gr
 
 /** What a driver described, mounted at a new folder. */
 export async function mountAt({ mounts }: Attachment, plugin: Granted): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = mkdtempSync(join(tmpdir(), 'mounted-'));
-  await makeMounts({ target: path, mounts, grants: grantsOf(plugin), restricted: plugin.restricted ?? false });
-  return {
-    path,
-    [Symbol.asyncDispose]: async () => {
-      await unmount(path);
-      rmdirSync(path);
-    },
+  const folder = mkdtempSync(join(tmpdir(), 'mounted-'));
+  const path = join(folder, 'root');
+  mkdirSync(path);
+  const helpers = new Helpers({ execRoot: folder, log: quietLog });
+  const remove = async (): Promise<void> => {
+    await unmount(path, helpers);
+    await helpers[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
   };
+  try {
+    await makeMounts({ target: path, mounts, grants: grantsOf(plugin), restricted: plugin.restricted ?? false, helpers });
+    return { path, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 /** Plans in this (private) kernel, by the engine's own executor. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { GantryError, invalidArgument } from '@gantry/sdk';
 import { Content, digestOf } from '../../core/content/index.ts';
 import type { Drivers, Grants } from '../../core/drivers/index.ts';
+import { Helpers } from '../../core/execute/index.ts';
 import { comparing } from '../../core/layers/comparing.ts';
 import { LayerUnpacking } from '../../core/layers/layer-unpacking.ts';
 import { Views } from '../../core/layers/views.ts';
@@ -23,6 +24,7 @@ export class RealLayerWork implements LayerWork, AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'layer-work-'));
   readonly #content: Content;
   readonly #views: Views;
+  readonly #helpers: Helpers;
   readonly #unpacking: LayerUnpacking;
   readonly #options: Options;
 
@@ -37,7 +39,8 @@ export class RealLayerWork implements LayerWork, AsyncDisposable {
     };
     this.#options = options;
     this.#content = new Content(this.#folder);
-    this.#views = new Views({ drivers, execRoot: this.#folder, log: quietLog });
+    this.#helpers = new Helpers({ execRoot: this.#folder, log: quietLog });
+    this.#views = new Views({ drivers, execRoot: this.#folder, helpers: this.#helpers, log: quietLog });
     this.#unpacking = new LayerUnpacking({ content: this.#content, views: this.#views, workers: this.#workers });
   }
 
@@ -73,6 +76,7 @@ export class RealLayerWork implements LayerWork, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#workers[Symbol.asyncDispose]();
+    await this.#helpers[Symbol.asyncDispose]();
     rmSync(this.#folder, { recursive: true });
   }
 

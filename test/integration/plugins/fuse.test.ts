@@ -7,7 +7,7 @@ import type { EngineEvent } from '@gantry/sdk/engine';
 import { EngineUnderTest } from '../../support/engine.ts';
 import { noLeaks } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { missingForSquashfuse, squashfsImage } from '../../support/squashfs.ts';
+import { missing, missingForSquashfuse, squashfsImage } from '../../support/squashfs.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
@@ -132,3 +132,14 @@ async function openHouse() {
     },
   };
 }
+
+test('a container runs on layers that fuse-overlayfs shows', { skip: missing('/usr/bin/fuse-overlayfs') ?? false }, async () => {
+  await using under = await EngineUnderTest.open({ storageDriver: 'fuse-overlayfs' });
+  const { exitCode, stdout } = await under.run(
+    'echo new > /etc/new; cat /etc/new; grep " / " /proc/self/mountinfo | grep -o "fuse[.a-z-]*" | head -n 1; exit 3',
+    {
+      hostConfig: { NetworkMode: 'none' },
+    },
+  );
+  assert.deepEqual([exitCode, stdout], [3, 'new\nfuse.fuse-overlayfs\n']);
+});
