@@ -8,9 +8,7 @@ export function startProgram({ name, argv, cwd, env, stdio, isGated, pids }: San
   const [program = ''] = argv;
   check(name, program, 'program', argv);
   check(name, cwd, 'working directory', argv);
-  // A root of its own may have no shell: such a program begins at once, and is moved a moment later.
-  const start =
-    isGated && mayAccess('/bin/sh', 1) ? { file: '/bin/sh', argv: ['sh', '-c', gate(env), 'gate', ...argv] } : { file: program, argv };
+  const start = (isGated ? gated({ argv, env }) : undefined) ?? { file: program, argv };
   try {
     new Int32Array(pids)[pidCells.program] = posixSpawn({ ...start, env, cwd, stdio, setsid: true });
   } catch (error) {
@@ -37,6 +35,22 @@ function check(name: string, path: string, what: string, argv: readonly string[]
     : 'a plugin sees its own folders, /usr and what it was granted, nothing else of the machine';
   throw isThere ? forbidden(text, { hint }) : notFound(text, { hint });
 }
+
+/**
+ * The program behind a shell that waits for a line. Undefined where a root of its own has no shell, or not what hands on what a shell loses: then it begins at once, and
+ * is moved a moment later.
+ */
+function gated({ argv, env }: Pick<SandboxJob, 'argv' | 'env'>): { readonly file: string; readonly argv: readonly string[] } | undefined {
+  if (!mayAccess('/bin/sh', 1)) return undefined;
+  // dash hands on no variable whose name it could not have itself; a plugin in a root of its own may want some.
+  const lost = Object.entries(env).filter(([key]) => !/^[A-Za-z_]\w*$/.test(key));
+  const [program = ''] = argv;
+  if (lost.length > 0 && (!mayAccess(envProgram, 1) || program.includes('='))) return undefined;
+  const handedOn = lost.length === 0 ? [] : [envProgram, ...lost.map(([key, value]) => `${key}=${value}`)];
+  return { file: '/bin/sh', argv: ['sh', '-c', gate(env), 'gate', ...handedOn, ...argv] };
+}
+
+const envProgram = '/usr/bin/env';
 
 /** Shells add these to the environment that they hand on; bash insists on its SHLVL. */
 function gate(env: SandboxJob['env']): string {

@@ -21,13 +21,13 @@ test('launch() puts a plugin into its group before it runs, and leaves its envir
       '-e',
       '$| = 1; print join(" ", map { "$_=$ENV{$_}" } sort keys %ENV), "\\n"; print <>; open F, "/proc/self/cgroup"; print grep { /^0:/ } <F>',
     ],
-    env: { A: 'x y' },
+    env: { A: 'x y', 'b.c': 'no name for a shell' },
   });
   plugin.closeStdin();
   assert.deepEqual(await plugin.exited, { exitCode: 0, oomKilled: false });
   assert.deepEqual(
     stage.lines.filter(({ source }) => source === 'stdout').map(({ line }) => line),
-    ['A=x y', '0::/gantry-plugins/0123456789ab.1'],
+    ['A=x y b.c=no name for a shell', '0::/gantry-plugins/0123456789ab.1'],
   );
 });
 
