@@ -6,7 +6,7 @@ import { cacheDir, type LaneKernel, rootDir } from './cache.ts';
 
 export interface GuestOptions {
   readonly kernel: LaneKernel;
-  /** A shell script, run by root in /work, a copy-on-write view of the project; cgroup v2 alone, loopback alone. */
+  /** A shell script, run by root in /project, a copy-on-write view of the project; cgroup v2 alone, loopback alone. */
   readonly script: string;
   /** Loaded first, of `vm` alone: "zfs". */
   readonly modules?: readonly string[];

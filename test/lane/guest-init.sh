@@ -1,5 +1,5 @@
 #!/bin/bash
-# Process 1 of a guest: gives itself a root that is thrown away, cgroup v2 alone, /work (the project, copy-on-write) and /out (what the test gets back), runs
+# Process 1 of a guest: gives itself a root that is thrown away, cgroup v2 alone, /project (the project, copy-on-write) and /out (what the test gets back), runs
 # /out/command and writes its exit code to /out/code.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
 
@@ -47,7 +47,7 @@ mount_system() {
 }
 
 mount_shares() {
-  mkdir -p /run/lane/work /run/lane/cow
+  mkdir -p /project /run/lane/work /run/lane/cow
   if [ "$LANE_KERNEL" = vm ]; then
     mount -t virtiofs -o ro work /run/lane/work
     mount -t virtiofs out /out
@@ -57,7 +57,7 @@ mount_shares() {
   fi
   mount -t tmpfs cow /run/lane/cow
   mkdir /run/lane/cow/upper /run/lane/cow/work
-  mount -t overlay -o lowerdir=/run/lane/work,upperdir=/run/lane/cow/upper,workdir=/run/lane/cow/work work /work
+  mount -t overlay -o lowerdir=/run/lane/work,upperdir=/run/lane/cow/upper,workdir=/run/lane/cow/work project /project
 }
 
 [ "$LANE_STAGE" = 2 ] || new_root
@@ -70,7 +70,7 @@ stty -F $console raw -echo 2>/dev/null
 code=126
 (
   for module in ${LANE_MODULES//,/ }; do modprobe "$module" || exit 126; done
-  cd /work && exec sh /out/command
+  cd /project && exec sh /out/command
 ) </dev/null >$console 2>&1
 code=$?
 echo $code >/out/code

@@ -5,7 +5,7 @@ import { setUpLane } from './setup.ts';
 /** `npm run lane`: sets the lane up, or runs a command in a guest by hand. */
 const usage = `npm run lane -- setup
 npm run lane -- info
-npm run lane -- uml|vm[,module…] COMMAND…    in /work, e.g. npm run lane -- vm,zfs zpool status`;
+npm run lane -- uml|vm[,module…] COMMAND…    in /project, e.g. npm run lane -- vm,zfs zpool status`;
 
 const [verb = '', ...command] = process.argv.slice(2);
 const [kernel = '', ...modules] = verb.split(',');

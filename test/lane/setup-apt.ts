@@ -8,11 +8,17 @@ export const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Lines of sources.list for the guests' Debian, from the mirrors that this machine's apt uses. */
 export function sources(): readonly string[] {
-  const uris = machineUris();
-  const debian = uris.find((uri) => /\/debian\/?$/.test(uri)) ?? 'http://deb.debian.org/debian';
-  const security = uris.find((uri) => /\/debian-security\/?$/.test(uri)) ?? 'http://deb.debian.org/debian-security';
-  const lines = [`${debian} ${suite}`, `${debian} ${suite}-updates`, `${security} ${suite}-security`];
+  const { debian, security } = mirrors();
+  if (debian === undefined) throw new Error(`the kernel lane: ${noMirror}`);
+  const lines = [`${debian} ${suite}`, `${debian} ${suite}-updates`, ...(security === undefined ? [] : [`${security} ${suite}-security`])];
   return lines.map((line) => `deb [signed-by=${keyring}] ${line} main contrib`);
+}
+
+const noMirror = "setting it up needs a mirror of Debian among the sources of this machine's apt";
+
+function mirrors(): { readonly debian: string | undefined; readonly security: string | undefined } {
+  const uris = machineUris();
+  return { debian: uris.find((uri) => /\/debian\/?$/.test(uri)), security: uris.find((uri) => /\/debian-security\/?$/.test(uri)) };
 }
 
 function machineUris(): readonly string[] {
@@ -71,5 +77,5 @@ export function missingForSetup(): string | undefined {
   if (process.getuid?.() !== 0) return 'setting it up needs root';
   if (!existsSync('/usr/bin/apt-get')) return 'setting it up needs apt';
   if (!existsSync(keyring)) return `setting it up needs ${keyring} (package debian-archive-keyring)`;
-  return undefined;
+  return mirrors().debian === undefined ? noMirror : undefined;
 }

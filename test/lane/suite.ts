@@ -18,7 +18,7 @@ export interface LaneSuite {
 /** Makes one test of each file, and runs them all in one guest. Where the lane is not set up they are skipped. */
 export function testInLane({ kernel, modules = [], files, fileTimeoutMs, memoryMiB = 3072 }: LaneSuite): void {
   const missing = whyNoLane();
-  const node = process.execPath.startsWith(project) ? process.execPath.replace(project, '/work/') : 'node';
+  const node = process.execPath.startsWith(project) ? process.execPath.replace(project, '/project/') : 'node';
   let guest: GuestResult | undefined;
   before(async () => {
     if (missing !== undefined) return;
