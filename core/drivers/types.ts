@@ -9,6 +9,8 @@ export interface Grants {
   readonly hostPaths: readonly string[];
   readonly devices: readonly string[];
   readonly nftables: boolean;
+  /** Links that were there before it, which a container may be given or a link lie on; not unless given. */
+  readonly hostLinks?: boolean;
   /** OCI runtimes with their arguments, as one text each; none unless given. */
   readonly runtimes?: readonly string[];
   /** Whom the helpers of its mounts run as, and within what; absent: it has none. */

@@ -19,9 +19,11 @@ function checkNetwork(plan: NetworkPlan, { network, grants }: { readonly network
   const refuse = refusal(grants.plugin, 'createNetwork');
   if (plan.network.id !== network.id || plan.network.name !== network.name)
     refuse(`network ${network.name} came back with another id or name`);
+  const own = new Set(plan.links.filter((link) => !isOfHost(link)).map(({ name }) => name));
   for (const [index, link] of plan.links.entries()) {
     if (!networkKinds.includes(link.kind)) refuse(`links[${index}]: a ${link.kind} belongs to a container, not to a network`);
     checkLink(link, (problem) => refuse(`links[${index}]: ${problem}`));
+    checkHostLinks(link, { grants, own });
   }
   for (const { fromCidr, exceptOutLink, toAddress } of plan.masquerade) {
     if (parseCidr(fromCidr) === undefined) refuse(`masquerade: ${fromCidr} is no prefix`);
@@ -45,6 +47,7 @@ function checkEndpoint(plan: EndpointPlan, { grants }: { readonly grants: Grants
   const refuse = refusal(grants.plugin, 'attach');
   if (!endpointKinds.includes(plan.link.kind)) refuse(`link: a ${plan.link.kind} belongs to a network, not to a container`);
   if (plan.link.kind !== 'none') checkLink(plan.link, (problem) => refuse(`link: ${problem}`));
+  checkHostLinks(plan.link, { grants, own: new Set() });
   for (const address of plan.addresses) if (parseCidr(address) === undefined) refuse(`${address} is no address with prefix length`);
   for (const { to, via } of plan.routes) {
     if (parseCidr(to) === undefined) refuse(`route to ${to}, which is no prefix`);
@@ -86,6 +89,21 @@ function checkLink(link: Link, refuse: Refuse): void {
   if (needsParent && link.parent === undefined) refuse(`a ${link.kind} needs a parent`);
   const most = link.kind === 'vlan' ? 4_094 : link.kind === 'vxlan' ? 2 ** 24 - 1 : undefined;
   if (most !== undefined && !isNumberUpTo(link.attrs?.['id'], most)) refuse(`a ${link.kind} needs an id up to ${most}`);
+}
+
+/** Whether it is, or may be, one that the engine did not make. */
+function isOfHost({ kind, existing }: Link): boolean {
+  return kind === 'existing' || existing === true;
+}
+
+/** Moving the machine's own link into a container cuts the machine off; one that lies on it reaches everybody there. */
+function checkHostLinks(link: Link, { grants, own }: { readonly grants: Grants; readonly own: ReadonlySet<string> }): void {
+  if (grants.hostLinks === true) return;
+  const wanted = isOfHost(link) ? (link.kind === 'existing' ? (link.parent ?? link.name) : link.name) : link.parent;
+  if (wanted === undefined || (!isOfHost(link) && own.has(wanted))) return;
+  throw forbidden(`plugin ${grants.plugin} was not granted the host's network and describes its link ${wanted}`, {
+    hint: 'its manifest asks for it with "privileges": { "network": "host" }',
+  });
 }
 
 function isNumberUpTo(text: string | undefined, most: number): boolean {

@@ -133,6 +133,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       hostPaths: [...hostPaths, ...own],
       devices,
       nftables,
+      hostLinks: network === 'host',
       runtimes,
       helpers: { codeDir, uid, capabilities, network, resources: resourcesOf(manifest) },
       onViolation: (what) => plugin.strike(what),

@@ -19,7 +19,7 @@ inNamespaces(import.meta.url);
 leakGuard();
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
-const grants = { plugin: 'test', dataDir: '/', mountTypes: [], hostPaths: [], devices: [], nftables: false };
+const grants = { plugin: 'test', dataDir: '/', mountTypes: [], hostPaths: [], devices: [], nftables: false, hostLinks: true };
 const network: Network = {
   id: 'c'.repeat(64),
   name: 'net',

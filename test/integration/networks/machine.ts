@@ -286,7 +286,15 @@ function realDrivers(database: Database, folder: string, log: Logger): Drivers {
     has: (kind, name) => `${kind}/${name}` in modules,
     names: () => [],
     preferred: async () => 'default',
-    grants: (kind, name) => ({ plugin: `${kind}/${name}`, dataDir: folder, mountTypes: [], hostPaths: [], devices: [], nftables: false }),
+    grants: (kind, name) => ({
+      plugin: `${kind}/${name}`,
+      dataDir: folder,
+      mountTypes: [],
+      hostPaths: [],
+      devices: [],
+      nftables: false,
+      hostLinks: true,
+    }),
   };
   return drivers;
 }

@@ -37,12 +37,38 @@ for (const [plan, code, message] of [
   [{ ...good, sysctls: { 'net.ipv4.conf.all.route_localnet': '1' } }, 'internal', /out of bounds/],
   [{ ...good, sysctls: { 'net.ipv4.conf.IFNAME.forwarding': '1\n2' } }, 'internal', /value of sysctl/],
   [{ ...good, rules: ['chain x { }'] }, 'forbidden', /acme\.net was not granted nftables/],
+  [
+    { ...good, links: [{ kind: 'existing', name: 'eth0' }] },
+    'forbidden',
+    /acme\.net was not granted the host's network and describes its link eth0/,
+  ],
+  [{ ...good, links: [{ kind: 'bridge', name: 'docker0', existing: true }] }, 'forbidden', /describes its link docker0/],
+  [{ ...good, links: [{ kind: 'vlan', name: 'eth0.7', parent: 'eth0', attrs: { id: '7' } }] }, 'forbidden', /describes its link eth0$/],
   [{ ...good, publishAddress: 'everywhere' }, 'internal', /publishAddress/],
 ] as const satisfies readonly (readonly [NetworkPlan, string, RegExp])[]) {
   test(`checkNetworkPlan() refuses a plan: ${message.source}`, () => {
     assert.throws(() => checkNetworkPlan(plan, { network, grants }), { code, message });
   });
 }
+
+for (const link of [
+  { kind: 'existing', name: 'eth0', parent: 'eth0' },
+  { kind: 'macvlan', name: 'eth%d', parent: 'eth0' },
+] as const) {
+  test(`checkEndpointPlan() gives a container a ${link.kind} of the host's link only when the plugin was granted the host's network`, () => {
+    const message = /acme\.net was not granted the host's network and describes its link eth0/;
+    assert.throws(() => checkEndpointPlan({ ...endpoint, link }, { grants }), { code: 'forbidden', message });
+    checkEndpointPlan({ ...endpoint, link }, { grants: { ...grants, hostLinks: true } });
+  });
+}
+
+test('checkNetworkPlan() takes links that lie on others of the same plan', () => {
+  const links = [
+    { kind: 'dummy', name: 'd' },
+    { kind: 'vlan', name: 'd.7', parent: 'd', attrs: { id: '7' } },
+  ] as const;
+  checkNetworkPlan({ ...good, links }, { network, grants });
+});
 
 test('checkNetworkPlan() and checkEndpointPlan() tell whoever counts what they refuse', () => {
   const told: string[] = [];
