@@ -99,7 +99,8 @@ function unknown(manifest: Manifest, key: string): Error {
 
 /** ajv is loaded only when somebody sets something: it costs more than the rest of a start. */
 async function check(manifest: Manifest, schema: Schema, value: unknown): Promise<void> {
-  const { Ajv } = await import('ajv');
+  // CommonJS: once bundled, only the default has its names.
+  const { Ajv } = (await import('ajv')).default;
   const ajv = new Ajv({ strict: false, allErrors: false, logger: false, validateFormats: false });
   let validate: ReturnType<typeof ajv.compile>;
   try {

@@ -27,12 +27,13 @@ export async function ask(question: string): Promise<string> {
 
 /** The same without showing what is typed. */
 export async function askHidden(question: string): Promise<string> {
-  process.stderr.write(question);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
   try {
     const stop = new AbortController();
     terminal.on('SIGINT', () => stop.abort());
+    // Only now, when the terminal no longer shows what is typed.
+    process.stderr.write(question);
     return await terminal.question('', { signal: stop.signal });
   } finally {
     terminal.close();
