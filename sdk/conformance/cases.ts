@@ -151,6 +151,7 @@ async function runExecCase({ skip, run }: ExecCase, context: CaseContext): Promi
     exec: place.exec,
     hasKernel: place.hasKernel,
     oneOf: place.oneOf ?? 1,
+    isDescribed: isDescribing(of.driver),
   };
   return skip(subject) ?? ((await run(subject)) || undefined);
 }

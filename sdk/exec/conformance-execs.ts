@@ -108,6 +108,7 @@ export const execsCases: ExecCases = {
     await again.driver.delete({ id: container.id, force: true }, subject.ctx);
   },
   'exec.prepared-is-gone-after-a-restart': async (subject) => {
+    if (subject.isDescribed === true) return 'the engine prepared it, which does not restart with the plugin';
     const container = await running(subject);
     const exec = subject.exec(container.request, { script: 'true' });
     const { monitorPid } = await subject.driver.exec(exec, subject.ctx);
@@ -116,6 +117,7 @@ export const execsCases: ExecCases = {
     await refuses('conflict', again.driver.execStart(exec, subject.ctx));
     await again.driver.execDelete(exec, subject.ctx);
     await again.driver.delete({ id: container.id, force: true }, subject.ctx);
+    return undefined;
   },
   'exec.ends-with-its-container': async (subject) => {
     const container = await running(subject);

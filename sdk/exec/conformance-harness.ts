@@ -41,6 +41,8 @@ export interface ExecUnderTest {
   readonly kept?: () => Readonly<Record<string, number>>;
   /** One out of so many bytes and containers of the cases that are about much of them; 1 unless given. */
   readonly oneOf?: number;
+  /** The driver describes: another one makes and keeps what runs, whatever becomes of this one. */
+  readonly isDescribed?: boolean;
 }
 export interface ExecCase {
   readonly name: string;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '../linux/index.ts';
 import { attach, change, eventually, layer, list, prepare, refuses, show } from './conformance-steps.ts';
 import type { Run } from './conformance-subject.ts';
 
@@ -132,11 +133,25 @@ function entriesBelow(folder: string): number {
   return readdirSync(folder, { recursive: true }).length;
 }
 
+/** What goes away meanwhile counts no more. */
 function bytesBelow(folder: string): number {
   let bytes = 0;
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    const found = lstatSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
-    if (found?.isFile() === true) bytes += found.blocks * 512;
+  const folders = [folder];
+  for (let at = 0; at < folders.length; at++) {
+    for (const entry of entriesIn(folders[at] ?? '')) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isDirectory()) folders.push(path);
+      else bytes += lstatSync(path, { throwIfNoEntry: false })?.blocks ?? 0;
+    }
   }
-  return bytes;
+  return bytes * 512;
+}
+
+function entriesIn(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
