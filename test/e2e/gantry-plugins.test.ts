@@ -425,6 +425,6 @@ test('gantry plugin says so when the engine is not Gantry', async () => {
 test('gantry plugin VERB --help teaches with an example', async () => {
   const listed = (await run(['--help'])).stdout;
   const verbs = [...listed.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, verb = '']) => verb);
-  assert.equal(verbs.length, 19, listed);
+  assert.equal(verbs.length, 20, listed);
   for (const verb of verbs) assert.match((await run([verb, '--help'])).stdout, new RegExp(`^  gantry plugin ${verb}`, 'm'));
 });
