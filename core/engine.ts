@@ -7,7 +7,7 @@ import { asFunction, asValue, type AwilixContainer, createContainer, InjectionMo
 import { StoreCheck } from './check/index.ts';
 import { collectRemains } from './collect.ts';
 import { Content } from './content/index.ts';
-import { driverContext } from './drivers/index.ts';
+import { driverContext, driverName } from './drivers/index.ts';
 import { EventBus } from './events/index.ts';
 import { Helpers } from './execute/index.ts';
 import { ImagesRoom } from './images/index.ts';
@@ -187,7 +187,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           execRoot,
           graphDriver: () => graphDriver(rooms),
           execDriver: () => rooms.drivers.first('exec'),
-          defaultLog: { driver: options.logDriver ?? rooms.drivers.first('log'), options: options.logOptions ?? {} },
+          defaultLog: { driver: logDriver(rooms), options: options.logOptions ?? {} },
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
         }),
     ),
@@ -201,7 +201,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           engineId: engineId(database),
           labels: options.labels ?? [],
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
-          defaultLogDriver: options.logDriver ?? rooms.drivers.first('log'),
+          defaultLogDriver: logDriver(rooms),
           graphDriver: () => graphDriver(rooms),
           skippedGraphDrivers: () => rooms.drivers.skipped('graph'),
           containers: rooms.lifecycle.containers,
@@ -260,6 +260,10 @@ async function tellMissing(authorization: readonly AuthzLink[], log: Logger): Pr
       ),
     );
   }
+}
+
+function logDriver({ options, drivers }: Rooms): string {
+  return options.logDriver === undefined ? drivers.first('log') : driverName(options.logDriver);
 }
 
 /** Made once for a data root. */

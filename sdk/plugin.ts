@@ -89,6 +89,11 @@ export interface HostContext {
   /** Engine events of these types from now on ("container", …), as granted by "subscribe:container". */
   subscribe(topics: readonly string[], options: { readonly signal: AbortSignal }): AsyncIterable<Readonly<Record<string, unknown>>>;
   report(report: Report): Promise<void>;
+  /**
+   * Deletes what is at a path below `dataDir`, whoever it belongs to: a plugin with a user of its own may not delete what containers wrote into its
+   * folders. Nothing there: nothing to do. `forbidden` for what is not below, `conflict` for what something is mounted in. Absent in older engines.
+   */
+  removeData?(path: string): Promise<void>;
   /** Aborted when the plugin is to stop. */
   readonly signal: AbortSignal;
 }

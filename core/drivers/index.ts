@@ -1,3 +1,4 @@
+export { driverName } from './driver-name.ts';
 export { driverContext, guard, type GuardOptions, type MethodTable } from './guard.ts';
 export { Load, type LoadLimits } from './load.ts';
 export { tellProgress } from './progress.ts';

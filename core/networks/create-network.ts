@@ -1,7 +1,7 @@
 import { alreadyExists, forbidden, invalidArgument } from '@gantry/sdk';
 import type { CreateNetwork } from '@gantry/sdk/engine';
 import type { Network } from '@gantry/sdk/network';
-import { driverContext } from '../drivers/index.ts';
+import { driverContext, driverName } from '../drivers/index.ts';
 import { randomId, undoSignal } from '../support/index.ts';
 import { attempts } from './attempts.ts';
 import type { NetworkDocument, NetworkRecord } from './documents.ts';
@@ -38,12 +38,12 @@ export async function createNetwork(
 ): Promise<NetworkRecord> {
   const request = withDefaults(tools, given);
   if (tools.books.named(request.name) !== undefined) throw alreadyExists(`network with name ${request.name} already exists`);
-  const driverName = request.driver || defaultDriver;
-  const driver = await tools.drivers.get('network', driverName);
-  if (!isPredefined && driver.namespace !== 'own') throw forbidden(`only one instance of "${driverName}" network is allowed`);
+  const wanted = driverName(request.driver || defaultDriver);
+  const driver = await tools.drivers.get('network', wanted);
+  if (!isPredefined && driver.namespace !== 'own') throw forbidden(`only one instance of "${wanted}" network is allowed`);
   await using undo = new AsyncDisposableStack();
   const id = randomId();
-  const ipamName = request.ipam?.Driver || defaultIpam;
+  const ipamName = driverName(request.ipam?.Driver || defaultIpam);
   const { pools, subnets } = driver.ipam ? await takePools(tools, undo, { id, request, ipamName }) : { pools: [], subnets: [] };
   const network = asNetwork(id, request, subnets);
   const ctx = driverContext(tools.log);
@@ -54,10 +54,10 @@ export async function createNetwork(
       driver.removeNetwork({ network, ...(plan.context === undefined ? {} : { context: plan.context }) }, { ...ctx, signal: undoSignal() }),
     ),
   );
-  tools.executor.check(plan, { network, grants: tools.drivers.grants('network', driverName) });
+  tools.executor.check(plan, { network, grants: tools.drivers.grants('network', wanted) });
   const document: NetworkDocument = {
     created: tools.now(),
-    driver: driverName,
+    driver: wanted,
     isPredefined,
     ipv4: network.ipv4,
     ipam: shownIpam({ ipam: request.ipam ?? {}, subnets: plan.network.subnets, driver: ipamName }),
@@ -74,7 +74,7 @@ export async function createNetwork(
 }
 
 function withDefaults({ defaults: { mtu } }: Tools, request: CreateNetwork): CreateNetwork {
-  if (!mtu || (request.driver || defaultDriver) !== defaultDriver) return request;
+  if (!mtu || driverName(request.driver || defaultDriver) !== defaultDriver) return request;
   return { ...request, options: { [mtuOption]: String(mtu), ...request.options } };
 }
 

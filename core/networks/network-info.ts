@@ -1,6 +1,7 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { Filters, NetworkInfo } from '@gantry/sdk/engine';
 import { parseCidr } from '@gantry/sdk/network';
+import { driverName } from '../drivers/index.ts';
 import { matchesPattern } from '../support/index.ts';
 import type { NetworkBooks } from './books.ts';
 import type { EndpointRecord, NetworkRecord } from './documents.ts';
@@ -37,7 +38,7 @@ export function networkMatcher(filters: Filters, isUsed: (network: NetworkRecord
     const { document, id, name } = network;
     const any = (key: string, test: (wanted: string) => boolean) => (filters[key] ?? []).length === 0 || (filters[key] ?? []).some(test);
     return (
-      any('driver', (wanted) => document.driver === wanted) &&
+      any('driver', (wanted) => document.driver === driverName(wanted)) &&
       any('id', (wanted) => matchesPattern(wanted, id)) &&
       any('name', (wanted) => matchesPattern(wanted, name)) &&
       any('scope', (wanted) => wanted === 'local') &&

@@ -1,11 +1,14 @@
+import { isAbsolute, normalize } from 'node:path';
 import { exhausted, forbidden, type HostContext, type Logger, type Manifest } from '@gantry/sdk';
 import type { EventBus } from '../events/index.ts';
+import type { InstallTools } from '../plugin-install/index.ts';
 import { type Database, lookupFacts, stateStore } from '../metadata/index.ts';
 
 export interface HostParts {
   readonly database: Database;
   readonly events: EventBus;
   readonly log: Logger;
+  readonly installTools: () => Pick<InstallTools, 'trees'>;
 }
 export interface HostFacts extends Pick<HostContext, 'config' | 'secrets' | 'dataDir' | 'runDir' | 'signal'> {
   readonly name: string;
@@ -17,7 +20,7 @@ export interface HostFacts extends Pick<HostContext, 'config' | 'secrets' | 'dat
 const callsPerSecond = 2_000;
 
 /** What a plugin may ask, answered from the records. What its manifest was not granted is refused by name. */
-export function hostContext({ database, events, log }: HostParts, { manifest, onReport, ...facts }: HostFacts): HostContext {
+export function hostContext({ database, events, log, installTools }: HostParts, { manifest, onReport, ...facts }: HostFacts): HostContext {
   const granted = manifest.privileges?.host ?? [];
   const bucket = new TokenBucket(callsPerSecond);
   const state = stateStore(database, facts.name);
@@ -58,7 +61,18 @@ export function hostContext({ database, events, log }: HostParts, { manifest, on
       for await (const event of events.subscribe({ filters: { type: [...topics] }, signal })) yield { ...event };
     },
     report: onReport,
+    removeData: metered(async (path: string) => {
+      await installTools().trees.run('remove', { root: facts.dataDir, path: belowData(path) });
+    }),
   };
+}
+
+/** The worker that deletes it cannot leave the folder; this says so before anything is done. */
+function belowData(path: string): string {
+  const below = normalize(path);
+  if (isAbsolute(path) || path.includes('\0') || below === '.' || below === './' || /^\.\.(\/|$)/.test(below))
+    throw forbidden(`${JSON.stringify(path.slice(0, 200))} is not below the plugin's data folder`, { reason: 'PATH_LEAVES_DATA' });
+  return below;
 }
 
 /** So many at once and per second. */

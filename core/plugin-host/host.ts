@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, invalidArgument, type DriverKind, type DriverKinds, durationMs, messageOf, unavailable } from '@gantry/sdk';
 import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
-import { driverContext, type Drivers, type Grants, guard, Load, methodsOf } from '../drivers/index.ts';
+import { driverContext, driverName, type Drivers, type Grants, guard, Load, methodsOf } from '../drivers/index.ts';
 import { pluginState } from '../metadata/index.ts';
 import { privilegesOf } from '../plugin-manifest/index.ts';
 import { KeyedMutex } from '../support/index.ts';
@@ -12,19 +12,19 @@ import { callByHand } from './call.ts';
 import { Comparisons } from './comparisons.ts';
 import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
 import { FormerGenerations } from './former-generations.ts';
+import { grantsOf } from './grants.ts';
 import { HandedSockets } from './handed-sockets.ts';
 import { NativeCalls } from './native-calls.ts';
 import { blameForCrash, sharesProcess } from './native-crashes.ts';
 import { removeOrphan } from './orphan-removal.ts';
 import { Plugin } from './plugin.ts';
+import { rejectedInfo } from './info.ts';
 import { defaultPolicy, type PluginPolicy } from './policy.ts';
 import type { PluginRecord } from './record.ts';
 import { Records } from './records.ts';
 import { Registry } from './registry.ts';
 import { checkEngine, startRequired } from './requirements.ts';
 import { routed } from './routed.ts';
-import { resourcesOf } from './sizes.ts';
-import { secretOptions } from './settings.ts';
 import { foldersOf, startLink } from './start.ts';
 import { listed, usersOf } from './users.ts';
 
@@ -88,7 +88,8 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
     }
   }
 
-  async get<Kind extends DriverKind>(kind: Kind, name: string): Promise<DriverKinds[Kind]> {
+  async get<Kind extends DriverKind>(kind: Kind, wanted: string): Promise<DriverKinds[Kind]> {
+    const name = driverName(wanted);
     const plugin = this.#registry.provider(kind, name) ?? (await this.#finder(kind, name));
     const generation = await plugin.serving();
     const key = `${plugin.name} ${kind}/${name}`;
@@ -102,41 +103,19 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   }
 
   has(kind: DriverKind, name: string): boolean {
-    return this.#registry.provider(kind, name) !== undefined;
+    return this.#registry.provider(kind, driverName(name)) !== undefined;
   }
 
   names(kind: DriverKind): readonly string[] {
     return this.#registry.names(kind);
   }
 
-  grants(kind: DriverKind, name: string): Grants {
+  grants(kind: DriverKind, wanted: string): Grants {
+    const name = driverName(wanted);
     const plugin = this.#registry.provider(kind, name) ?? this.#registry.open(kind)[0];
     if (plugin === undefined) throw this.#registry.unknown(kind, name);
-    const { dir: codeDir, manifest, uid } = plugin.record;
-    const {
-      mountTypes = [],
-      hostPaths = [],
-      devices = [],
-      nftables = false,
-      runtimes = [],
-      capabilities = [],
-      network = 'none',
-    } = manifest.privileges ?? {};
-    const { dataDir } = foldersOf(this.#options, plugin.record);
-    // Its answers name a folder of its own by the machine's path.
-    const own = plugin.record.placement === 'container' ? [join(dataDir, 'propagated-mount')] : [];
     return {
-      plugin: plugin.name,
-      dataDir,
-      mountTypes,
-      secretOptions: secretOptions(manifest, kind),
-      hostPaths: [...hostPaths, ...own],
-      devices,
-      nftables,
-      hostLinks: network === 'host',
-      runtimes,
-      helpers: { codeDir, uid, capabilities, network, resources: resourcesOf(manifest) },
-      onViolation: (what) => plugin.strike(what),
+      ...grantsOf(plugin, kind, foldersOf(this.#options, plugin.record).dataDir),
       onMissing: (objectKind, id, detail) => {
         const ref = { contract: kind, driver: name, kind: objectKind, id };
         if (detail === undefined) this.#comparisons.of(plugin).seen(ref);
@@ -198,7 +177,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
   }
 
   async bind(kind: DriverKind, driver: string, name: string): Promise<void> {
-    this.#registry.bind(kind, driver, this.#registry.find(name));
+    this.#registry.bind(kind, driverName(driver), this.#registry.find(name));
     this.#choice.forget();
   }
 
@@ -432,21 +411,4 @@ function once<Value>(map: Map<string, Value>, key: string, make: () => Value): V
 function timeoutsOf({ manifest: { timeouts = {} } }: PluginRecord, kind: DriverKind): Readonly<Record<string, number>> {
   const mine = Object.entries(timeouts).filter(([key]) => key.startsWith(`${kind}.`));
   return Object.fromEntries(mine.map(([key, text]) => [key.slice(kind.length + 1), Math.min(durationMs(text), 3_600_000)]));
-}
-
-function rejectedInfo({ dir, reason }: { readonly dir: string; readonly reason: string }): PluginInfo {
-  const nothing = { provides: [], shadowed: [], settings: {}, secrets: [], privileges: [], output: [], restarts: 0 };
-  return {
-    id: '',
-    name: dir,
-    version: '',
-    description: '',
-    source: `folder:${dir}`,
-    builtIn: false,
-    placement: 'process',
-    enabled: false,
-    state: 'failed',
-    error: reason,
-    ...nothing,
-  };
 }

@@ -45,3 +45,21 @@ export function infoOf({ record, status, output, generation, number, restarts }:
     ...(record.dockerConfig === undefined ? {} : { dockerConfig: readDockerConfig(record.dockerConfig) }),
   };
 }
+
+/** Of a folder that cannot be read as a plugin. */
+export function rejectedInfo({ dir, reason }: { readonly dir: string; readonly reason: string }): PluginInfo {
+  const nothing = { provides: [], shadowed: [], settings: {}, secrets: [], privileges: [], output: [], restarts: 0 };
+  return {
+    id: '',
+    name: dir,
+    version: '',
+    description: '',
+    source: `folder:${dir}`,
+    builtIn: false,
+    placement: 'process',
+    enabled: false,
+    state: 'failed',
+    error: reason,
+    ...nothing,
+  };
+}

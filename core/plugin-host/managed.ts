@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, type DriverKind, invalidArgument, type Manifest, messageOf, notImplemented, unavailable } from '@gantry/sdk';
+import { codeOf, type DriverKind, invalidArgument, type Manifest, messageOf, unavailable } from '@gantry/sdk';
 import { bindMount, isErrno, isMountPoint, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { methodsOf } from '../drivers/index.ts';
 import { launch, type Launched, type LaunchRequest } from '../plugin-launch/index.ts';
@@ -65,7 +65,6 @@ async function run(start: ManagedStart, settings: Readonly<Record<string, unknow
   const { version, host, instance, output, signal, sockets } = start;
   const { manifest, dockerConfig } = version;
   const config = readDockerConfig(dockerConfig);
-  if (config.PidHost) throw notImplemented(`plugin ${manifest.name} wants to see the machine's processes, which is not there yet`);
   await using undo = new AsyncDisposableStack();
   const folder = join(host.runDir, instance.slice(instance.lastIndexOf('.') + 1));
   const socket = join(folder, config.Interface.Socket);

@@ -81,7 +81,9 @@ function streaming(plugin: Plugin, call: Call): Streaming {
   };
 }
 
-const isLost = (error: unknown): boolean => GantryError.is(error) && (error.reason === 'CONNECTION_LOST' || error.reason === 'DRAINING');
+/** A process that ends cancels what it is doing: nobody here did. */
+const isLost = (error: unknown): boolean =>
+  GantryError.is(error) && (error.reason === 'CONNECTION_LOST' || error.reason === 'DRAINING' || error.code === 'cancelled');
 
 /** The connection ends a moment before the process is seen to: wait until the generation is no longer the one that serves, or is seen to live. */
 async function forgotten(plugin: Plugin, generation: Generation, signal: AbortSignal): Promise<void> {

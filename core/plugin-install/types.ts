@@ -24,6 +24,8 @@ export interface Trees {
     job: { readonly root: string; readonly path: string; readonly rebase?: string },
     streams: { readonly output: (chunk: Buffer) => Promise<void> | void } & Abortable,
   ): Promise<unknown>;
+  /** Deletes what is at a path below root, whole; not what something is mounted in. */
+  run(name: 'remove', job: { readonly root: string; readonly path: string }, streams?: Abortable): Promise<unknown>;
   /** Everything on the file system of this descriptor is on the disk when it resolves. */
   run(name: 'sync', job: { readonly fd: number }, streams?: Abortable): Promise<unknown>;
 }

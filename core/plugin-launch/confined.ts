@@ -68,7 +68,7 @@ function jobOf(
     sandbox,
   }: { readonly group: ProcessGroup; readonly output: Output; readonly stdin: number; readonly sandbox: Sandbox },
 ): SandboxJob {
-  const { name, argv, cwd, env, uid, gid, privileges } = request;
+  const { name, instance, argv, cwd, env, uid, gid, privileges } = request;
   const { numbers: capabilities, lacking } = grantedCapabilities(privileges.capabilities);
   if (lacking.length > 0) output.say(`${lacking.join(', ')} cannot be given: the engine itself has not got it`);
   if (group.missing.length > 0) output.say(`${group.missing.join(', ')} cannot be limited: this machine has no cgroup controller for it`);
@@ -90,6 +90,8 @@ function jobOf(
     container: request.container,
     hasOwnNetwork: privileges.network !== 'host',
     hasOwnIpc: privileges.hostIpc !== true,
+    hasOwnPids: privileges.hostPid !== true,
+    instance,
     filter: seccompProgram(capabilities),
     joins: group.joins,
     leaves: group.leaves,

@@ -133,6 +133,8 @@ async function start(request: HelperRequest, { signal }: Abortable): Promise<Hel
       files,
       hasOwnNetwork: privileges.network !== 'host',
       hasOwnIpc: true,
+      hasOwnPids: true,
+      instance: '',
       filter: seccompProgram(capabilities),
       joins: group.joins,
       leaves: group.leaves,

@@ -1,5 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { Filters } from '@gantry/sdk/engine';
+import { driverName } from '../drivers/index.ts';
 import { matchesPattern } from '../support/index.ts';
 import { type VolumeRecord, isAnonymous } from './record.ts';
 
@@ -11,7 +12,7 @@ export function listFilter(filters: Filters): Test {
   const dangling = filters['dangling']?.map((value) => truth('dangling', value));
   return (record, isUsed) =>
     (dangling === undefined || dangling.length === 0 || dangling.includes(!isUsed)) &&
-    any(filters['driver'], (value) => value === record.driver) &&
+    any(filters['driver'], (value) => driverName(value) === record.driver) &&
     any(filters['name'], (value) => matchesPattern(value, record.name)) &&
     (filters['label'] ?? []).every((value) => hasLabel(record, value));
 }

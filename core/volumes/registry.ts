@@ -1,7 +1,7 @@
 import { type Abortable, codeOf, conflict, type Ctx, GantryError, type Logger, messageOf, notFound, notImplemented } from '@gantry/sdk';
 import type { CreateVolume } from '@gantry/sdk/engine';
 import type { Volume, VolumeAnswer, VolumeDriver } from '@gantry/sdk/volume';
-import { driverContext, type Drivers } from '../drivers/index.ts';
+import { driverContext, driverName, type Drivers } from '../drivers/index.ts';
 import type { VolumeRows } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId, withDeadline } from '../support/index.ts';
 import { checkVolumeName } from './names.ts';
@@ -85,7 +85,8 @@ export class VolumeRegistry {
   }
 
   /** There already with the same driver: that one. Another driver: `conflict`. */
-  async create({ name, driver, options = {}, labels = {} }: CreateVolume, { signal }: Abortable = {}): Promise<Made> {
+  async create({ name, driver: wanted, options = {}, labels = {} }: CreateVolume, { signal }: Abortable = {}): Promise<Made> {
+    const driver = wanted === undefined ? undefined : driverName(wanted);
     if (name === undefined || name === '') {
       const own = randomId();
       using _lock = await this.lock(own, { signal });
@@ -292,11 +293,11 @@ export class VolumeRegistry {
 
   /** A volume that was made behind the engine's back gets a record when somebody asks for it. */
   async #adopt(name: string): Promise<VolumeRecord | undefined> {
-    const { answers } = await this.askAll(async (driver, driverName, options) => {
+    const { answers } = await this.askAll(async (driver, asked, options) => {
       try {
         const { volume } = await driver.stat({ name }, this.context(options));
         if (volume.name === name) return volume;
-        this.#options.drivers.grants('volume', driverName).onViolation?.(`asked for volume ${name}, it answered ${volume.name}`);
+        this.#options.drivers.grants('volume', asked).onViolation?.(`asked for volume ${name}, it answered ${volume.name}`);
         return undefined;
       } catch (error) {
         if (codeOf(error) === 'not_found' || codeOf(error) === 'invalid_argument') return undefined;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Abortable, codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
+import { type Abortable, codeOf, conflict, exhausted, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { CopyVolume, CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
@@ -28,6 +28,9 @@ export interface VolumesRoomOptions {
 
 /** Between `ensure` and `reference` a volume looks unused; a prune leaves it alone for so long. */
 const settlingMs = 60_000;
+
+/** That only their driver knows, of one driver: time alone does not bound what a list without end would hold. */
+const mostForeign = 50_000;
 
 /** Volumes as users see them, and as containers use them. */
 export class VolumesRoom implements Volumes, ContainerVolumes {
@@ -275,7 +278,9 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       foreign.set(name, found);
       for await (const volume of driver.list({}, this.#registry.context(options))) {
         if (options.signal?.aborted === true) return;
-        if (this.#registry.known(volume.name) === undefined) found.push(recordOf(volume, name, { options: volume.options, labels: {} }));
+        if (this.#registry.known(volume.name) !== undefined) continue;
+        if (found.length >= mostForeign) throw exhausted(`it lists more than ${mostForeign} volumes; the others are left out`);
+        found.push(recordOf(volume, name, { options: volume.options, labels: {} }));
       }
     });
     const names = [...foreign.keys()].toSorted();

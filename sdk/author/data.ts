@@ -3,6 +3,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { appendFile, chmod, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { forbidden, fromErrno } from '../errors.ts';
+import type { HostContext } from '../plugin.ts';
 
 /**
  * A plugin's data folder. Paths are relative to it; one that leaves it, or that goes through a symlink, is `forbidden`. Names that
@@ -29,12 +30,28 @@ export interface DataFolder {
   sync(): Promise<void>;
 }
 
-/** Opens the folder and deletes what a crash left half deleted. */
-export function openData(root: string): DataFolder {
+/** Opens the folder and deletes what a crash left half deleted. `removeData` deletes what belongs to others: the engine does. */
+export function openData(root: string, { removeData }: Pick<HostContext, 'removeData'> = {}): DataFolder {
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  for (const name of readdirSync(root)) if (name.startsWith('#')) rmSync(join(root, name), { recursive: true, force: true });
+  for (const name of readdirSync(root)) if (name.startsWith('#')) removeLeft(name);
   const unsynced = new Set<string>();
   const inside = (path: string) => confined(root, path);
+  function removeLeft(name: string): void {
+    try {
+      rmSync(join(root, name), { recursive: true, force: true });
+    } catch {
+      // Nobody waits for it: the next start tries again.
+      void removeData?.(name).catch(() => {});
+    }
+  }
+  async function removed(name: string): Promise<void> {
+    try {
+      await rm(join(root, name), { recursive: true, force: true });
+    } catch (error) {
+      if (removeData === undefined || !isOthers(error)) throw error;
+      await removeData(name);
+    }
+  }
   return {
     path: (path) => (path === '.' ? root : inside(path)),
     async mkdirs(...paths) {
@@ -55,11 +72,17 @@ export function openData(root: string): DataFolder {
       for (const folder of new Set([dirname(source), dirname(target)])) await syncFolder(folder);
     },
     async remove(path) {
-      const gone = join(root, `#gone-${randomBytes(8).toString('hex')}`);
+      const gone = `#gone-${randomBytes(8).toString('hex')}`;
       const source = inside(path);
       if (!existsSync(source) && !isLink(source)) return;
-      await rename(source, gone).catch(failed(`remove ${path}`));
-      await rm(gone, { recursive: true, force: true }).catch(failed(`delete what was in ${path}`));
+      try {
+        await rename(source, join(root, gone));
+      } catch (error) {
+        // A folder that a container gave another owner can be moved by nobody else.
+        if (removeData === undefined || !isOthers(error)) throw fromErrno(error, `remove ${path}`);
+        return await removeData(path);
+      }
+      await removed(gone).catch(failed(`delete what was in ${path}`));
     },
     dirs: async (path = '.') =>
       doing(`list ${path}`, () => readdirSync(path === '.' ? root : inside(path), { withFileTypes: true }))
@@ -85,6 +108,10 @@ export function openData(root: string): DataFolder {
       for (const folder of folders) if (existsSync(folder)) await syncFolder(folder);
     },
   };
+}
+
+function isOthers(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM');
 }
 
 function confined(root: string, path: string): string {

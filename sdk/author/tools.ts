@@ -34,7 +34,7 @@ export class Toolbox<S extends Properties> {
   for({ signal, log }: Pick<Ctx, 'signal' | 'log'>): Tools<PropertiesOf<S>> {
     const { host } = this;
     const settings = this.#settings;
-    const data = (): DataFolder => (this.#data ??= openData(host.dataDir));
+    const data = (): DataFolder => (this.#data ??= openData(host.dataDir, host));
     return {
       signal,
       log,

@@ -1,5 +1,7 @@
 import { exhausted, unavailable } from '../errors.ts';
 import type { CallFrame, Failure, Frame } from './generated-plugin.ts';
+import { bunch, inBunches, oneByOne, type Post } from './bunches.ts';
+import { Inbox } from './inbox.ts';
 import { fromStatus, toStatus } from './status.ts';
 import { type CallFacts, type Handler, maxMessageBytes, type MethodName, type Wire } from './wire.ts';
 
@@ -32,8 +34,9 @@ function sized(bytes: Uint8Array): Buffer {
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Items that may be on their way before the other side asks for more. */
+/** Items that may be on their way before the other side asks for more: one by one as ever, and in bunches with who knows them. */
 const window = 16;
+const bunchedWindow = 64;
 
 interface Pending {
   readonly settle: (outcome: { readonly bytes?: Uint8Array; readonly error?: unknown }) => void;
@@ -42,6 +45,8 @@ interface Flow {
   readonly inbox: Inbox;
   credit: number;
   onCredit: (() => void) | undefined;
+  /** The other side sends several items at once, and is told of room for several. */
+  isBunched?: boolean;
 }
 
 class FrameWire implements Wire {
@@ -94,8 +99,9 @@ class FrameWire implements Wire {
     const onAbort = (): void => flow.inbox.end(signal.reason);
     this.#outgoing.set(id, flow);
     signal.addEventListener('abort', onAbort, { once: true });
-    this.#post({ kind: 'call', id, ...name, driver, operationId });
-    void this.#send('called', id, requests, flow, (error) => flow.inbox.end(error));
+    this.#post({ kind: 'call', id, ...name, driver, operationId, window: bunchedWindow });
+    const post = oneByOne((payload) => this.#post({ kind: 'item', toCaller: false, id, payload }));
+    void this.#send('called', id, { items: requests, flow, post }, (error) => flow.inbox.end(error));
     try {
       yield* this.#items('called', id, flow);
     } finally {
@@ -129,10 +135,17 @@ class FrameWire implements Wire {
         }
         return;
       }
+      case 'items': {
+        const flow = this.#flow(message);
+        if (flow === undefined) return;
+        flow.isBunched = true;
+        for (const payload of message.payloads) flow.inbox.push(payload);
+        return;
+      }
       case 'more': {
         const flow = this.#flow(message);
         if (flow === undefined) return;
-        flow.credit += 1;
+        flow.credit += Math.min(message.count ?? 1, bunchedWindow);
         flow.onCredit?.();
         return;
       }
@@ -167,41 +180,53 @@ class FrameWire implements Wire {
     }
   }
 
-  #serveStream({ id, driver, operationId, service, method }: CallFrame): void {
+  #serveStream({ id, driver, operationId, service, method, window: wanted }: CallFrame): void {
     const name = { service, method };
     const abort = new AbortController();
-    const flow = { abort, inbox: new Inbox(), credit: window, onCredit: undefined };
+    const flow = { abort, inbox: new Inbox(), credit: Math.min(wanted ?? window, bunchedWindow), onCredit: undefined };
     this.#incoming.set(id, flow);
     abort.signal.addEventListener('abort', () => flow.inbox.end(abort.signal.reason), { once: true });
     const answers = this.#handler.stream(name, this.#items('caller', id, flow), { driver, operationId, signal: abort.signal });
-    void this.#send('caller', id, answers, flow, () => {}).finally(() => this.#incoming.delete(id));
+    const post =
+      wanted === undefined
+        ? oneByOne((payload) => this.#post({ kind: 'item', toCaller: true, id, payload }))
+        : inBunches((payloads) => this.#post({ kind: 'items', toCaller: true, id, payloads }));
+    void this.#send('caller', id, { items: answers, flow, post }, () => {}).finally(() => this.#incoming.delete(id));
   }
 
   /** What the other side sent, each taken item making room for one more. */
-  async *#items(from: 'caller' | 'called', id: number, { inbox }: Flow): AsyncIterable<Uint8Array> {
-    for await (const bytes of inbox) {
+  async *#items(from: 'caller' | 'called', id: number, flow: Flow): AsyncIterable<Uint8Array> {
+    let taken = 0;
+    for await (const bytes of flow.inbox) {
       yield bytes;
-      this.#post({ kind: 'more', toCaller: from === 'caller', id });
+      taken += 1;
+      if (flow.isBunched === true && taken < bunch && !flow.inbox.isEmpty) continue;
+      this.#post({ kind: 'more', toCaller: from === 'caller', id, ...(taken > 1 ? { count: taken } : {}) });
+      taken = 0;
     }
   }
 
   async #send(
     to: 'caller' | 'called',
     id: number,
-    items: AsyncIterable<Uint8Array>,
-    flow: Flow,
+    { items, flow, post }: { readonly items: AsyncIterable<Uint8Array>; readonly flow: Flow; readonly post: Post },
     onFailure: (error: unknown) => void,
   ): Promise<void> {
     const isOpen = (): boolean => !this.#isClosed && this.#flow({ toCaller: to === 'called', id }) === flow;
     try {
       for await (const bytes of items) {
-        while (flow.credit <= 0 && isOpen()) await new Promise<void>((resolve) => (flow.onCredit = resolve));
+        while (flow.credit <= 0 && isOpen()) {
+          post.flush();
+          await new Promise<void>((resolve) => (flow.onCredit = resolve));
+        }
         if (!isOpen()) return;
         flow.credit -= 1;
-        this.#post({ kind: 'item', toCaller: to === 'caller', id, payload: sized(bytes) });
+        post.item(sized(bytes));
       }
+      post.flush();
       this.#post({ kind: 'end', toCaller: to === 'caller', id });
     } catch (error) {
+      post.flush();
       onFailure(error);
       this.#post({ kind: 'end', toCaller: to === 'caller', id, failure: toFailure(error) });
     }
@@ -228,32 +253,3 @@ class FrameWire implements Wire {
 }
 
 const gone = (): Error => unavailable('the connection broke', { reason: 'CONNECTION_LOST' });
-
-/** Items until the end, one reader. */
-class Inbox implements AsyncIterable<Uint8Array> {
-  readonly #items: Uint8Array[] = [];
-  #ended: { readonly error: unknown } | undefined;
-  #wake: (() => void) | undefined;
-
-  push(bytes: Uint8Array): void {
-    this.#items.push(bytes);
-    this.#wake?.();
-  }
-
-  end(error?: unknown): void {
-    this.#ended ??= { error };
-    this.#wake?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    for (;;) {
-      const item = this.#items.shift();
-      if (item !== undefined) yield item;
-      else if (this.#ended !== undefined) {
-        if (this.#ended.error === undefined) return;
-        // An abort's reason is whatever the caller gave.
-        throw this.#ended.error as Error;
-      } else await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-  }
-}

@@ -7,6 +7,11 @@ export interface LogRequest {
   readonly fields: unknown;
 }
 
+export interface DataPath {
+  /** Relative to the data folder. */
+  readonly path: string;
+}
+
 export interface StateKey {
   readonly key: string;
 }
@@ -76,4 +81,6 @@ export interface HostService {
   lookup(request: LookupRequest, ctx: Ctx): Promise<LookupResponse>;
   subscribe(request: SubscribeRequest, ctx: Ctx): AsyncIterable<Event>;
   report(request: ReportRequest, ctx: Ctx): Promise<void>;
+  /** Deletes what is at a path of the plugin's own data folder, whoever it belongs to: what containers wrote into a volume is not the plugin's to delete. */
+  removeData(request: DataPath, ctx: Ctx): Promise<void>;
 }

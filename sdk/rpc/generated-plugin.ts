@@ -127,7 +127,8 @@ export type Frame =
   | ({ readonly kind: 'item' } & ItemFrame)
   | ({ readonly kind: 'more' } & MoreFrame)
   | ({ readonly kind: 'end' } & EndFrame)
-  | ({ readonly kind: 'cancel' } & CancelFrame);
+  | ({ readonly kind: 'cancel' } & CancelFrame)
+  | ({ readonly kind: 'items' } & ItemsFrame);
 
 export interface CallFrame {
   readonly id: number;
@@ -139,6 +140,8 @@ export interface CallFrame {
   readonly operationId: string;
   /** Of a unary call; absent: requests come as items. */
   readonly request?: Buffer;
+  /** So many items of the answer may be on their way, and several may come in one `items`. Absent: 16, one by one. */
+  readonly window?: number;
 }
 
 /** A request or an answer; the one answer of a unary call ends it. At most 16 may be on their way in a stream. */
@@ -148,10 +151,19 @@ export interface ItemFrame {
   readonly payload: Buffer;
 }
 
-/** The receiver has room for one more item. */
+/** Items of an answer in their order, for who gave a `window`. */
+export interface ItemsFrame {
+  readonly id: number;
+  readonly toCaller: boolean;
+  readonly payloads: readonly Buffer[];
+}
+
+/** The receiver has room for more items. */
 export interface MoreFrame {
   readonly id: number;
   readonly toCaller: boolean;
+  /** Absent: for one. Only to who sent `items`. */
+  readonly count?: number;
 }
 
 export interface EndFrame {

@@ -1,5 +1,5 @@
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { cancelled, exhausted, type GantryError, unavailable } from '../errors.ts';
+import { exhausted, type GantryError, unavailable } from '../errors.ts';
 import { schema } from './schema.ts';
 import { fromStatus } from './status.ts';
 import { type CallFacts, maxMessageBytes, type MethodName, type Wire } from './wire.ts';
@@ -142,7 +142,9 @@ const isServiceError = (error: unknown): error is ServiceError => error instance
 
 function translated(error: ServiceError): GantryError {
   const [details] = error.metadata?.get('grpc-status-details-bin') ?? [];
-  if (error.code === status.CANCELLED && details === undefined) return cancelled('the call was cancelled by the peer', { cause: error });
+  // The caller's own abort is told before: a peer that cancels without a word of its own has stopped serving in the middle, as by force.
+  if (error.code === status.CANCELLED && details === undefined)
+    return unavailable('the peer gave the call up', { cause: error, reason: 'CONNECTION_LOST' });
   // By our own side of the channel, for a message beyond the limit.
   if (error.code === status.RESOURCE_EXHAUSTED && details === undefined)
     return exhausted(`the answer is too long: ${error.details}`, { cause: error, reason: 'INVALID_ANSWER' });

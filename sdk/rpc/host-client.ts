@@ -21,6 +21,7 @@ export function hostOver(wire: Wire, facts: HostFacts): HostContext {
     async *subscribe(topics, { signal }) {
       for await (const event of host.subscribe({ topics }, { ...ctx, signal })) yield event.facts as Readonly<Record<string, unknown>>;
     },
+    removeData: (path) => host.removeData({ path }, ctx),
     report: ({ degraded, ...report }) => host.report({ ...report, degraded: degraded ?? [], hasDegraded: degraded !== undefined }, ctx),
   };
 }

@@ -1,3 +1,4 @@
+import { notImplemented } from '../errors.ts';
 import type { HostContext } from '../plugin.ts';
 import type { Logger } from '../types/index.ts';
 import type { HostService, LogRequest } from './generated-host.ts';
@@ -28,6 +29,10 @@ export function hostServiceOf(host: HostContext): HostService {
     },
     async *subscribe({ topics }, { signal }) {
       for await (const facts of host.subscribe(topics, { signal })) yield { facts };
+    },
+    async removeData({ path }) {
+      if (host.removeData === undefined) throw notImplemented('nobody here deletes data for a plugin');
+      await host.removeData(path);
     },
     report: ({ degraded, hasDegraded, ...report }) => host.report({ ...report, ...(hasDegraded ? { degraded } : {}) }),
   };

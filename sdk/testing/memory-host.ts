@@ -47,6 +47,7 @@ export class MemoryHost implements Disposable {
       lookup: async (kind, id) => facts[`${kind}/${id}`],
       subscribe: async function* () {},
       report: async (report) => void reports.push(report),
+      removeData: async (path) => rmSync(join(this.#folder, 'data', path), { recursive: true, force: true }),
       signal,
     };
   }

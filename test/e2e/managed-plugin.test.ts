@@ -72,6 +72,23 @@ test('docker plugin create and enable run a managed plugin in a root of its own'
   );
 });
 
+test('a managed plugin with PidHost is among the processes of the machine, and gone from them when it is disabled', options, async () => {
+  const folderOfIt = join(folder, 'pids');
+  mkdirSync(folderOfIt);
+  writeManagedPlugin(folderOfIt, { pidhost: true });
+  await docker('plugin', 'create', 'acme/pids', folderOfIt);
+  await docker('plugin', 'enable', 'acme/pids');
+  await docker('volume', 'create', '-d', 'acme/pids', 'vp');
+  const { pid: seen } = await status('vp');
+  assert.equal(Number(seen), await pid('acme/pids'));
+  assert.ok(existsSync(`/proc/${seen}`));
+  assert.notEqual(Number((await status('va'))['pid']), await pid());
+  await docker('volume', 'rm', 'vp');
+  await docker('plugin', 'disable', 'acme/pids');
+  assert.ok(!existsSync(`/proc/${seen}`));
+  await docker('plugin', 'rm', 'acme/pids');
+});
+
 test('a container has what the managed plugin mounted, also after the plugin was killed', options, async () => {
   await docker(
     'run',

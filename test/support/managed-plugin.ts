@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 
 /** A folder for `docker plugin create`: busybox, this Node with its libraries, and a volume plugin that mounts a tmpfs per volume. */
-export function writeManagedPlugin(folder: string): void {
+export function writeManagedPlugin(folder: string, wishes: { readonly pidhost?: boolean } = {}): void {
   const rootfs = join(folder, 'rootfs');
   const copy = (from: string, to: string): void => {
     mkdirSync(dirname(join(rootfs, to)), { recursive: true });
@@ -17,7 +17,7 @@ export function writeManagedPlugin(folder: string): void {
   symlinkSync('/../../../../tmp', join(rootfs, 'run'));
   mkdirSync(join(rootfs, 'tmp'));
   writeFileSync(join(rootfs, 'plugin.cjs'), program);
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, ...wishes }));
 }
 
 function librariesOf(file: string): readonly string[] {

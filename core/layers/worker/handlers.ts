@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { posix } from 'node:path';
-import { invalidArgument, notFound } from '@gantry/sdk';
+import { conflict, invalidArgument, notFound } from '@gantry/sdk';
 import type { Change } from '@gantry/sdk/engine';
 import { isErrno, syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
@@ -9,14 +9,14 @@ import { TarReader } from '../tar/index.ts';
 import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
 import { decompressed } from './decompress.ts';
-import { joined, textOf } from './entry-path.ts';
+import { type EntryPath, joined, textOf } from './entry-path.ts';
 import { fingerprint } from './fingerprint.ts';
 import { makeInitFiles } from './init-files.ts';
 import { Packer } from './packer.ts';
 import { pathStat, statAt } from './path-stat.ts';
 import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
 import { enter, enterBelow } from './root.ts';
-import { blame, isWhiteout, namesIn, statOf } from './tree.ts';
+import { blame, isWhiteout, namesIn, removeTree, statOf } from './tree.ts';
 import { Unpacker, type UnpackRules } from './unpacker.ts';
 import { type Found, walk } from './walk.ts';
 
@@ -105,6 +105,15 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return fingerprint(root, () => channel.check());
   },
 
+  remove({ root, path }) {
+    enter(root);
+    const place = placeOf(path);
+    if (place === undefined) return {};
+    refuseMounts(place);
+    removeTree(place);
+    return {};
+  },
+
   sync({ fd }) {
     syncfs(fd);
     return {};
@@ -136,6 +145,31 @@ async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules
   } finally {
     unpacker.close();
   }
+}
+
+/** The path with symlinks on the way followed inside this thread's root; the last part may be one, and is then meant itself. Undefined: not there. */
+function placeOf(path: string): EntryPath | undefined {
+  try {
+    const folder = realpathSync(posix.dirname(posix.join('/', path)));
+    const place = Buffer.from(posix.join(folder, posix.basename(path)).slice(1)).toString('latin1');
+    return statOf(place) === undefined ? undefined : place;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw blame(error, path);
+  }
+}
+
+/** What is deleted is the tree's own: another file system in it is somebody else's. */
+function refuseMounts(place: EntryPath): void {
+  const { dev } = statAt('/');
+  const top = statOf(place);
+  const foreign = top !== undefined && top.dev !== dev ? place : top?.isDirectory() === true ? foreignIn(place, dev) : undefined;
+  if (foreign !== undefined) throw conflict(`${textOf(foreign)} is on another file system, so nothing was deleted`);
+}
+
+function foreignIn(place: EntryPath, dev: number): EntryPath | undefined {
+  for (const { path, stat } of walk(place)) if (stat.dev !== dev) return path;
+  return undefined;
 }
 
 /** Where the path leads inside this thread's root. */

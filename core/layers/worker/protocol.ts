@@ -48,6 +48,8 @@ export interface Jobs {
   readonly fingerprint: { readonly job: { readonly root: string }; readonly result: Fingerprint };
   /** Makes the stub files of an init layer. */
   readonly init: { readonly job: { readonly root: string }; readonly result: Record<string, never> };
+  /** Deletes what is at a path, whole; `conflict` before anything is deleted when something is mounted in it. */
+  readonly remove: { readonly job: { readonly root: string; readonly path: string }; readonly result: Record<string, never> };
   /** Writes the file system of an open file to its disk. */
   readonly sync: { readonly job: { readonly fd: number }; readonly result: Record<string, never> };
 }

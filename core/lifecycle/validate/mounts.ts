@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
 import type { ContainerConfig, HostConfig, MountSpec } from '@gantry/sdk/engine';
+import { driverName } from '../../drivers/index.ts';
 import { parseIdMaps } from './id-maps.ts';
 
 /** One mount that a container asks for, whichever of the four ways it was asked. */
@@ -163,7 +164,7 @@ function fromSpec(spec: MountSpec): WantedMount {
         noCopy: NoCopy,
         subpath: checkSubpath(Subpath, fail, 'volume'),
         labels: Labels ?? {},
-        driver: DriverConfig?.Name ?? '',
+        driver: driverName(DriverConfig?.Name ?? ''),
         driverOptions: DriverConfig?.Options ?? {},
       };
     }

@@ -11,8 +11,10 @@ export function startInit({
   leash,
   pids,
   name,
+  instance,
+  hasOwnPids,
   patienceSeconds,
-}: Pick<SandboxJob, 'leash' | 'pids' | 'name' | 'patienceSeconds'>): Disposable & { waitUntilReady(): void } {
+}: Pick<SandboxJob, 'leash' | 'pids' | 'name' | 'instance' | 'hasOwnPids' | 'patienceSeconds'>): Disposable & { waitUntilReady(): void } {
   using opened = new DisposableStack();
   const { reader, writer } = pipe();
   opened.defer(() => closeSync(reader));
@@ -20,7 +22,7 @@ export function startInit({
     const stdio = [leash, writer, writer];
     const pid = posixSpawn({
       file: '/bin/sh',
-      argv: ['gantry-plugin-init', '-c', script(patienceSeconds)],
+      argv: ['gantry-plugin-init', '-c', hasOwnPids ? script(patienceSeconds) : sharedScript(patienceSeconds ?? 0, instance)],
       env: { PATH },
       stdio,
       setsid: true,
@@ -54,6 +56,46 @@ trap - CHLD
 left=${patienceSeconds ?? 1}
 while [ $left -gt 0 ] && kill -s 0 -- -1; do
   sleep 1${patienceSeconds === undefined ? '' : '\n  left=$((left - 1))'}
+done`;
+
+/**
+ * Among the machine's processes: the kernel takes nothing along with this one, so it ends what is in its own cgroup, and only if that is the plugin's. Its
+ * loops start no process, which would be in that cgroup as well.
+ */
+export const sharedScript = (
+  patienceSeconds: number,
+  instance: string,
+): string => `mount -n -t proc -o ro,nosuid,nodev,noexec proc /proc || exit 1
+echo ready
+exec >/dev/null 2>&1
+read -r _
+group() {
+  text=
+  { while IFS= read -r line; do text="$text$line;"; done <"/proc/$1/cgroup"; } 2>/dev/null
+}
+others() {
+  found=
+  for each in /proc/[0-9]*; do
+    [ "\${each#/proc/}" = $$ ] && continue
+    group "\${each#/proc/}"
+    [ "$text" = "$mine" ] && found="$found \${each#/proc/}"
+  done
+}
+group $$
+mine=$text
+case "$mine" in *"/${instance};"*) ;; *) exit ;; esac
+left=${patienceSeconds}
+others
+while [ -n "$found" ] && [ $left -gt 0 ]; do
+  sleep 1
+  left=$((left - 1))
+  others
+done
+for _ in 1 2 3 4 5; do
+  [ -z "$found" ] && exit
+  kill -s KILL $found
+  sleep 1
+  others
 done`;
 
 function readAll(reader: number): string {

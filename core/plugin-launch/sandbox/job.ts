@@ -38,6 +38,9 @@ export interface SandboxJob {
   readonly container?: ContainerRoot | undefined;
   readonly hasOwnNetwork: boolean;
   readonly hasOwnIpc: boolean;
+  /** Without its own, what it forks ends by its cgroup alone, which `instance` names. */
+  readonly hasOwnPids: boolean;
+  readonly instance: string;
   readonly uid: number;
   readonly gid: number;
   readonly capabilities: readonly number[];

@@ -49,6 +49,22 @@ for (const [title, privileges, sets] of [
   });
 }
 
+test('launch() with hostPid shows the processes of the machine, which it may not change, and ends all that it forked', async () => {
+  using stage = new Stage();
+  const mine = `[ -d /proc/${process.pid} ] && echo seen; cat /proc/self/stat | cut -d' ' -f1; echo x 2>/dev/null >/proc/sys/kernel/hostname || echo kept`;
+  const { output } = await stage.run(`echo $$; ${mine}`, { privileges: { hostPid: true } });
+  assert.deepEqual([output[1], output[3]], ['seen', 'kept']);
+  assert.ok(Number(output[0]) > process.pid && Number(output[2]) >= Number(output[0]), output.join(' '));
+  assert.deepEqual((await stage.run(`[ -d /proc/${process.pid} ] || echo hidden`)).output, ['hidden']);
+  {
+    await using plugin = await stage.launch('(setsid sleep 1000 &); echo forked; read -r _', { privileges: { hostPid: true } });
+    await stage.line(/^forked$/);
+    plugin.closeStdin();
+    await plugin.exited;
+  }
+  assert.equal(existsSync('/sys/fs/cgroup/pids/gantry-plugins/0123456789ab.1'), false);
+});
+
 test('launch() hands on exactly the given environment, descriptors and arguments', async () => {
   using stage = new Stage();
   const perl =

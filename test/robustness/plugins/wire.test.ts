@@ -55,7 +55,7 @@ test('a plugin without the service of its contract is told apart from one that i
   await rig.othersAreWell();
 });
 
-test('a list without end is cut short at its time, and what it holds stays bounded', async () => {
+test('a list without end is cut short by its time or its length, and what it holds stays bounded', async () => {
   await using _nothingLeft = await rig.noLeaks();
   await using plugin = await rig.install('endless');
   await using container = await writer(rig.under, 'kept', plugin.driver);
@@ -63,7 +63,7 @@ test('a list without end is cut short at its time, and what it holds stays bound
   const rssBefore = process.memoryUsage().rss;
   for (let round = 0; round < 3; round += 1) {
     const { warnings } = await soon(rig.engine.volumes.list({}), 15_000);
-    assert.match(warnings.join('\n'), /volume driver endless: no answer within 2000 ms/);
+    assert.match(warnings.join('\n'), /volume driver endless: (no answer within 2000 ms|it lists more than 50000 volumes)/);
   }
   const grownMiB = (process.memoryUsage().rss - rssBefore) / 2 ** 20;
   assert.ok(grownMiB < 256, `${grownMiB} MiB`);

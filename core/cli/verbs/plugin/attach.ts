@@ -17,12 +17,16 @@ export const attachPlugin = verb<Flags>({
   arguments: '<unix:///path>',
   options: [
     value('--alias <name>', 'Call it so, and not as it calls itself', text),
-    value('--manifest <file>', 'Its gantry-plugin.json, when it does not send it', text),
+    value('--manifest <file>', 'Its gantry-plugin.json: what it may offer and do, before it is asked', text),
     value('--token-file <file>', 'The secret by which it proves who it is', text),
   ],
   notes: `For a plugin that systemd, a container or a debugger runs: the engine connects to its socket, and neither starts nor stops it.
+A program that was written with the SDK prints its manifest when it is started with --manifest, and has its secret from GANTRY_PLUGIN_TOKEN. A file
+with the secret that everybody can read is refused.
 
-  gantry plugin attach unix:///run/acme/nfs.sock --token-file /etc/acme/token`,
+  /opt/acme/nfs --manifest > nfs.json
+  gantry plugin attach unix:///run/acme/nfs.sock --manifest nfs.json --token-file /etc/acme/token
+  gantry plugin rm -f acme.nfs            # lets go of it; it runs on`,
   async action(context, [address = ''], { alias, manifest: file, tokenFile }) {
     if (!/^unix:\/\/\/./.test(address)) {
       throw invalidArgument(`${show(address)} is not the address of a socket`, { hint: 'write unix:///path', reason: usageReason });

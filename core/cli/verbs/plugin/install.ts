@@ -35,7 +35,7 @@ export const installPlugin = verb<Flags>({
   notes: `${sourcesHelp}
 
 It shows what the plugin wants to be allowed and asks; then installs exactly that, sets the settings KEY=value and starts it. Containers can use
-its drivers at once: no engine is restarted.
+its drivers at once: no engine is restarted. A registry that wants to know who asks: gantry login.
 
   gantry plugin install reg.example/acme/nfs:1.4 SERVER=files.example --secret TOKEN=/root/nfs-token
   gantry plugin install --alias nfs-test --disable ./nfs

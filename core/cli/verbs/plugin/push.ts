@@ -9,6 +9,7 @@ export const pushPlugin = verb<{ readonly quiet?: boolean }>({
   options: [flag('-q, --quiet', 'No progress')],
   notes: `The plugin's name says where to: that is why it is created under the name of a reference.
 
+  gantry login reg.example
   gantry plugin create reg.example/acme/nfs:1.4 ./nfs
   gantry plugin push reg.example/acme/nfs:1.4`,
   async action(context, [name = ''], { quiet = false }) {

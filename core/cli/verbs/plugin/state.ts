@@ -28,7 +28,8 @@ export const disablePlugins = verb<{ readonly force?: boolean }>({
   notes: `Containers go on with the volumes and networks that they have. Refused only while something needs the plugin itself, such as a mount that it made:
 then it says who that is.
 
-  gantry plugin disable acme.nfs`,
+  gantry plugin disable acme.nfs
+  gantry plugin disable -f acme.nfs       # also under those who need it`,
   async action(context, names, { force = false }) {
     const { plugins } = await context.client();
     return await forEachTarget(context, names, async (name) => {

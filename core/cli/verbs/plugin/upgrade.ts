@@ -17,7 +17,8 @@ export const upgradePlugin = verb<Flags>({
   arguments: '<plugin> [source]',
   options: [grantOption, flag('-q, --quiet', 'No progress')],
   notes: `The new version starts beside the old one and takes over when it has proven itself; should it fail, then or within the first minute, the old one goes on.
-Containers notice nothing. It asks only when the new version wants more than the old one was granted.
+Containers notice nothing. It asks only when the new version wants more than the old one was granted, and only
+for that; what it no longer wants it is no longer allowed.
 Without SOURCE it is what the plugin was installed from.
 
 ${sourcesHelp}

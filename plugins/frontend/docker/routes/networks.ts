@@ -3,7 +3,6 @@ import type { IpamConfig, IpamSubnet, NetworkInfo } from '@gantry/sdk/engine';
 import { connectNetwork, createNetwork, disconnectNetwork } from '../bodies/objects.ts';
 import { withoutAbsent } from '../http/absent.ts';
 import type { Call } from '../http/call.ts';
-import { driverName } from '../http/driver-name.ts';
 import type { ShapeOf } from '../http/shape.ts';
 import { get, post, remove, type Route } from './route.ts';
 
@@ -45,7 +44,7 @@ async function create(call: Call): Promise<void> {
   const { id, warning } = await call.engine.networks.create(
     withoutAbsent({
       name: body.Name ?? '',
-      driver: driverName(body.Driver),
+      driver: body.Driver || undefined,
       internal: body.Internal,
       attachable: body.Attachable,
       ipv4: body.EnableIPv4,
@@ -65,7 +64,7 @@ function ipamConfig({ Driver, Options, Config }: IpamBody): IpamConfig {
   const subnets = Config?.map(
     ({ AuxAddress, AuxiliaryAddresses = AuxAddress, ...subnet }): IpamSubnet => withoutAbsent({ ...subnet, AuxiliaryAddresses }),
   );
-  return withoutAbsent({ Driver: driverName(Driver), Options, Config: subnets });
+  return withoutAbsent({ Driver: Driver || undefined, Options, Config: subnets });
 }
 
 function networkDocument(network: NetworkInfo, version: number) {

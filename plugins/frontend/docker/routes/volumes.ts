@@ -3,7 +3,6 @@ import type { VolumeInfo } from '@gantry/sdk/engine';
 import { copyVolume, createVolume, renameVolume, resizeVolume } from '../bodies/objects.ts';
 import { withoutAbsent } from '../http/absent.ts';
 import type { Call } from '../http/call.ts';
-import { driverName } from '../http/driver-name.ts';
 import { withFilter } from '../http/filters.ts';
 import { get, post, put, remove, type Route } from './route.ts';
 import { required } from './plugins/own-fetch.ts';
@@ -71,9 +70,12 @@ async function copy(call: Call, kind: 'clone' | 'snapshot'): Promise<void> {
 
 async function create(call: Call): Promise<void> {
   const { Name: name, Driver: driver, DriverOpts: options, Labels: labels } = await call.json(createVolume);
-  const volume = await call.engine.volumes.create(withoutAbsent({ name: name || undefined, driver: driverName(driver), options, labels }), {
-    signal: call.signal,
-  });
+  const volume = await call.engine.volumes.create(
+    withoutAbsent({ name: name || undefined, driver: driver || undefined, options, labels }),
+    {
+      signal: call.signal,
+    },
+  );
   call.send(volumeDocument(volume), 201);
 }
 
