@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '../linux/index.ts';
 import { attach, change, eventually, layer, list, prepare, refuses, show } from './conformance-steps.ts';
 import type { Run } from './conformance-subject.ts';
 
@@ -129,14 +130,26 @@ export const mounting: Readonly<Record<string, Run>> = {
 };
 
 function entriesBelow(folder: string): number {
-  return readdirSync(folder, { recursive: true }).length;
+  return steady(() => readdirSync(folder, { recursive: true }).length);
+}
+
+/** Folders vanish while they are read as long as something is being deleted. */
+function steady(count: () => number): number {
+  try {
+    return count();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 function bytesBelow(folder: string): number {
   let bytes = 0;
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    const found = lstatSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
-    if (found?.isFile() === true) bytes += found.blocks * 512;
-  }
-  return bytes;
+  return steady(() => {
+    for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+      const found = lstatSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
+      if (found?.isFile() === true) bytes += found.blocks * 512;
+    }
+    return bytes;
+  });
 }

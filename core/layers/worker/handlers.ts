@@ -11,6 +11,7 @@ import { compare, upperEntries } from './compare.ts';
 import { decompressed } from './decompress.ts';
 import { joined, textOf } from './entry-path.ts';
 import { fingerprint } from './fingerprint.ts';
+import { inherit } from './inherit.ts';
 import { makeInitFiles } from './init-files.ts';
 import { Packer } from './packer.ts';
 import { pathStat, statAt } from './path-stat.ts';
@@ -27,8 +28,13 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
   async apply({ root, fd, whiteouts, isDiffIdKnown }, channel) {
     enter(root);
     const hash = isDiffIdKnown ? undefined : createHash('sha256');
-    const sizeBytes = await unpackAll(decompressed(chunksOf(fd, channel)), { whiteouts }, hash);
-    return { diffId: hash === undefined ? '' : `sha256:${hash.digest('hex')}`, sizeBytes };
+    const { totalBytes: sizeBytes, impliedFolders } = await unpackAll(decompressed(chunksOf(fd, channel)), { whiteouts }, hash);
+    const implied = whiteouts === 'overlay' ? impliedFolders : [];
+    return { diffId: hash === undefined ? '' : `sha256:${hash.digest('hex')}`, sizeBytes, implied };
+  },
+
+  inherit({ root, lower, folders }) {
+    return inherit(root, lower, folders);
   },
 
   async unpack({ root, path, rules }, channel) {
@@ -121,7 +127,7 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
   },
 };
 
-async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules: UnpackRules, hash?: Hash): Promise<number> {
+async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules: UnpackRules, hash?: Hash): Promise<Unpacker> {
   const unpacker = new Unpacker(rules);
   try {
     const reader = new TarReader(unpacker);
@@ -132,7 +138,7 @@ async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules
     }
     reader.finish();
     unpacker.finish();
-    return unpacker.totalBytes;
+    return unpacker;
   } finally {
     unpacker.close();
   }

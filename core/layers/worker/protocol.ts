@@ -8,7 +8,13 @@ export interface Jobs {
   /** Unpacks a whole layer file. */
   readonly apply: {
     readonly job: { readonly root: string; readonly fd: number; readonly whiteouts: 'overlay' | 'plain'; readonly isDiffIdKnown: boolean };
-    readonly result: { readonly diffId: string; readonly sizeBytes: number };
+    /** `implied`: folders that were made without being named, where the tree is apart from the layers below. */
+    readonly result: { readonly diffId: string; readonly sizeBytes: number; readonly implied: readonly string[] };
+  };
+  /** Gives folders of one tree what they have in another; false: one is a symlink there, and nothing was changed. */
+  readonly inherit: {
+    readonly job: { readonly root: string; readonly lower: string; readonly folders: readonly string[] };
+    readonly result: boolean;
   };
   /** Unpacks a stream that the asker sends. */
   readonly unpack: {
