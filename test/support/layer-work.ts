@@ -7,6 +7,7 @@ import type { Drivers, Grants } from '../../core/drivers/index.ts';
 import { comparing } from '../../core/layers/comparing.ts';
 import { LayerUnpacking } from '../../core/layers/layer-unpacking.ts';
 import { Views } from '../../core/layers/views.ts';
+import { unpacked } from '../../core/layers/worker/change-list.ts';
 import { TreeWorkers } from '../../core/layers/worker/pool.ts';
 import { needsLowerLayers } from '../../core/layers/worker/unpacker.ts';
 import type { GraphUnderTest, LayerWork, SnapshotRef } from '../../sdk/graph/conformance.ts';
@@ -67,8 +68,8 @@ export class RealLayerWork implements LayerWork, AsyncDisposable {
     }
   }
 
-  changes(ref: SnapshotRef): ReturnType<LayerWork['changes']> {
-    return comparing(this.#views, snapshotOf(ref), {}, (comparison) => this.#workers.run('changes', { comparison }));
+  async changes(ref: SnapshotRef): ReturnType<LayerWork['changes']> {
+    return unpacked(await comparing(this.#views, snapshotOf(ref), {}, (comparison) => this.#workers.run('changes', { comparison })));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,14 +2,14 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { posix } from 'node:path';
 import { invalidArgument, notFound } from '@gantry/sdk';
-import type { Change } from '@gantry/sdk/engine';
 import { isErrno, syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
 import { TarReader } from '../tar/index.ts';
+import { packed } from './change-list.ts';
 import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
 import { decompressed } from './decompress.ts';
-import { joined, textOf } from './entry-path.ts';
+import { joined } from './entry-path.ts';
 import { fingerprint } from './fingerprint.ts';
 import { inherit } from './inherit.ts';
 import { makeInitFiles } from './init-files.ts';
@@ -71,8 +71,8 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return { digest: `sha256:${hash.digest('hex')}`, tarBytes, sizeBytes: packer.contentBytes };
   },
 
-  changes({ comparison }): readonly Change[] {
-    return compare(comparison).map(({ path, kind }) => ({ path: `/${textOf(path)}`, kind }));
+  changes({ comparison }) {
+    return packed(compare(comparison));
   },
 
   size({ comparison }) {

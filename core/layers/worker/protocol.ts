@@ -1,4 +1,4 @@
-import type { Change, PathStat } from '@gantry/sdk/engine';
+import type { PathStat } from '@gantry/sdk/engine';
 import type { ErrorFacts, ErrorCode } from '@gantry/sdk';
 import type { Fingerprint } from './fingerprint.ts';
 import type { UnpackRules } from './unpacker.ts';
@@ -31,7 +31,8 @@ export interface Jobs {
     readonly job: { readonly comparison: Comparison; readonly fd: number };
     readonly result: { readonly digest: string; readonly tarBytes: number; readonly sizeBytes: number };
   };
-  readonly changes: { readonly job: { readonly comparison: Comparison }; readonly result: readonly Change[] };
+  /** Packed: see change-list.ts. */
+  readonly changes: { readonly job: { readonly comparison: Comparison }; readonly result: string };
   readonly size: { readonly job: { readonly comparison: Comparison }; readonly result: number };
   readonly stat: { readonly job: { readonly root: string; readonly path: string }; readonly result: PathStat };
   /** Copies a folder of one tree into another tree if that is empty; its own owner and mode too, unless the other root keeps its. */

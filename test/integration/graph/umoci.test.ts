@@ -77,7 +77,7 @@ const images: Readonly<Record<string, readonly Buffer[]>> = {
       folder('x'),
       pax({ path: longName }),
       file('x'),
-      gnuLongName(`${'g'.repeat(150)}`),
+      gnuLongName('g'.repeat(150)),
       entry('x', 'gnu', { magic: gnuMagic, mtime: 1_100_000_000 }),
       file('caf\xe9'),
       file('new\nline'),
