@@ -12,6 +12,7 @@ import { overlayFolders } from './overlay-folders.ts';
 import { dropSizeLimit, type LimitedSnapshot, setSizeLimit } from './size-limit.ts';
 import type { ContainerLayers, Rootfs } from './types.ts';
 import type { Snapshot, Views } from './views.ts';
+import { unpackedChanges } from './worker/change-list.ts';
 import type { TreeWorkers } from './worker/pool.ts';
 import type { Comparison } from './worker/protocol.ts';
 
@@ -131,7 +132,8 @@ export class ContainerTrees implements ContainerLayers {
   }
 
   async changes(containerId: string, options: Abortable = {}): Promise<readonly Change[]> {
-    return this.#comparing(containerId, options, (comparison) => this.#parts.workers.run('changes', { comparison }, options));
+    const { workers } = this.#parts;
+    return unpackedChanges(await this.#comparing(containerId, options, (comparison) => workers.run('changes', { comparison }, options)));
   }
 
   async size(containerId: string, options: Abortable = {}): Promise<SizeInfo> {

@@ -5,7 +5,7 @@ import type { GraphDriver } from '@gantry/sdk/graph';
 import type { Content, Ingested } from '../content/index.ts';
 import { failpoint } from '../support/index.ts';
 import type { EarlyLayer } from './early-layers.ts';
-import type { LayerSource, LayerUnpacking } from './layer-unpacking.ts';
+import type { LayerSource, LayerUnpacking, Unpacked } from './layer-unpacking.ts';
 import type { Snapshot, Views } from './views.ts';
 import type { TreeWorkers } from './worker/pool.ts';
 import { needsLowerLayers } from './worker/unpacker.ts';
@@ -39,9 +39,11 @@ export class Stacking {
     options: { readonly onUnpacked?: (diffId: string) => void } & Abortable,
   ): Promise<ReadonlyMap<string, number>> {
     const sizes = new Map<string, number>();
-    const unpack = async (layer: Missing, view: 'merged' | 'changes'): Promise<void> => {
-      sizes.set(layer.chainId, await this.#unpack(layer, view, options));
+    const unpack: Unpack = async (layer, way) => {
+      const unpacked = await this.#unpack(layer, way, options);
+      sizes.set(layer.chainId, unpacked.sizeBytes);
       options.onUnpacked?.(layer.source.diffId);
+      return unpacked;
     };
     for (const layers of Map.groupBy(missing, ({ driver }) => driver).values()) {
       const driver = await this.#parts.views.driver(layers[0]?.driver ?? '');
@@ -66,22 +68,23 @@ export class Stacking {
     await content.adopt([...arrived].filter(({ path, digest }) => path !== content.path(digest)));
   }
 
-  async #unpackApart(
-    missing: readonly Missing[],
-    unpack: (layer: Missing, view: 'merged' | 'changes') => Promise<void>,
-    options: Abortable,
-  ): Promise<void> {
-    for (const layer of missing) await (layer.early?.prepared ?? this.#parts.unpacking.prepare(layer, options));
+  async #unpackApart(missing: readonly Missing[], unpack: Unpack, options: Abortable): Promise<void> {
+    const { unpacking } = this.#parts;
+    for (const layer of missing) await (layer.early?.prepared ?? unpacking.prepare(layer, options));
     // Each layer's own changes are a tree of their own: order does not matter, so all threads can work.
-    const late = await settleAll(missing, (layer) => unpackAlone(layer, unpack));
-    for (const layer of late) await unpack(layer, 'merged');
+    const results = await settleAll(missing, (layer) => unpackAlone(layer, unpack));
+    // What a layer left unsaid is as below it, and so on down: from here on, parents first.
+    for (const [at, layer] of missing.entries()) {
+      const implied = results[at];
+      if (implied === undefined || !(await unpacking.inherit(layer, implied, options))) await unpack(layer, 'over');
+    }
   }
 
   /** Copies of whole trees: each begins with what is below it. */
   async #unpackInOrder(
     missing: readonly Missing[],
     driver: GraphDriver,
-    { unpack, signal }: { readonly unpack: (layer: Missing, view: 'merged') => Promise<void> } & Abortable,
+    { unpack, signal }: { readonly unpack: Unpack } & Abortable,
   ): Promise<void> {
     for (const layer of missing) {
       await this.#parts.unpacking.prepare(layer, { signal });
@@ -90,12 +93,18 @@ export class Stacking {
     }
   }
 
-  async #unpack(layer: Missing, view: 'merged' | 'changes', { signal }: Abortable): Promise<number> {
-    const { source, early } = layer;
-    const isEarly = early !== undefined && view === 'changes';
-    const { diffId, sizeBytes } = isEarly ? await early.unpacked : await this.#parts.unpacking.unpack(layer, source, { view, signal });
-    if (diffId !== source.diffId) throw invalidArgument(`invalid diffID: expected "${source.diffId}", got "${diffId}"`);
-    return sizeBytes;
+  async #unpack(layer: Missing, way: Way, { signal }: Abortable): Promise<Unpacked> {
+    const unpacked = await this.#unpackBy(way, layer, { signal });
+    const { source } = layer;
+    if (unpacked.diffId !== source.diffId) throw invalidArgument(`invalid diffID: expected "${source.diffId}", got "${unpacked.diffId}"`);
+    return unpacked;
+  }
+
+  #unpackBy(way: Way, layer: Missing, { signal }: Abortable): Promise<Unpacked> {
+    const { unpacking } = this.#parts;
+    if (way === 'over') return unpacking.unpackOver(layer, layer.source, { signal });
+    if (way === 'changes' && layer.early !== undefined) return layer.early.unpacked;
+    return unpacking.unpack(layer, layer.source, { view: way, signal });
   }
 
   async #syncAt(path: string): Promise<void> {
@@ -109,27 +118,25 @@ export function isFilledApart({ features }: GraphDriver): boolean {
   return features.includes('changes');
 }
 
-/** The layer again when it needs the ones below it. */
-async function unpackAlone(
-  layer: Missing,
-  unpack: (layer: Missing, view: 'merged' | 'changes') => Promise<void>,
-): Promise<Missing | undefined> {
+/** Into a tree of its own; into one that holds the layers below; or into the latter after the former was not enough. */
+type Way = 'changes' | 'merged' | 'over';
+type Unpack = (layer: Missing, way: Way) => Promise<Unpacked>;
+
+/** The folders that it did not name; undefined when it needs the layers below. */
+async function unpackAlone(layer: Missing, unpack: Unpack): Promise<readonly string[] | undefined> {
   try {
-    await unpack(layer, 'changes');
-    return undefined;
+    return (await unpack(layer, 'changes')).implied;
   } catch (error) {
-    if (GantryError.is(error) && error.reason === needsLowerLayers && layer.chain.length > 0) return layer;
+    if (GantryError.is(error) && error.reason === needsLowerLayers && layer.chain.length > 0) return undefined;
     throw error;
   }
 }
 
 /** All at once; when one fails the first failure counts, after the others have ended. */
-async function settleAll<In, Out>(items: readonly In[], work: (item: In) => Promise<Out | undefined>): Promise<readonly Out[]> {
+async function settleAll<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<readonly Out[]> {
   const results = await Promise.allSettled(items.map(work));
-  const outs: Out[] = [];
-  for (const result of results) {
+  return results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
-    if (result.value !== undefined) outs.push(result.value);
-  }
-  return outs;
+    return result.value;
+  });
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Abortable, conflict, type Logger } from '@gantry/sdk';
+import { type Abortable, conflict, type Logger, messageOf } from '@gantry/sdk';
 import type { CheckOptions, CheckReport, Containers, DiskUsage, Images, System, SystemInfo, VolumeInfo } from '@gantry/sdk/engine';
 import { isDescribing } from '@gantry/sdk/exec';
 import { driverContext, type Drivers } from '../drivers/index.ts';
@@ -103,13 +103,18 @@ export class SystemRoom implements System {
     return { total: states.length, running, paused, stopped: states.length - running - paused };
   }
 
+  /** One that does not work is told here, where people look for it; what needs a new layer is refused. */
   async #graph(): Promise<Pick<SystemInfo, 'graphDriver' | 'graphStatus'>> {
-    const { drivers, log } = this.#options;
-    const graphDriver = await this.#options.graphDriver();
-    const driver = await drivers.get('graph', graphDriver);
-    const { status } = (await driver.status?.({}, driverContext(log))) ?? { status: [] };
-    const skipped = this.#options.skippedGraphDrivers().map(({ driver: name, reason }) => [`Skipped ${name}`, reason] as const);
-    return { graphDriver, graphStatus: [...status.map(({ label, value }) => [label, value] as const), ...skipped] };
+    const { drivers, log, graphDriver: chosen, skippedGraphDrivers } = this.#options;
+    try {
+      const graphDriver = await chosen();
+      const driver = await drivers.get('graph', graphDriver);
+      const { status } = (await driver.status?.({}, driverContext(log))) ?? { status: [] };
+      const skipped = skippedGraphDrivers().map(({ driver: name, reason }) => [`Skipped ${name}`, reason] as const);
+      return { graphDriver, graphStatus: [...status.map(({ label, value }) => [label, value] as const), ...skipped] };
+    } catch (error) {
+      return { graphDriver: 'none', graphStatus: [['Error', messageOf(error)]] };
+    }
   }
 
   async #exec(): Promise<Pick<SystemInfo, 'runtimes' | 'defaultRuntime' | 'cgroupVersion' | 'cgroupDriver' | 'warnings'>> {

@@ -130,7 +130,13 @@ export const mounting: Readonly<Record<string, Run>> = {
 };
 
 function entriesBelow(folder: string): number {
-  return readdirSync(folder, { recursive: true }).length;
+  try {
+    return readdirSync(folder, { recursive: true }).length;
+  } catch (error) {
+    // Folders vanish while they are read as long as something is being deleted.
+    if (isErrno(error, 'ENOENT')) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 /** What goes away meanwhile counts no more. */

@@ -7,7 +7,7 @@ import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
 import { ensureTools } from '../support/setup.ts';
 import { bigImage } from './big-image.ts';
 import type { Engine, EngineUnderTest } from './engines.ts';
-import { changeScenarios } from './changes.ts';
+import { layerScenarios } from './layers.ts';
 import { attached, gantry, peersFound } from './engines.ts';
 import { Floors } from './floors.ts';
 import { quiet } from './machine.ts';
@@ -26,11 +26,11 @@ const { values: options } = parseArgs({
   },
 });
 const top = join(import.meta.dirname, '../..');
-const chosen = Object.entries({ ...scenarios, ...changeScenarios, ...pluginScenarios }).filter(
+const chosen = Object.entries({ ...scenarios, ...layerScenarios, ...pluginScenarios }).filter(
   ([name]) => options.only?.split(',').includes(name) ?? true,
 );
 if (chosen.length === 0)
-  fail(`--only ${options.only}: the scenarios are ${Object.keys({ ...scenarios, ...changeScenarios, ...pluginScenarios }).join(', ')}`);
+  fail(`--only ${options.only}: the scenarios are ${Object.keys({ ...scenarios, ...layerScenarios, ...pluginScenarios }).join(', ')}`);
 
 const missing = missingForNamespaces();
 if (missing !== undefined) fail(`npm run bench ${missing}`);

@@ -8,6 +8,7 @@ import { Helpers } from '../../core/execute/index.ts';
 import { comparing } from '../../core/layers/comparing.ts';
 import { LayerUnpacking } from '../../core/layers/layer-unpacking.ts';
 import { Views } from '../../core/layers/views.ts';
+import { unpackedChanges } from '../../core/layers/worker/change-list.ts';
 import { TreeWorkers } from '../../core/layers/worker/pool.ts';
 import { needsLowerLayers } from '../../core/layers/worker/unpacker.ts';
 import type { GraphUnderTest, LayerWork, SnapshotRef } from '../../sdk/graph/conformance.ts';
@@ -70,8 +71,8 @@ export class RealLayerWork implements LayerWork, AsyncDisposable {
     }
   }
 
-  changes(ref: SnapshotRef): ReturnType<LayerWork['changes']> {
-    return comparing(this.#views, snapshotOf(ref), {}, (comparison) => this.#workers.run('changes', { comparison }));
+  async changes(ref: SnapshotRef): ReturnType<LayerWork['changes']> {
+    return unpackedChanges(await comparing(this.#views, snapshotOf(ref), {}, (comparison) => this.#workers.run('changes', { comparison })));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

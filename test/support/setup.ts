@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 
 /** `run` is what the engine and its demo need; `test` adds what only the tests use. */
 export type SetupKind = 'run' | 'test';
@@ -50,6 +51,14 @@ const tools: readonly Tool[] = [
   { kind: 'test', needs: ['ip'], packages: ['iproute2'], why: 'tests look at links and addresses' },
   { kind: 'test', needs: ['unshare'], packages: ['util-linux'], why: 'tests run in private namespaces' },
   { kind: 'test', needs: ['openssl'], packages: ['openssl'], why: 'tests make certificates' },
+  { kind: 'test', needs: ['umoci'], packages: ['umoci'], why: 'images must look as it unpacks them' },
+  {
+    kind: 'test',
+    needs: ['linux.uml'],
+    packages: ['user-mode-linux'],
+    why: 'tests of size limits need a kernel with project quotas, which this one is not',
+    when: () => process.arch === 'x64' && !hasProjectQuotas(),
+  },
   { kind: 'test', needs: ['mkfs.ext4'], packages: ['e2fsprogs'], why: 'tests use disks of their own' },
   { kind: 'test', needs: ['mkfs.btrfs'], packages: ['btrfs-progs'], why: 'the btrfs driver is tested on such a disk' },
   {
@@ -60,6 +69,12 @@ const tools: readonly Tool[] = [
   },
   { kind: 'test', needs: ['docker'], packages: ['docker-cli', 'docker.io'], why: 'the real client is tested against the engine' },
 ];
+
+/** Where the kernel tells what it was made with; the tests themselves try. */
+function hasProjectQuotas(): boolean {
+  const path = '/proc/config.gz';
+  return existsSync(path) && /^CONFIG_QFMT_V2=[ym]$/m.test(gunzipSync(readFileSync(path)).toString());
+}
 
 function missingTools(kind: SetupKind): readonly Tool[] {
   return tools.filter((tool) => (kind === 'test' || tool.kind === 'run') && tool.when?.() !== false && !tool.needs.some(isThere));

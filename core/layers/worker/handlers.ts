@@ -2,15 +2,16 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { posix } from 'node:path';
 import { conflict, invalidArgument, notFound } from '@gantry/sdk';
-import type { Change } from '@gantry/sdk/engine';
 import { isErrno, syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
 import { TarReader } from '../tar/index.ts';
+import { packedChanges } from './change-list.ts';
 import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
 import { decompressed } from './decompress.ts';
 import { type EntryPath, joined, textOf } from './entry-path.ts';
 import { fingerprint } from './fingerprint.ts';
+import { inherit } from './inherit.ts';
 import { makeInitFiles } from './init-files.ts';
 import { Packer } from './packer.ts';
 import { pathStat, statAt } from './path-stat.ts';
@@ -27,8 +28,13 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
   async apply({ root, fd, whiteouts, isDiffIdKnown }, channel) {
     enter(root);
     const hash = isDiffIdKnown ? undefined : createHash('sha256');
-    const sizeBytes = await unpackAll(decompressed(chunksOf(fd, channel)), { whiteouts }, hash);
-    return { diffId: hash === undefined ? '' : `sha256:${hash.digest('hex')}`, sizeBytes };
+    const { totalBytes: sizeBytes, impliedFolders } = await unpackAll(decompressed(chunksOf(fd, channel)), { whiteouts }, hash);
+    const implied = whiteouts === 'overlay' ? impliedFolders : [];
+    return { diffId: hash === undefined ? '' : `sha256:${hash.digest('hex')}`, sizeBytes, implied };
+  },
+
+  inherit({ root, lower, folders }) {
+    return inherit(root, lower, folders);
   },
 
   async unpack({ root, path, rules }, channel) {
@@ -65,8 +71,8 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return { digest: `sha256:${hash.digest('hex')}`, tarBytes, sizeBytes: packer.contentBytes };
   },
 
-  changes({ comparison }): readonly Change[] {
-    return compare(comparison).map(({ path, kind }) => ({ path: `/${textOf(path)}`, kind }));
+  changes({ comparison }) {
+    return packedChanges(compare(comparison));
   },
 
   size({ comparison }) {
@@ -130,7 +136,7 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
   },
 };
 
-async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules: UnpackRules, hash?: Hash): Promise<number> {
+async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules: UnpackRules, hash?: Hash): Promise<Unpacker> {
   const unpacker = new Unpacker(rules);
   try {
     const reader = new TarReader(unpacker);
@@ -141,7 +147,7 @@ async function unpackAll(source: Iterable<Buffer> | AsyncIterable<Buffer>, rules
     }
     reader.finish();
     unpacker.finish();
-    return unpacker.totalBytes;
+    return unpacker;
   } finally {
     unpacker.close();
   }

@@ -1,8 +1,9 @@
 import { closeSync, fchmodSync, fchownSync, futimesSync, lchownSync, lutimesSync, openSync } from 'node:fs';
 import { invalidArgument } from '@gantry/sdk';
-import { isErrno, setTimes, setXattr } from '@gantry/sdk/linux';
+import { isErrno, listXattr, removeXattr, setTimes, setXattr } from '@gantry/sdk/linux';
 import type { TarHeader, TarTime } from '../tar/index.ts';
 import { type EntryPath, kernelPath, shown } from './entry-path.ts';
+import { isOwnNote } from './overlay-notes.ts';
 import { openFolder } from './tree.ts';
 
 /** Owner, permissions, attributes and times, in the order in which the kernel does not undo one by another. */
@@ -18,11 +19,13 @@ export function finishFile(
   setTime(fd, header.mtime);
 }
 
-export function finishFolder(path: EntryPath, header: TarHeader): void {
+/** `isReused`: it was there before, and the archive's attributes are all it has from now on. */
+export function finishFolder(path: EntryPath, header: TarHeader, { isReused = false }: { readonly isReused?: boolean } = {}): void {
   const fd = openSync(kernelPath(path), openFolder);
   try {
     fchownSync(fd, header.uid, header.gid);
     fchmodSync(fd, header.mode & 0o7777);
+    if (isReused) removeXattrs(fd, header);
     setXattrs(fd, header, path);
     setTime(fd, header.mtime);
   } finally {
@@ -64,6 +67,15 @@ function nanosecondsOf(seconds: number, nanos: number): { readonly atimeNs: bigi
   return { atimeNs: all, mtimeNs: all };
 }
 
+function removeXattrs(fd: number, { xattrs }: TarHeader): void {
+  try {
+    // Labels of SELinux are the machine's and not the image's.
+    for (const name of listXattr(fd)) if (!xattrs.has(name) && !isOwnNote(name) && name !== 'security.selinux') removeXattr(fd, name);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
+  }
+}
+
 function setXattrs(place: number | string | Buffer, { xattrs }: TarHeader, path: EntryPath): void {
   for (const [name, value] of xattrs) {
     if (isDropped(name)) continue;
@@ -82,5 +94,5 @@ function setXattrs(place: number | string | Buffer, { xattrs }: TarHeader, path:
 
 /** An image must not speak to overlayfs; names without a namespace mean nothing to the kernel. */
 function isDropped(name: string): boolean {
-  return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.') || !/^(?:user|trusted|security|system)\../.test(name);
+  return isOwnNote(name) || !/^(?:user|trusted|security|system)\../.test(name);
 }

@@ -5,6 +5,11 @@ import { type EntryPath, kernelPath } from './entry-path.ts';
 const opaque = isInUserNamespace() ? 'user.overlay.opaque' : 'trusted.overlay.opaque';
 const yes = Buffer.from('y');
 
+/** What overlayfs notes for itself is no part of a tree. */
+export function isOwnNote(name: string): boolean {
+  return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
+}
+
 /** Nothing of the lower folder shows through this one. */
 export function makeOpaque(folder: EntryPath): void {
   setXattr(kernelPath(folder), opaque, yes);

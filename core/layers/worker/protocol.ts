@@ -1,4 +1,4 @@
-import type { Change, PathStat } from '@gantry/sdk/engine';
+import type { PathStat } from '@gantry/sdk/engine';
 import type { ErrorFacts, ErrorCode } from '@gantry/sdk';
 import type { Fingerprint } from './fingerprint.ts';
 import type { UnpackRules } from './unpacker.ts';
@@ -8,7 +8,13 @@ export interface Jobs {
   /** Unpacks a whole layer file. */
   readonly apply: {
     readonly job: { readonly root: string; readonly fd: number; readonly whiteouts: 'overlay' | 'plain'; readonly isDiffIdKnown: boolean };
-    readonly result: { readonly diffId: string; readonly sizeBytes: number };
+    /** `implied`: folders that were made without being named, where the tree is apart from the layers below. */
+    readonly result: { readonly diffId: string; readonly sizeBytes: number; readonly implied: readonly string[] };
+  };
+  /** Gives folders of one tree what they have in another; false: one is a symlink there, and nothing was changed. */
+  readonly inherit: {
+    readonly job: { readonly root: string; readonly lower: string; readonly folders: readonly string[] };
+    readonly result: boolean;
   };
   /** Unpacks a stream that the asker sends. */
   readonly unpack: {
@@ -25,7 +31,8 @@ export interface Jobs {
     readonly job: { readonly comparison: Comparison; readonly fd: number };
     readonly result: { readonly digest: string; readonly tarBytes: number; readonly sizeBytes: number };
   };
-  readonly changes: { readonly job: { readonly comparison: Comparison }; readonly result: readonly Change[] };
+  /** Packed: see change-list.ts. */
+  readonly changes: { readonly job: { readonly comparison: Comparison }; readonly result: string };
   readonly size: { readonly job: { readonly comparison: Comparison }; readonly result: number };
   readonly stat: { readonly job: { readonly root: string; readonly path: string }; readonly result: PathStat };
   /** Copies a folder of one tree into another tree if that is empty; its own owner and mode too, unless the other root keeps its. */

@@ -37,6 +37,8 @@ export function removeTree(path: EntryPath): void {
 }
 
 export interface FolderRules {
+  /** Called with each folder in which one is about to be made. */
+  readonly making?: (parent: EntryPath) => void;
   /** Called for each folder that had to be made. */
   readonly made: (path: EntryPath) => void;
   /** What is on the way is no folder and no symlink: true when this put a folder in its place. */
@@ -72,6 +74,7 @@ export function makeFolders(path: EntryPath, rules: FolderRules): EntryPath {
 }
 
 function makeFolder(path: EntryPath, rules: FolderRules): void {
+  rules.making?.(parentOf(path));
   mkdirSync(kernelPath(path), 0o755);
   rules.made(path);
 }

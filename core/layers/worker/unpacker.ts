@@ -1,10 +1,10 @@
-import { closeSync, ftruncateSync, linkSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
 import { type GantryError, invalidArgument } from '@gantry/sdk';
-import { isErrno, mknod } from '@gantry/sdk/linux';
+import { isErrno, mknod, setTimes } from '@gantry/sdk/linux';
 import type { TarHandler, TarHeader } from '../tar/index.ts';
 import { baseOf, cleanPath, type EntryPath, joined, kernelPath, parentOf, shown } from './entry-path.ts';
 import { checkOwner, finishFile, finishFolder, finishSpecial } from './metadata.ts';
-import { makeOpaque } from './overlay-notes.ts';
+import { isOpaque, makeOpaque } from './overlay-notes.ts';
 import { blame, createNew, isWhiteout, makeFolders, namesIn, removeTree, statOf } from './tree.ts';
 
 export interface UnpackRules {
@@ -37,6 +37,12 @@ export class Unpacker implements TarHandler {
   readonly #rules: UnpackRules;
   readonly #unpacked = new Set<EntryPath>();
   readonly #folders = new Map<EntryPath, TarHeader>();
+  /** Folders that the archive needed and did not name, made here. */
+  readonly #implied = new Set<EntryPath>();
+  /** Folders of lower layers that the archive names again. */
+  readonly #reused = new Set<EntryPath>();
+  /** Times of folders of lower layers that were not named again, before something in them changed. */
+  readonly #times = new Map<EntryPath, bigint>();
   /** Where folders of entries really are; forgotten when something is removed. */
   readonly #resolved = new Map<EntryPath, EntryPath>();
   #file: OpenFile | undefined;
@@ -94,7 +100,27 @@ export class Unpacker implements TarHandler {
 
   /** Everything was read: the folders get what children would have changed again. */
   finish(): void {
-    for (const [path, header] of this.#folders) finishFolder(path, header);
+    for (const [path, header] of this.#folders) finishFolder(path, header, { isReused: this.#reused.has(path) });
+    for (const [path, mtimeNs] of this.#times) {
+      if (!this.#folders.has(path) && !this.#implied.has(path) && statOf(path)?.isDirectory() === true)
+        setTimes(kernelPath(path), { mtimeNs });
+    }
+  }
+
+  /**
+   * Folders that the archive did not name and that lower layers may have, with '' for the root: made apart from those, they have nobody's
+   * owner and permissions. Those in folders that hide what is below are new.
+   */
+  get impliedFolders(): readonly EntryPath[] {
+    // Remembered: a deep tree has each folder as an ancestor of many.
+    const hidden = new Map<EntryPath, boolean>();
+    const isHidden = (path: EntryPath): boolean => {
+      const known = hidden.get(path) ?? ((path !== '' && isHidden(parentOf(path))) || isOpaque(path));
+      hidden.set(path, known);
+      return known;
+    };
+    const implied = [...this.#implied].filter((path) => statOf(path)?.isDirectory() === true && !isHidden(path));
+    return this.#folders.has('') ? implied : ['', ...implied];
   }
 
   /** Gives up; the tree stays half made. */
@@ -143,12 +169,24 @@ export class Unpacker implements TarHandler {
     const full = below === '' ? given : joined(below, given);
     const resolved = full === '' || this.#folders.has(full) ? full : this.#resolve(full);
     this.#resolved.set(given, resolved);
+    this.#keepTime(resolved);
     return resolved;
+  }
+
+  /** Where lower layers are in the same tree, a folder of theirs keeps its time although something in it changes. */
+  #keepTime(folder: EntryPath): void {
+    if (this.#rules.whiteouts !== 'plain' || this.#times.has(folder) || this.#implied.has(folder) || this.#folders.has(folder)) return;
+    const stat = lstatSync(kernelPath(folder), { bigint: true, throwIfNoEntry: false });
+    if (stat !== undefined) this.#times.set(folder, stat.mtimeNs);
   }
 
   #resolve(path: EntryPath): EntryPath {
     return makeFolders(path, {
-      made: (folder) => this.#unpacked.add(folder),
+      making: (parent) => this.#keepTime(parent),
+      made: (folder) => {
+        this.#unpacked.add(folder);
+        this.#implied.add(folder);
+      },
       replace: (found, stat) => {
         if (this.#rules.whiteouts !== 'overlay' || !isWhiteout(stat)) return false;
         this.#replaceWhiteout(found);
@@ -176,9 +214,10 @@ export class Unpacker implements TarHandler {
       else if (stat?.isDirectory() !== true) {
         this.#clear(path, header);
         mkdirSync(kernelPath(path), 0o755);
-      }
+      } else if (this.#rules.whiteouts === 'plain') this.#reused.add(path);
     }
     this.#unpacked.add(path);
+    this.#implied.delete(path);
     this.#folders.set(path, header);
   }
 
@@ -265,7 +304,8 @@ export class Unpacker implements TarHandler {
   }
 
   #forgetBelow(path: EntryPath): void {
-    for (const folder of this.#folders.keys()) if (folder === path || folder.startsWith(`${path}/`)) this.#folders.delete(folder);
+    for (const folders of [this.#folders, this.#implied])
+      for (const folder of folders.keys()) if (folder === path || folder.startsWith(`${path}/`)) folders.delete(folder);
   }
 
   #whiteout(path: EntryPath, base: string): void {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, mkdirSync, openSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Attachment, conflict, type Mount, type Path } from '@gantry/sdk';
 import {
@@ -36,10 +36,14 @@ export class Overlay2 implements GraphDriver {
   }
 
   async prepare(request: PrepareRequest): Promise<{ readonly ready: boolean }> {
-    const { quotaBytes = 0 } = request;
+    const { quotaBytes = 0, chain } = request;
+    const [parent] = chain;
     await this.#folders.prepare(request, (folder) => {
       mkdirSync(join(folder, 'diff'));
-      chmodSync(join(folder, 'diff'), 0o755);
+      // overlayfs shows the topmost root folder's owner and permissions.
+      const below = parent === undefined ? undefined : statSync(join(this.#folders.path(parent), 'diff'));
+      if (below !== undefined) chownSync(join(folder, 'diff'), below.uid, below.gid);
+      chmodSync(join(folder, 'diff'), (below?.mode ?? 0o755) & 0o7777);
       mkdirSync(join(folder, 'work'), { mode: 0o700 });
       if (quotaBytes > 0) writeQuota(folder, quotaBytes);
     });
