@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Abortable, conflict, type Manifest } from '@gantry/sdk';
 import { bundleOf, hardenedCopy, isDockerFolder, packLayer } from './bundle.ts';
 import { leftOutOf } from './code-folder.ts';
+import { parseObject, readDocument } from './documents.ts';
 import { Staging } from './staging.ts';
 import { copyTree, harden, settleFile } from './tree.ts';
 import type { Trees } from './types.ts';
@@ -37,13 +38,27 @@ interface Facts {
 async function packNpm({ dir, staging, trees, signal }: Work, { isDocker }: Facts): Promise<string> {
   if (isDocker) throw conflict('a Docker plugin is a file system, not an npm package', { hint: 'pack it as oci or docker' });
   const isLeftOut = leftOutOf(dir);
-  const tree = await hardenedCopy(dir, staging, { isDocker, signal, skip: (path) => isLeftOut(path) || path === 'node_modules' });
+  const bundled = await bundlesDependencies(dir);
+  const tree = await hardenedCopy(dir, staging, {
+    isDocker,
+    signal,
+    skip: (path) => isLeftOut(path) || (path === 'node_modules' && !bundled),
+  });
   if (!existsSync(join(tree, 'package.json'))) {
     const { name, version, description } = JSON.parse(await readFile(join(tree, 'gantry-plugin.json'), 'utf8')) as Manifest;
     await writeFile(join(tree, 'package.json'), `${JSON.stringify({ name, version, description, type: 'module' }, undefined, 2)}\n`);
     await harden(tree, { signal });
   }
   return (await packLayer(tree, staging.path('package.tgz'), { trees, rebase: 'package', signal })).file;
+}
+
+/** Whether its package.json says that it brings what it depends on; npm would take the named ones alone. */
+async function bundlesDependencies(dir: string): Promise<boolean> {
+  const bytes = await readDocument(dir, 'package.json');
+  if (bytes === undefined) return false;
+  const { bundleDependencies, bundledDependencies } = parseObject(bytes, 'package.json');
+  const bundled = bundleDependencies ?? bundledDependencies;
+  return bundled === true || (Array.isArray(bundled) && bundled.length > 0);
 }
 
 async function packOci({ dir, staging, trees, signal }: Work, _facts: Facts): Promise<string> {

@@ -37,7 +37,7 @@ function packageJson(plan: Plan, { manifest: manifestOf, packageJson: { scripts,
     version: '0.1.0',
     description,
     ...(entry.node === undefined ? {} : { type: 'module', engines: { node: '>=24' } }),
-    ...(files === undefined ? {} : { files: ['gantry-plugin.json', ...files] }),
+    files: ['gantry-plugin.json', ...files],
     scripts: { ...scripts, conformance: 'gantry-sdk conformance .' },
     devDependencies: { '@gantry/sdk': `^${sdkVersion()}`, ...devDependencies },
   };

@@ -6,7 +6,7 @@ export const javascript: Language = {
   title: 'JavaScript',
   kinds: ['volume', 'graph', 'network', 'ipam', 'log', 'exec'],
   manifest: (plan) => ({ ...ofModule('main.js'), ...samples[plan.kind].manifest }),
-  packageJson: { scripts: moduleScripts('main.test.js') },
+  packageJson: { scripts: moduleScripts('main.test.js'), files: modulesAndNoTests('js') },
   guide: () => moduleGuide('main.js', 'main.test.js'),
   files: (plan) => ({ 'main.js': { text: main(plan) }, 'main.test.js': { text: moduleTest(plan, 'main.js') } }),
 };
@@ -18,6 +18,7 @@ export const typescript: Language = {
   packageJson: {
     scripts: { ...moduleScripts('main.test.ts'), types: 'tsc' },
     devDependencies: { '@types/node': '^24', typescript: '>=5.9' },
+    files: modulesAndNoTests('ts'),
   },
   guide: () => [...moduleGuide('main.ts', 'main.test.ts'), ['tsconfig.json', '`npm run types`; the engine runs TypeScript as it is']],
   files: (plan) => ({
@@ -34,6 +35,11 @@ export function ofModule(entry: string): Pick<Manifest, 'entry' | 'placement'> {
 
 export function moduleScripts(file: string): Readonly<Record<string, string>> {
   return { test: `node --test ${file}`, manifest: 'gantry-sdk manifest .' };
+}
+
+/** What is published: a module that is added later too. */
+export function modulesAndNoTests(extension: string): readonly string[] {
+  return [`**/*.${extension}`, `!**/*.test.${extension}`];
 }
 
 export function moduleGuide(entry: string, file: string): readonly (readonly [file: string, what: string])[] {

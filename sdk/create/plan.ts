@@ -34,6 +34,6 @@ export interface Language {
 interface PackageFacts {
   readonly scripts: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
-  /** What is published although it is `ignored`, and all else that runs; absent: everything. */
-  readonly files?: readonly string[];
+  /** What is published, and so packed, though git may ignore it: all that runs. */
+  readonly files: readonly string[];
 }

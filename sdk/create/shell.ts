@@ -1,5 +1,5 @@
 import { folderNote, folderPrivileges } from './folder-volumes.ts';
-import { moduleGuide, moduleScripts, moduleTest, ofModule } from './javascript.ts';
+import { moduleGuide, moduleScripts, modulesAndNoTests, moduleTest, ofModule } from './javascript.ts';
 import type { Language } from './plan.ts';
 
 const noOptions = { volume: { type: 'object', properties: {}, required: [], additionalProperties: false } };
@@ -10,7 +10,7 @@ export const shell: Language = {
   title: 'shell',
   kinds: ['volume'],
   manifest: () => ({ description, ...ofModule('main.js'), options: noOptions, privileges: folderPrivileges }),
-  packageJson: { scripts: moduleScripts('main.test.js') },
+  packageJson: { scripts: moduleScripts('main.test.js'), files: ['driver', ...modulesAndNoTests('js')] },
   note: () => folderNote,
   guide: () => [
     ['driver', 'the driver: change this. Started once per call, so any language serves'],

@@ -1,2 +1,3 @@
 export { type ManagedRequest, packManaged } from './write.ts';
 export { packTar } from './tar.ts';
+export { unpublishedPaths } from './unpublished.ts';

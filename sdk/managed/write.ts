@@ -12,6 +12,7 @@ import { inRoot } from './in-root.ts';
 import { layNode } from './node.ts';
 import { sdkFiles, servingModule } from './sdk-files.ts';
 import { packTar } from './tar.ts';
+import { unpublishedPaths } from './unpublished.ts';
 
 export interface ManagedRequest extends Abortable {
   /** A folder with gantry-plugin.json, or package.json with "gantry", whose entry is a Node module. */
@@ -72,8 +73,9 @@ async function layCode(
 ): Promise<void> {
   const code = inRoot(rootfs, places.code);
   await mkdir(code, { recursive: true });
+  const unpublished = new Set(await unpublishedPaths(dir, manifest));
   // The SDK is the one that serves it.
-  const skip = (path: string): boolean => path === '.git' || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
+  const skip = (path: string): boolean => unpublished.has(path) || /(^|\/)node_modules\/@gantry\/sdk$/.test(path);
   await copyTree(dir, code, { skip, ...(signal === undefined ? {} : { signal }) });
   await writeFile(join(code, 'gantry-plugin.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
   for (const [path, file] of sdkFiles()) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,8 +59,32 @@ async function installed(lang: string, kind: Plan['kind']): Promise<{ readonly n
   const packed = join(folder, `${name}.tgz`);
   assert.doesNotMatch(await gantryPlugin('doctor', found.dir), /^(warn|fail)/m);
   await gantryPlugin('pack', found.dir, '-o', packed);
+  assert.deepEqual(published(packed), ['README.md', 'gantry-plugin.json', 'package.json', ...runs(lang)].toSorted());
   assert.equal(await gantryPlugin('install', '--grant-all-permissions', packed), name);
   return { name };
+}
+
+/** What a package holds, without the folders that a build fills. */
+function published(tarball: string): readonly string[] {
+  const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' })
+    .split('\n')
+    .filter((name) => name !== '' && !name.endsWith('/'));
+  return files
+    .map((name) => name.replace('package/', ''))
+    .filter((name) => !/^(lib|gen)\//.test(name))
+    .toSorted();
+}
+
+/** What is started, and neither sources nor tests. */
+function runs(lang: string): readonly string[] {
+  const programs: Readonly<Record<string, readonly string[]>> = {
+    go: ['driver'],
+    python: ['driver.py', 'failure.py', 'main.py'],
+    sh: ['driver', 'main.js'],
+    js: ['main.js'],
+    ts: ['main.ts'],
+  };
+  return programs[lang] ?? [];
 }
 
 /** What containers do to volumes: folders of other users, closed to all others, and sticky ones. */

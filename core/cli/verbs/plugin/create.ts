@@ -15,7 +15,7 @@ export const createPlugin = verb({
   async action(context, [name = '', folder = '']) {
     checkFolder(folder);
     const { plugins } = await context.client();
-    await plugins.create(name, withBar('sending', folderTar(folder)));
+    await plugins.create(name, withBar('sending', await folderTar(folder)));
     context.print(name);
   },
 });

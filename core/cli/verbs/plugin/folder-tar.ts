@@ -1,7 +1,21 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { developmentPackages } from '../../../support/index.ts';
 import { packTar } from '../container/cp-tar.ts';
+import { manifestName, readManifest } from './manifest-file.ts';
 
-/** A plugin's folder as the engine takes it, without what it would leave out in any case: that can be most of it. */
-export function folderTar(folder: string): AsyncGenerator<Buffer> {
-  return packTar(folder, { as: '.', followLink: true, leaveOut: ['.git', 'node_modules/@gantry/sdk', ...developmentPackages(folder)] });
+/**
+ * A plugin's folder as it is given to others: what npm would publish of it and what it depends on, or all of a Docker plugin's. Refuses with
+ * `invalid_argument`, before anything is read of it, a package.json that leaves out what the plugin is started with.
+ */
+export async function folderTar(folder: string): Promise<AsyncGenerator<Buffer>> {
+  return packTar(folder, { as: '.', followLink: true, leaveOut: await leftOut(folder) });
+}
+
+/** Of a folder with code. */
+export async function leftOut(folder: string): Promise<readonly string[]> {
+  const always = ['.git', 'node_modules/@gantry/sdk', ...developmentPackages(folder)];
+  if (!existsSync(join(folder, manifestName))) return always;
+  const { unpublishedPaths } = await import('@gantry/sdk/managed');
+  return [...always, ...(await unpublishedPaths(folder, await readManifest(folder)))];
 }

@@ -32,6 +32,7 @@ export const packPlugin = verb<Flags>({
   gantry plugin pack ./nfs --oci -o nfs.tar
   gantry plugin pack ./nfs --docker | tar -x -C ./for-docker && docker plugin create acme/nfs ./for-docker
 
+What npm would publish is packed: the "files" of package.json, less what .npmignore names. As OCI or Docker's, what it depends on comes along.
 A plugin of a Node module becomes Docker's with this machine's Node, or that of the base: its settings can be set with docker plugin set.`,
   async action(context, [folder = ''], flags) {
     const chosen = packFormats.filter((format) => flags[format] === true);
@@ -46,7 +47,7 @@ A plugin of a Node module becomes Docker's with this machine's Node, or that of 
     const pack =
       format === 'docker' && !isReady
         ? async () => packForDocker(folder, flags.base)
-        : async () => (await context.client()).plugins.pack(folderTar(folder), { format });
+        : async () => (await context.client()).plugins.pack(await folderTar(folder), { format });
     await writeTar(flags.output, 'packing', pack);
   },
 });

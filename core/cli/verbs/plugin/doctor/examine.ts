@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
-import { fromErrno, invalidArgument, messageOf } from '@gantry/sdk/errors';
+import { fromErrno, GantryError, invalidArgument, messageOf } from '@gantry/sdk/errors';
 import { humanSize } from '../../../format/human.ts';
+import { leftOut } from '../folder-tar.ts';
 import { manifestName, readManifest } from '../manifest-file.ts';
 import { checkEntry } from './entry.ts';
 import { filesOf, type PluginFile, sourcesOf } from './files.ts';
@@ -22,11 +23,13 @@ export async function examine(folder: string): Promise<readonly Finding[]> {
       fail('manifest', messageOf(error), existsSync(join(folder, manifestName)) ? 'correct the field' : `write ${manifestName} first`),
     ];
   }
-  const files = filesOf(folder);
+  const { paths, problem } = await leftOutOf(folder);
+  const files = filesOf(folder, paths);
   const sources = sourcesOf(folder, files);
   return [
     ok('manifest', `${manifest.name} ${manifest.version} provides ${providesOf(manifest).join(', ')}`),
     ...checkEntry(folder, manifest),
+    ...problem,
     ...checkWords(manifest),
     ...checkDriverNames(manifest, sources),
     ...checkUndeclared(manifest, sources),
@@ -39,6 +42,16 @@ function checkFolder(folder: string): void {
     if (!statSync(folder).isDirectory()) throw invalidArgument(`${folder} is not a folder`);
   } catch (error) {
     throw fromErrno(error, 'cannot look into the folder');
+  }
+}
+
+/** What would not be packed, and why nothing would be. */
+async function leftOutOf(folder: string): Promise<{ readonly paths: ReadonlySet<string>; readonly problem: readonly Finding[] }> {
+  try {
+    return { paths: new Set(await leftOut(folder)), problem: [] };
+  } catch (error) {
+    const { message, hint = 'correct it' } = GantryError.is(error) ? error : { message: messageOf(error) };
+    return { paths: new Set(['.git', 'node_modules']), problem: [fail('package.json', message, hint)] };
   }
 }
 

@@ -1,6 +1,5 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { developmentPackages } from '../../../../support/index.ts';
 
 export interface PluginFile {
   /** Below the folder. */
@@ -12,14 +11,13 @@ export interface PluginFile {
 const most = 20_000;
 const maxSourceBytes = 2 * 1024 * 1024;
 
-/** Everything in a plugin's folder that would be installed: all but .git and what npm installed for its authors alone. */
-export function filesOf(folder: string): readonly PluginFile[] {
+/** Everything in a plugin's folder that would be packed: `leftOut` are the paths that would not, with what is in them. */
+export function filesOf(folder: string, leftOut: ReadonlySet<string>): readonly PluginFile[] {
   const found: PluginFile[] = [];
-  const leftOut = developmentPackages(folder);
   const walk = (at: string): void => {
     for (const entry of readdirSync(at, { withFileTypes: true })) {
       const path = join(at, entry.name);
-      if (entry.name === '.git' || leftOut.has(relative(folder, path)) || found.length >= most) continue;
+      if (leftOut.has(relative(folder, path)) || found.length >= most) continue;
       if (entry.isDirectory()) walk(path);
       else found.push({ path: relative(folder, path), sizeBytes: lstatSync(path).size, isLink: entry.isSymbolicLink() });
     }
