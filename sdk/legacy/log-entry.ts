@@ -1,20 +1,14 @@
 import { internal } from '../errors.ts';
 import type { Entry } from '../log/contract.ts';
-
-/**
- * Docker's stream of log entries: [u32, big endian][protobuf LogEntry], again and again. LogEntry: source = 1, time_nano = 2, line = 3,
- * partial = 4, partial_log_metadata = 5 { last = 1, id = 2, ordinal = 3 }.
- */
-export interface Piece {
-  readonly id: string;
-  readonly ordinal: number;
-  readonly isLast: boolean;
-}
+import type { Piece } from '../log/pieces.ts';
 
 /** Longer than any line that Docker splits (16 KiB) and most that it does not. */
 const longestEntry = 4 * 1024 * 1024;
 
-/** One entry with its length; `piece` when it is a part of a line. */
+/**
+ * One entry of Docker's stream: [u32, big endian][protobuf LogEntry]; `piece` when it is a part of a line. LogEntry: source = 1, time_nano = 2, line = 3,
+ * partial = 4, partial_log_metadata = 5 { last = 1, id = 2, ordinal = 3 }.
+ */
 export function encodeEntry({ time, source, line }: Entry, piece: Piece | undefined): Buffer {
   const nanoseconds = BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanos);
   const parts = [bytesField(1, Buffer.from(source)), numberField(2, nanoseconds), bytesField(3, line)];

@@ -25,4 +25,4 @@ export const mediaType = 'application/vnd.docker.plugins.v1.2+json';
 /** Longer requests and answers are refused: neither side may fill the other's memory. */
 export const longestMessage: number = 4 * 1024 * 1024;
 
-export { decodeEntries, decodeEntry, encodeEntry, type Piece } from './log-entry.ts';
+export { decodeEntries, decodeEntry, encodeEntry } from './log-entry.ts';

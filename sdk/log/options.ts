@@ -7,8 +7,8 @@ import { logTag } from './attributes.ts';
 export type LogOptionCheck = (value: string, name: string) => void;
 
 /**
- * Checks a container's log options: every driver takes `mode`, `max-buffer-size` and the attribute options (labels, env, tag…); its own
- * come as `own`. An unknown one is refused in Docker's words.
+ * Checks a container's log options: every driver takes `mode`, `max-buffer-size`, `cache-…` (the engine's business) and the attribute options (labels,
+ * env, tag…); its own come as `own`. An unknown one is refused in Docker's words.
  */
 export function checkLogOptions(
   driver: string,
@@ -16,7 +16,7 @@ export function checkLogOptions(
   own: Readonly<Record<string, LogOptionCheck>>,
 ): void {
   for (const [name, value] of Object.entries(options)) {
-    const check = Object.hasOwn(own, name) ? own[name] : Object.hasOwn(common, name) ? common[name] : undefined;
+    const check = Object.hasOwn(own, name) ? own[name] : isSharedLogOption(name) ? shared[name] : undefined;
     if (check === undefined) throw invalidArgument(`unknown log opt '${name}' for ${driver} log driver`, { reason: 'OPTION_UNKNOWN' });
     check(value, name);
   }
@@ -33,13 +33,36 @@ export function parseLogSize(text: string, name: string): number {
   return bytes;
 }
 
+/** "true", "1", "t" and their opposites, as Go reads them; "" is false. Fails with `invalid_argument`. */
+export function parseLogFlag(text: string, name: string): boolean {
+  if (isFlag(text)) return /^[1t]/i.test(text);
+  throw invalidArgument(`log opt ${name}=${text}: must be true or false`);
+}
+
+/** Whether every driver takes an option of this name. */
+export function isSharedLogOption(name: string): boolean {
+  return Object.hasOwn(shared, name);
+}
+
+function isFlag(text: string): boolean {
+  return /^(1|t|true|0|f|false|)$/i.test(text);
+}
+
 const anything: LogOptionCheck = () => {};
 
-const common: Readonly<Record<string, LogOptionCheck>> = {
+const shared: Readonly<Record<string, LogOptionCheck>> = {
   mode: (value) => {
     if (!['', 'blocking', 'non-blocking'].includes(value)) throw invalidArgument(`logger: logging mode not supported: ${value}`);
   },
   'max-buffer-size': parseLogSize,
+  'cache-disabled': (value, name) => {
+    if (!isFlag(value)) throw invalidArgument(`invalid value for option ${name}: ${value}`);
+  },
+  'cache-max-size': parseLogSize,
+  'cache-max-file': (value, name) => {
+    if (!/^[1-9]\d{0,5}$/.test(value)) throw invalidArgument(`log opt ${name}=${value}: must be a number of files, at least 1`);
+  },
+  'cache-compress': parseLogFlag,
   labels: anything,
   env: anything,
   'labels-regex': checkPattern,

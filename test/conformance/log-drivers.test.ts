@@ -8,6 +8,7 @@ import { testPlacements } from '../support/placed-suite.ts';
 inNamespaces(import.meta.url);
 
 testPlaced('json-file', ['read', 'attributes', 'purge']);
+testPlaced('local', ['read', 'attributes', 'purge']);
 testPlaced('none', ['refuse']);
 
 const memory = new MemoryLogDriver();

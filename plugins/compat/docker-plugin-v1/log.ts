@@ -1,10 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { codeOf, conflict, type Ctx, deadlineExceeded, type StateStore, unavailable } from '@gantry/sdk';
 import {
   checkLogOptions,
   compareLogTime,
   type ContainerInfo,
   type Entry,
+  isSharedLogOption,
+  LinePieces,
   type LogDriver,
   logAttributes,
   type ReadRequest,
@@ -12,7 +14,7 @@ import {
   type WriteRequest,
   type WriteResponse,
 } from '@gantry/sdk/log';
-import { decodeEntries, encodeEntry, type Piece } from '@gantry/sdk/legacy/wire';
+import { decodeEntries, encodeEntry } from '@gantry/sdk/legacy/wire';
 import { flagOf, objectOf } from './answer.ts';
 import { abortable, type Connection } from './connection.ts';
 import { LogFifo } from './log-fifo.ts';
@@ -26,7 +28,6 @@ interface Tools {
 type Open = Extract<WriteRequest, { kind: 'open' }>;
 type Batch = Extract<WriteRequest, { kind: 'batch' }>;
 
-const sharedOptions = new Set(['mode', 'max-buffer-size', 'labels', 'labels-regex', 'env', 'env-regex', 'tag']);
 const capabilitiesMs = 2_000;
 const stopMs = 5_000;
 
@@ -58,7 +59,7 @@ class DockerLogDriver implements LogDriver {
 
   /** What all drivers share is checked; of their own options Docker's plugins cannot be asked. */
   async validate({ options }: Parameters<LogDriver['validate']>[0]): Promise<void> {
-    const shared = Object.entries(options).filter(([name]) => sharedOptions.has(name));
+    const shared = Object.entries(options).filter(([name]) => isSharedLogOption(name));
     checkLogOptions(this.plugin.name, Object.fromEntries(shared), {});
   }
 
@@ -144,7 +145,7 @@ class Stream implements AsyncDisposable {
   readonly #fifo: LogFifo;
   readonly #identity: string | undefined;
   readonly #signal: AbortSignal;
-  readonly #pieces = new Map<Entry['source'], Piece>();
+  readonly #pieces = new LinePieces();
 
   constructor(
     plugin: Connection,
@@ -166,7 +167,7 @@ class Stream implements AsyncDisposable {
       },
       () => (deadline = 0),
     );
-    const bytes = Buffer.concat(entries.map((entry) => encodeEntry(entry, this.#pieceOf(entry))));
+    const bytes = Buffer.concat(entries.map((entry) => encodeEntry(entry, this.#pieces.next(entry))));
     await this.#fifo.deliver(bytes, () => {
       this.#signal.throwIfAborted();
       if (this.#plugin.identity !== this.#identity) throw unavailable(`log plugin ${this.#plugin.name} ended`);
@@ -184,20 +185,6 @@ class Stream implements AsyncDisposable {
     } finally {
       this.#fifo[Symbol.dispose]();
     }
-  }
-
-  /** Docker marks every piece of a divided line, the last one too. */
-  #pieceOf({ source, partial }: Entry): Piece | undefined {
-    const before = this.#pieces.get(source);
-    if (before === undefined && !partial) return undefined;
-    const piece: Piece = {
-      id: before?.id ?? randomBytes(32).toString('hex'),
-      ordinal: (before?.ordinal ?? 0) + 1,
-      isLast: !partial,
-    };
-    if (partial) this.#pieces.set(source, piece);
-    else this.#pieces.delete(source);
-    return piece;
   }
 }
 

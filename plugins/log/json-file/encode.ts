@@ -1,11 +1,4 @@
-import { type Entry, formatLogTime, type LogTime } from '@gantry/sdk/log';
-
-/** Dispose of it when it is written: the memory serves again. */
-export interface Encoded extends Disposable {
-  readonly bytes: Buffer;
-  /** How many entries are in it. */
-  readonly count: number;
-}
+import { type Encoded, type Entry, formatLogTime, type LogTime } from '@gantry/sdk/log';
 
 /**
  * Turns entries into lines `{"log":"text\n","stream":"stdout","time":"…Z"}\n` with Docker's rules: `<`, `>`, `&` and control characters are escaped, bytes that are

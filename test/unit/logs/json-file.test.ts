@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entry, ReadRequest } from '@gantry/sdk/log';
 import fc from 'fast-check';
 import { Decoder } from '../../../plugins/log/json-file/decode.ts';
-import { JsonFileDriver } from '../../../plugins/log/json-file/driver.ts';
+import { jsonFormat, JsonFileDriver } from '../../../plugins/log/json-file/driver.ts';
 import { Encoder } from '../../../plugins/log/json-file/encode.ts';
-import { LogFile } from '../../../plugins/log/json-file/log-file.ts';
+import { LogFile } from '../../../sdk/log/files/log-file.ts';
 import { logContext, loggedInfo } from '../../support/log-subject.ts';
 
 const time = { seconds: Date.UTC(2026, 0, 1) / 1e3, nanos: 120_000_000 };
@@ -149,7 +149,8 @@ test('LogFile drops what a killed engine wrote but did not note, when it comes a
   await using folder = temporaryFolder();
   const container = loggedInfo(folder.path);
   const path = join(container.dir, `${container.id}-json.log`);
-  const open = () => new LogFile({ container, options: {}, streamId: 's:1' }, () => {});
+  const files = { maxBytes: Number.POSITIVE_INFINITY, maxFiles: 1, compress: false };
+  const open = () => new LogFile({ container, options: {}, streamId: 's:1', format: jsonFormat, files }, () => {});
   const entries = (...texts: readonly string[]): Entry[] =>
     texts.map((text) => ({ time, source: 'stdout', line: Buffer.from(text), partial: false }));
   {

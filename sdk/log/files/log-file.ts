@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { fromErrno } from '@gantry/sdk';
-import { type ContainerInfo, type Entry, logAttributes } from '@gantry/sdk/log';
-import { Encoder } from './encode.ts';
-import { type FileOptions, fileOptions } from './options.ts';
-import { logPath, placePath } from './paths.ts';
-import { type Place, readPlace, writePlace } from './place.ts';
+import { fromErrno } from '../../errors.ts';
+import { logAttributes } from '../attributes.ts';
+import type { ContainerInfo, Entry } from '../contract.ts';
+import type { LogEncoder, LogFormat } from './format.ts';
+import type { FileOptions } from './options.ts';
+import { type Place, placePath, readPlace, writePlace } from './place.ts';
 import { rotate } from './rotate.ts';
 
 /** A write into the page cache takes less time than asking another thread for it; one that took longer than this waited for the disk. */
@@ -15,13 +15,22 @@ const slowForMs = 1_000;
 let slowUntil = 0;
 const writeAsync = promisify(write);
 
+export interface LogFileOptions {
+  readonly container: ContainerInfo;
+  /** The container's own, for what its entries are marked with. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly streamId: string;
+  readonly format: LogFormat;
+  readonly files: FileOptions;
+}
+
 /** One container's open log file. */
 export class LogFile implements Disposable {
   readonly #path: string;
   readonly #placePath: string;
   readonly #streamId: string;
   readonly #options: FileOptions;
-  readonly #encoder: Encoder;
+  readonly #encoder: LogEncoder;
   readonly #onRotated: () => void;
   #file: number;
   #inode: number;
@@ -30,15 +39,12 @@ export class LogFile implements Disposable {
   /** What lies behind this size was written by somebody who was killed before he could say so. */
   #sureBytes: number | undefined;
 
-  constructor(
-    { container, options, streamId }: { container: ContainerInfo; options: Readonly<Record<string, string>>; streamId: string },
-    onRotated: () => void,
-  ) {
-    this.#path = logPath(container);
-    this.#placePath = placePath(container);
+  constructor({ container, options, streamId, format, files }: LogFileOptions, onRotated: () => void) {
+    this.#path = format.path(container);
+    this.#placePath = placePath(this.#path);
     this.#streamId = streamId;
-    this.#options = fileOptions(options);
-    this.#encoder = new Encoder(logAttributes(container, options));
+    this.#options = files;
+    this.#encoder = format.encoder(logAttributes(container, options));
     this.#onRotated = onRotated;
     this.#file = openLog(this.#path);
     const { ino, size } = fstatSync(this.#file);

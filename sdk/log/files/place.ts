@@ -10,6 +10,11 @@ export interface Place {
 
 const widthBytes = 256;
 
+/** Where the note of a log is kept. */
+export function placePath(path: string): string {
+  return `${path}.place`;
+}
+
 /** Undefined when there is none, or it cannot be read: then everything that comes is new. */
 export function readPlace(path: string): Place | undefined {
   try {

@@ -1,9 +1,9 @@
 import { closeSync, createReadStream, fstatSync, openSync, read } from 'node:fs';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { compareLogTime, type Entry, type ReadRequest } from '@gantry/sdk/log';
-import { Decoder } from './decode.ts';
-import { lastLines } from './tail.ts';
+import type { Entry, ReadRequest } from '../contract.ts';
+import { compareLogTime } from '../time.ts';
+import type { LogDecoder, LogFormat } from './format.ts';
 
 const readAsync = promisify(read);
 const readBytes = 256 * 1024;
@@ -22,17 +22,18 @@ type Part = { readonly file: number } | { readonly gzip: string };
 
 /** Entries over all files, oldest first, then as they come while `writer` is open. */
 export async function* readLog(
-  path: string,
+  format: LogFormat,
   request: ReadRequest,
   { writer, signal }: { readonly writer: Writer | undefined; readonly signal: AbortSignal },
 ): AsyncGenerator<readonly Entry[]> {
   const { tail, follow } = request;
+  const path = format.path(request.container);
   const isWanted = filterOf(request);
   const parts = openParts(path);
   try {
     let rotations = writer?.rotations ?? 0;
-    const start = tail === undefined ? { part: 0, offset: 0, skip: 0 } : await findTail(parts, tail);
-    const decoder = new Decoder();
+    const start = tail === undefined ? { part: 0, offset: 0, skip: 0 } : await findTail(format, parts, tail);
+    const decoder = format.decoder();
     for (let index = start.part; index < parts.length; index += 1) {
       const part = parts[index];
       if (part === undefined) break;
@@ -42,7 +43,9 @@ export async function* readLog(
       // The last plain file is the one that is written.
       const waitFor = follow && isLast && 'file' in part ? writer : undefined;
       const entries =
-        'gzip' in part ? fromGzip(part.gzip, decoder, options) : fromFile(part.file, decoder, { ...options, writer: waitFor, rotations });
+        'gzip' in part
+          ? fromGzip(part.gzip, decoder, { ...options, format })
+          : fromFile(part.file, decoder, { ...options, writer: waitFor, rotations });
       for await (const batch of entries) {
         const found = batch.filter(isWanted);
         if (found.length > 0) yield found;
@@ -98,14 +101,14 @@ function tryOpen(path: string): number | undefined {
 
 interface PartOptions {
   readonly offset: number;
-  /** Lines to leave out. */
+  /** Records to leave out. */
   readonly skip: number;
   readonly signal: AbortSignal;
 }
 
 async function* fromFile(
   file: number,
-  decoder: Decoder,
+  decoder: LogDecoder,
   { offset, signal, writer, rotations }: PartOptions & { readonly writer: Writer | undefined; readonly rotations: number },
 ): AsyncGenerator<readonly Entry[]> {
   for (let at = offset; ; ) {
@@ -122,7 +125,7 @@ async function* fromFile(
       isFull = entries.length === maxEntries;
       if (entries.length > 0) yield entries;
     }
-    // A line longer than a whole read is none of ours.
+    // A record longer than a whole read is none of ours.
     at += used === 0 && bytesRead === readBytes ? bytesRead : used;
     if (used > 0 || bytesRead === readBytes) continue;
     if (!mayGrow) return;
@@ -131,7 +134,11 @@ async function* fromFile(
   }
 }
 
-async function* fromGzip(path: string, decoder: Decoder, { skip, signal }: PartOptions): AsyncGenerator<readonly Entry[]> {
+async function* fromGzip(
+  path: string,
+  decoder: LogDecoder,
+  { skip, signal, format }: PartOptions & { readonly format: LogFormat },
+): AsyncGenerator<readonly Entry[]> {
   let left = skip;
   let carry: Buffer = Buffer.alloc(0);
   for await (const piece of gunzipped(path)) {
@@ -139,9 +146,9 @@ async function* fromGzip(path: string, decoder: Decoder, { skip, signal }: PartO
     const chunk: Buffer = carry.length === 0 ? piece : Buffer.concat([carry, piece]);
     let used = 0;
     for (; left > 0; left -= 1) {
-      const end = chunk.indexOf(10, used);
+      const end = format.endOf(chunk, used);
       if (end === -1) break;
-      used = end + 1;
+      used = end;
     }
     for (let isFull = left === 0; isFull; ) {
       const entries: Entry[] = [];
@@ -168,6 +175,7 @@ async function* gunzipped(path: string): AsyncGenerator<Buffer> {
 }
 
 async function findTail(
+  format: LogFormat,
   parts: readonly Part[],
   count: number,
 ): Promise<{ readonly part: number; readonly offset: number; readonly skip: number }> {
@@ -176,22 +184,31 @@ async function findTail(
     const part = parts[index];
     if (part === undefined) break;
     if ('file' in part) {
-      const { offset, found } = lastLines(part.file, missing);
+      const { offset, found } = format.lastRecords(part.file, missing);
       if (found >= missing) return { part: index, offset, skip: 0 };
       missing -= found;
     } else {
-      const lines = await countLines(part.gzip);
-      if (lines >= missing) return { part: index, offset: 0, skip: lines - missing };
-      missing -= lines;
+      const records = await countRecords(format, part.gzip);
+      if (records >= missing) return { part: index, offset: 0, skip: records - missing };
+      missing -= records;
     }
   }
   return { part: 0, offset: 0, skip: 0 };
 }
 
-async function countLines(path: string): Promise<number> {
-  let lines = 0;
-  for await (const piece of gunzipped(path)) for (let at = piece.indexOf(10); at !== -1; at = piece.indexOf(10, at + 1)) lines += 1;
-  return lines;
+async function countRecords(format: LogFormat, path: string): Promise<number> {
+  let records = 0;
+  let carry: Buffer = Buffer.alloc(0);
+  for await (const piece of gunzipped(path)) {
+    const chunk: Buffer = carry.length === 0 ? piece : Buffer.concat([carry, piece]);
+    let used = 0;
+    for (let end = format.endOf(chunk, 0); end !== -1; end = format.endOf(chunk, end)) {
+      records += 1;
+      used = end;
+    }
+    carry = chunk.subarray(used);
+  }
+  return records;
 }
 
 function filterOf({ stdout, stderr, since, until }: ReadRequest): (entry: Entry) => boolean {
