@@ -33,7 +33,12 @@ function checkNetwork(plan: NetworkPlan, { network, grants }: { readonly network
   }
   if (plan.isolation !== undefined) {
     if (!isLinkName(plan.isolation.bridge)) refuse(`isolation: ${plan.isolation.bridge} is no link name`);
-    for (const cidr of plan.isolation.subnets) if (parseCidr(cidr) === undefined) refuse(`isolation: ${cidr} is no prefix`);
+    const { subnets, routedSubnets = [], openSubnets = [], trustedLinks = [] } = plan.isolation;
+    for (const cidr of [...subnets, ...routedSubnets, ...openSubnets])
+      if (parseCidr(cidr) === undefined) refuse(`isolation: ${cidr} is no prefix`);
+    for (const cidr of [...routedSubnets, ...openSubnets])
+      if (!subnets.includes(cidr)) refuse(`isolation: ${cidr} is not among its subnets`);
+    for (const name of trustedLinks) if (!isLinkName(name)) refuse(`isolation: ${name} is no link name`);
   }
   for (const [key, value] of Object.entries(plan.sysctls ?? {}))
     checkSysctl(key, value, refuse, /^net\.ipv[46]\.(conf|neigh)\.IFNAME\.\w+$/);

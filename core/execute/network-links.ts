@@ -14,9 +14,11 @@ export class HostLinks implements Disposable {
     return this.#socket;
   }
 
-  /** Whether a network's first link is there and ours. */
+  /** Whether a network's first link is there and ours, or one that it may use although it is another's. */
   has({ links: [first], network }: NetworkPlan): boolean {
-    return first !== undefined && this.kernel.linkGet(first.name)?.alias === aliasOf(network.id);
+    if (first === undefined) return false;
+    const there = this.kernel.linkGet(first.name);
+    return there !== undefined && (there.alias === aliasOf(network.id) || isAnothers(first));
   }
 
   /** Throws `conflict` when a name that the plan wants is somebody else's; makes nothing. */
@@ -68,8 +70,7 @@ export class HostLinks implements Disposable {
   #usable(link: Link, plan: NetworkPlan): Found | undefined {
     const alias = aliasOf(plan.network.id);
     const there = this.#unlessAbandoned(link.name, alias);
-    const mayUse = link.existing === true || link.kind === 'existing';
-    if (there !== undefined && there.alias !== alias && !mayUse) {
+    if (there !== undefined && there.alias !== alias && !isAnothers(link)) {
       throw conflict(`cannot make network ${plan.network.name}: interface ${link.name} is already there and is not ours`);
     }
     if (there === undefined && link.kind === 'existing') throw conflict(`network interface ${link.name} is not there`);
@@ -105,6 +106,10 @@ export class HostLinks implements Disposable {
         return kind satisfies never;
     }
   }
+}
+
+function isAnothers({ kind, existing }: Link): boolean {
+  return kind === 'existing' || existing === true;
 }
 
 type Found = NonNullable<ReturnType<Rtnetlink['linkGet']>>;

@@ -4,9 +4,12 @@ import { type Isolation, type Masquerade, parseAddress, parseCidr } from '@gantr
 export interface PortMapping {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   readonly hostIp: string;
+  /** 0: it is mapped from none, but opened at the container's own address. */
   readonly hostPort: number;
   readonly containerIp: string;
   readonly containerPort: number;
+  /** Trusted links of its network reach it at the container's own address, too. */
+  readonly isDirect?: boolean;
 }
 export interface NetworkRules {
   readonly isolation?: Isolation | undefined;
@@ -45,26 +48,35 @@ export function networkElements({ isolation, masquerade }: NetworkRules): readon
 }
 
 export function portElements(ports: readonly PortMapping[]): readonly Element[] {
-  return ports.map(({ protocol, hostIp, hostPort, containerIp, containerPort }) => {
+  return ports.flatMap((port): readonly Element[] => {
+    const { protocol, hostIp, hostPort, containerIp, containerPort, isDirect = false } = port;
     const family = parseAddress(containerIp)?.family ?? 4;
-    const to = `${containerIp} . ${containerPort}`;
-    return hostIp === ''
-      ? { set: `publish${family}`, text: `${protocol} . ${hostPort} : ${to}` }
-      : { set: `publish${family}at`, text: `${hostIp} . ${protocol} . ${hostPort} : ${to}` };
+    const [to, own] = [`${containerIp} . ${containerPort}`, `${containerIp} . ${protocol} . ${containerPort}`];
+    if (hostPort === 0) return [{ set: `open${family}`, text: own }];
+    return [
+      hostIp === ''
+        ? { set: `publish${family}`, text: `${protocol} . ${hostPort} : ${to}` }
+        : { set: `publish${family}at`, text: `${hostIp} . ${protocol} . ${hostPort} : ${to}` },
+      ...(isDirect ? [{ set: `direct${family}`, text: own }] : []),
+    ];
   });
 }
 
-function isolationElements({ bridge, internal, interContainer, subnets }: Isolation): readonly Element[] {
+function isolationElements({ bridge, internal, interContainer, subnets, ...direct }: Isolation): readonly Element[] {
+  const { routedSubnets = [], openSubnets = [], trustedLinks = [] } = direct;
   return [
     { set: 'bridges', text: `"${bridge}"` },
     { set: interContainer ? 'together' : 'apart', text: `"${bridge}" . "${bridge}"` },
     ...(internal ? [{ set: 'internal', text: `"${bridge}"` }] : []),
     ...subnets.map((cidr) => homeElement(cidr, bridge)),
+    ...routedSubnets.map((cidr) => ({ set: `routed${familyOf(cidr)}`, text: cidr })),
+    ...openSubnets.map((cidr) => ({ set: `unprotected${familyOf(cidr)}`, text: cidr })),
+    ...trustedLinks.map((name) => ({ set: 'trusted', text: `"${name}" . "${bridge}"` })),
   ];
 }
 
 function masqueradeElements({ fromCidr, exceptOutLink, toAddress }: Masquerade): readonly Element[] {
-  const family = parseCidr(fromCidr)?.family ?? 4;
+  const family = familyOf(fromCidr);
   return [
     homeElement(fromCidr, exceptOutLink),
     toAddress === undefined
@@ -74,12 +86,16 @@ function masqueradeElements({ fromCidr, exceptOutLink, toAddress }: Masquerade):
 }
 
 function homeElement(cidr: string, link: string): Element {
-  return { set: `home${parseCidr(cidr)?.family ?? 4}`, text: `${cidr} . "${link}"` };
+  return { set: `home${familyOf(cidr)}`, text: `${cidr} . "${link}"` };
+}
+
+function familyOf(cidr: string): 4 | 6 {
+  return parseCidr(cidr)?.family ?? 4;
 }
 
 // forward: what a bridge sends to itself passes (it is seen here only with br_netfilter, or when routed back to a published port); new
 // connections to a bridge pass when a published port led them there, and no others: neither from other bridges nor from machines that
-// have a route to the containers. `fib daddr type local` keeps published ports from taking packets that are only passing through
+// have a route to the containers, but for what their network opens to them. `fib daddr type local` keeps published ports from taking packets that are only passing through
 // (CVE-2021-20199). 127.0.0.0/8 is routable on our bridges (route_localnet), but only for answers: raw drops the rest (CVE-2020-8558).
 // postrouting: a container that reaches its own bridge through a published port, and the machine's own 127.0.0.1, appear as the bridge,
 // so that the answer comes back this way.
@@ -98,6 +114,15 @@ const table = `table ${tableName} {
   map publish6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
   map publish4at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
   map publish6at { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+  set open4 { type ipv4_addr . inet_proto . inet_service; }
+  set open6 { type ipv6_addr . inet_proto . inet_service; }
+  set direct4 { type ipv4_addr . inet_proto . inet_service; }
+  set direct6 { type ipv6_addr . inet_proto . inet_service; }
+  set trusted { type ifname . ifname; }
+  set routed4 { type ipv4_addr; flags interval; }
+  set routed6 { type ipv6_addr; flags interval; }
+  set unprotected4 { type ipv4_addr; flags interval; }
+  set unprotected6 { type ipv6_addr; flags interval; }
   chain raw {
     type filter hook prerouting priority raw; policy accept;
     iifname @bridges ip daddr 127.0.0.0/8 drop
@@ -116,6 +141,16 @@ const table = `table ${tableName} {
     type nat hook output priority -100; policy accept;
     fib daddr type local jump publish
   }
+  chain opened {
+    meta l4proto { tcp, udp, sctp } ip daddr . meta l4proto . th dport @open4 accept
+    meta l4proto { tcp, udp, sctp } ip6 daddr . meta l4proto . th dport @open6 accept
+    iifname . oifname @trusted meta l4proto { tcp, udp, sctp } ip daddr . meta l4proto . th dport @direct4 accept
+    iifname . oifname @trusted meta l4proto { tcp, udp, sctp } ip6 daddr . meta l4proto . th dport @direct6 accept
+    meta l4proto icmp ip daddr @routed4 accept
+    meta l4proto ipv6-icmp ip6 daddr @routed6 accept
+    ip daddr @unprotected4 accept
+    ip6 daddr @unprotected6 accept
+  }
   chain forward {
     type filter hook forward priority filter; policy accept;
     ct state vmap { established : accept, related : accept }
@@ -123,6 +158,7 @@ const table = `table ${tableName} {
     oifname @internal iifname != @internal drop
     ct status dnat oifname @bridges accept
     iifname . oifname @together accept
+    oifname @bridges jump opened
     oifname @bridges drop
   }
   chain postrouting {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fromErrno, type Logger } from '@gantry/sdk';
-import { linkSetRequest, nft } from '@gantry/sdk/linux';
+import { fromErrno, type Logger, messageOf } from '@gantry/sdk';
+import { forgetFlows, linkSetRequest, nft } from '@gantry/sdk/linux';
 import { type EndpointPlan, type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { failpoint } from '../support/index.ts';
@@ -93,6 +93,17 @@ export class NetworkExecutor implements Disposable {
     return makeEndpoint(this.links, work);
   }
 
+  linkNames(): ReadonlySet<string> {
+    return new Set(this.links.kernel.linkList().map(({ name }) => name));
+  }
+
+  /** Whether the host's end of an endpoint is there; of those that have none, nothing is known and true is answered. */
+  hasEndpoint({ endpointId, plan }: Pick<MadeWork, 'endpointId' | 'plan'>, names?: ReadonlySet<string>): boolean {
+    if (plan?.link.kind !== 'veth') return true;
+    const name = hostLinkOf(endpointId);
+    return names?.has(name) ?? this.links.kernel.linkGet(name) !== undefined;
+  }
+
   /** The endpoint's namespace goes too: cheap. */
   cutEndpoint(endpointId: string): void {
     cutEndpoint(this.links, endpointId);
@@ -107,6 +118,27 @@ export class NetworkExecutor implements Disposable {
   publish(owner: string, mappings: readonly PortMapping[]): void {
     if (mappings.length > 0) this.firewall.setPorts(owner, mappings);
     else this.firewall.removePorts(owner);
+  }
+
+  /**
+   * Makes the kernel forget the UDP flows that these ports had before: it would go on sending their datagrams where they led then, for as
+   * long as they come. A kernel that cannot be asked (no conntrack netlink) keeps them until they have been silent for 30 s.
+   */
+  forgetDatagrams(mappings: readonly PortMapping[]): void {
+    const datagrams = mappings.filter(({ protocol }) => protocol === 'udp');
+    if (datagrams.length === 0) return;
+    const [ports, addresses] = [
+      new Set(datagrams.map(({ hostPort }) => hostPort)),
+      new Set(datagrams.map(({ containerIp }) => containerIp)),
+    ];
+    try {
+      forgetFlows({
+        protocol: 17,
+        matches: (flow) => ports.has(flow.destinationPort) || (flow.isMapped && addresses.has(flow.answeredBy)),
+      });
+    } catch (error) {
+      this.#log.warn({ reason: messageOf(error) }, 'could not make the kernel forget UDP flows of published ports');
+    }
   }
 
   [Symbol.dispose](): void {

@@ -35,7 +35,7 @@ const makers: Readonly<Record<string, Make>> = {
     anyPort(values, ({ ports }) =>
       Object.entries(ports).flatMap(([port, bindings]) => [
         port,
-        ...(bindings ?? []).map(({ hostPort }) => `${hostPort}/${port.split('/')[1]}`),
+        ...(bindings ?? []).filter(({ hostPort }) => hostPort !== 0).map(({ hostPort }) => `${hostPort}/${port.split('/')[1]}`),
       ]),
     ),
   health: (values) => {

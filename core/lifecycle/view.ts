@@ -34,7 +34,7 @@ export function renderContainer(
       .filter(({ type }) => type !== 'tmpfs' || isListedTmpfs(entry))
       .map((mount) => mountPoint(mount, broken.get(mount.volume?.name ?? ''))),
     networks: networks.endpoints({ id, hostConfig, networks: document.networks }),
-    ports: run?.ports ?? {},
+    ports: run === undefined ? {} : networks.ports({ id, config, hostConfig }),
     sandboxKey: run?.sandboxKey ?? '',
     paths: { resolvConf: files.resolvConf, hosts: files.hosts, hostname: files.hostname, log: document.log.path },
     appArmorProfile: '',

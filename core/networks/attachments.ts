@@ -1,6 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
-import { contains, type Endpoint, parseAddress, parseCidr } from '@gantry/sdk/network';
+import { contains, type Endpoint, type EndpointPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
 import { driverContext } from '../drivers/index.ts';
 import { checkEndpointPlan } from '../execute/index.ts';
 import { type Abortable, failpoint, randomId, shortId, undoSignal } from '../support/index.ts';
@@ -10,7 +10,7 @@ import { releaseAddresses, requestAddresses } from './pools.ts';
 import { exposedPorts, wishedPorts } from './port-wishes.ts';
 import type { Tools } from './tools.ts';
 import type { NetworkedContainer } from './types.ts';
-import { ifnameOption } from './wishes.ts';
+import { ifnameOption, parseSysctls, sysctlsOption } from './wishes.ts';
 
 export interface AttachRequest {
   readonly container: NetworkedContainer;
@@ -37,21 +37,22 @@ export async function attach(tools: Tools, request: AttachRequest, { signal }: P
     const addresses = await addressesFor(tools, planned, network, config, signal);
     const endpoint = asEndpoint(planned.document, { ...request, addresses });
     const context = network.document.plan.context;
-    const plan = await driver.attach(
+    const described = await driver.attach(
       { network: network.document.plan.network, endpoint, ...(context === undefined ? {} : { networkContext: context }) },
       ctx,
     );
-    checkEndpointPlan(plan, { grants: tools.drivers.grants('network', network.document.driver) });
-    const described: EndpointRecord = { ...planned, document: { ...planned.document, addresses: plan.addresses, plan } };
-    tools.books.putEndpoints([described]);
+    checkEndpointPlan(described, { grants: tools.drivers.grants('network', network.document.driver) });
+    const plan = withSysctls(described, config);
+    const recorded: EndpointRecord = { ...planned, document: { ...planned.document, addresses: plan.addresses, plan } };
+    tools.books.putEndpoints([recorded]);
     signal?.throwIfAborted();
     if (driver.namespace !== 'own') {
-      publish(tools, 'connect', described);
-      return described;
+      publish(tools, 'connect', recorded);
+      return recorded;
     }
     tools.executor.ensureNetwork(network.document.plan);
     const made = tools.executor.makeEndpoint({ endpointId: planned.document.endpointId, netnsPath, plan, isGateway: request.isGateway });
-    const record: EndpointRecord = { ...described, document: { ...described.document, ...made } };
+    const record: EndpointRecord = { ...recorded, document: { ...recorded.document, ...made } };
     tools.books.putEndpoints([record]);
     publish(tools, 'connect', record);
     return record;
@@ -93,6 +94,12 @@ export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }
 export function namesOf(container: NetworkedContainer, config: EndpointConfig): readonly string[] {
   const hostname = container.config.Hostname || shortId(container.id);
   return [...new Set([container.name, ...(config.Aliases ?? []), shortId(container.id), hostname])];
+}
+
+/** The user's settings of the interface come after the driver's own. */
+function withSysctls(plan: EndpointPlan, { DriverOpts }: EndpointConfig): EndpointPlan {
+  const wished = parseSysctls(DriverOpts?.[sysctlsOption] ?? '');
+  return Object.keys(wished).length === 0 ? plan : { ...plan, sysctls: { ...plan.sysctls, ...wished } };
 }
 
 function publish({ books, events }: Tools, action: 'connect' | 'disconnect', { containerId, networkId }: EndpointRecord): void {

@@ -3,7 +3,7 @@ import type { EndpointConfig } from '@gantry/sdk/engine';
 import { attach, checkStatic, detach } from './attachments.ts';
 import { refreshResolvConf } from './container-files.ts';
 import type { NetworkRecord } from './documents.ts';
-import { mappingsOf } from './publish.ts';
+import { movePorts, unpublishPorts } from './publish.ts';
 import type { Sandboxes, SandboxTools } from './sandboxes.ts';
 import type { NetworkedContainer } from './types.ts';
 import { checkEndpointConfig, networkMode, wishedNetworks } from './wishes.ts';
@@ -52,10 +52,11 @@ export async function disconnect(
     throw forbidden(`container ${containerId} is not connected to network ${network.name}`);
   }
   if (endpoint !== undefined) {
-    tools.executor.publish(containerId, endpoint.document.ports.length > 0 ? [] : mappingsElsewhere(tools, containerId));
-    if (endpoint.document.ports.length > 0) tools.ports.release(containerId);
+    if (endpoint.document.ports.length > 0) unpublishPorts(tools, containerId);
     await detach(tools, endpoint, { netnsGone: false });
     sandboxes.reroute(containerId);
+    if (container === undefined) tools.ports.release(containerId);
+    else movePorts(tools, container, endpoint.document.ports);
   }
   if (container !== undefined) {
     await sandboxes.serveNamesOf(container);
@@ -77,10 +78,14 @@ async function connectRunning(
   const record = await attach(tools, { container, network, config, netnsPath: sandboxes.netnsPath(container.id), isGateway: false });
   try {
     sandboxes.reroute(container.id);
+    movePorts(tools, container);
     await sandboxes.serveNamesOf(container);
     refreshResolvConf(tools, container);
   } catch (error) {
+    const { ports } = tools.books.endpoint(container.id, network.id)?.document ?? record.document;
     await detach(tools, record, { netnsGone: false });
+    sandboxes.reroute(container.id);
+    movePorts(tools, container, ports);
     throw error;
   }
 }
@@ -110,11 +115,6 @@ function wishName(
 /** The recorded wishes, with the network that the mode alone implied. */
 function withMode(container: Pick<NetworkedContainer, 'hostConfig' | 'networks'>): Readonly<Record<string, EndpointConfig>> {
   return Object.fromEntries(wishedNetworks(container));
-}
-
-function mappingsElsewhere(tools: SandboxTools, containerId: string) {
-  const carrier = tools.books.endpointsOf(containerId).find(({ document }) => document.ports.length > 0);
-  return carrier === undefined ? [] : mappingsOf(carrier.document.ports, carrier.document.addresses);
 }
 
 function findUser(tools: SandboxTools, who: string, force: boolean) {

@@ -28,6 +28,7 @@ export interface PublishedPort {
   readonly containerPort: number;
   /** Each address that it is published on: "0.0.0.0" and "::" when no address was wished. */
   readonly hostIp: string;
+  /** 0: its network is routed, so that it is opened at the container's own address. */
   readonly hostPort: number;
 }
 

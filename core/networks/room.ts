@@ -1,5 +1,5 @@
 import { forbidden, type Logger, messageOf } from '@gantry/sdk';
-import type { CreateNetwork, EndpointConfig, EndpointInfo, Filtered, NetworkInfo, Networks } from '@gantry/sdk/engine';
+import type { CreateNetwork, EndpointConfig, EndpointInfo, Filtered, NetworkInfo, Networks, PublishedPorts } from '@gantry/sdk/engine';
 import { formatLogTime } from '@gantry/sdk/log';
 import type { Drivers } from '../drivers/index.ts';
 import { driverContext } from '../drivers/index.ts';
@@ -20,6 +20,7 @@ import { releasePools } from './pools.ts';
 import { PortBooks } from './port-books.ts';
 import { isAsWished, predefinedNetworks } from './predefined.ts';
 import { mappingsOf } from './publish.ts';
+import { publishedPorts } from './published-ports.ts';
 import { Sandboxes, type SandboxTools } from './sandboxes.ts';
 import { readStatistics } from './statistics.ts';
 import { sweep } from './sweep.ts';
@@ -56,7 +57,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     const executor = new NetworkExecutor(log);
     this.#tools = { ...shared, executor, now, ports: new PortBooks(), dns: new DnsServers({ books, log, defaults }) };
     this.#sandboxes = new Sandboxes(this.#tools);
-    this.#watch = new Watch(this.#tools);
+    this.#watch = new Watch(this.#tools, this.#sandboxes);
     this.#remember();
   }
 
@@ -174,6 +175,10 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     return wishedNetworks(container).map(([name, config]) => idleEndpointInfo(name, config, books));
   }
 
+  ports({ id, ...container }: Pick<NetworkedContainer, 'id' | 'config' | 'hostConfig'>): PublishedPorts {
+    return publishedPorts(container, this.#tools.books.endpointsOf(id));
+  }
+
   statistics(containerId: string): ReturnType<ContainerNetworks['statistics']> {
     return readStatistics(this.#tools.books.endpointsOf(containerId));
   }
@@ -233,8 +238,8 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     executor.firewall.remember({
       networks: new Map(used.filter(({ document }) => needsRules(document.plan)).map(({ id, document }) => [id, rulesOf(document.plan)])),
       ports: new Map(
-        books.endpoints.flatMap(({ containerId, document }) =>
-          document.ports.length === 0 ? [] : [[containerId, mappingsOf(document.ports, document.addresses)] as const],
+        books.endpoints.flatMap((record) =>
+          record.document.ports.length === 0 ? [] : [[record.containerId, mappingsOf(record, books)] as const],
         ),
       ),
     });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, messageOf } from '@gantry/sdk';
-import type { EndpointConfig, EndpointInfo, PublishedPorts } from '@gantry/sdk/engine';
+import type { EndpointConfig, EndpointInfo } from '@gantry/sdk/engine';
 import { createNetns, removeNetns } from '@gantry/sdk/linux';
 import { isDefault, setDefaultRoutes } from '../execute/index.ts';
 import { type Abortable, failpoint, KeyedMutex, shortId } from '../support/index.ts';
@@ -12,8 +12,8 @@ import { endpointInfo } from './endpoint-info.ts';
 import { gatewayOrder } from './gateway.ts';
 import { containerFiles } from './container-files.ts';
 import type { PortBooks } from './port-books.ts';
-import { exposedPorts, portKey } from './port-wishes.ts';
 import { publishPorts, unpublishPorts } from './publish.ts';
+import { publishedPorts } from './published-ports.ts';
 import type { Tools } from './tools.ts';
 import type { NetworkedContainer, Sandbox } from './types.ts';
 import { networkMode, wishedNetworks } from './wishes.ts';
@@ -70,7 +70,7 @@ export class Sandboxes {
     }
     const lost = ports.retake(
       container.id,
-      records.flatMap(({ document }) => document.ports),
+      records.flatMap(({ document }) => document.ports).filter(({ hostPort }) => hostPort !== 0),
     );
     for (const { hostIp, hostPort, protocol } of lost) {
       log.warn({ container: container.name }, `published port ${hostIp}:${hostPort}/${protocol} was taken by another program meanwhile`);
@@ -94,6 +94,21 @@ export class Sandboxes {
       records[0].document.netnsPath,
       routes.flatMap(({ via }) => (via === undefined || first === undefined ? [] : [{ ifname: first.document.ifname, via }])),
     );
+  }
+
+  /** Makes a link again that somebody deleted under its container, as it was; answers whether it had to. Nothing happens when it is there, or the container gone. */
+  async restoreLink(containerId: string, networkId: string): Promise<boolean> {
+    using _held = await this.mutex.acquire(containerId);
+    const { books, executor } = this.#tools;
+    const record = books.endpoint(containerId, networkId);
+    const network = books.byId(networkId);
+    if (record?.document.plan === undefined || network === undefined || executor.hasEndpoint(record.document)) return false;
+    const { endpointId, netnsPath, plan, ifname, mac } = record.document;
+    executor.ensureNetwork(network.document.plan);
+    const link = { ...plan.link, name: ifname };
+    executor.makeEndpoint({ endpointId, netnsPath, plan: { ...plan, link, mac }, isGateway: false });
+    this.reroute(containerId);
+    return true;
   }
 
   /** Starts or refreshes the name server of a running container after its networks changed. */
@@ -153,17 +168,11 @@ export class Sandboxes {
   #describe(container: NetworkedContainer, records: readonly EndpointRecord[]): Sandbox {
     const mode = networkMode(container.hostConfig);
     const { books } = this.#tools;
-    const published: Record<string, PublishedPorts[string]> = {};
-    for (const port of exposedPorts(container.config)) published[portKey(port)] = null;
-    for (const port of records.flatMap(({ document }) => document.ports)) {
-      const { hostIp, hostPort } = port;
-      published[portKey(port)] = [...(published[portKey(port)] ?? []), { hostIp, hostPort }];
-    }
     return {
       ...(mode.kind === 'networks' ? { netnsPath: this.netnsPath(container.id) } : {}),
       ...(mode.kind === 'none' ? { newNetns: true } : {}),
       endpoints: records.map((record) => endpointInfo(record, books)),
-      ports: mode.kind === 'networks' ? published : {},
+      ports: publishedPorts(container, records),
       ...containerFiles(this.#tools, container, records),
     };
   }

@@ -38,6 +38,8 @@ export interface ContainerNetworks {
   renamed(containerId: string, name: string): void;
   /** The endpoints that inspect shows for a container, running or not. */
   endpoints(container: Pick<NetworkedContainer, 'id' | 'hostConfig' | 'networks'>): readonly EndpointInfo[];
+  /** What of a running container is published where; connect and disconnect change it. */
+  ports(container: Pick<NetworkedContainer, 'id' | 'config' | 'hostConfig'>): PublishedPorts;
   statistics(containerId: string): Readonly<Record<string, LinkStatistics>>;
 }
 /** What this room asks of the life cycle, for connect and disconnect. */

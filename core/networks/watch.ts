@@ -1,45 +1,76 @@
-import { messageOf } from '@gantry/sdk';
+import { codeOf, messageOf } from '@gantry/sdk';
+import type { EndpointRecord } from './documents.ts';
+import type { Sandboxes } from './sandboxes.ts';
 import type { Tools } from './tools.ts';
 
 /** Somebody's `nft flush ruleset` or `ip link delete` must not take containers off the network for longer than this and the repair. */
 const everyMs = 4_000;
 
-/** Puts back, while containers run, what others took out of the kernel: the firewall table and bridges with their ports. */
+/** Puts back, while containers run, what others took out of the kernel: the firewall table, bridges with their ports, containers' links. */
 export class Watch implements Disposable {
   readonly #tools: Tools;
+  readonly #sandboxes: Sandboxes;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(tools: Tools) {
+  constructor(tools: Tools, sandboxes: Sandboxes) {
     this.#tools = tools;
+    this.#sandboxes = sandboxes;
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => this.look(), everyMs).unref();
+    this.#timer ??= setInterval(() => void this.look(), everyMs).unref();
   }
 
-  /** Some 0.5 ms when all is well, nothing at all without running containers. */
-  look(): void {
-    const { books, executor, log } = this.#tools;
-    const running = books.endpoints.filter(({ document }) => document.ifname !== '');
+  /** Some 0.5 ms when all is well, nothing at all without running containers. Never rejects: what fails is logged, and tried again. */
+  async look(): Promise<void> {
+    const running = this.#tools.books.endpoints.filter(({ document }) => document.ifname !== '');
     if (running.length === 0) return;
-    try {
-      if (executor.firewall.repair()) log.warn('the firewall table of the containers had been removed; it is back');
-      for (const networkId of new Set(running.map((endpoint) => endpoint.networkId))) {
-        const plan = books.byId(networkId)?.document.plan;
-        if (plan === undefined || plan.links.length === 0 || executor.links.has(plan)) continue;
-        const endpoints = running.flatMap(({ networkId: on, document: { endpointId, plan: link } }) =>
-          on === networkId && link !== undefined ? [{ endpointId, plan: link }] : [],
-        );
-        executor.restoreNetwork(plan, endpoints);
-        log.warn({ network: plan.network.name }, 'the bridge of a network had been removed; it is back');
+    this.#attempt('firewall', () => {
+      if (this.#tools.executor.firewall.repair()) this.#tools.log.warn('the firewall table of the containers had been changed; it is back');
+    });
+    for (const networkId of new Set(running.map((endpoint) => endpoint.networkId)))
+      this.#attempt('network', () => this.#restoreNetwork(networkId, running));
+    for (const { containerId, networkId, document } of this.#withoutLink(running)) {
+      try {
+        if (await this.#sandboxes.restoreLink(containerId, networkId))
+          this.#tools.log.warn({ container: document.containerName }, 'the network link of a container had been removed; it is back');
+      } catch (error) {
+        this.#failed('link', error);
       }
-    } catch (error) {
-      log.error({ reason: messageOf(error) }, 'could not repair the containers’ network');
     }
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  #restoreNetwork(networkId: string, running: readonly EndpointRecord[]): void {
+    const { books, executor, log } = this.#tools;
+    const plan = books.byId(networkId)?.document.plan;
+    if (plan === undefined || plan.links.length === 0 || executor.links.has(plan)) return;
+    const endpoints = running.flatMap(({ networkId: on, document: { endpointId, plan: link } }) =>
+      on === networkId && link !== undefined ? [{ endpointId, plan: link }] : [],
+    );
+    executor.restoreNetwork(plan, endpoints);
+    log.warn({ network: plan.network.name }, 'the bridge of a network had been removed; it is back');
+  }
+
+  /** One question for all of them, however many there are. */
+  #withoutLink(running: readonly EndpointRecord[]): readonly EndpointRecord[] {
+    const there = this.#tools.executor.linkNames();
+    return running.filter(({ document }) => !this.#tools.executor.hasEndpoint(document, there));
+  }
+
+  #attempt(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failed(what, error);
+    }
+  }
+
+  #failed(what: string, error: unknown): void {
+    this.#tools.log.error({ what, code: codeOf(error), reason: messageOf(error) }, 'could not repair the containers’ network');
   }
 }

@@ -56,12 +56,29 @@ export function checkEndpointConfig({ MacAddress = '', IPAMConfig, DriverOpts, L
   }
   const ifname = DriverOpts?.[ifnameOption];
   if (ifname !== undefined && !isLinkName(ifname)) throw invalidArgument(`invalid endpoint settings:\n"${ifname}" is no interface name`);
+  parseSysctls(DriverOpts?.[sysctlsOption] ?? '');
   for (const link of Links ?? []) parseLink(link);
   for (const alias of Aliases ?? [])
     if (/[\s\0]/.test(alias) || alias.length > 253) throw invalidArgument(`invalid network alias ${JSON.stringify(alias)}`);
 }
 
 export const ifnameOption = 'com.docker.network.endpoint.ifname';
+
+export const sysctlsOption = 'com.docker.network.endpoint.sysctls';
+
+/** "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2": of the container's own interface, and of nothing else. */
+export function parseSysctls(text: string): Readonly<Record<string, string>> {
+  const settings = text.split(',').filter((setting) => setting.trim() !== '');
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const [, key = '', value = ''] = /^\s*(net\.\w+\.\w+\.IFNAME\.\w+)\s*=\s*([\w .:/-]{1,256})$/.exec(setting) ?? [];
+      if (key === '') {
+        throw invalidArgument(`invalid endpoint settings:\nsysctl ${JSON.stringify(setting)} is not net.X.Y.IFNAME.Z=value`);
+      }
+      return [key, value] as const;
+    }),
+  );
+}
 
 /** "name" or "name:alias". */
 export function parseLink(text: string): { readonly target: string; readonly alias: string } {

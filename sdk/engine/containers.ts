@@ -67,7 +67,7 @@ export interface EndpointInfo {
   readonly macAddress: string;
   readonly dnsNames: readonly string[];
 }
-/** "80/tcp" → where it is published; null: exposed only. */
+/** "80/tcp" → where it is published; null: exposed only. A host port of 0: opened at the container's own address, and mapped from none. */
 export type PublishedPorts = Readonly<Record<string, readonly { readonly hostIp: string; readonly hostPort: number }[] | null>>;
 export interface Container {
   readonly id: string;

@@ -76,6 +76,8 @@ export type {
   LinkStatistics,
   VethPeer,
 } from './links.ts';
+export { NftGenerations } from './nft-generations.ts';
+export { forgetFlows, listFlows, type Flow, type FlowChoice } from './conntrack.ts';
 export { ipBytes, ipText, prefixBytes, type IpBytes } from './ip.ts';
 export type { NetlinkRequest } from './netlink-message.ts';
 export { addressRequest, neighbourRequest, routeRequest, type Address, type Neighbour, type Route } from './routes.ts';

@@ -6,13 +6,13 @@ import { align, attributeText, readAttributes, type NetlinkRequest } from './net
 import type { Netns } from './netns.ts';
 import { setSocketOption, socketIn } from './sockets.ts';
 
-/** A NETLINK_ROUTE socket of one network namespace. The kernel answers while it is asked, so calls are synchronous; five seconds without an answer are an error. */
+/** A netlink socket (NETLINK_ROUTE unless told otherwise) of one network namespace. The kernel answers while it is asked, so calls are synchronous; five seconds without an answer are an error. */
 export class NetlinkSocket implements Disposable {
   readonly #socket: number;
   #sequence = 1;
 
-  constructor(netns: Netns) {
-    this.#socket = socketIn(netns, { domain: 16, type: 3, protocol: 0, blocking: true });
+  constructor(netns: Netns, protocol = 0) {
+    this.#socket = socketIn(netns, { domain: 16, type: 3, protocol, blocking: true });
     for (const name of [10 /* CAP_ACK */, 11 /* EXT_ACK */, 12 /* GET_STRICT_CHK */]) this.#tryOption(name);
     callSetsockopt(this.#socket, 1, 20 /* SO_RCVTIMEO */, new BigInt64Array([5n, 0n]), 16);
   }

@@ -27,12 +27,16 @@ export interface Link {
   /** Host side: at most 15 bytes. Endpoint side: the name inside the container, a trailing "%d" lets the engine number it ("eth%d"). */
   readonly name: string;
   readonly parent?: string;
-  /** The bridge that the host end of a veth joins. */
+  /** The bridge that the host end of a veth, or a network's vxlan, joins. */
   readonly master?: string;
   readonly mtu?: number;
   /** Addresses with prefix length. */
   readonly addresses?: readonly string[];
-  /** Kind-specific attributes: macvlan's and ipvlan's `mode`; a veth's `isolated` ("1": its bridge passes nothing to other isolated ports). */
+  /**
+   * Kind-specific attributes: macvlan's and ipvlan's `mode`, ipvlan's `flag` (private, vepa); a veth's `isolated` ("1": its bridge passes
+   * nothing to other isolated ports); a vlan's and vxlan's `id`; a vxlan's `local`, `group`, `port`, and `remotes` (addresses, with commas
+   * between, that flooded packets go to).
+   */
   readonly attrs?: Readonly<Record<string, string>>;
   /** Use it if it is there and leave it behind. */
   readonly existing?: boolean;
@@ -54,6 +58,12 @@ export interface Isolation {
   /** Containers on the same bridge may talk to each other. */
   readonly interContainer: boolean;
   readonly subnets: readonly string[];
+  /** Subnets whose containers are reached by their own addresses, at their published ports, which are opened and not mapped. */
+  readonly routedSubnets?: readonly string[];
+  /** Subnets whose containers are reached by their own addresses at every port; published ports are mapped all the same. */
+  readonly openSubnets?: readonly string[];
+  /** Links of the host from which published ports are reached by the containers' own addresses, too. */
+  readonly trustedLinks?: readonly string[];
 }
 
 export interface CreateNetworkRequest {

@@ -51,6 +51,11 @@ export function answerFromZone({ packet, question }: Asked, zone: Zone): Buffer 
   return respond(packet, question, answers);
 }
 
+/** An address of a name without dots is asked for. */
+export function isBareName({ question: { name, type } }: Asked): boolean {
+  return (type === 'A' || type === 'AAAA') && !name.replace(/\.$/, '').includes('.');
+}
+
 export function refusal({ packet, question }: Asked, code: ReturnCode): Buffer {
   return respond(packet, question, [], code);
 }

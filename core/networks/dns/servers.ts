@@ -7,7 +7,7 @@ import type { NetworkBooks } from '../books.ts';
 import type { NetworkDefaults } from '../defaults.ts';
 import { embeddedServer, wishedResolvConf } from '../resolv-conf.ts';
 import type { NetworkedContainer } from '../types.ts';
-import { answerFromZone, type Asked, fitUdp, readQuestion, refusal } from './answer.ts';
+import { answerFromZone, type Asked, fitUdp, isBareName, readQuestion, refusal } from './answer.ts';
 import { Forwarder, framed, type Transport } from './forwarder.ts';
 import { NamesOfNetworks, type Zone } from './zone.ts';
 
@@ -24,6 +24,8 @@ interface Served {
   readonly connections: Set<Socket>;
   zone: Zone;
   servers: readonly string[];
+  /** The container's resolver adds search domains to names without dots (ndots): such a name alone is nobody's outside. */
+  keepsBareNames: boolean;
 }
 
 const idleTcpMs = 10_000;
@@ -51,16 +53,16 @@ export class DnsServers {
   /** Starts a container's server; when it runs already, it takes over the new list of networks. */
   async serve({ container, networkIds, netnsPath }: ServeRequest): Promise<void> {
     const zone = this.#names.zone(container.id, networkIds);
-    const servers = this.#upstream(container);
+    const upstream = this.#upstream(container);
     const running = this.#served.get(container.id);
     if (running !== undefined) {
-      Object.assign(running, { zone, servers });
+      Object.assign(running, { zone, ...upstream });
       return;
     }
     const netns = openNetns(netnsPath);
     try {
       const [udpFd, tcpFd] = openBoth(netns);
-      const served: Served = { udp: createSocket('udp4'), tcp: createServer(), connections: new Set(), zone, servers };
+      const served: Served = { udp: createSocket('udp4'), tcp: createServer(), connections: new Set(), zone, ...upstream };
       this.#served.set(container.id, served);
       await Promise.all([listenUdp(served, udpFd), listenTcp(served, tcpFd)]);
       redirect(netns, served.udp.address().port, portOf(served.tcp));
@@ -126,6 +128,7 @@ export class DnsServers {
   }
 
   async #forward(message: Buffer, asked: Asked, containerId: string, served: Served, transport: Transport): Promise<Buffer> {
+    if (served.keepsBareNames && isBareName(asked)) return refusal(asked, 'nameError');
     if (!this.#mayLeave(containerId)) return refusal(asked, 'serverFailure');
     const answer = await this.#forwarder.ask(message, served.servers, transport);
     return answer ?? refusal(asked, 'serverFailure');
@@ -138,9 +141,12 @@ export class DnsServers {
       .some(({ networkId }) => this.#books.byId(networkId)?.document.plan.network.internal === false);
   }
 
-  #upstream({ hostConfig }: NetworkedContainer): readonly string[] {
-    const { nameservers } = wishedResolvConf(hostConfig, { defaults: this.#defaults, behindStub: false });
-    return nameservers.filter((server) => server !== embeddedServer);
+  #upstream({ hostConfig }: NetworkedContainer): Pick<Served, 'servers' | 'keepsBareNames'> {
+    const { nameservers, options } = wishedResolvConf(hostConfig, { defaults: this.#defaults, behindStub: false });
+    return {
+      servers: nameservers.filter((server) => server !== embeddedServer),
+      keepsBareNames: options.some((option) => /^ndots:0*[1-9]/.test(option)),
+    };
   }
 }
 

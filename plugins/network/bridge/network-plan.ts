@@ -1,10 +1,14 @@
 import { type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
-import { bridgeOptions } from './options.ts';
+import { type BridgeOptions, bridgeOptions, type GatewayMode } from './options.ts';
 
 /** One bridge that has the gateway addresses, and how its packets are filtered and masqueraded. */
 export function networkPlan(network: Network): NetworkPlan {
   const options = bridgeOptions(network);
-  const isMasqueraded = options.masquerade && !network.internal;
+  const modeOf = (cidr: string): GatewayMode => options.gatewayMode[familyOf(cidr)];
+  const isMasqueraded = (cidr: string): boolean => options.masquerade && !network.internal && modeOf(cidr).startsWith('nat');
+  const subnetsIn = (mode: GatewayMode): readonly string[] =>
+    network.subnets.map(({ cidr }) => cidr).filter((cidr) => modeOf(cidr) === mode);
+  const [routed, open] = [subnetsIn('routed'), subnetsIn('nat-unprotected')];
   return {
     network,
     links: [
@@ -12,22 +16,21 @@ export function networkPlan(network: Network): NetworkPlan {
         kind: 'bridge',
         name: options.bridge,
         ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
-        addresses: gateways(network, options.withoutAddress),
+        addresses: gateways(network, options),
         ...(options.mayExist ? { existing: true } : {}),
       },
     ],
-    masquerade: isMasqueraded
-      ? network.subnets.map(({ cidr }) => ({
-          fromCidr: cidr,
-          exceptOutLink: options.bridge,
-          ...(options.sourceAddress !== undefined && isIpv4(cidr) ? { toAddress: options.sourceAddress } : {}),
-        }))
-      : [],
+    masquerade: network.subnets
+      .filter(({ cidr }) => isMasqueraded(cidr))
+      .map(({ cidr }) => ({ fromCidr: cidr, exceptOutLink: options.bridge, ...sourceOf(options, cidr) })),
     isolation: {
       bridge: options.bridge,
       internal: network.internal,
       interContainer: options.interContainer,
       subnets: network.subnets.map(({ cidr }) => cidr),
+      ...(routed.length === 0 ? {} : { routedSubnets: routed }),
+      ...(open.length === 0 ? {} : { openSubnets: open }),
+      ...(options.trustedLinks.length === 0 ? {} : { trustedLinks: options.trustedLinks }),
     },
     sysctls: {
       // Lets the machine's own 127.0.0.1 be answered by a container behind a published port; the rules keep everybody else out.
@@ -40,10 +43,16 @@ export function networkPlan(network: Network): NetworkPlan {
   };
 }
 
-function gateways({ subnets }: Network, withoutIpv4: boolean): readonly string[] {
-  return subnets.flatMap(({ cidr, gateway }) =>
-    gateway === undefined || (withoutIpv4 && isIpv4(cidr)) ? [] : [`${gateway}/${parseCidr(cidr)?.length}`],
-  );
+function gateways({ subnets }: Network, { withoutAddress, gatewayMode }: BridgeOptions): readonly string[] {
+  return subnets.flatMap(({ cidr, gateway }) => {
+    const isWithout = (withoutAddress && familyOf(cidr) === 4) || gatewayMode[familyOf(cidr)] === 'isolated';
+    return gateway === undefined || isWithout ? [] : [`${gateway}/${parseCidr(cidr)?.length}`];
+  });
 }
 
-const isIpv4 = (cidr: string) => parseCidr(cidr)?.family === 4;
+function sourceOf({ sourceAddress, sourceAddress6 }: BridgeOptions, cidr: string): { readonly toAddress?: string } {
+  const source = familyOf(cidr) === 4 ? sourceAddress : sourceAddress6;
+  return source === undefined ? {} : { toAddress: source };
+}
+
+const familyOf = (cidr: string): 4 | 6 => parseCidr(cidr)?.family ?? 4;

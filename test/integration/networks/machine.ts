@@ -209,7 +209,7 @@ export class Neighbour implements Disposable {
 
   /** As if its administrator wanted to reach the containers directly. */
   route(destination: string): void {
-    this.#inside.routeAdd({ destination, gateway: '10.99.0.1' }, { replace: true });
+    this.#inside.routeAdd({ destination, gateway: destination.includes(':') ? 'fd99::1' : '10.99.0.1' }, { replace: true });
   }
 
   reach(address: string, port: number): Promise<string> {

@@ -110,6 +110,19 @@ test('the default network copies this machine’s resolv.conf without servers th
   assert.deepEqual(lines(await machine.run('four', { hostConfig: { Dns: ['1.1.1.1'] } })), ['nameserver 1.1.1.1']);
 });
 
+test('a name without dots is not asked outside when the container’s resolver adds search domains to it', async () => {
+  await using machine = await Machine.start();
+  await using outside = await upstream('127.0.0.54', '192.0.2.1');
+  await machine.room.create({ name: 'shop' });
+  const wishes = (DnsOptions: readonly string[]) => ({ hostConfig: { NetworkMode: 'shop', Dns: ['127.0.0.54'], DnsOptions } });
+  const [searching, plain] = [await machine.run('searching', wishes(['ndots:2'])), await machine.run('plain', wishes(['ndots:0']))];
+  assert.deepEqual(await ask(searching, 'printer'), { code: 'NXDOMAIN', answers: [] });
+  assert.equal(outside.asked, 0);
+  assert.deepEqual((await ask(searching, 'printer.example.org')).answers, ['192.0.2.1']);
+  assert.deepEqual((await ask(searching, 'plain')).answers, [plain.address]);
+  assert.deepEqual((await ask(plain, 'printer')).answers, ['192.0.2.1']);
+});
+
 /** What this machine's /etc/resolv.conf says from now on. */
 function hostServers(...servers: readonly string[]): void {
   writeFileSync('/run/resolv.conf', servers.map((server) => `nameserver ${server}\n`).join(''));

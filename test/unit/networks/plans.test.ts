@@ -20,6 +20,7 @@ const network: Network = {
 const grants = { plugin: 'acme.net', dataDir: '/d', mountTypes: [], hostPaths: [], devices: [], nftables: false };
 const endpoint: EndpointPlan = { link: { kind: 'veth', name: 'eth%d' }, addresses: ['10.0.0.2/24'], routes: [], publishable: true };
 const good: NetworkPlan = { network, links: [{ kind: 'bridge', name: 'br-1' }], masquerade: [] };
+const isolated = { bridge: 'br-1', internal: false, interContainer: true, subnets: ['10.0.0.0/24'] };
 
 for (const [plan, code, message] of [
   [{ ...good, network: { ...network, id: 'other' } }, 'internal', /another id or name/],
@@ -33,6 +34,9 @@ for (const [plan, code, message] of [
   [{ ...good, links: [{ kind: 'bridge', name: 'b', addresses: ['10.0.0.1'] }] }, 'internal', /no address with prefix length/],
   [{ ...good, masquerade: [{ fromCidr: '10.0.0.0/24 }', exceptOutLink: 'b' }] }, 'internal', /no prefix/],
   [{ ...good, isolation: { bridge: 'b"', internal: false, interContainer: true, subnets: [] } }, 'internal', /no link name/],
+  [{ ...good, isolation: { ...isolated, routedSubnets: ['10.0.1.0/24'] } }, 'internal', /10\.0\.1\.0\/24 is not among its subnets/],
+  [{ ...good, isolation: { ...isolated, openSubnets: ['10.0.0.0/24 }'] } }, 'internal', /isolation: 10\.0\.0\.0\/24 } is no prefix/],
+  [{ ...good, isolation: { ...isolated, trustedLinks: ['a" }'] } }, 'internal', /isolation: a" } is no link name/],
   [{ ...good, sysctls: { 'net.ipv4.ip_forward': '0' } }, 'internal', /sysctl net\.ipv4\.ip_forward is out of bounds/],
   [{ ...good, sysctls: { 'net.ipv4.conf.all.route_localnet': '1' } }, 'internal', /out of bounds/],
   [{ ...good, sysctls: { 'net.ipv4.conf.IFNAME.forwarding': '1\n2' } }, 'internal', /value of sysctl/],
@@ -137,6 +141,17 @@ test('networkElements() and portElements() put networks and ports into the sets 
       { set: 'publish6at', text: 'fd99::1 . udp . 53 : fd00::2 . 5353' },
     ],
   );
+  assert.deepEqual(
+    portElements([
+      { ...port, hostIp: '', containerIp: '10.0.0.2', isDirect: true },
+      { ...port, hostIp: '', hostPort: 0, containerIp: 'fd00::2' },
+    ]),
+    [
+      { set: 'publish4', text: 'udp . 53 : 10.0.0.2 . 5353' },
+      { set: 'direct4', text: '10.0.0.2 . udp . 5353' },
+      { set: 'open6', text: 'fd00::2 . udp . 5353' },
+    ],
+  );
 });
 
 for (const [option, value, message] of [
@@ -148,7 +163,7 @@ for (const [option, value, message] of [
   ['com.docker.network.driver.mtu', '67', /68 to 65535/],
   ['com.docker.network.bridge.enable_icc', 'maybe', /failed to parse com\.docker\.network\.bridge\.enable_icc value: maybe/],
   ['com.docker.network.bridge.name', 'br/../x', /no interface name/],
-  ['com.docker.network.bridge.gateway_mode_ipv4', 'routed', /routed is not supported/],
+  ['com.docker.network.bridge.gateway_mode_ipv4', 'isolated', /only an internal network can be/],
   ['com.docker.network.bridge.host_binding_ipv4', '::1', /no IPv4 address/],
   ['encrypted', 'true', /unknown option encrypted/],
 ] as const) {

@@ -67,6 +67,11 @@ function portList(ports: PublishedPorts) {
     const [number, Type = 'tcp'] = port.split('/');
     const PrivatePort = Number(number);
     if (bindings === null || bindings.length === 0) return [{ PrivatePort, Type }];
-    return bindings.map(({ hostIp, hostPort }) => ({ IP: hostIp, PrivatePort, PublicPort: hostPort, Type }));
+    return bindings.map(({ hostIp, hostPort }) => ({
+      IP: hostIp,
+      PrivatePort,
+      ...(hostPort === 0 ? {} : { PublicPort: hostPort }),
+      Type,
+    }));
   });
 }

@@ -67,7 +67,7 @@ function primaryEndpoint({ networks }: Container): EndpointInfo | undefined {
 function portMap(ports: PublishedPorts) {
   const entries = Object.entries(ports).map(([port, bindings]) => [
     port,
-    bindings?.map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: String(hostPort) })) ?? null,
+    bindings?.map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: hostPort === 0 ? '' : String(hostPort) })) ?? null,
   ]);
   return Object.fromEntries(entries) as Readonly<Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[] | null>>;
 }
