@@ -21,14 +21,14 @@ interface StoredLine {
 export const firstCursor: Cursor = { epoch: 1, seq: 0, position: { segment: 1, offset: 0, pending: {} } };
 
 export function storeCursor({ epoch, seq, position }: Cursor): LogCursorDocument {
-  const { segment, offset, pending } = position;
+  const { segment, offset, pending, isDelivered = false } = position;
   const lines = Object.fromEntries(Object.entries(pending).map(([source, line]: [string, PendingLine]) => [source, storeLine(line)]));
-  return { epoch, seq, segment, offset, ...lines };
+  return { epoch, seq, segment, offset, ...(isDelivered ? { isDelivered } : {}), ...lines };
 }
 
 export function loadCursor(document: LogCursorDocument | undefined): Cursor {
   if (document === undefined) return firstCursor;
-  const { epoch, seq, segment, offset } = document;
+  const { epoch, seq, segment, offset, isDelivered } = document;
   const stdout = loadLine(document['stdout']);
   const stderr = loadLine(document['stderr']);
   return {
@@ -38,6 +38,7 @@ export function loadCursor(document: LogCursorDocument | undefined): Cursor {
       segment: Number(segment),
       offset: Number(offset),
       pending: { ...(stdout === undefined ? {} : { stdout }), ...(stderr === undefined ? {} : { stderr }) },
+      ...(isDelivered === true ? { isDelivered } : {}),
     },
   };
 }

@@ -4,6 +4,7 @@ import { driverContext } from '../drivers/index.ts';
 import type { LogCursors } from '../metadata/index.ts';
 import type { Batch, BatchLimits } from './cri-parser.ts';
 import { type Cursor, loadCursor, storeCursor } from './cursor.ts';
+import { failpoint } from '../support/index.ts';
 import { countLines, reopenSpool } from './monitor-file.ts';
 import { Segments } from './segments.ts';
 import { SpoolReader } from './spool-reader.ts';
@@ -235,6 +236,7 @@ export class Pump {
     this.#cursor = acknowledged;
     this.#movedAt = performance.now();
     this.#options.cursors.set(this.#options.container.info.id, storeCursor(acknowledged));
+    failpoint('log.ack');
     this.#trim();
     this.#settle();
     this.#wake();
@@ -361,12 +363,13 @@ export class Pump {
     for (const callback of this.#watchers) callback();
   }
 
-  /** A crash in between leaves a cursor whose file is gone, which is taken for lost output: a wrong report rather than wrong output. */
+  /** First the cursor says that these files may be gone, or a crash in between would look like lost output, and numbering start again. */
   #emptySpool(): void {
     const { cursors, container } = this.#options;
+    cursors.set(container.info.id, storeCursor({ ...this.#cursor, position: { ...this.#cursor.position, isDelivered: true } }));
     cursors.flush();
+    failpoint('log.spool.delivered');
     this.#segments.clear();
-    const position = { segment: this.#segments.nextNumber, offset: 0, pending: {} };
-    cursors.set(container.info.id, storeCursor({ ...this.#cursor, position }));
+    failpoint('log.spool.emptied');
   }
 }

@@ -21,7 +21,7 @@ export class Segments {
     this.#numbers = numbered(dir);
     const newest = this.newest;
     if (newest !== undefined) {
-      this.#nextNumber = newest + 1;
+      this.#nextNumber = Math.max(firstNumber, newest + 1);
       this.#liveInode = inodeOf(this.path(newest)) ?? 0;
     }
     this.refresh();

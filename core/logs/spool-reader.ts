@@ -8,6 +8,8 @@ export interface SpoolPosition {
   readonly segment: number;
   readonly offset: number;
   readonly pending: PendingLines;
+  /** The driver has all of this segment and of those before it, so they may be gone. */
+  readonly isDelivered?: boolean;
 }
 
 const readBytes = 256 * 1024;
@@ -24,15 +26,15 @@ export class SpoolReader implements Disposable {
   #file: number | undefined;
   #chunk: Buffer = empty;
   #chunkAt = 0;
-  /** The segment where reading should go on was gone. */
-  hasLostPlace = false;
+  /** The segment where reading should go on was gone, though not all of it was delivered. */
+  readonly hasLostPlace: boolean;
 
-  constructor(segments: Segments, { segment, offset, pending }: SpoolPosition) {
+  constructor(segments: Segments, { segment, offset, pending, isDelivered = false }: SpoolPosition) {
     this.#segments = segments;
     this.#segment = segment;
     this.#offset = offset;
     this.#parser = new CriParser(pending);
-    this.#findPlace();
+    this.hasLostPlace = this.#findPlace() && !isDelivered;
   }
 
   get segment(): number {
@@ -68,12 +70,13 @@ export class SpoolReader implements Disposable {
     this.#chunkAt = 0;
   }
 
-  #findPlace(): void {
-    const { oldest } = this.#segments;
-    if (this.#segments.has(this.#segment) || oldest === undefined) return;
-    this.hasLostPlace = this.#offset > 0 || this.#segment < oldest;
-    this.#segment = oldest;
+  /** Goes on at the next segment when its own is gone; until there is one, waits for it. Answers whether it had to. */
+  #findPlace(): boolean {
+    const next = this.#segments.has(this.#segment) ? undefined : this.#segments.after(this.#segment);
+    if (next === undefined) return false;
+    this.#segment = next;
     this.#offset = 0;
+    return true;
   }
 
   /** Loads what follows the last whole line; false when nothing new is there. */
@@ -84,7 +87,8 @@ export class SpoolReader implements Disposable {
     const left = this.#chunk.length - this.#chunkAt;
     const { size } = fstatSync(file);
     if (size <= offset + left) {
-      if (size < offset) this.#skipTo(0); // cut by somebody else
+      // After a power cut the file may be shorter than what was delivered of it.
+      if (size < offset) this.#skipTo(size);
       return false;
     }
     // A line longer than a whole read is no line of the monitor's: skip it.

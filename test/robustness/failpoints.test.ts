@@ -15,15 +15,16 @@ function namesIn(glob: string, pattern: RegExp): ReadonlySet<string> {
 
 const inCode = namesIn('{core,plugins}/**/*.ts', /\bfailpoint\('([^']+)'\)/g);
 const inTests = namesIn(
-  '{test/robustness/**/*.ts,test/integration/volumes/kill.test.ts,test/integration/execute/helpers.test.ts}',
-  /'([a-z]+(?:\.[a-z-]+)+)'/g,
+  '{test/robustness/**/*.ts,test/integration/{volumes,logs}/kill.test.ts,test/integration/execute/helpers.test.ts}',
+  /'([a-z]+(?:\.[a-z-]+)+)(?:=[^']*)?'/g,
 );
 
 test('failpoint() names in the code and in the robustness tests are the same', () => {
   const untested = [...inCode].filter((name) => !inTests.has(name));
   assert.deepEqual(untested.toSorted(), [...knownUntested].toSorted(), 'failpoints that no test kills at');
   const gone = [...inTests].filter(
-    (name) => /^(load|blob|layer|create|rw|volume|start|stop|remove|image|commit|diff|exec|kill|plugin)\./.test(name) && !inCode.has(name),
+    (name) =>
+      /^(load|blob|layer|create|rw|volume|start|stop|remove|image|commit|diff|exec|kill|plugin|log)\./.test(name) && !inCode.has(name),
   );
   assert.deepEqual(gone, [], 'failpoints that the code does not have');
 });

@@ -23,6 +23,8 @@ killAtEach('a restart by policy', {
     'stop.exit.collect',
     'stop.state',
     'stop.umount',
+    'log.spool.delivered',
+    'log.spool.emptied',
     'stop.restart-policy',
     'start.rw.mount',
     'start.intent',

@@ -54,6 +54,8 @@ export class LogFile implements Disposable {
     const isOurs = place?.streamId === streamId;
     this.#seq = isOurs ? place.seq : 0;
     if (isOurs && place.inode === ino && size > place.sizeBytes) this.#sureBytes = place.sizeBytes;
+    // Before the first write: who is killed after it must not find a file of which no note speaks.
+    if (!isOurs) this.#record(0);
   }
 
   /** Number of the last stored entry of this stream. */

@@ -50,6 +50,44 @@ for (const maxSize of [undefined, '20k']) {
   });
 }
 
+/** Where a container's run ended and its next began: the kill hits when the last thing done is not noted yet. */
+for (const terms of ['log.ack=1*kill', 'log.ack=1*off->1*kill', 'log.spool.delivered=1*kill', 'log.spool.emptied=1*kill']) {
+  test(`Logs neither loses nor repeats a line when the engine is killed between two runs of a container, at ${terms}`, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'logs-'));
+    try {
+      const id = randomId();
+      const spool = join(root, 'spool', id);
+      mkdirSync(spool, { recursive: true });
+      const write = (text: string): void =>
+        appendFileSync(join(spool, 'ctr.log'), `2026-01-01T00:00:00.000000001+00:00 stdout F ${text}\n`);
+      const open = async (env: Readonly<Record<string, string>>) => {
+        const child = spawn(process.execPath, [...process.execArgv, engine, root, id], { env: { ...process.env, ...env } });
+        const dead = once(child, 'exit');
+        child.stdin.on('error', () => {});
+        await Promise.race([once(child.stdout, 'data'), dead]);
+        return { child, dead };
+      };
+      write('first run');
+      const doomed = await open({ GANTRY_FAILPOINTS: terms });
+      doomed.child.stdin.write('end\n');
+      await Promise.race([once(doomed.child.stdout, 'data'), doomed.dead]);
+      write('second run');
+      doomed.child.stdin.write('run\n');
+      await doomed.dead;
+      assert.equal(doomed.child.signalCode, 'SIGKILL');
+      const next = await open({});
+      for (let tries = 0; tries < 200 && countStored(root, id) < 2; tries += 1) await sleep(25);
+      write('still the second run');
+      for (let tries = 0; tries < 200 && countStored(root, id) < 3; tries += 1) await sleep(25);
+      next.child.kill('SIGKILL');
+      await next.dead;
+      assert.deepEqual(storedLines(root, id), ['first run\n', 'second run\n', 'still the second run\n']);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+}
+
 /** While files are renamed under our feet. */
 function countStored(root: string, id: string): number {
   try {

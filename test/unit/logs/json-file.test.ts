@@ -171,6 +171,23 @@ test('LogFile drops what a killed engine wrote but did not note, when it comes a
   assert.match(readFileSync(path, 'utf8'), /somebody else wrote this\n\{"log":"9/);
 });
 
+test('LogFile repeats nothing when it is killed between the first write of a stream and its note', async () => {
+  await using folder = temporaryFolder();
+  const container = loggedInfo(folder.path);
+  const path = join(container.dir, `${container.id}-json.log`);
+  const first: Entry[] = [{ time, source: 'stdout', line: Buffer.from('first'), partial: false }];
+  for (const [index, streamId] of ['s:1', 's:2'].entries()) {
+    const open = () => new LogFile({ container, options: {}, streamId }, () => {});
+    using killed = open();
+    const note = readFileSync(`${path}.place`);
+    await killed.append(1, first);
+    writeFileSync(`${path}.place`, note);
+    using next = open();
+    await next.append(1, first);
+    assert.equal(readFileSync(path, 'utf8').split('\n').length - 1, index + 1);
+  }
+});
+
 test('LogFile goes on when its note is damaged or its file is gone', async () => {
   await using folder = temporaryFolder();
   const driver = new JsonFileDriver();
