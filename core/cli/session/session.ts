@@ -60,10 +60,13 @@ async function showOutput(
   return 'ended';
 }
 
-/** Writes, and waits when the reader is slower than we are. */
+/** Writes, and waits when the reader is slower than we are. Where nobody reads any more, nothing is written and nothing fails. */
 export async function writeAll(stream: Writable, data: Uint8Array): Promise<void> {
-  if (stream.write(data)) return;
-  await new Promise<void>((resolve) => stream.once('drain', resolve));
+  if (stream.destroyed || stream.write(data)) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.once('drain', resolve).once('close', resolve);
+  await promise;
+  stream.off('drain', resolve).off('close', resolve);
 }
 
 /** Keys arrive one by one when raw. Disposing puts the terminal back and stops reading, which would keep this process alive. */

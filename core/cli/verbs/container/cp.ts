@@ -6,6 +6,7 @@ import type { PathStat } from '@gantry/sdk/engine';
 import { usageReason } from '../../command.ts';
 import { splitContainerPath } from '../../parse/container-path.ts';
 import { flag } from '../../option.ts';
+import { writeAll } from '../../session/session.ts';
 import { verb } from '../../verb.ts';
 import { extractTar, packTar } from './cp-tar.ts';
 
@@ -50,7 +51,7 @@ async function copyOut(
   const source = followLink === true ? await followedPath(containers, container, path) : path;
   const { stat, tar } = await containers.getArchive(container, source);
   if (destination === '-') {
-    for await (const chunk of tar) process.stdout.write(chunk);
+    for await (const chunk of tar) await writeAll(process.stdout, chunk);
     return;
   }
   const isFolder = (stat.mode & modeDir) !== 0;

@@ -4,7 +4,7 @@ import type { Attached, OutputChunk } from '@gantry/sdk/engine';
 import { Outgoing } from './outgoing.ts';
 import { frameHeader } from './stdcopy.ts';
 
-/** A client that stopped sending gets this long to close its side after our last byte. */
+/** Once our last byte is on its way, a client that sends nothing gets this long to close its side. */
 const lingerMs = 5_000;
 
 /** The far end of a hijacked connection: its input is a process's stdin, what is written to it the process's output. */
@@ -45,12 +45,16 @@ export class Peer {
 
   /**
    * Ends our side and lets the client end its own: closing a socket with unread input would reset it and take our last bytes with it.
+   * A client may take as long as it likes to read what is still here, and one that still sends has not seen the end yet.
    */
   close(): void {
     this.#output.end();
     this.#input?.resume();
-    const cut = setTimeout(() => this.#output.destroy(), lingerMs);
-    this.#output.once('close', () => clearTimeout(cut));
+    this.#output.once('finish', () => {
+      const cut = setTimeout(() => this.#output.destroy(), lingerMs);
+      this.#input?.on('data', () => cut.refresh());
+      this.#output.once('close', () => clearTimeout(cut));
+    });
   }
 }
 
