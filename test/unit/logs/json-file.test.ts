@@ -149,8 +149,7 @@ test('LogFile drops what a killed engine wrote but did not note, when it comes a
   await using folder = temporaryFolder();
   const container = loggedInfo(folder.path);
   const path = join(container.dir, `${container.id}-json.log`);
-  const files = { maxBytes: Number.POSITIVE_INFINITY, maxFiles: 1, compress: false };
-  const open = () => new LogFile({ container, options: {}, streamId: 's:1', format: jsonFormat, files }, () => {});
+  const open = () => new LogFile({ container, options: {}, streamId: 's:1', format: jsonFormat, files: oneFile }, () => {});
   const entries = (...texts: readonly string[]): Entry[] =>
     texts.map((text) => ({ time, source: 'stdout', line: Buffer.from(text), partial: false }));
   {
@@ -177,7 +176,7 @@ test('LogFile repeats nothing when it is killed between the first write of a str
   const path = join(container.dir, `${container.id}-json.log`);
   const first: Entry[] = [{ time, source: 'stdout', line: Buffer.from('first'), partial: false }];
   for (const [index, streamId] of ['s:1', 's:2'].entries()) {
-    const open = () => new LogFile({ container, options: {}, streamId }, () => {});
+    const open = () => new LogFile({ container, options: {}, streamId, format: jsonFormat, files: oneFile }, () => {});
     using killed = open();
     const note = readFileSync(`${path}.place`);
     await killed.append(1, first);
@@ -224,6 +223,8 @@ test('JsonFileDriver.read shows entries of before and after a rotation to a foll
     Array.from({ length: 600 }, (_, index) => `${index}`),
   );
 });
+
+const oneFile = { maxBytes: Number.POSITIVE_INFINITY, maxFiles: 1, compress: false };
 
 function temporaryFolder() {
   const path = mkdtempSync(join(tmpdir(), 'json-file-'));
