@@ -53,6 +53,12 @@ export class SnapshotFolders {
     return path;
   }
 
+  /** The folder of one that may be written, or `conflict`: what is committed never changes. */
+  writable(key: string): string {
+    if (this.isCommitted(key)) throw conflict(`snapshot ${key} is committed: nothing more is written to it`);
+    return this.existing(key);
+  }
+
   isCommitted(key: string): boolean {
     return !existsSync(join(this.existing(key), 'prepared'));
   }

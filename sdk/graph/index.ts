@@ -1,2 +1,3 @@
 export * from './contract.ts';
-export { SnapshotFolders } from './folders.ts';
+export { type FillRequest, SnapshotDriver } from './driver.ts';
+export { SnapshotFolders, type SnapshotFoldersOptions } from './folders.ts';

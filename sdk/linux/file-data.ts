@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { declare, declareAside, errno } from './calls.ts';
 import { checked, errnoError } from './errno.ts';
@@ -24,6 +25,12 @@ export function syncfs(file: number): void {
 
 /** The same in Node's thread pool; -1 when it failed, and nobody can say why. */
 export const syncfsAside = declareAside<[file: number], number>('syncfs', 'int', ['int']);
+
+/** The same of the file system that a folder or file is on, found by its path. Throws EIO when the disk did not take it. */
+export async function syncFileSystem(path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  if ((await syncfsAside(file.fd)) !== 0) throw errnoError('syncfs', { path, errno: constants.errno.EIO });
+}
 
 /** Modes of fallocate(2). */
 export const fallocateModes = { allocate: 0, keepSize: 1, punchHole: 3, zeroRange: 0x10 } as const;

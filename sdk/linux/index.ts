@@ -24,7 +24,18 @@ export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from
 export { mountOverlay, type Overlay } from './overlay.ts';
 export { type Path } from './path.ts';
 export { statxMount, uniqueMountId } from './statx.ts';
-export { copyFileRange, fallocate, fallocateModes, ficlone, fileSystemMagic, flock, seekTo, syncfs, syncfsAside } from './file-data.ts';
+export {
+  copyFileRange,
+  fallocate,
+  fallocateModes,
+  ficlone,
+  fileSystemMagic,
+  flock,
+  seekTo,
+  syncFileSystem,
+  syncfs,
+  syncfsAside,
+} from './file-data.ts';
 export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './nodes.ts';
 export {
   createSubvolume,

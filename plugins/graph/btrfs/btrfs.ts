@@ -1,19 +1,8 @@
 import { chmodSync, statfsSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Attachment, conflict, type Ctx, fromErrno, notImplemented, type Usage } from '@gantry/sdk';
-import {
-  type AttachRequest,
-  type CommitRequest,
-  type DetachRequest,
-  type GraphDriver,
-  type PrepareRequest,
-  type RemoveRequest,
-  type ResizeRequest,
-  type Snapshot,
-  type StatusResponse,
-  SnapshotFolders,
-} from '@gantry/sdk/graph';
+import { type Ctx, fromErrno, type Mount, type Usage } from '@gantry/sdk';
+import { type AttachRequest, type FillRequest, type ResizeRequest, SnapshotDriver, type StatusResponse } from '@gantry/sdk/graph';
 import {
   btrfsQuotaMode,
   createSubvolume,
@@ -23,74 +12,32 @@ import {
   snapshotSubvolume,
   subvolumeAt,
   subvolumeUsage,
-  syncfsAside,
+  syncFileSystem,
 } from '@gantry/sdk/linux';
 import { probeBtrfs } from './probe.ts';
 import { Quotas } from './quotas.ts';
 import type { BtrfsSettings } from './settings.ts';
 
 /** `<key>/tree` is a subvolume with the whole tree: a snapshot of the parent's. Once committed it is read-only for everybody. */
-export class Btrfs implements GraphDriver {
+export class Btrfs extends SnapshotDriver {
   readonly features = ['quota'] as const;
   readonly #root: string;
-  readonly #folders: SnapshotFolders;
   readonly #quotas: Quotas;
   /** Folders of deleted snapshots whose quota groups the kernel still needs. */
   readonly #counted = new Set<string>();
   #roomMadeMs = Number.NEGATIVE_INFINITY;
 
   constructor(root: string, settings: BtrfsSettings) {
+    super(root, { erase: (folder) => this.#erase(folder) });
     this.#root = root;
     this.#quotas = new Quotas(root, settings);
-    this.#folders = new SnapshotFolders(root, { erase: (folder) => this.#erase(folder) });
-  }
-
-  async prepare(request: PrepareRequest, { signal }: Pick<Ctx, 'signal'>): Promise<{ readonly ready: boolean }> {
-    const { key, chain, quotaBytes = 0 } = request;
-    const [parent] = chain;
-    this.#quotas.check(quotaBytes);
-    await this.#folders.prepare(request, async (folder) => {
-      if (parent === undefined) {
-        await createSubvolume(folder, 'tree');
-        chmodSync(treeOf(folder), 0o755);
-      } else {
-        if (!this.#folders.isCommitted(parent)) throw conflict(`parent ${parent} of snapshot ${key} is not committed`);
-        await snapshotSubvolume(treeOf(this.#folders.existing(parent)), folder, 'tree');
-      }
-      if (quotaBytes > 0) await this.#quotas.limit(folder, quotaBytes, { signal });
-    });
-    return { ready: false };
-  }
-
-  async commit(request: CommitRequest): Promise<Record<string, never>> {
-    await this.#folders.commit(request, (folder) => freezeSubvolume(treeOf(folder)));
-    return {};
-  }
-
-  async remove(request: RemoveRequest): Promise<void> {
-    await this.#folders.remove(request);
-  }
-
-  async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
-    const { key, readOnly, view } = request;
-    if (view === 'changes') throw notImplemented('btrfs keeps whole trees, not changes');
-    this.#folders.checkAttach(request);
-    return { attachment: { mounts: [{ type: 'bind', source: { data: `${key}/tree` }, readOnly }], shareable: readOnly } };
-  }
-
-  async detach(request: DetachRequest): Promise<void> {
-    this.#folders.detach(request);
-  }
-
-  async *list(): AsyncIterable<Snapshot> {
-    yield* this.#folders.list();
   }
 
   /** What the snapshot wrote itself, metadata aside. */
   async usage({ key }: { readonly key: string }): Promise<Usage> {
-    const folder = this.#folders.existing(key);
+    const folder = this.folders.existing(key);
     try {
-      if (!this.#folders.isCommitted(key)) await syncFileSystem(folder);
+      if (!this.folders.isCommitted(key)) await syncFileSystem(folder);
       return await subvolumeUsage(treeOf(folder));
     } catch (error) {
       throw fromErrno(error, `usage of snapshot ${key}`);
@@ -98,8 +45,7 @@ export class Btrfs implements GraphDriver {
   }
 
   async resize({ key, quotaBytes }: ResizeRequest, { signal }: Pick<Ctx, 'signal'>): Promise<void> {
-    const folder = this.#folders.existing(key);
-    if (this.#folders.isCommitted(key)) throw conflict(`snapshot ${key} is committed: its size cannot change`);
+    const folder = this.folders.writable(key);
     this.#quotas.check(quotaBytes);
     try {
       await (quotaBytes > 0 ? this.#quotas.limit(folder, quotaBytes, { signal }) : this.#quotas.lift(folder));
@@ -121,9 +67,21 @@ export class Btrfs implements GraphDriver {
     return probeBtrfs(this.#root);
   }
 
-  /** Resolves when deleted snapshots have no name any more; the kernel gives their space back later. */
-  settled(): Promise<void> {
-    return this.#folders.settled();
+  protected async fill(folder: string, { below, quotaBytes = 0, signal }: FillRequest): Promise<void> {
+    this.#quotas.check(quotaBytes);
+    if (below === undefined) {
+      await createSubvolume(folder, 'tree');
+      chmodSync(treeOf(folder), 0o755);
+    } else await snapshotSubvolume(treeOf(below), folder, 'tree');
+    if (quotaBytes > 0) await this.#quotas.limit(folder, quotaBytes, { signal });
+  }
+
+  protected override freeze(folder: string): Promise<void> {
+    return freezeSubvolume(treeOf(folder));
+  }
+
+  protected show({ key, readOnly }: AttachRequest): Mount {
+    return { type: 'bind', source: { data: `${key}/tree` }, readOnly };
   }
 
   async #erase(folder: string): Promise<void> {
@@ -158,9 +116,4 @@ const leastPauseMs = 5_000;
 
 function treeOf(folder: string): string {
   return join(folder, 'tree');
-}
-
-async function syncFileSystem(folder: string): Promise<void> {
-  await using opened = await open(folder, 'r');
-  await syncfsAside(opened.fd);
 }

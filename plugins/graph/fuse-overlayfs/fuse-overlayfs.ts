@@ -1,18 +1,8 @@
 import { chmodSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Attachment, Mount } from '@gantry/sdk';
+import type { Mount } from '@gantry/sdk';
 import { readMountinfo } from '@gantry/sdk/linux';
-import {
-  type AttachRequest,
-  type CommitRequest,
-  type DetachRequest,
-  type GraphDriver,
-  type PrepareRequest,
-  type RemoveRequest,
-  type Snapshot,
-  SnapshotFolders,
-  type StatusResponse,
-} from '@gantry/sdk/graph';
+import { type AttachRequest, type CommitRequest, type CommitResponse, SnapshotDriver, type StatusResponse } from '@gantry/sdk/graph';
 import { forgetOrigins } from './origins.ts';
 import { probeFuseOverlayfs, versionOfProgram } from './probe.ts';
 
@@ -32,50 +22,19 @@ const capabilities = [
  * `<key>/diff` is what the snapshot adds over its parents, with the program's own notes of what it hides: nobody else can read them, so the driver has no feature
  * `changes`. `<key>/work` is the program's.
  */
-export class FuseOverlayfs implements GraphDriver {
+export class FuseOverlayfs extends SnapshotDriver {
   readonly features = [] as const;
-  readonly #folders: SnapshotFolders;
   readonly #root: string;
 
   constructor(root: string) {
+    super(root, { isMounted });
     this.#root = root;
-    this.#folders = new SnapshotFolders(root, { isMounted });
   }
 
-  async prepare(request: PrepareRequest): Promise<{ readonly ready: boolean }> {
-    await this.#folders.prepare(request, (folder) => {
-      mkdirSync(join(folder, 'diff'));
-      chmodSync(join(folder, 'diff'), 0o755);
-      mkdirSync(join(folder, 'work'), { mode: 0o700 });
-    });
-    return { ready: false };
-  }
-
-  async commit(request: CommitRequest): Promise<Record<string, never>> {
-    await this.#folders.commit(request, (folder) => forgetOrigins(join(folder, 'diff')));
-    rmSync(join(this.#folders.path(request.name), 'work'), { recursive: true, force: true });
-    return {};
-  }
-
-  async remove(request: RemoveRequest): Promise<void> {
-    await this.#folders.remove(request);
-  }
-
-  async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
-    const { key, chain, readOnly } = request;
-    this.#folders.checkAttach(request);
-    // What an earlier mount of it left; while one is there they are the program's.
-    if (!readOnly && !this.#folders.isMounted(key)) await forgetOrigins(join(this.#root, key, 'diff'));
-    const mount: Mount = chain.length === 0 ? { type: 'bind', source: { data: `${key}/diff` }, readOnly } : this.#overlay(request);
-    return { attachment: { mounts: [mount], shareable: readOnly } };
-  }
-
-  async detach(request: DetachRequest): Promise<void> {
-    this.#folders.detach(request);
-  }
-
-  async *list(): AsyncIterable<Snapshot> {
-    yield* this.#folders.list();
+  override async commit(request: CommitRequest): Promise<CommitResponse> {
+    const answer = await super.commit(request);
+    rmSync(join(this.folders.path(request.name), 'work'), { recursive: true, force: true });
+    return answer;
   }
 
   async status(): Promise<StatusResponse> {
@@ -92,9 +51,21 @@ export class FuseOverlayfs implements GraphDriver {
     return probeFuseOverlayfs();
   }
 
-  /** Resolves when deleted snapshots are gone from the disk. */
-  settled(): Promise<void> {
-    return this.#folders.settled();
+  protected fill(folder: string): void {
+    mkdirSync(join(folder, 'diff'));
+    chmodSync(join(folder, 'diff'), 0o755);
+    mkdirSync(join(folder, 'work'), { mode: 0o700 });
+  }
+
+  protected override async freeze(folder: string): Promise<void> {
+    await forgetOrigins(join(folder, 'diff'));
+  }
+
+  protected async show(request: AttachRequest): Promise<Mount> {
+    const { key, chain, readOnly } = request;
+    // What an earlier mount of it left; while one is there they are the program's.
+    if (!readOnly && !this.folders.isMounted(key)) await forgetOrigins(join(this.#root, key, 'diff'));
+    return chain.length === 0 ? { type: 'bind', source: { data: `${key}/diff` }, readOnly } : this.#overlay(request);
   }
 
   #overlay({ key, chain, readOnly }: AttachRequest): Mount {

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { isErrno, removeXattr, syncfsAside } from '@gantry/sdk/linux';
+import { isErrno, removeXattr, syncFileSystem } from '@gantry/sdk/linux';
 
 /**
  * fuse-overlayfs notes on each file that it copies up where it came from, and takes two files of one origin for one in its next mount: of two hard links the one that
@@ -22,7 +22,7 @@ export async function forgetOrigins(tree: string): Promise<void> {
       if (++looked % entriesPerTurn === 0) await turn();
     }
   }
-  if (isChanged) await synced(tree);
+  if (isChanged) await syncFileSystem(tree);
 }
 
 const slash = Buffer.from('/');
@@ -35,14 +35,5 @@ function forget(path: Buffer): boolean {
   } catch (error) {
     if (isErrno(error, 'ENODATA', 'ENOTSUP', 'EOPNOTSUPP')) return false;
     throw error;
-  }
-}
-
-async function synced(tree: string): Promise<void> {
-  const opened = openSync(tree, 'r');
-  try {
-    await syncfsAside(opened);
-  } finally {
-    closeSync(opened);
   }
 }

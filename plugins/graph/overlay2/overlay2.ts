@@ -1,17 +1,15 @@
 import { chmodSync, chownSync, closeSync, mkdirSync, openSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Attachment, conflict, type Mount, type Path } from '@gantry/sdk';
+import type { Mount, Path } from '@gantry/sdk';
 import {
   type AttachRequest,
   type CommitRequest,
-  type DetachRequest,
+  type CommitResponse,
+  type FillRequest,
   type GraphDriver,
-  type PrepareRequest,
-  type RemoveRequest,
   type ResizeRequest,
-  type Snapshot,
+  SnapshotDriver,
   type StatusResponse,
-  SnapshotFolders,
 } from '@gantry/sdk/graph';
 import { projectQuotaState } from '@gantry/sdk/linux';
 import { type Abilities, optionsOf, tryOverlay } from './abilities.ts';
@@ -20,66 +18,28 @@ import { fileSystemName } from './file-system-name.ts';
 import { readQuota, writeQuota } from './quota.ts';
 
 /** `<key>/diff` is what the snapshot adds over its parents, `<key>/work` what overlayfs needs to write there. */
-export class Overlay2 implements GraphDriver {
+export class Overlay2 extends SnapshotDriver {
   /** `changes` only where an upper folder says all that changed. */
   readonly features: GraphDriver['features'];
-  readonly #folders: SnapshotFolders;
   readonly #root: string;
   readonly #abilities: Abilities;
 
   /** Makes the root where it is missing. Unless `abilities` are given, they are found out by a mount. */
   constructor(root: string, abilities?: Abilities) {
+    super(root);
     this.#root = root;
-    this.#folders = new SnapshotFolders(root);
     this.#abilities = abilities ?? tryOverlay(root);
     this.features = this.#abilities.isUsable && this.#abilities.noNativeDiff !== undefined ? ['quota'] : ['changes', 'quota'];
   }
 
-  async prepare(request: PrepareRequest): Promise<{ readonly ready: boolean }> {
-    const { quotaBytes = 0, chain } = request;
-    const [parent] = chain;
-    await this.#folders.prepare(request, (folder) => {
-      mkdirSync(join(folder, 'diff'));
-      // overlayfs shows the topmost root folder's owner and permissions.
-      const below = parent === undefined ? undefined : statSync(join(this.#folders.path(parent), 'diff'));
-      if (below !== undefined) chownSync(join(folder, 'diff'), below.uid, below.gid);
-      chmodSync(join(folder, 'diff'), (below?.mode ?? 0o755) & 0o7777);
-      mkdirSync(join(folder, 'work'), { mode: 0o700 });
-      if (quotaBytes > 0) writeQuota(folder, quotaBytes);
-    });
-    return { ready: false };
-  }
-
-  async commit(request: CommitRequest): Promise<Record<string, never>> {
-    await this.#folders.commit(request);
-    rmSync(join(this.#folders.path(request.name), 'work'), { recursive: true, force: true });
-    return {};
-  }
-
-  async remove(request: RemoveRequest): Promise<void> {
-    await this.#folders.remove(request);
-  }
-
-  async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
-    const { key, chain, readOnly, view } = request;
-    this.#folders.checkAttach(request);
-    const mount = view === 'changes' || chain.length === 0 ? bind(key, readOnly) : this.#overlay(request);
-    const quotaBytes = readOnly ? undefined : readQuota(this.#folders.path(key));
-    const limited = quotaBytes === undefined ? mount : { ...mount, quotaBytes };
-    return { attachment: { mounts: [limited], shareable: readOnly } };
-  }
-
-  async detach(request: DetachRequest): Promise<void> {
-    this.#folders.detach(request);
-  }
-
-  async *list(): AsyncIterable<Snapshot> {
-    yield* this.#folders.list();
+  override async commit(request: CommitRequest): Promise<CommitResponse> {
+    const answer = await super.commit(request);
+    rmSync(join(this.folders.path(request.name), 'work'), { recursive: true, force: true });
+    return answer;
   }
 
   async resize({ key, quotaBytes }: ResizeRequest): Promise<void> {
-    if (this.#folders.isCommitted(key)) throw conflict(`snapshot ${key} is committed: nothing more is written to it`);
-    writeQuota(this.#folders.existing(key), quotaBytes);
+    writeQuota(this.folders.writable(key), quotaBytes);
   }
 
   async status(): Promise<StatusResponse> {
@@ -102,9 +62,21 @@ export class Overlay2 implements GraphDriver {
     return abilities.isUsable ? { usable: true } : { usable: false, reason: abilities.reason };
   }
 
-  /** Resolves when deleted snapshots are gone from the disk. */
-  settled(): Promise<void> {
-    return this.#folders.settled();
+  protected fill(folder: string, { below, quotaBytes = 0 }: FillRequest): void {
+    mkdirSync(join(folder, 'diff'));
+    // overlayfs shows the topmost root folder's owner and permissions.
+    const parent = below === undefined ? undefined : statSync(join(below, 'diff'));
+    if (parent !== undefined) chownSync(join(folder, 'diff'), parent.uid, parent.gid);
+    chmodSync(join(folder, 'diff'), (parent?.mode ?? 0o755) & 0o7777);
+    mkdirSync(join(folder, 'work'), { mode: 0o700 });
+    if (quotaBytes > 0) writeQuota(folder, quotaBytes);
+  }
+
+  protected show(request: AttachRequest): Mount {
+    const { key, chain, readOnly, view } = request;
+    const mount = view === 'changes' || chain.length === 0 ? bind(key, readOnly) : this.#overlay(request);
+    const quotaBytes = readOnly ? undefined : readQuota(this.folders.path(key));
+    return quotaBytes === undefined ? mount : { ...mount, quotaBytes };
   }
 
   #overlay({ key, chain, readOnly, ephemeral = false }: AttachRequest): Mount {
@@ -112,8 +84,8 @@ export class Overlay2 implements GraphDriver {
     const parents = chain.map(diff);
     const options = [...optionsOf(abilities.isUsable ? abilities : { usesUserXattrs: false })];
     if (!readOnly) {
-      const folder = this.#folders.path(key);
-      forgetEphemeral(folder, { key, isMounted: () => this.#folders.isMounted(key) });
+      const folder = this.folders.path(key);
+      forgetEphemeral(folder, { key, isMounted: () => this.folders.isMounted(key) });
       if (ephemeral && abilities.isUsable && abilities.hasVolatile) {
         noteEphemeral(folder);
         options.push('volatile');

@@ -1,70 +1,26 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Attachment, type Ctx, exhausted, internal, notImplemented } from '@gantry/sdk';
-import {
-  type AttachRequest,
-  type CommitRequest,
-  type DetachRequest,
-  type GraphDriver,
-  type PrepareRequest,
-  type RemoveRequest,
-  type Snapshot,
-  type StatusResponse,
-  SnapshotFolders,
-} from '@gantry/sdk/graph';
+import { exhausted, internal, type Mount } from '@gantry/sdk';
+import { type AttachRequest, type FillRequest, SnapshotDriver, type StatusResponse } from '@gantry/sdk/graph';
 import { run } from '@gantry/sdk/linux';
 
 /** `<key>/tree` is the whole tree: a copy of the parent's, sharing blocks where the file system can. */
-export class Vfs implements GraphDriver {
+export class Vfs extends SnapshotDriver {
   readonly features = [] as const;
-  readonly #folders: SnapshotFolders;
-
-  constructor(root: string) {
-    this.#folders = new SnapshotFolders(root);
-  }
-
-  async prepare(request: PrepareRequest, { signal }: Pick<Ctx, 'signal'>): Promise<{ readonly ready: boolean }> {
-    const [parent] = request.chain;
-    await this.#folders.prepare(request, async (folder) => {
-      const tree = join(folder, 'tree');
-      mkdirSync(tree);
-      chmodSync(tree, 0o755);
-      if (parent !== undefined) await copyTree(join(this.#folders.existing(parent), 'tree'), tree, signal);
-    });
-    return { ready: false };
-  }
-
-  async commit(request: CommitRequest): Promise<Record<string, never>> {
-    await this.#folders.commit(request);
-    return {};
-  }
-
-  async remove(request: RemoveRequest): Promise<void> {
-    await this.#folders.remove(request);
-  }
-
-  async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
-    const { key, readOnly, view } = request;
-    if (view === 'changes') throw notImplemented('vfs keeps whole trees, not changes');
-    this.#folders.checkAttach(request);
-    return { attachment: { mounts: [{ type: 'bind', source: { data: `${key}/tree` }, readOnly }], shareable: readOnly } };
-  }
-
-  async detach(request: DetachRequest): Promise<void> {
-    this.#folders.detach(request);
-  }
-
-  async *list(): AsyncIterable<Snapshot> {
-    yield* this.#folders.list();
-  }
 
   async status(): Promise<StatusResponse> {
     return { status: [] };
   }
 
-  /** Resolves when deleted snapshots are gone from the disk. */
-  settled(): Promise<void> {
-    return this.#folders.settled();
+  protected async fill(folder: string, { below, signal }: FillRequest): Promise<void> {
+    const tree = join(folder, 'tree');
+    mkdirSync(tree);
+    chmodSync(tree, 0o755);
+    if (below !== undefined) await copyTree(join(below, 'tree'), tree, signal);
+  }
+
+  protected show({ key, readOnly }: AttachRequest): Mount {
+    return { type: 'bind', source: { data: `${key}/tree` }, readOnly };
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync, statfsSync, writeFileSync } from 'n
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Abortable, codeOf, GantryError, type Logger, messageOf, unavailable } from '@gantry/sdk';
-import { fileSystemMagic, readMountinfo } from '@gantry/sdk/linux';
+import { fileSystemMagic, readMountinfo, syncFileSystem } from '@gantry/sdk/linux';
 import { isDatasetName, zfs } from './command.ts';
 
 export interface DatasetsOptions {
@@ -19,16 +19,25 @@ export interface DatasetsOptions {
 export class Datasets {
   readonly #root: string;
   readonly #options: DatasetsOptions;
-  #ready: Promise<{ readonly parent: string; readonly owner: string }> | undefined;
+  readonly #owner: string;
+  /** The data set below which all are. */
+  #parent: Promise<string> | undefined;
 
   constructor(root: string, options: DatasetsOptions) {
     this.#root = root;
     this.#options = options;
+    this.#owner = ownerOf(root);
   }
 
   /** The data set below which all are; `unavailable` says why there is none. */
   async parent(): Promise<string> {
-    return (await this.#opened()).parent;
+    this.#parent ??= this.#open();
+    try {
+      return await this.#parent;
+    } catch (error) {
+      this.#parent = undefined;
+      throw error;
+    }
   }
 
   /** A new one for a folder, empty or a clone of another folder's committed content. */
@@ -36,14 +45,13 @@ export class Datasets {
     folder: string,
     { key, from, quotaBytes, signal }: { readonly key: string; readonly from?: string; readonly quotaBytes: number } & Abortable,
   ): Promise<void> {
-    const { parent, owner } = await this.#opened();
-    const name = `${parent}/gantry.${key}.${randomBytes(4).toString('hex')}`;
-    writeFileSync(join(folder, 'dataset'), name);
+    const name = `${await this.parent()}/gantry.${key}.${randomBytes(4).toString('hex')}`;
+    writeFileSync(join(folder, 'dataset'), name, { flush: true });
     const properties = [
       'mountpoint=legacy',
       'acltype=posix',
       'xattr=sa',
-      `${ownerProperty}=${owner}`,
+      `${ownerProperty}=${this.#owner}`,
       ...(quotaBytes > 0 ? [`quota=${quotaBytes}`] : []),
     ];
     const given = properties.flatMap((property) => ['-o', property]);
@@ -51,8 +59,9 @@ export class Datasets {
     await zfs([from === undefined ? 'create' : 'clone', ...given, ...source, name], { ...(signal && { signal }) });
   }
 
-  /** Resolves when the content is on the disk, as it is then. A second call does nothing. */
+  /** Resolves when the content is on the disk, as it is then, and so are the names: they may be on another file system. A second call does nothing. */
   async commit(folder: string): Promise<void> {
+    await syncFileSystem(folder);
     await ignoring('already_exists', zfs(['snapshot', `${datasetOf(folder)}@committed`]));
   }
 
@@ -82,33 +91,22 @@ export class Datasets {
     return readMountinfo().some(({ type, source }) => type === 'zfs' && (source === name || source === `${name}@committed`));
   }
 
-  async #opened(): Promise<{ readonly parent: string; readonly owner: string }> {
-    this.#ready ??= this.#open();
-    try {
-      return await this.#ready;
-    } catch (error) {
-      this.#ready = undefined;
-      throw error;
-    }
-  }
-
-  async #open(): Promise<{ readonly parent: string; readonly owner: string }> {
+  async #open(): Promise<string> {
     const parent = this.#options.parent ?? datasetBelow(this.#root);
     if (parent === undefined)
       throw unavailable(`${this.#root} is not on zfs`, { hint: 'name a data set with the storage option zfs.fsname' });
     await zfs(['list', '-H', '-o', 'name', '-t', 'filesystem', parent]);
-    const owner = ownerOf(this.#root);
-    await this.#sweep(parent, owner);
-    return { parent, owner };
+    await this.#sweep(parent);
+    return parent;
   }
 
   /** Those of ours whose folders a power cut took. */
-  async #sweep(parent: string, owner: string): Promise<void> {
+  async #sweep(parent: string): Promise<void> {
     const lines = await zfs(['list', '-H', '-r', '-d', '1', '-t', 'filesystem', '-o', `${ownerProperty},name`, parent]);
     const known = new Set(globSync(join(this.#root, '*/dataset')).map((file) => readFileSync(file, 'utf8')));
     for (const line of lines) {
       const [whose, name = ''] = line.split('\t');
-      if (whose !== owner || known.has(name) || !basename(name).startsWith('gantry.')) continue;
+      if (whose !== this.#owner || known.has(name) || !basename(name).startsWith('gantry.')) continue;
       try {
         await destroyed(name);
       } catch (error) {
@@ -130,7 +128,7 @@ const ownerProperty = 'io.gantry:owner';
 /** Which data root made them: several may share a pool, and what is not ours is nobody's to destroy. */
 function ownerOf(root: string): string {
   const file = join(root, 'OWNER');
-  if (!existsSync(file)) writeFileSync(file, randomBytes(8).toString('hex'));
+  if (!existsSync(file)) writeFileSync(file, randomBytes(8).toString('hex'), { flush: true });
   return readFileSync(file, 'utf8');
 }
 

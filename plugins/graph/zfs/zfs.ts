@@ -1,74 +1,24 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Attachment, conflict, type Ctx, messageOf, notFound, notImplemented, type Usage } from '@gantry/sdk';
-import {
-  type AttachRequest,
-  type CommitRequest,
-  type DetachRequest,
-  type GraphDriver,
-  type PrepareRequest,
-  type RemoveRequest,
-  type ResizeRequest,
-  type Snapshot,
-  type StatusResponse,
-  SnapshotFolders,
-} from '@gantry/sdk/graph';
+import { messageOf, type Mount, notFound, type Usage } from '@gantry/sdk';
+import { type AttachRequest, type FillRequest, type ResizeRequest, SnapshotDriver, type StatusResponse } from '@gantry/sdk/graph';
 import { zfs, zpool } from './command.ts';
 import { datasetOf, Datasets, type DatasetsOptions } from './datasets.ts';
 
 /** `<key>/dataset` names the data set with the whole tree. The engine mounts it; once it is committed, its snapshot, which nobody can change. */
-export class Zfs implements GraphDriver {
+export class Zfs extends SnapshotDriver {
   readonly features = ['quota'] as const;
-  readonly #folders: SnapshotFolders;
   readonly #datasets: Datasets;
   /** Folders of deleted snapshots of which there are clones still: those were to stay. */
   readonly #cloned = new Set<string>();
 
   constructor(root: string, options: DatasetsOptions) {
-    this.#datasets = new Datasets(root, options);
-    this.#folders = new SnapshotFolders(root, {
+    super(root, {
       erase: (folder) => this.#erase(folder),
       isMounted: (folder) => this.#datasets.isMounted(folder),
     });
-  }
-
-  async prepare(request: PrepareRequest, { signal }: Pick<Ctx, 'signal'>): Promise<{ readonly ready: boolean }> {
-    const { key, chain, quotaBytes = 0 } = request;
-    const [parent] = chain;
-    await this.#folders.prepare(request, async (folder) => {
-      if (parent !== undefined && !this.#folders.isCommitted(parent))
-        throw conflict(`parent ${parent} of snapshot ${key} is not committed`);
-      const from = parent === undefined ? {} : { from: this.#folders.existing(parent) };
-      await this.#datasets.make(folder, { key, ...from, quotaBytes, signal });
-    });
-    return { ready: false };
-  }
-
-  async commit(request: CommitRequest): Promise<Record<string, never>> {
-    await this.#folders.commit(request, (folder) => this.#datasets.commit(folder));
-    return {};
-  }
-
-  async remove(request: RemoveRequest): Promise<void> {
-    await this.#folders.remove(request);
-  }
-
-  async attach(request: AttachRequest): Promise<{ readonly attachment: Attachment }> {
-    const { key, readOnly, view } = request;
-    if (view === 'changes') throw notImplemented('zfs keeps whole trees, not changes');
-    this.#folders.checkAttach(request);
-    const name = this.#datasetOf(key);
-    const opaque = this.#folders.isCommitted(key) ? `${name}@committed` : name;
-    return { attachment: { mounts: [{ type: 'zfs', source: { opaque }, readOnly }], shareable: readOnly } };
-  }
-
-  async detach(request: DetachRequest): Promise<void> {
-    this.#folders.detach(request);
-  }
-
-  async *list(): AsyncIterable<Snapshot> {
-    yield* this.#folders.list();
+    this.#datasets = new Datasets(root, options);
   }
 
   /** What the snapshot wrote itself, as the pool counts it: compressed, with metadata. */
@@ -81,9 +31,7 @@ export class Zfs implements GraphDriver {
   }
 
   async resize({ key, quotaBytes }: ResizeRequest): Promise<void> {
-    const folder = this.#folders.existing(key);
-    if (this.#folders.isCommitted(key)) throw conflict(`snapshot ${key} is committed: its size cannot change`);
-    await this.#datasets.limit(folder, quotaBytes);
+    await this.#datasets.limit(this.folders.writable(key), quotaBytes);
   }
 
   /** Docker's lines. */
@@ -115,13 +63,22 @@ export class Zfs implements GraphDriver {
     }
   }
 
-  /** Resolves when deleted snapshots are gone; the pool gives their space back in the background. */
-  settled(): Promise<void> {
-    return this.#folders.settled();
+  protected async fill(folder: string, { key, below, quotaBytes = 0, signal }: FillRequest): Promise<void> {
+    await this.#datasets.make(folder, { key, ...(below !== undefined && { from: below }), quotaBytes, signal });
+  }
+
+  protected override freeze(folder: string): Promise<void> {
+    return this.#datasets.commit(folder);
+  }
+
+  protected show({ key, readOnly }: AttachRequest): Mount {
+    const name = this.#datasetOf(key);
+    const opaque = this.folders.isCommitted(key) ? `${name}@committed` : name;
+    return { type: 'zfs', source: { opaque }, readOnly };
   }
 
   #datasetOf(key: string): string {
-    const folder = this.#folders.existing(key);
+    const folder = this.folders.existing(key);
     if (!existsSync(join(folder, 'dataset'))) throw notFound(`snapshot ${key} has no data set`);
     return datasetOf(folder);
   }

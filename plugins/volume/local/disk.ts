@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, invalidArgument, messageOf, type Mount } from '@gantry/sdk';
-import { syncfsAside } from '@gantry/sdk/linux';
+import { syncFileSystem, syncfsAside } from '@gantry/sdk/linux';
 import { giveTo } from './folder.ts';
 import type { Owner } from './options.ts';
 import { called, copyTree, missingProgram } from './programs.ts';
@@ -67,10 +67,5 @@ export async function resizeDisk(file: string, sizeBytes: number, signal: AbortS
     throw conflict(`its content does not fit into ${sizeBytes} bytes: ${messageOf(error)}`, { cause: error });
   }
   if (sizeBytes < before) truncateSync(file, sizeBytes);
-  const opened = openSync(file, 'r');
-  try {
-    await syncfsAside(opened);
-  } finally {
-    closeSync(opened);
-  }
+  await syncFileSystem(file);
 }

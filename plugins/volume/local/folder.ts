@@ -8,7 +8,7 @@ import {
   setProject,
   snapshotSubvolume,
   subvolumeAt,
-  syncfsAside,
+  syncFileSystem,
 } from '@gantry/sdk/linux';
 import { copyTree } from './programs.ts';
 import type { Owner } from './options.ts';
@@ -59,10 +59,5 @@ export async function copyFolder(source: string, folder: string, { signal }: { r
     await makeFolder(folder, {});
     await copyTree(source, join(folder, '_data'), signal);
   }
-  const opened = openSync(folder, 'r');
-  try {
-    await syncfsAside(opened);
-  } finally {
-    closeSync(opened);
-  }
+  await syncFileSystem(folder);
 }

@@ -18,15 +18,16 @@ leakGuard();
 
 const manifest = { name: 'gantry.overlay2' };
 const chain = ['below'];
+const ctx = { signal: new AbortController().signal };
 
 /** A layer with a file, and a prepared snapshot on it. */
 async function opened(abilities?: ReturnType<typeof tryOverlay>): Promise<{ readonly driver: Overlay2; readonly dataDir: string }> {
   const dataDir = mkdtempSync(join(disk.path, 'data-'));
   const driver = new Overlay2(dataDir, abilities);
-  await driver.prepare({ key: 'below', chain: [] });
+  await driver.prepare({ key: 'below', chain: [] }, ctx);
   writeFileSync(join(dataDir, 'below/diff/file'), 'below');
   await driver.commit({ key: 'below', name: 'below', chain: [] });
-  await driver.prepare({ key: 'work', chain });
+  await driver.prepare({ key: 'work', chain }, ctx);
   return { driver, dataDir };
 }
 

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sharedScript } from '../../../core/plugin-launch/sandbox/init.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
+import { groupMembers, isUnified } from './stage.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
@@ -18,12 +19,13 @@ test('a plugin whose engine was killed sees the end of its stdin, may finish, an
   const said: unknown = (await lines.next()).value;
   const [, folder = ''] = /^launched (.*)$/.exec(String(said)) ?? [];
   engine.kill('SIGKILL');
-  while (members().length > 0) await sleep(50, undefined, { signal: t.signal });
+  while (groupMembers().length > 0) await sleep(50, undefined, { signal: t.signal });
   assert.equal(readFileSync(`${folder}/data/drained`, 'utf8'), 'yes\n');
 });
 
 test('the first process of a plugin among the processes of the machine ends all of its cgroup when the engine has gone, and nothing else', async (t) => {
-  const folders = readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}/gantry-plugins/0123456789ab.1`);
+  const trees = isUnified ? ['/sys/fs/cgroup'] : readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`);
+  const folders = trees.map((tree) => `${tree}/gantry-plugins/0123456789ab.1`);
   const enter = folders.map((path) => `mkdir -p ${path} 2>/dev/null && echo $$ 2>/dev/null >${path}/cgroup.procs`).join('; ');
   using bystander = disposable(spawn('sleep', ['1000']));
   const script = `${enter}; (setsid sleep 1000 &); sleep 1000 & exec sh -c "$INIT"`;
@@ -32,9 +34,9 @@ test('the first process of a plugin among the processes of the machine ends all 
     env: { ...process.env, INIT: sharedScript(1, '0123456789ab.1') },
   });
   await once(init.stdout, 'data');
-  assert.equal(members().length, 3);
+  assert.equal(groupMembers().length, 3);
   init.stdin.end();
-  while (members().length > 0) await sleep(50, undefined, { signal: t.signal });
+  while (groupMembers().length > 0) await sleep(50, undefined, { signal: t.signal });
   assert.equal(bystander.exitCode, null);
   // Not in a cgroup of that name, it ends nothing.
   const lost = spawn('sh', ['-c', sharedScript(0, 'another.1')], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -46,8 +48,4 @@ test('the first process of a plugin among the processes of the machine ends all 
 
 function disposable(child: ChildProcess): ChildProcess & Disposable {
   return Object.assign(child, { [Symbol.dispose]: () => void child.kill('SIGKILL') });
-}
-
-function members(): readonly string[] {
-  return readFileSync('/sys/fs/cgroup/pids/gantry-plugins/0123456789ab.1/cgroup.procs', 'utf8').split('\n').filter(Boolean);
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { Stage } from './stage.ts';
+import { groupMembers, isUnified, pluginGroup, pluginGroups, Stage } from './stage.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 leakGuard();
@@ -74,20 +74,20 @@ test('a fork bomb ends at the limit of processes, and dies with killAll()', asyn
 test('launch() sets the CPU quota', async () => {
   using stage = new Stage();
   await using plugin = await stage.launch('read -r _', { resources: { memoryBytes: 64 << 20, pids: 3, cpus: 0.5 } });
-  const file = (name: string): string => readFileSync(`/sys/fs/cgroup/${name}`, 'utf8').trim();
+  const files = isUnified ? ['cpu.max', 'memory.max'] : ['cpu.cfs_quota_us', 'memory.limit_in_bytes'];
+  const folder = (file: string): string => (isUnified ? pluginGroup : pluginGroup.replace('/pids/', `/${file.split('.')[0]}/`));
   assert.deepEqual(
-    ['cpu/gantry-plugins/0123456789ab.1/cpu.cfs_quota_us', 'memory/gantry-plugins/0123456789ab.1/memory.limit_in_bytes'].map(file),
-    ['50000', String(64 << 20)],
+    files.map((file) => readFileSync(`${folder(file)}/${file}`, 'utf8').trim()),
+    [isUnified ? '50000 100000' : '50000', String(64 << 20)],
   );
   assert.ok(plugin.pid > 0);
 });
 
 test('launch() removes what an engine that was killed left under the same name', async () => {
   using stage = new Stage();
-  const folder = '/sys/fs/cgroup/pids/gantry-plugins/0123456789ab.1';
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(pluginGroup, { recursive: true });
   const left = spawn('sleep', ['1000'], { stdio: 'ignore' });
-  writeFileSync(`${folder}/cgroup.procs`, String(left.pid));
+  writeFileSync(`${pluginGroup}/cgroup.procs`, String(left.pid));
   const ended = new Promise((resolve) => left.on('exit', (_, signal) => resolve(signal)));
   assert.equal((await stage.run('exit 0')).exitCode, 0);
   assert.equal(await ended, 'SIGKILL');
@@ -132,7 +132,7 @@ test('launch() with an aborted signal starts nothing; aborted on the way it leav
       (error: unknown) => assert.equal(error, reason),
     );
     assert.equal(outcome, undefined);
-    assert.equal(existsSync('/sys/fs/cgroup/pids/gantry-plugins'), false);
+    assert.equal(existsSync(pluginGroups), false);
   }
 });
 
@@ -159,15 +159,7 @@ test('many plugins live side by side', async () => {
   using stage = new Stage();
   const names = ['a.1', 'b.1', 'c.2', 'd.3'];
   const plugins = await Promise.all(names.map((instance) => stage.launch('read -r _', { instance })));
-  assert.deepEqual(
-    readdirSync('/sys/fs/cgroup/pids/gantry-plugins', { withFileTypes: true }).filter((entry) => entry.isDirectory()).length,
-    4,
-  );
+  assert.deepEqual(readdirSync(pluginGroups, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length, 4);
   await Promise.all(plugins.map((plugin) => plugin[Symbol.asyncDispose]()));
-  assert.equal(existsSync('/sys/fs/cgroup/pids/gantry-plugins'), false);
+  assert.equal(existsSync(pluginGroups), false);
 });
-
-function groupMembers(): readonly string[] {
-  const file = '/sys/fs/cgroup/pids/gantry-plugins/0123456789ab.1/cgroup.procs';
-  return readFileSync(file, 'utf8').split('\n').filter(Boolean);
-}

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { LaunchRequest } from '../../../core/plugin-launch/index.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { Stage } from './stage.ts';
+import { pluginGroups, Stage } from './stage.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 leakGuard();
@@ -59,6 +59,6 @@ for (const [title, change, code, message] of rows) {
       assert.match(error.message, /^plugin acme\.test: /);
       return true;
     });
-    assert.equal(existsSync('/sys/fs/cgroup/pids/gantry-plugins'), false);
+    assert.equal(existsSync(pluginGroups), false);
   });
 }

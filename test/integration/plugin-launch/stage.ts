@@ -1,10 +1,22 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PluginLine } from '@gantry/sdk/engine';
 import { launch, type Launched, type LaunchExit, type LaunchRequest } from '../../../core/plugin-launch/index.ts';
 
 const user = 4321;
+
+/** Whether nothing but cgroup v2 is there; else each controller has a tree of its own. */
+export const isUnified = existsSync('/sys/fs/cgroup/cgroup.controllers');
+/** Below which plugins have their groups, in the tree that counts their processes. */
+export const pluginGroups = isUnified ? '/sys/fs/cgroup/gantry-plugins' : '/sys/fs/cgroup/pids/gantry-plugins';
+/** The group of a plugin that is on the stage. */
+export const pluginGroup = `${pluginGroups}/0123456789ab.1`;
+
+/** The pids in that group. */
+export function groupMembers(): readonly string[] {
+  return readFileSync(`${pluginGroup}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
+}
 
 /** A plugin's folders, as plugin-host would make them, and what it printed. */
 export class Stage implements Disposable {

@@ -3,12 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { Stage } from './stage.ts';
+import { groupMembers, pluginGroups, Stage } from './stage.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v2' });
 leakGuard();
 
-const folder = '/sys/fs/cgroup/gantry-plugins/0123456789ab.1';
 const available = readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').split(/\s+/);
 const missing = ['memory', 'pids', 'cpu'].filter((name) => !available.includes(name));
 const warning = `${missing.join(', ')} cannot be limited: this machine has no cgroup controller for it`;
@@ -38,14 +37,10 @@ test('Launched.killAll() ends what the plugin forked twice, in the unified tree 
   const told = stage.lines.filter(({ source }) => source === 'engine').map(({ line }) => line);
   assert.deepEqual(told, missing.length === 0 ? [] : [warning]);
   assert.match(stage.lines.map(({ line }) => line).join('\n'), /^0::\/gantry-plugins\/0123456789ab\.1$/m);
-  assert.ok(members().length >= 3);
+  assert.ok(groupMembers().length >= 3);
   await plugin.killAll();
-  assert.deepEqual(members(), []);
+  assert.deepEqual(groupMembers(), []);
   assert.deepEqual(await plugin.exited, { signal: 'SIGKILL', oomKilled: false });
   await plugin[Symbol.asyncDispose]();
-  assert.equal(existsSync('/sys/fs/cgroup/gantry-plugins'), false);
+  assert.equal(existsSync(pluginGroups), false);
 });
-
-function members(): readonly string[] {
-  return readFileSync(`${folder}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
-}
