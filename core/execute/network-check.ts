@@ -8,7 +8,11 @@ export function checkNetworkPlan(plan: NetworkPlan, expected: { readonly network
   blaming(expected.grants, () => checkNetwork(plan, expected));
 }
 
-export function checkEndpointPlan(plan: EndpointPlan, expected: { readonly grants: Grants }): void {
+/** As `checkNetworkPlan`, for what a container gets of the network that `network` is the plan of: it may build on that one's links. */
+export function checkEndpointPlan(
+  plan: EndpointPlan,
+  expected: { readonly grants: Grants; readonly network: Pick<NetworkPlan, 'links'> },
+): void {
   blaming(expected.grants, () => checkEndpoint(plan, expected));
 }
 
@@ -19,7 +23,7 @@ function checkNetwork(plan: NetworkPlan, { network, grants }: { readonly network
   const refuse = refusal(grants.plugin, 'createNetwork');
   if (plan.network.id !== network.id || plan.network.name !== network.name)
     refuse(`network ${network.name} came back with another id or name`);
-  const own = new Set(plan.links.filter((link) => !isOfHost(link)).map(({ name }) => name));
+  const own = madeBy(plan);
   for (const [index, link] of plan.links.entries()) {
     if (!networkKinds.includes(link.kind)) refuse(`links[${index}]: a ${link.kind} belongs to a container, not to a network`);
     checkLink(link, (problem) => refuse(`links[${index}]: ${problem}`));
@@ -33,6 +37,7 @@ function checkNetwork(plan: NetworkPlan, { network, grants }: { readonly network
   }
   if (plan.isolation !== undefined) {
     if (!isLinkName(plan.isolation.bridge)) refuse(`isolation: ${plan.isolation.bridge} is no link name`);
+    checkOwn(plan.isolation.bridge, { grants, own });
     const { subnets, routedSubnets = [], openSubnets = [], trustedLinks = [] } = plan.isolation;
     for (const cidr of [...subnets, ...routedSubnets, ...openSubnets])
       if (parseCidr(cidr) === undefined) refuse(`isolation: ${cidr} is no prefix`);
@@ -48,11 +53,14 @@ function checkNetwork(plan: NetworkPlan, { network, grants }: { readonly network
   if ((plan.rules?.length ?? 0) > 0) checkRules(plan.rules ?? [], grants, refuse);
 }
 
-function checkEndpoint(plan: EndpointPlan, { grants }: { readonly grants: Grants }): void {
+function checkEndpoint(
+  plan: EndpointPlan,
+  { grants, network }: { readonly grants: Grants; readonly network: Pick<NetworkPlan, 'links'> },
+): void {
   const refuse = refusal(grants.plugin, 'attach');
   if (!endpointKinds.includes(plan.link.kind)) refuse(`link: a ${plan.link.kind} belongs to a network, not to a container`);
   if (plan.link.kind !== 'none') checkLink(plan.link, (problem) => refuse(`link: ${problem}`));
-  checkHostLinks(plan.link, { grants, own: new Set() });
+  checkHostLinks(plan.link, { grants, own: madeBy(network) });
   for (const address of plan.addresses) if (parseCidr(address) === undefined) refuse(`${address} is no address with prefix length`);
   for (const { to, via } of plan.routes) {
     if (parseCidr(to) === undefined) refuse(`route to ${to}, which is no prefix`);
@@ -101,13 +109,26 @@ function isOfHost({ kind, existing }: Link): boolean {
   return kind === 'existing' || existing === true;
 }
 
-/** Moving the machine's own link into a container cuts the machine off; one that lies on it reaches everybody there. */
-function checkHostLinks(link: Link, { grants, own }: { readonly grants: Grants; readonly own: ReadonlySet<string> }): void {
-  if (grants.hostLinks === true) return;
-  const wanted = isOfHost(link) ? (link.kind === 'existing' ? (link.parent ?? link.name) : link.name) : link.parent;
-  if (wanted === undefined || (!isOfHost(link) && own.has(wanted))) return;
-  throw forbidden(`plugin ${grants.plugin} was not granted the host's network and describes its link ${wanted}`, {
-    hint: 'its manifest asks for it with "privileges": { "network": "host" }',
+/** The links that the engine makes for a network, by name. */
+function madeBy({ links }: Pick<NetworkPlan, 'links'>): ReadonlySet<string> {
+  return new Set(links.filter((link) => !isOfHost(link)).map(({ name }) => name));
+}
+
+interface Reach {
+  readonly grants: Grants;
+  readonly own: ReadonlySet<string>;
+}
+
+/** Moving the machine's own link into a container cuts the machine off; one that lies on it, or joins it, reaches everybody there. */
+function checkHostLinks(link: Link, { grants, own }: Reach): void {
+  if (isOfHost(link)) checkOwn(link.kind === 'existing' ? (link.parent ?? link.name) : link.name, { grants, own: new Set() });
+  else for (const name of [link.parent, link.master]) if (name !== undefined) checkOwn(name, { grants, own });
+}
+
+function checkOwn(name: string, { grants, own }: Reach): void {
+  if (grants.hostLinks === true || own.has(name)) return;
+  throw forbidden(`plugin ${grants.plugin} was not granted the host's network and describes its link ${name}`, {
+    hint: 'a network has the links that its own plan makes; for others the manifest asks with "privileges": { "network": "host" }',
   });
 }
 

@@ -41,7 +41,7 @@ export async function attach(tools: Tools, request: AttachRequest, { signal }: P
       { network: network.document.plan.network, endpoint, ...(context === undefined ? {} : { networkContext: context }) },
       ctx,
     );
-    checkEndpointPlan(described, { grants: tools.drivers.grants('network', network.document.driver) });
+    checkEndpointPlan(described, { grants: tools.drivers.grants('network', network.document.driver), network: network.document.plan });
     const plan = withSysctls(described, config);
     const recorded: EndpointRecord = { ...planned, document: { ...planned.document, addresses: plan.addresses, plan } };
     tools.books.putEndpoints([recorded]);

@@ -1,6 +1,6 @@
-import { alreadyExists, forbidden, invalidArgument } from '@gantry/sdk';
+import { alreadyExists, conflict, forbidden, invalidArgument } from '@gantry/sdk';
 import type { CreateNetwork } from '@gantry/sdk/engine';
-import type { Network } from '@gantry/sdk/network';
+import type { Network, NetworkPlan } from '@gantry/sdk/network';
 import { driverContext, driverName } from '../drivers/index.ts';
 import { randomId, undoSignal } from '../support/index.ts';
 import { attempts } from './attempts.ts';
@@ -55,6 +55,7 @@ export async function createNetwork(
     ),
   );
   tools.executor.check(plan, { network, grants: tools.drivers.grants('network', wanted) });
+  checkNames(tools, plan);
   const document: NetworkDocument = {
     created: tools.now(),
     driver: wanted,
@@ -71,6 +72,14 @@ export async function createNetwork(
   tools.books.putNetwork(record);
   undo.move();
   return record;
+}
+
+/** Links come with a network's first container, so the kernel does not know yet what another one will make. */
+function checkNames({ books }: Tools, { network, links }: NetworkPlan): void {
+  for (const { name } of links.filter(({ kind, existing }) => kind !== 'existing' && existing !== true)) {
+    const other = books.networks.find(({ document }) => document.plan.links.some((link) => link.name === name));
+    if (other !== undefined) throw conflict(`cannot make network ${network.name}: interface ${name} is network ${other.name}'s`);
+  }
 }
 
 function withDefaults({ defaults: { mtu } }: Tools, request: CreateNetwork): CreateNetwork {

@@ -15,7 +15,7 @@ import type { Attachment, Ctx } from '../types/index.ts';
 import { volumeCases } from '../volume/conformance.ts';
 import { chaosCases } from './chaos/cases.ts';
 import type { ConformancePlacement, OpenedPlugin } from './opened-plugin.ts';
-import type { PluginUnderTest } from './plugin-case.ts';
+import type { OpenIn, PluginUnderTest } from './plugin-case.ts';
 import { pluginCases } from './plugin-cases.ts';
 import { probeOf } from './probes.ts';
 import { sampleOptions, type SampleOptions } from './sample-options.ts';
@@ -48,7 +48,7 @@ export interface CaseContext {
   readonly plugin: OpenedPlugin;
   readonly openedInMs: number;
   readonly placement: ConformancePlacement;
-  readonly openIn: (placement: ConformancePlacement) => Promise<OpenedPlugin>;
+  readonly openIn: OpenIn;
   readonly kind: DriverKind;
   readonly driver: string;
   readonly world: World;
@@ -103,7 +103,9 @@ const ofKind: { readonly [Kind in DriverKind]?: () => readonly Case[] } = {
       run: async (context) => {
         using host = context.world.planHost?.();
         const { base } = optionsOf(context);
-        const subject = { ...subjectOf('network', context), options: base, badOption: { 'no-such-option': '1' }, ...(host && { host }) };
+        const hostLinks = context.plugin.manifest.privileges?.network === 'host';
+        const given = { options: base, badOption: { 'no-such-option': '1' }, hostLinks };
+        const subject = { ...subjectOf('network', context), ...given, ...(host && { host }) };
         const reason = skip(subject);
         if (reason === undefined) await run(subject);
         return reason;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync, readlinkSync } from 'node:fs';
+import { globSync, mkdtempDisposableSync, readFileSync, readlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { conflict } from '../errors.ts';
 import { byteSize } from '../manifest.ts';
@@ -10,6 +11,7 @@ import type { PluginProcess } from './plugin-process.ts';
 import { isIdle } from './idle.ts';
 import { casesOf, type PluginCase, type Runs, type WithProbe, withProbe } from './plugin-case.ts';
 import { refOf } from './ref-states.ts';
+import { undeclaredCalls, whyNotTraced } from './traced-calls.ts';
 
 type Separate = WithProbe & { readonly process: PluginProcess; readonly wire: PluginWire };
 
@@ -79,6 +81,19 @@ const separate: Runs<Separate> = {
       (file) => file.startsWith('/') && !allowed.some((path) => file === path || file.startsWith(`${path}/`)),
     );
     assert.deepEqual(outside, [], 'it has files open that its privileges do not name');
+  },
+  'sandbox.no-undeclared-syscall': async (subject) => {
+    const why = await whyNotTraced();
+    if (why !== undefined) return why;
+    using folder = mkdtempDisposableSync(join(tmpdir(), 'traced-'));
+    const file = join(folder.path, 'calls');
+    {
+      await using traced = await subject.openIn('process', { trace: file });
+      await cycles({ ...subject, probe: subject.probeOf(traced) ?? subject.probe }, 1);
+    }
+    const { privileges: { capabilities = [] } = {} } = subject.plugin.manifest;
+    assert.deepEqual(undeclaredCalls(file, capabilities), [], 'it makes calls that the engine refuses a plugin with its capabilities');
+    return undefined;
   },
 };
 

@@ -50,6 +50,8 @@ export interface OpenOptions extends Pick<HostOptions, 'settings' | 'root'> {
   readonly placement: ConformancePlacement;
   /** A proxy stands between, which lets calls meet with faults; in placement process. */
   readonly chaos?: boolean;
+  /** A file that its calls of the kernel are written to, as far as a sandbox may refuse them; in placement process. */
+  readonly trace?: string;
 }
 
 /** Runs it where it is asked for, with an engine in memory. */

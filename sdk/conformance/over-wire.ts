@@ -23,6 +23,7 @@ import type { Ctx } from '../types/index.ts';
 import { type ChaosProxy, chaosProxy } from './chaos/index.ts';
 import type { OpenedPlugin, OpenOptions, PluginWire } from './opened-plugin.ts';
 import { type PluginProcess, spawnPlugin } from './plugin-process.ts';
+import { tracing } from './traced-calls.ts';
 
 const engineVersion = '0.1.0';
 
@@ -31,14 +32,14 @@ const engineVersion = '0.1.0';
  * (`../rpc`, `../serve`). Only the launch itself is not the engine's: that one confines, which takes root and what the engine runs on
  * (users, cgroups, namespaces), is above the SDK, and would keep authors from proving a plugin where they write it.
  */
-export async function openOverWire(dir: string, { placement, chaos = false, ...options }: OpenOptions): Promise<OpenedPlugin> {
+export async function openOverWire(dir: string, { placement, chaos = false, trace, ...options }: OpenOptions): Promise<OpenedPlugin> {
   const manifest = manifestIn(dir);
   await using undo = new AsyncDisposableStack();
   const memory = undo.use(new MemoryHost(manifest, options));
   let generation = 0;
   const open = () => {
     generation += 1;
-    return started(dir, { memory, generation, start: placement === 'worker' ? startWorker : processStart(chaos) });
+    return started(dir, { memory, generation, start: placement === 'worker' ? startWorker : processStart({ withChaos: chaos, trace }) });
   };
   let running = await open();
   undo.defer(() => running.stop());
@@ -166,15 +167,14 @@ const startWorker: Start = async (dir, { context: { dataDir, runDir }, token, di
 };
 
 /** With chaos, the plugin's socket is another, and a proxy listens where it would. */
-function processStart(withChaos: boolean): Start {
+function processStart({ withChaos, trace }: { readonly withChaos: boolean; readonly trace: string | undefined }): Start {
   return async (dir, { manifest, instance, context: { dataDir, runDir }, token, dispatcher, folder }) => {
     await using undo = new AsyncDisposableStack();
     const [hostSocket, asked] = [join(folder, 'h.sock'), join(folder, 'd.sock')];
     const pluginSocket = withChaos ? join(folder, 'p.sock') : asked;
     undo.use(await serveGrpc(hostSocket, ['host'], dispatcher));
-    const child = undo.use(
-      await spawnPlugin(dir, manifest, environmentOf({ socket: pluginSocket, hostSocket, token, instance, dataDir, runDir })),
-    );
+    const env = environmentOf({ socket: pluginSocket, hostSocket, token, instance, dataDir, runDir });
+    const child = undo.use(await spawnPlugin(dir, manifest, { env, before: trace === undefined ? [] : tracing(trace) }));
     const chaos = withChaos ? undo.use(await chaosProxy({ listen: asked, plugin: pluginSocket })) : undefined;
     const wire = await connectGrpc(`unix://${asked}`);
     const whole = undo.move();

@@ -1,6 +1,6 @@
 import type { DriverKind } from '../plugin.ts';
 import type { Ctx } from '../types/index.ts';
-import type { ConformancePlacement, OpenedPlugin } from './opened-plugin.ts';
+import type { ConformancePlacement, OpenedPlugin, OpenOptions } from './opened-plugin.ts';
 import type { Probe } from './probes.ts';
 
 /** A plugin as a whole under test, by the smallest use of one of its drivers. */
@@ -17,9 +17,10 @@ export interface PluginUnderTest {
   /** The smallest use of the same driver of another generation. */
   readonly probeOf: (opened: Pick<OpenedPlugin, 'drivers'>) => Probe | undefined;
   /** The same plugin once more, elsewhere, over state and folder of its own. */
-  readonly openIn: (placement: ConformancePlacement) => Promise<OpenedPlugin>;
+  readonly openIn: OpenIn;
   readonly ctx: (signal?: AbortSignal) => Ctx;
 }
+export type OpenIn = (placement: ConformancePlacement, options?: Pick<OpenOptions, 'trace'>) => Promise<OpenedPlugin>;
 export interface PluginCase {
   readonly name: string;
   /** Why the case makes no sense here; undefined: run it. */

@@ -21,13 +21,13 @@ export interface PluginProcess {
 /** Milliseconds that it may take to end. */
 const graceMs = 10_000;
 
-/** Starts a plugin's program, without a sandbox; resolves at its first line. Disposing asks it to end, and insists after ten seconds. */
+/** Starts a plugin's program, without a sandbox, by another that is named before it; resolves at its first line. Disposing asks it to end, and insists after ten seconds. */
 export async function spawnPlugin(
   dir: string,
   manifest: Manifest,
-  env: Readonly<Record<string, string>>,
+  { env, before = [] }: { readonly env: Readonly<Record<string, string>>; readonly before?: readonly string[] },
 ): Promise<PluginProcess & AsyncDisposable> {
-  const [command, ...given] = programOf(dir, manifest);
+  const [command = '', ...given] = [...before, ...programOf(dir, manifest)];
   const child = spawn(command, given, { cwd: dir, env, stdio: ['pipe', 'pipe', 'pipe'] });
   await once(child, 'spawn').catch((cause: unknown) => notThere(manifest, command, cause));
   await using undo = new AsyncDisposableStack();

@@ -6,6 +6,7 @@ import { type DriverKind, driverKinds } from '../plugin.ts';
 import { matches } from './chaos/index.ts';
 import { type Case, casesFor, casesOfChaos, type Facts, type World } from './cases.ts';
 import { type ConformancePlacement, type OpenPlugin, openPlugin } from './opened-plugin.ts';
+import type { OpenIn } from './plugin-case.ts';
 import { manifestIn } from '../serve/load.ts';
 
 export interface ConformanceOptions {
@@ -110,8 +111,8 @@ async function runCase({ run }: Case, { dir, placement, kind, name, options }: W
   const { open = openPlugin, world = {}, root, chaos = false } = options;
   const written = readFacts(dir);
   const settings = { ...written.settings, ...options.settings };
-  const openIn = (where: ConformancePlacement) =>
-    open(dir, { placement: where, settings, chaos: chaos && where === 'process', ...(root === undefined ? {} : { root }) });
+  const openIn: OpenIn = (where, more = {}) =>
+    open(dir, { placement: where, settings, chaos: chaos && where === 'process', ...(root === undefined ? {} : { root }), ...more });
   const began = performance.now();
   await using plugin = await openIn(placement);
   const openedInMs = performance.now() - began;

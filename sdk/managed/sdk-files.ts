@@ -18,6 +18,7 @@ const notAtRunTime = new Set(
     'testing',
     'client',
     'serve',
+    'serve/denied-calls',
     'serve/load',
     'rpc',
     'managed',

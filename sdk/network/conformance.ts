@@ -25,6 +25,8 @@ export interface NetworkUnderTest {
   readonly host?: PlanHost;
   /** Options that every network of this driver needs. */
   readonly options?: Readonly<Record<string, string>>;
+  /** The plugin asks for the host's network: its plans may name links that they do not make. */
+  readonly hostLinks?: boolean;
   /** An option that the driver must refuse. */
   readonly badOption?: Readonly<Record<string, string>>;
 }
@@ -127,6 +129,24 @@ const own: Readonly<Record<string, Run>> = {
   },
 };
 
+/** For plugins that do not ask for the host's network. */
+const unprivileged: Readonly<Record<string, Run>> = {
+  'plan.ungranted-links': async (subject) => {
+    const plan = await subject.driver.createNetwork({ network: network() }, subject.ctx);
+    const { link } = await attach(subject, attachment('a', 2), plan);
+    const made = plan.links.filter((each) => !isOfHost(each)).map(({ name }) => name);
+    const wanted = [...plan.links, link].flatMap((each) =>
+      (isOfHost(each) ? [each.name] : []).concat(each.parent ?? [], each.master ?? []),
+    );
+    const others = [...wanted, ...(plan.isolation === undefined ? [] : [plan.isolation.bridge])].filter((name) => !made.includes(name));
+    assert.deepEqual(others, [], `describes links that no network of its own has, without "privileges": { "network": "host" }`);
+  },
+};
+
+function isOfHost({ kind, existing }: EndpointPlan['link']): boolean {
+  return kind === 'existing' || existing === true;
+}
+
 const withBadOption: Readonly<Record<string, Run>> = {
   'create.unknown-option': async ({ driver, ctx, badOption = {} }) => {
     const key = Object.keys(badOption)[0] ?? '';
@@ -202,6 +222,7 @@ const inKernel: Readonly<Record<string, (subject: NetworkUnderTest, host: PlanHo
 export const networkCases: readonly NetworkCase[] = [
   ...named(always, () => undefined),
   ...named(own, notOwn),
+  ...named(unprivileged, ({ hostLinks }) => (hostLinks === true ? "the plugin asks for the host's network" : undefined)),
   ...named(withBadOption, ({ badOption }) => (badOption === undefined ? 'no option to refuse was given' : undefined)),
   ...Object.entries(inKernel).map(([name, run]) => ({
     name,

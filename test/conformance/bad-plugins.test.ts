@@ -33,6 +33,8 @@ function folder(files: string, extra: object, changes: Partial<Manifest> = {}): 
 const wrongWith = (wrong: Wrong, changes: Partial<Manifest> = {}): string => folder('bad-plugin', { wrong }, changes);
 const rawWith = (raw: Omit<Raw, 'driver'>): string => folder('fault-plugin', { driver: 'bad', ...raw }, { entry: { node: 'raw.ts' } });
 
+const ofNetworks: Partial<Manifest> = { provides: [{ contract: 'network', versions: ['v1'], drivers: ['bad'] }] };
+
 async function outcomes(dir: string, only: readonly string[]): Promise<readonly Outcome[]> {
   return Array.fromAsync(runConformance(planConformance(dir, { only, chaos: true, placements: ['process'] })));
 }
@@ -65,10 +67,18 @@ const failing: Readonly<Record<string, { readonly dir: () => string; readonly me
   },
   'plugin.sandbox.no-undeclared-net': { dir: () => wrongWith('listens'), message: /uses the network without/ },
   'plugin.sandbox.no-undeclared-path': { dir: () => wrongWith('opens-outside'), message: /files open that its privileges/ },
+  'plugin.sandbox.no-undeclared-syscall': {
+    dir: () => wrongWith('makes-namespaces'),
+    message: /refuses a plugin with its capabilities[^]*unshare \(CAP_SYS_ADMIN\)/,
+  },
   'plugin.deadline.respected': { dir: () => wrongWith('ignores-cancel'), message: /8 calls went on after they were cancelled/ },
   'plugin.cancel.observed-within-1s': { dir: () => wrongWith('ignores-cancel'), message: /8 calls went on after they were cancelled/ },
   'plugin.hostapi.cas-conflict': { dir: () => wrongWith('believes-itself'), message: /is not there after a restart/ },
   'plugin.placement.same-answers': { dir: () => wrongWith('tells-where'), message: /in placement worker it answers something else/ },
+  'network.plan.ungranted-links': {
+    dir: () => wrongWith('joins-others', ofNetworks),
+    message: /without "privileges": \{ "network": "host" \}[^]*docker0/,
+  },
   'chaos.answer-lost': { dir: () => wrongWith('refuses-again'), message: /there already/ },
   'chaos.frame-truncated': { dir: () => wrongWith('refuses-again'), message: /there already/ },
   'chaos.called-twice': { dir: () => wrongWith('counts-uses'), message: /describes something else/ },
@@ -91,10 +101,15 @@ test('a secret that is printed is found as well', async () => {
 });
 
 test('the same plugin with nothing wrong passes all of these cases', async () => {
-  const all = await outcomes(folder('bad-plugin', {}), Object.keys(failing));
+  const [networks, others] = [ids(true), ids(false)];
+  const all = [...(await outcomes(folder('bad-plugin', {}), others)), ...(await outcomes(folder('bad-plugin', {}, ofNetworks), networks))];
   assert.equal(all.length, Object.keys(failing).length);
   assert.deepEqual(
     all.filter(({ status }) => status !== 'passed').map(({ id, reason, error }) => `${id}: ${reason ?? error?.message}`),
     [],
   );
 });
+
+function ids(ofNetworksOnly: boolean): readonly string[] {
+  return Object.keys(failing).filter((id) => id.startsWith('network.') === ofNetworksOnly);
+}

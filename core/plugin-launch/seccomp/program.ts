@@ -1,6 +1,6 @@
 import { notImplemented } from '@gantry/sdk';
 import { capabilityNames } from '@gantry/sdk/linux';
-import { type DeniedCall, deniedUnless, firstUnknown } from './table.ts';
+import { type DeniedCall, deniedUnless, firstUnknown } from '@gantry/sdk/serve/denied-calls';
 
 /**
  * The filter for a plugin with these capabilities (by number) as a program of classic BPF, seccomp(2). What is denied fails with EPERM, so that programs can go

@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdirSync, readlinkSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { mount, mountFlags, readMountinfo, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
-import { deniedUnless } from '../../../core/plugin-launch/seccomp/table.ts';
+import { deniedUnless } from '@gantry/sdk/serve/denied-calls';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { pluginGroup, Stage } from './stage.ts';

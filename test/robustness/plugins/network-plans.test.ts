@@ -147,3 +147,34 @@ test('rules of a plugin that was not granted any are a strike, and nothing of th
   );
   assert.match(plugin.info.output.join('\n'), /strike: .*not granted nftables/);
 });
+
+for (const link of [
+  { kind: 'veth', name: 'eth%d', master: 'docker0' },
+  { kind: 'macvlan', name: 'eth%d', parent: 'docker0' },
+  { kind: 'existing', name: 'eth0', parent: 'docker0' },
+]) {
+  test(`a ${link.kind} on a link that the network did not make is a strike, and nothing of it is made`, async () => {
+    await using _nothingLeft = await rig.noLeaks();
+    await using plugin = await rig.install(`borrows-${link.kind}`, { kinds: ['volume', 'network'] });
+    await using _network = await networkOf(plugin.driver);
+    plugin.misbehave({ 'network.attach': { answer: endpoint({ link }) } });
+    await assert.rejects(
+      rig.under.run('true', { hostConfig: { NetworkMode: 'faulty' } }),
+      (error) => codeOf(error) === 'forbidden' && /not granted the host's network and describes its link docker0/.test(messageOf(error)),
+    );
+    assert.match(plugin.info.output.join('\n'), /strike: .*its link docker0/);
+  });
+}
+
+test("a network whose plan makes another network's link is refused, before anything of either is touched", async () => {
+  await using _nothingLeft = await rig.noLeaks();
+  await using plugin = await rig.install('takes-names', { kinds: ['volume', 'network'] });
+  await using first = await networkOf(plugin.driver);
+  const taken = `gf-${first.id.slice(0, 10)}`;
+  plugin.misbehave({ 'network.createNetwork': { does: 'rules', bridge: taken } });
+  const { networks } = rig.engine;
+  await assert.rejects(networks.create({ name: 'second', driver: plugin.driver }), {
+    code: 'conflict',
+    message: `cannot make network second: interface ${taken} is network faulty's`,
+  });
+});

@@ -1,21 +1,27 @@
-/** A volume driver with one thing wrong, which `wrong.json` beside it says. Without it, it passes all cases. */
+/** A volume driver, or a network driver where the manifest says so, with one thing wrong, which `wrong.json` beside it says. Without it, it passes all cases. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
-import { alreadyExists, type Ctx, definePlugin, type HostContext, notFound, type Ref, type RefState } from '@gantry/sdk';
+import { alreadyExists, type Ctx, definePlugin, type HostContext, type Manifest, notFound, type Ref, type RefState } from '@gantry/sdk';
 import type { Volume, VolumeDriver } from '@gantry/sdk/volume';
+import { networks } from './networks.ts';
 import type { Wrong } from './wrong.ts';
 
 const { wrong } = JSON.parse(readFileSync(join(import.meta.dirname, 'wrong.json'), 'utf8')) as { readonly wrong?: Wrong };
+
+const { provides } = JSON.parse(readFileSync(join(import.meta.dirname, 'gantry-plugin.json'), 'utf8')) as Pick<Manifest, 'provides'>;
 
 export default definePlugin({
   async activate(host) {
     const volumes = new Volumes(host);
     await volumes.open();
     return {
-      drivers: { volume: { bad: volumes } },
+      drivers: provides.some(({ contract }) => contract === 'network')
+        ? { network: { bad: networks(wrong) } }
+        : { volume: { bad: volumes } },
       configure: async (_config, secrets) => {
         if (wrong === 'logs-secrets') host.log.info({ secrets }, 'new settings');
         if (wrong === 'prints-secrets') console.log('new settings', secrets);
@@ -44,6 +50,7 @@ class Volumes implements VolumeDriver {
     const newest = readdirSync(this.#root).length;
     if (wrong === 'minds-old-state' && newest > Number(marker?.value ?? 0)) throw new Error('the state is older than the data');
     if (wrong === 'listens') await new Promise<void>((resolve) => createServer().listen(0, '127.0.0.1', resolve));
+    if (wrong === 'makes-namespaces') execFileSync('unshare', ['--user', 'true']);
     if (wrong === 'opens-outside') openSync(join(import.meta.dirname, '../outside'), 'w');
   }
 

@@ -30,6 +30,8 @@ export interface Fault {
   readonly answer?: unknown;
   /** Of `network.createNetwork`, with "rules": the right answer and these. */
   readonly rules?: readonly string[];
+  /** Likewise: its link's name. */
+  readonly bridge?: string;
   /** Of `list`: so many further volumes, so slowly. */
   readonly many?: number;
   readonly eachMs?: number;

@@ -20,7 +20,7 @@ export class FaultyNetworks implements NetworkDriver {
   createNetwork: NetworkDriver['createNetwork'] = ({ network }) =>
     this.#faults.around('network.createNetwork', async () => ({
       network,
-      links: [{ kind: 'bridge', name: bridgeOf(network) }],
+      links: [{ kind: 'bridge', name: this.#faults.of('network.createNetwork')?.bridge ?? bridgeOf(network) }],
       masquerade: [],
       rules: this.#faults.of('network.createNetwork')?.rules ?? [],
     }));

@@ -48,6 +48,11 @@ for (const [plan, code, message] of [
   ],
   [{ ...good, links: [{ kind: 'bridge', name: 'docker0', existing: true }] }, 'forbidden', /describes its link docker0/],
   [{ ...good, links: [{ kind: 'vlan', name: 'eth0.7', parent: 'eth0', attrs: { id: '7' } }] }, 'forbidden', /describes its link eth0$/],
+  [
+    { ...good, isolation: { bridge: 'eth0', internal: true, interContainer: true, subnets: [] } },
+    'forbidden',
+    /acme\.net was not granted the host's network and describes its link eth0/,
+  ],
   [{ ...good, publishAddress: 'everywhere' }, 'internal', /publishAddress/],
 ] as const satisfies readonly (readonly [NetworkPlan, string, RegExp])[]) {
   test(`checkNetworkPlan() refuses a plan: ${message.source}`, () => {
@@ -58,11 +63,12 @@ for (const [plan, code, message] of [
 for (const link of [
   { kind: 'existing', name: 'eth0', parent: 'eth0' },
   { kind: 'macvlan', name: 'eth%d', parent: 'eth0' },
+  { kind: 'veth', name: 'eth%d', master: 'eth0' },
 ] as const) {
   test(`checkEndpointPlan() gives a container a ${link.kind} of the host's link only when the plugin was granted the host's network`, () => {
     const message = /acme\.net was not granted the host's network and describes its link eth0/;
-    assert.throws(() => checkEndpointPlan({ ...endpoint, link }, { grants }), { code: 'forbidden', message });
-    checkEndpointPlan({ ...endpoint, link }, { grants: { ...grants, hostLinks: true } });
+    assert.throws(() => checkEndpointPlan({ ...endpoint, link }, { grants, network: good }), { code: 'forbidden', message });
+    checkEndpointPlan({ ...endpoint, link }, { grants: { ...grants, hostLinks: true }, network: good });
   });
 }
 
@@ -74,11 +80,25 @@ test('checkNetworkPlan() takes links that lie on others of the same plan', () =>
   checkNetworkPlan({ ...good, links }, { network, grants });
 });
 
+test("checkEndpointPlan() lets a container join and build on what its network's plan makes, and on no link that this took over", () => {
+  for (const link of [
+    { kind: 'veth', name: 'eth%d', master: 'br-1' },
+    { kind: 'macvlan', name: 'eth%d', parent: 'br-1' },
+  ] as const) {
+    checkEndpointPlan({ ...endpoint, link }, { grants, network: good });
+    const taken = { links: [{ kind: 'bridge', name: 'br-1', existing: true }] } as const;
+    assert.throws(() => checkEndpointPlan({ ...endpoint, link }, { grants, network: taken }), {
+      code: 'forbidden',
+      message: /its link br-1$/,
+    });
+  }
+});
+
 test('checkNetworkPlan() and checkEndpointPlan() tell whoever counts what they refuse', () => {
   const told: string[] = [];
   const counted = { ...grants, onViolation: (what: string) => told.push(what) };
   assert.throws(() => checkNetworkPlan({ ...good, links: [{ kind: 'veth', name: 'v' }] }, { network, grants: counted }));
-  assert.throws(() => checkEndpointPlan({ ...endpoint, addresses: ['x'] }, { grants: counted }));
+  assert.throws(() => checkEndpointPlan({ ...endpoint, addresses: ['x'] }, { grants: counted, network: good }));
   checkNetworkPlan(good, { network, grants: counted });
   assert.deepEqual(told, [
     'plugin acme.net returned an invalid answer for createNetwork: links[0]: a veth belongs to a container, not to a network',
@@ -108,7 +128,7 @@ for (const [plan, message] of [
   [{ ...endpoint, gateway: '10.0.0.1/24' }, /gateway/],
 ] as const satisfies readonly (readonly [EndpointPlan, RegExp])[]) {
   test(`checkEndpointPlan() refuses a plan: ${message.source} ${JSON.stringify(plan).length}`, () => {
-    assert.throws(() => checkEndpointPlan(plan, { grants }), { code: 'internal', message });
+    assert.throws(() => checkEndpointPlan(plan, { grants, network: good }), { code: 'internal', message });
   });
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { capabilityNames } from '@gantry/sdk/linux';
 import { seccompTable } from '../../../core/lifecycle/oci-spec/seccomp/table.ts';
 import { seccompProgram } from '../../../core/plugin-launch/seccomp/program.ts';
-import { deniedUnless } from '../../../core/plugin-launch/seccomp/table.ts';
+import { deniedUnless } from '@gantry/sdk/serve/denied-calls';
 
 const machines = {
   x64: { audit: 0xc000003e, clone: 56, socket: 41, personality: 135, read: 0 },

@@ -1,5 +1,5 @@
 /**
- * What a plugin may not ask of the kernel. It is what Docker's default profile leaves out for containers, and what traces other processes. Everything that came after
+ * What a plugin may not ask of the kernel: what the engine's sandbox filters, and its conformance watches for. It is what Docker's default profile leaves out for containers, and what traces other processes. Everything that came after
  * `firstUnknown` is refused as well, until somebody has looked at it.
  */
 export interface DeniedCall {
