@@ -1,6 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api } from '../support/api.ts';
 import { busyboxImage } from '../support/busybox.ts';
@@ -8,6 +6,7 @@ import type { BigImage } from './big-image.ts';
 import { bigImageReference } from './big-image.ts';
 import type { Engine } from './engines.ts';
 import type { Floors } from './floors.ts';
+import { download, upload } from './bulk.ts';
 import { engineFootprint, watchPeak } from './machine.ts';
 import { requestRate } from './requests.ts';
 import { sample, summarise } from './statistics.ts';
@@ -136,8 +135,8 @@ async function save({ engine: { api }, floors, bigImage, samples }: Bench): Prom
   const image = bigImage();
   if ((await api.call('GET', `/images/${bigImageReference}/json`)).status !== 200) await loadBig(api, image);
   const saveBig = async (): Promise<void> => {
-    const answer = await api.open('GET', `/images/${bigImageReference}/get`);
-    await finished(answer.resume());
+    const bytes = await download(api.socketPath, `/images/${bigImageReference}/get`);
+    if (bytes < image.sizeBytes * 0.99) throw new Error(`${bytes} bytes of ${image.sizeBytes} came`);
   };
   return { floors: Array.from({ length: samples(3) }, () => floors.copy(image)), values: await sample(samples(3), saveBig, 1) };
 }
@@ -189,7 +188,7 @@ async function remove(api: Api, id: string): Promise<void> {
 }
 
 async function loadBig(api: Api, { path }: BigImage): Promise<void> {
-  await api.stream('POST', '/images/load?quiet=1', { body: createReadStream(path, { highWaterMark: 1024 * 1024 }) });
+  await upload(api.socketPath, '/images/load?quiet=1', path);
 }
 
 async function removeImage(api: Api): Promise<void> {
