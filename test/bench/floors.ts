@@ -68,19 +68,61 @@ export class Floors {
     const folder = this.#unpacked(archive);
     const target = join(this.#folder, 'repacked');
     const command = `mkdir ${target} && tar -C ${folder} -cf ${target}/tar . && mkdir ${target}/tree && tar -xf ${target}/tar -C ${target}/tree && sync -f ${target}`;
-    const spent = Array.from({ length: count }, () => {
-      const one = timed(command);
-      rmSync(target, { recursive: true });
-      return one;
-    });
+    const spent = this.#repeat(count, command, target);
     rmSync(folder, { recursive: true });
     return spent;
   }
 
-  #unpacked(archive: Buffer): string {
+  /** `tar -x` of an archive into a new folder. */
+  unpackArchive(archive: Buffer, count: number): readonly number[] {
+    const file = join(this.#folder, 'archive');
+    const folder = join(this.#folder, 'unpacked');
+    writeFileSync(file, archive);
+    return this.#repeat(count, `mkdir ${folder} && tar -xf ${file} -C ${folder}`, folder);
+  }
+
+  /** `tar -c` of what an archive holds. */
+  packArchive(archive: Buffer, count: number): readonly number[] {
+    const folder = this.#unpacked(archive);
+    const target = join(this.#folder, 'packed');
+    const spent = this.#repeat(count, `tar -C ${folder} -c . | cat > ${target}`, target);
+    rmSync(folder, { recursive: true });
+    return spent;
+  }
+
+  /** `cp -a` of what archives hold together. */
+  copyTree(archives: readonly Buffer[], count: number): readonly number[] {
+    const folder = this.#unpacked(...archives);
+    const target = join(this.#folder, 'copied');
+    const spent = this.#repeat(count, `cp -a --reflink=auto ${folder} ${target}`, target);
+    rmSync(folder, { recursive: true });
+    return spent;
+  }
+
+  /** `rm -r` of the layers. */
+  removal(image: BigImage, count: number): readonly number[] {
+    const folder = join(this.#folder, 'unpacked');
+    return Array.from({ length: count }, () => {
+      mkdirSync(folder);
+      for (const layer of image.layers) execFileSync('sh', ['-c', `tar -xOf ${image.path} ${layer} | tar -x -C ${folder}`]);
+      execFileSync('sync');
+      return timed(`rm -r ${folder}`);
+    });
+  }
+
+  /** Each time without what the time before left. */
+  #repeat(count: number, command: string, target: string): readonly number[] {
+    return Array.from({ length: count }, () => {
+      const spent = timed(command);
+      rmSync(target, { recursive: true });
+      return spent;
+    });
+  }
+
+  #unpacked(...archives: readonly Buffer[]): string {
     const folder = join(this.#folder, 'changed');
     mkdirSync(folder);
-    execFileSync('tar', ['-xf', '-', '-C', folder], { input: archive });
+    for (const archive of archives) execFileSync('tar', ['-xf', '-', '-C', folder], { input: archive });
     return folder;
   }
 

@@ -7,6 +7,7 @@ import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
 import { ensureTools } from '../support/setup.ts';
 import { bigImage } from './big-image.ts';
 import type { Engine, EngineUnderTest } from './engines.ts';
+import { copyingScenarios, driverScenarios } from './copying.ts';
 import { layerScenarios } from './layers.ts';
 import { attached, gantry, peersFound } from './engines.ts';
 import { Floors } from './floors.ts';
@@ -26,11 +27,11 @@ const { values: options } = parseArgs({
   },
 });
 const top = join(import.meta.dirname, '../..');
-const chosen = Object.entries({ ...scenarios, ...layerScenarios, ...pluginScenarios }).filter(
-  ([name]) => options.only?.split(',').includes(name) ?? true,
-);
-if (chosen.length === 0)
-  fail(`--only ${options.only}: the scenarios are ${Object.keys({ ...scenarios, ...layerScenarios, ...pluginScenarios }).join(', ')}`);
+/** What drivers and plugins cost has no peer. */
+const ownScenarios = { ...driverScenarios, ...pluginScenarios };
+const all = { ...scenarios, ...layerScenarios, ...copyingScenarios, ...ownScenarios };
+const chosen = Object.entries(all).filter(([name]) => options.only?.split(',').includes(name) ?? true);
+if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(all).join(', ')}`);
 
 const missing = missingForNamespaces();
 if (missing !== undefined) fail(`npm run bench ${missing}`);
@@ -61,8 +62,7 @@ async function measure(underTest: EngineUnderTest): Promise<void> {
   try {
     let isPrepared = false;
     for (const [name, scenario] of chosen) {
-      // What plugins cost has no peer.
-      if (underTest !== gantry && name in pluginScenarios) continue;
+      if (underTest !== gantry && name in ownScenarios) continue;
       if (name !== 'idle-memory' && !isPrepared) await loadBusybox(engine.api);
       isPrepared ||= name !== 'idle-memory';
       await quiet();

@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import type { Api } from '../support/api.ts';
+import { busyboxLayer } from '../support/busybox.ts';
+import { Daemon } from '../support/daemon.ts';
+import { makeImage } from '../support/image-archive.ts';
+import { endOfArchive, entry } from '../support/tar-builder.ts';
+import { bigImageReference } from './big-image.ts';
+import { download, upload } from './bulk.ts';
+import type { Bench, Measured, Scenario } from './scenarios.ts';
+import { sample } from './statistics.ts';
+
+/** Many files at once: into containers and out of them, away with them, and copied for a driver that knows no layers. */
+export const copyingScenarios: Readonly<Record<string, Scenario>> = {
+  // dockerd needs about nine and seven times the floor.
+  'put-2000': { unit: 'ms', target: { atMost: 6 }, measure: put },
+  'get-2000': { unit: 'ms', target: { atMost: 5 }, measure: get },
+  // The answer alone: the files go in the background.
+  'remove-30000': { unit: 'ms', target: { atMost: 0.1 }, measure: removeBig },
+};
+
+export const driverScenarios: Readonly<Record<string, Scenario>> = {
+  'vfs-create': { unit: 'ms', target: { atMost: 1 }, measure: createCopy },
+};
+
+function put(bench: Bench): Promise<Measured> {
+  return inContainer(bench, async (api, id) => ({
+    floors: bench.floors.unpackArchive(many(2000), bench.samples(9)),
+    values: await sample(bench.samples(9), () => api.call('PUT', `/containers/${id}/archive?path=/tmp`, { body: many(2000) })),
+  }));
+}
+
+function get(bench: Bench): Promise<Measured> {
+  return inContainer(bench, async (api, id) => {
+    await api.call('PUT', `/containers/${id}/archive?path=/tmp`, { body: many(2000) });
+    return {
+      floors: bench.floors.packArchive(many(2000), bench.samples(9)),
+      values: await sample(bench.samples(9), () => download(api.socketPath, `/containers/${id}/archive?path=/tmp`)),
+    };
+  });
+}
+
+async function inContainer({ engine: { api } }: Bench, measure: (api: Api, id: string) => Promise<Measured>): Promise<Measured> {
+  const json = { Image: 'busybox', Cmd: ['sleep', '1000'], StopSignal: 'SIGKILL', HostConfig: { NetworkMode: 'none' } };
+  const { Id: id } = await api.json<{ readonly Id: string }>('POST', '/containers/create', { json });
+  await api.call('POST', `/containers/${id}/start`);
+  try {
+    return await measure(api, id);
+  } finally {
+    await api.call('DELETE', `/containers/${id}?force=1`);
+  }
+}
+
+async function removeBig({ engine: { api }, floors, bigImage, samples }: Bench): Promise<Measured> {
+  const image = bigImage();
+  const values: number[] = [];
+  for (let round = 0; round < samples(3); round += 1) {
+    if ((await api.call('GET', `/images/${bigImageReference}/json`)).status !== 200)
+      await upload(api.socketPath, '/images/load?quiet=1', image.path);
+    execFileSync('sync');
+    values.push(...(await sample(1, () => api.json('DELETE', `/images/${bigImageReference}?force=1`), 0)));
+  }
+  return { floors: floors.removal(image, samples(3)), values };
+}
+
+/** An engine of its own with vfs; the floor is `cp` of the same tree on the same disk. */
+async function createCopy({ floors, folder, samples }: Bench): Promise<Measured> {
+  const place = folder('vfs');
+  try {
+    await using engine = await Daemon.start({ folder: place, flags: ['--storage-driver', 'vfs'] });
+    const { archive: image } = makeImage({ reference: 'gantry-bench/copied:latest', layers: [busyboxLayer(), many(5000)] });
+    await engine.api.stream('POST', '/images/load?quiet=1', { body: image });
+    const json = { Image: 'gantry-bench/copied', Cmd: ['true'], HostConfig: { NetworkMode: 'none' } };
+    const create = () => engine.api.json('POST', '/containers/create', { json });
+    return { values: await sample(samples(9), create, 1), floors: floors.copyTree([busyboxLayer(), many(5000)], samples(9)) };
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** Files of up to 3 KB. */
+function many(count: number): Buffer {
+  const content = (file: number): string => `file ${file} ${'y'.repeat(file % 3000)}\n`;
+  return Buffer.concat([...Array.from({ length: count }, (_, file) => entry(`copied${file}`, content(file))), endOfArchive]);
+}
