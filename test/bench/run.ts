@@ -29,9 +29,9 @@ const { values: options } = parseArgs({
 const top = join(import.meta.dirname, '../..');
 /** What drivers and plugins cost has no peer. */
 const ownScenarios = { ...driverScenarios, ...pluginScenarios };
-const all = { ...scenarios, ...layerScenarios, ...copyingScenarios, ...ownScenarios };
-const chosen = Object.entries(all).filter(([name]) => options.only?.split(',').includes(name) ?? true);
-if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(all).join(', ')}`);
+const everyScenario = { ...scenarios, ...layerScenarios, ...copyingScenarios, ...ownScenarios };
+const chosen = Object.entries(everyScenario).filter(([name]) => options.only?.split(',').includes(name) ?? true);
+if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(everyScenario).join(', ')}`);
 
 const missing = missingForNamespaces();
 if (missing !== undefined) fail(`npm run bench ${missing}`);
