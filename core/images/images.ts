@@ -1,4 +1,4 @@
-import { type Abortable, notImplemented } from '@gantry/sdk';
+import type { Abortable } from '@gantry/sdk';
 import type { Image, ImageConfig, Images } from '@gantry/sdk/engine';
 import type { Rootfs } from '../layers/index.ts';
 import { KeyedMutex } from '../support/index.ts';
@@ -7,12 +7,14 @@ import { importImage } from './import.ts';
 import { listImages } from './list.ts';
 import { loadImages } from './load.ts';
 import { pruneImages } from './prune.ts';
-import { parseReference } from './reference.ts';
 import { removeImage } from './remove.ts';
 import { keepSwept } from './retention.ts';
 import { saveImages } from './save.ts';
 import { ImageStore } from './store.ts';
 import { tagImage } from './tag.ts';
+import { Downloads } from './transfer/downloads.ts';
+import { pullImage } from './transfer/pull.ts';
+import { pushImage } from './transfer/push.ts';
 import type { CommitImage, ImagesOptions, Parts } from './types.ts';
 import { type ImageRetention, removeUnused } from './unused.ts';
 import { historyOf, tagsOf, viewImage } from './view.ts';
@@ -28,9 +30,11 @@ export interface ContainerImage {
 /** Images: names, configs and the layers they stand on. One line per verb; each verb is a file. Making it costs one query. */
 export class ImagesRoom implements Images {
   readonly #parts: Parts;
+  readonly #downloads: Downloads;
 
   constructor({ database, ...options }: ImagesOptions) {
     this.#parts = { ...options, store: new ImageStore({ database, ...options }), locks: new KeyedMutex() };
+    this.#downloads = new Downloads(options.content);
   }
 
   /** Of all layers, each once, also those that only containers still use. */
@@ -108,14 +112,12 @@ export class ImagesRoom implements Images {
     return commitImage(this.#parts, request);
   }
 
-  async pull(reference: string): Promise<void> {
-    parseReference(reference);
-    throw withoutTransport(`cannot pull ${reference}`);
+  pull(...[reference, options]: Parameters<Images['pull']>): Promise<void> {
+    return pullImage(this.#parts, this.#downloads, reference, options);
   }
 
-  async push(reference: string): Promise<void> {
-    this.#parts.store.resolve(reference);
-    throw withoutTransport(`cannot push ${reference}`);
+  push(...[reference, options]: Parameters<Images['push']>): Promise<void> {
+    return pushImage(this.#parts, reference, options);
   }
 
   /** A container was made from it, or removed: which of the unused went unused for longest depends on that. */
@@ -162,10 +164,4 @@ export class ImagesRoom implements Images {
     const { content, layers, store } = this.#parts;
     return content.list().filter((digest) => store.find(digest) === undefined && layers.images.isBlobFree(digest));
   }
-}
-
-function withoutTransport(what: string): Error {
-  return notImplemented(`${what}: no transport plugin is loaded`, {
-    hint: 'on a machine that has the image: docker save IMAGE | docker --host <this engine> load',
-  });
 }

@@ -1,7 +1,7 @@
 import { type Abortable, GantryError, invalidArgument } from '@gantry/sdk';
 import { digestOf } from '../content/index.ts';
 import type { EarlyLayers, LayerSource, StagedLayers } from '../layers/index.ts';
-import type { ImageRow } from '../metadata/index.ts';
+import type { ImageManifest, ImageRow } from '../metadata/index.ts';
 import { failpoint } from '../support/index.ts';
 import { canonicalText, type Reference } from './reference.ts';
 import type { Parts } from './types.ts';
@@ -13,6 +13,7 @@ export interface NewImage {
   readonly references: readonly Reference[];
   readonly parent?: string;
   readonly isBuiltHere?: boolean;
+  readonly manifest?: ImageManifest;
 }
 export interface PublishedImage {
   readonly id: string;
@@ -109,6 +110,9 @@ function name(
   store.change({
     add: [...rows.values()],
     name: names,
+    manifests: new Map(
+      images.flatMap(({ configBytes, manifest }) => (manifest === undefined ? [] : [[digestOf(configBytes), manifest] as const])),
+    ),
     also: () => {
       staged.record();
       failpoint('load.tags.txn');

@@ -1,7 +1,7 @@
 import { type Logger, notFound } from '@gantry/sdk';
 import type { ImageConfig } from '@gantry/sdk/engine';
 import type { Content } from '../content/index.ts';
-import { type Database, type ImageRow, ImageRows } from '../metadata/index.ts';
+import { type CompressedLayer, type Database, type ImageManifest, type ImageRow, ImageRows } from '../metadata/index.ts';
 import { ImageConfigs } from './config/configs.ts';
 import { canonicalText, familiarText, isHexId, parseReference, type Reference, withDefaultTag } from './reference.ts';
 
@@ -10,6 +10,8 @@ export interface ImageChange {
   readonly add?: readonly ImageRow[];
   /** Canonical reference → image id. */
   readonly name?: ReadonlyMap<string, string>;
+  /** Image id → manifest. */
+  readonly manifests?: ReadonlyMap<string, ImageManifest>;
   readonly unname?: readonly string[];
   readonly remove?: readonly string[];
   /** Further rows for the same transaction. */
@@ -107,6 +109,7 @@ export class ImageStore {
       change.also?.();
       for (const row of change.add ?? []) this.#rows.put(row);
       for (const [reference, imageId] of change.name ?? []) this.#rows.setReference(reference, imageId);
+      for (const [imageId, manifest] of change.manifests ?? []) this.#rows.setManifest(imageId, manifest);
       for (const reference of change.unname ?? []) this.#rows.removeReference(reference);
       for (const id of change.remove ?? []) this.#rows.remove(id);
     });
@@ -114,6 +117,20 @@ export class ImageStore {
     for (const [reference, imageId] of change.name ?? []) this.#name(reference, imageId);
     for (const reference of change.unname ?? []) this.#unname(reference);
     for (const id of change.remove ?? []) this.#forget(id);
+  }
+
+  /** Those that are known of it, the latest first. */
+  manifestsOf(id: string): readonly ImageManifest[] {
+    return this.#rows.manifestsOf(id);
+  }
+
+  /** What a layer was when it went to a registry compressed: only a hint, it spares asking and compressing again. */
+  compressed(diffId: string): CompressedLayer | undefined {
+    return this.#rows.compressed(diffId);
+  }
+
+  setCompressed(diffId: string, layer: CompressedLayer): void {
+    this.#rows.transaction(() => this.#rows.setCompressed(diffId, layer));
   }
 
   /** A container was made from it, or removed. */

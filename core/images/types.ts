@@ -1,6 +1,7 @@
 import type { Abortable, Logger } from '@gantry/sdk';
 import type { CommitContainer, ContainerConfig } from '@gantry/sdk/engine';
 import type { Content } from '../content/index.ts';
+import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { Layers } from '../layers/index.ts';
 import type { Database } from '../metadata/index.ts';
@@ -20,6 +21,7 @@ export interface ImagesOptions {
   readonly database: Database;
   readonly content: Content;
   readonly layers: Layers;
+  readonly drivers: Drivers;
   readonly events: EventBus;
   /** The driver of new layers; asked when the first one needs it. */
   readonly graphDriver: () => Promise<string>;

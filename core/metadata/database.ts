@@ -6,7 +6,7 @@ import { isDiskFull, translated } from './disk-errors.ts';
 import { Reserve } from './reserve.ts';
 import { migrations } from './schema.ts';
 
-export type Row = Readonly<Record<string, string | number | null>>;
+export type Row = Readonly<Record<string, string | number | null | Uint8Array>>;
 
 /**
  * The one connection. Calls are synchronous and short; a transaction never spans an await. `run` in `transaction` is durable when

@@ -20,6 +20,19 @@ export interface NamedImageRow extends ImageRow {
   readonly references: readonly string[];
 }
 
+/** The manifest that an image came with, or went under: pushed again, it keeps its digest. */
+export interface ImageManifest {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly bytes: Buffer;
+}
+
+/** What a layer that is stored plain was when it was compressed. */
+export interface CompressedLayer {
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
 /** Rows of images and the references that name them. Changes run in the caller's transaction. */
 export class ImageRows {
   readonly #database: Database;
@@ -51,6 +64,36 @@ export class ImageRows {
       lastTagged,
       addedMs,
     );
+  }
+
+  /** Goes with the image. */
+  setManifest(imageId: string, { digest, mediaType, bytes }: ImageManifest): void {
+    this.#database.run(
+      'INSERT OR REPLACE INTO image_manifests (digest, image_id, media_type, bytes, added) VALUES (?, ?, ?, ?, ?)',
+      digest,
+      imageId,
+      mediaType,
+      bytes,
+      Date.now(),
+    );
+  }
+
+  /** The latest first. */
+  manifestsOf(imageId: string): readonly ImageManifest[] {
+    return this.#database.all('SELECT * FROM image_manifests WHERE image_id = ? ORDER BY added DESC', imageId).map((row) => ({
+      digest: String(row['digest']),
+      mediaType: String(row['media_type']),
+      bytes: bytesOf(row['bytes']),
+    }));
+  }
+
+  compressed(diffId: string): CompressedLayer | undefined {
+    const row = this.#database.get('SELECT digest, size FROM compressed_layers WHERE diff_id = ?', diffId);
+    return row === undefined ? undefined : { digest: String(row['digest']), sizeBytes: Number(row['size']) };
+  }
+
+  setCompressed(diffId: string, { digest, sizeBytes }: CompressedLayer): void {
+    this.#database.run('INSERT OR REPLACE INTO compressed_layers (diff_id, digest, size) VALUES (?, ?, ?)', diffId, digest, sizeBytes);
   }
 
   /** Not waiting for the disk: it only decides which of the unused goes first. */
@@ -91,4 +134,8 @@ function imageOf(row: Row): ImageRow & { readonly references: string[] } {
     usedMs: Number(row['used']),
     references: [],
   };
+}
+
+function bytesOf(value: Row[string] | undefined): Buffer {
+  return value instanceof Uint8Array ? Buffer.from(value) : Buffer.alloc(0);
 }

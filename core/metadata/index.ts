@@ -1,6 +1,6 @@
 export { ContainerRows, type ContainerRow, type RemovalRow } from './containers.ts';
 export { Database, type Row } from './database.ts';
-export { ImageRows, type ImageRow, type NamedImageRow } from './images.ts';
+export { type CompressedLayer, type ImageManifest, ImageRows, type ImageRow, type NamedImageRow } from './images.ts';
 export { LayerRows, type InitLayerRow, type LayerRow, type RwLayerRow } from './layers.ts';
 export { type LogCursorDocument, LogCursors } from './log-cursors.ts';
 export { type EndpointRow, NetworkRows, type NetworkRow } from './networks.ts';

@@ -4,7 +4,9 @@
  *   metadata.db
  *   ├─ layers           chain id → parent chain id, diff id, blob, graph driver and its key, size, whether the disk has its files yet
  *   ├─ images           image id (= digest of its config blob) → parent, times, whether built here
+ *   │  ├─ image_manifests  the manifests it came with, or went to a registry under
  *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
+ *   ├─ compressed_layers  diff id → the blob that it became on its way to a registry, to be recognised there
  *   ├─ containers       id → name, document (what never changes), state (what does)
  *   │  └─ rw_layers     container id → graph driver, key, chain, init key, how much may be written
  *   ├─ init_layers      image's top chain id, driver → key of the snapshot between the image and its containers
@@ -87,6 +89,16 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE volume_secrets (
     name TEXT PRIMARY KEY, document TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE image_manifests (
+    digest TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+    media_type TEXT NOT NULL, bytes BLOB NOT NULL, added INTEGER NOT NULL
+  );
+  CREATE INDEX image_manifests_image ON image_manifests(image_id);
+  CREATE TABLE compressed_layers (
+    diff_id TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
 ];

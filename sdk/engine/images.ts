@@ -1,4 +1,5 @@
 /** Images: names, configs, and their ways in and out. */
+import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 import type { ImageConfig, ImageHistory } from './config.ts';
 import type { Filtered } from './filters.ts';
@@ -63,10 +64,14 @@ export interface Images {
   ): Promise<readonly { readonly id: string; readonly reference?: string; readonly replaced?: string }[]>;
   /** Is done with a chunk when it asks for the next. */
   import(request: ImportImage & Abortable): Promise<{ readonly id: string }>;
-  /** Fails with `not_implemented` while no transport plugin is loaded. */
+  /**
+   * Fetches what of the image is not here and names it, all or nothing. `platform` as in "linux/arm64", the machine's own unless given.
+   * `not_found`, `unauthorized`, `unavailable` as the registry says; `data_loss` when what comes is not what was promised.
+   */
   pull(
     reference: string,
-    options: { readonly platform?: string; readonly auth?: unknown; readonly onProgress?: OnProgress } & Abortable,
+    options: { readonly platform?: string; readonly auth?: RegistryAuth; readonly onProgress?: OnProgress } & Abortable,
   ): Promise<void>;
-  push(reference: string, options: { readonly auth?: unknown; readonly onProgress?: OnProgress } & Abortable): Promise<void>;
+  /** Sends what the registry does not have; a repository without a tag means all its tags. `not_found` for what is not here. */
+  push(reference: string, options: { readonly auth?: RegistryAuth; readonly onProgress?: OnProgress } & Abortable): Promise<void>;
 }

@@ -11,7 +11,7 @@ export function networkFailure(error: unknown, { host, protocol }: URL, reason?:
 }
 
 /** Failures that a further try may not see again. */
-const transient = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN']);
+const transient = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
 
 function hintOf(code: string, protocol: string): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'is the name right, and can this machine resolve names?';

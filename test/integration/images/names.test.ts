@@ -209,15 +209,6 @@ test('Images.descendantsOf() is the image itself when nothing was built on it, a
   assert.deepEqual(room.images.descendantsOf('nope'), new Set());
 });
 
-test('Images.pull() and push() say that there is no transport', async () => {
-  const { room } = await open();
-  await using _room = room;
-  await assert.rejects(room.images.pull('busybox'), { code: 'not_implemented', message: /no transport plugin/ });
-  await assert.rejects(room.images.pull('A b'), { code: 'invalid_argument', message: /must be lowercase/ });
-  await assert.rejects(room.images.push('nope'), { code: 'not_found' });
-  await assert.rejects(room.images.push('one:1'), { code: 'not_implemented' });
-});
-
 function layer(text: string): Buffer {
   return Buffer.concat([entry(`${text}.txt`, text), endOfArchive]);
 }

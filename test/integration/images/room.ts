@@ -43,7 +43,7 @@ export class RoomUnderTest implements AsyncDisposable {
       publish(type, action, id, attributes);
     };
     const users = { usersOf: (id: string) => this.users.get(id) ?? [] };
-    const parts = { database, content: this.content, layers: this.layers, events, log: quietLog };
+    const parts = { database, drivers, content: this.content, layers: this.layers, events, log: quietLog };
     this.images = new ImagesRoom({ ...parts, graphDriver: () => Promise.resolve(driver), users: () => users });
     this.#drivers = drivers;
     this.#driver = driver;

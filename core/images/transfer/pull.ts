@@ -1,0 +1,148 @@
+import type { Ingested } from '../../content/index.ts';
+import { chainIdsOf, type EarlyLayers, type LayerSource } from '../../layers/index.ts';
+import { failpoint } from '../../support/index.ts';
+import type { Descriptor } from '../archive/descriptor.ts';
+import { fits, hostPlatform, parsePlatform } from '../platform.ts';
+import { publishImages } from '../publish.ts';
+import { canonicalText, familiarName, familiarText, parseReference, type Reference, withDefaultTag } from '../reference.ts';
+import type { Parts } from '../types.ts';
+import type { Download, Downloads } from './downloads.ts';
+import { LayerBars } from './layer-bars.ts';
+import { type RegistryCall, registryCall, type TransferOptions } from './registry-call.ts';
+import { lookUp, readRemote, type RemoteImage, type RemoteTag } from './remote-image.ts';
+
+export interface PullOptions extends TransferOptions {
+  /** "linux/arm64"; the machine's own unless given. */
+  readonly platform?: string | undefined;
+}
+
+/**
+ * The image that a reference means at its registry: named here, with all its layers, when it resolves. What is here already is not fetched
+ * again; layers are unpacked while others still come. Failure and abort leave nothing.
+ */
+export async function pullImage(parts: Parts, downloads: Downloads, text: string, options: PullOptions): Promise<void> {
+  const reference = withDefaultTag(parseReference(text));
+  const wanted = {
+    platform: options.platform === undefined ? hostPlatform() : parsePlatform(options.platform),
+    isExplicit: options.platform !== undefined,
+  };
+  const call = await registryCall(parts, reference, options);
+  const tag = await lookUp(reference, call);
+  call.onProgress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? reference.digest ?? '' });
+  const names = namesFor(reference, tag);
+  const isCurrent = isHere(parts, names, wanted.platform);
+  if (!isCurrent) await bring(parts, downloads, { names, remote: await readRemote(tag, wanted, call), call });
+  call.onProgress({ status: `Digest: ${tag.digest}` });
+  call.onProgress({ status: `Status: ${isCurrent ? 'Image is up to date' : 'Downloaded newer image'} for ${familiarText(reference)}` });
+  announcePull(parts, reference);
+}
+
+/** The tag that was asked for, if one was, and the digest that it means now. */
+function namesFor({ domain, path, tag, digest }: Reference, found: RemoteTag): readonly Reference[] {
+  const byDigest = { domain, path, digest: found.digest };
+  return tag === undefined || digest !== undefined ? [byDigest] : [{ domain, path, tag }, byDigest];
+}
+
+/** All names mean one image, and it is for the platform that is wanted. */
+function isHere({ store }: Parts, names: readonly Reference[], platform: Parameters<typeof fits>[1]): boolean {
+  const [id, ...others] = names.map((name) => store.imageOf(canonicalText(name)));
+  return id !== undefined && others.every((other) => other === id) && fits(store.configOrEmpty(id), platform);
+}
+
+interface Bringing {
+  readonly names: readonly Reference[];
+  readonly remote: RemoteImage;
+  readonly call: RegistryCall;
+}
+
+async function bring(parts: Parts, downloads: Downloads, { names, remote, call }: Bringing): Promise<void> {
+  const { signal, onProgress } = call;
+  const known = knownBlobs(parts, remote);
+  using _held = parts.layers.images.holdBlobs(known.map(({ digest }) => digest));
+  await using early = parts.layers.images.early({ graphDriver: parts.graphDriver, signal });
+  await using arriving = new Arriving({ downloads, early, call });
+  const bars = new LayerBars(remote.layers, onProgress);
+  for (const [at, layer] of remote.layers.entries()) arriving.want(layer, known[at], bars);
+  const blobs = await arriving.all();
+  const layers = remote.config.rootfs.diff_ids.map((diffId, at) => sourceOf(diffId, blobs[at]));
+  failpoint('pull.publish');
+  const { configBytes, manifest } = remote;
+  await publishImages(parts, [{ configBytes, layers, references: names, manifest }], {
+    signal,
+    early,
+    onUnpacked: unpackedIn(bars, layers),
+  });
+  bars.completeAll();
+}
+
+/** Blobs of layers that are here, by their place in the image: what this very chain of layers was made from. */
+function knownBlobs({ layers, content }: Parts, { config }: RemoteImage): readonly Ingested[] {
+  const known: Ingested[] = [];
+  for (const chainId of chainIdsOf(config.rootfs.diff_ids)) {
+    const row = layers.images.get(chainId);
+    if (row === undefined || !content.has(row.blobDigest)) break;
+    known.push({
+      path: content.path(row.blobDigest),
+      digest: row.blobDigest,
+      sizeBytes: content.sizeOf(row.blobDigest),
+      onDisk: Promise.resolve(),
+    });
+  }
+  return known;
+}
+
+function sourceOf(diffId: string, blob: Ingested | undefined): LayerSource {
+  if (blob === undefined) throw new Error(`layer ${diffId} did not come`);
+  return { diffId, blob };
+}
+
+function unpackedIn(bars: LayerBars, layers: readonly LayerSource[]): (diffId: string) => void {
+  return (diffId) => {
+    for (const [at, layer] of layers.entries()) if (layer.diffId === diffId) bars.complete(at);
+  };
+}
+
+/** The layers of one pull; disposing gives up what is still on its way. */
+class Arriving implements AsyncDisposable {
+  readonly #parts: { readonly downloads: Downloads; readonly early: EarlyLayers; readonly call: RegistryCall };
+  readonly #downloads: Download[] = [];
+  readonly #files: Promise<Ingested>[] = [];
+
+  constructor(parts: { readonly downloads: Downloads; readonly early: EarlyLayers; readonly call: RegistryCall }) {
+    this.#parts = parts;
+  }
+
+  want(layer: Descriptor, known: Ingested | undefined, bars: LayerBars): void {
+    const at = this.#files.length;
+    if (known !== undefined) {
+      bars.exists(at);
+      this.#files.push(Promise.resolve(known));
+      return;
+    }
+    const { downloads, early, call } = this.#parts;
+    const download = downloads.begin(layer, call, bars.of(at));
+    this.#downloads.push(download);
+    const file = download.file.then((arrived) => {
+      bars.arrived(at);
+      if (download.isFirst) early.begin(arrived);
+      return arrived;
+    });
+    file.catch(() => undefined); // told by `all`
+    this.#files.push(file);
+  }
+
+  all(): Promise<readonly Ingested[]> {
+    return Promise.all(this.#files);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const download of this.#downloads) await download[Symbol.asyncDispose]();
+  }
+}
+
+/** As Docker tells it: of the name, not of the image. */
+function announcePull({ events, store }: Parts, reference: Reference): void {
+  const id = store.imageOf(canonicalText(reference)) ?? '';
+  const labels = id === '' ? {} : store.configOrEmpty(id).config?.Labels;
+  events.publish('image', 'pull', familiarText(reference), { ...labels, name: familiarName(reference) });
+}

@@ -1,0 +1,118 @@
+import { GantryError, notFound } from '@gantry/sdk';
+import { digestOf } from '../../content/index.ts';
+import type { ImageManifest } from '../../metadata/index.ts';
+import { failpoint } from '../../support/index.ts';
+import { parseManifest } from '../archive/oci-manifest.ts';
+import { canonicalText, familiarName, familiarText, parseReference, type Reference, repositoryOf } from '../reference.ts';
+import type { Parts } from '../types.ts';
+import { chainOf } from '../view.ts';
+import { type LayerToPush, LayerUpload } from './layer-upload.ts';
+import { type RegistryCall, registryCall, shortDigest, type TransferOptions } from './registry-call.ts';
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+const configType = 'application/vnd.oci.image.config.v1+json';
+const layerType = 'application/vnd.oci.image.layer.v1.tar';
+/** Layers at once. */
+const maxAtOnce = 5;
+
+/**
+ * Sends the images that these names mean to the registry of their repository. Blobs first, the manifest last: what others see there is whole. An
+ * image that came from a registry goes as it came, under the same digest; layers that are stored plain are compressed on the way.
+ */
+export async function pushImage(parts: Parts, text: string, options: TransferOptions): Promise<void> {
+  const named = parseReference(text);
+  const tags = tagsOf(parts, named);
+  const call = await registryCall(parts, named, options);
+  call.onProgress({ status: `The push refers to repository [${repositoryOf(named)}]` });
+  for (const tag of tags) await pushTag(parts, tag, call);
+}
+
+/** One that the user named, or all of the repository. */
+function tagsOf({ store }: Parts, named: Reference): readonly Reference[] {
+  const missing = (): Error =>
+    notFound(`An image does not exist locally with the tag: ${familiarName(named)}`, { hint: 'give it that name with tag, or pull it' });
+  if (named.digest !== undefined) throw new GantryError('invalid_argument', 'cannot push a digest reference');
+  if (named.tag !== undefined) {
+    if (store.imageOf(canonicalText(named)) === undefined) throw missing();
+    return [named];
+  }
+  const tags = store.referencesIn(repositoryOf(named)).filter((reference) => !reference.includes('@'));
+  if (tags.length === 0) throw missing();
+  return tags.map(parseReference);
+}
+
+async function pushTag(parts: Parts, tag: Reference, call: RegistryCall): Promise<void> {
+  const id = parts.store.imageOf(canonicalText(tag)) ?? '';
+  const layers = chainOf(parts, parts.store.get(id)).toReversed();
+  using _held = parts.layers.images.holdBlobs(layers.map(({ blobDigest }) => blobDigest));
+  const upload = new LayerUpload(parts, call);
+  for (const layer of layers) call.onProgress({ status: 'Preparing', progressDetail: {}, id: shortDigest(layer.diffId) });
+  const pushed = await inTurns(layers, maxAtOnce, (layer) => upload.send(layer));
+  const configBytes = parts.content.readSmall(id);
+  await upload.sendBytes(configBytes);
+  failpoint('push.manifest');
+  const manifest = manifestOf(parts, { id, configBytes, layers: pushed });
+  const { mediaType, bytes } = manifest;
+  await call.driver.putManifest({ ...call.place, reference: tag.tag ?? '', mediaType, bytes }, call.context(call.signal));
+  record(parts, tag, { id, manifest });
+  call.onProgress({ status: `${tag.tag ?? ''}: digest: ${manifest.digest} size: ${bytes.length}` });
+  call.onProgress({ progressDetail: {}, aux: { Tag: tag.tag, Digest: manifest.digest, Size: bytes.length } });
+  parts.events.publish('image', 'push', familiarText(tag), { ...parts.store.configOrEmpty(id).config?.Labels, name: familiarName(tag) });
+}
+
+interface Pushed {
+  readonly id: string;
+  readonly configBytes: Buffer;
+  readonly layers: readonly LayerToPush[];
+}
+
+/** The one that it came with where that says the same; else a new one. */
+function manifestOf({ store }: Parts, { id, configBytes, layers }: Pushed): ImageManifest {
+  const known = store.manifestsOf(id).find(({ bytes, digest }) => {
+    const named = parseManifest(bytes, `manifest ${digest}`).layers;
+    return named.length === layers.length && named.every((layer, at) => layer.digest === layers[at]?.digest);
+  });
+  if (known !== undefined) return known;
+  const document = {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    config: { mediaType: configType, digest: id, size: configBytes.length },
+    layers: layers.map(({ digest, sizeBytes, compression }) => ({
+      mediaType: compression === 'none' ? layerType : `${layerType}+${compression}`,
+      digest,
+      size: sizeBytes,
+    })),
+  };
+  const bytes = Buffer.from(JSON.stringify(document));
+  return { mediaType: manifestType, digest: digestOf(bytes), bytes };
+}
+
+/** From now on the image is known by the digest that it has there too. */
+function record(
+  { store }: Parts,
+  { domain, path }: Reference,
+  { id, manifest }: { readonly id: string; readonly manifest: ImageManifest },
+): void {
+  if (store.find(id) === undefined) return; // removed meanwhile
+  const name = canonicalText({ domain, path, digest: manifest.digest });
+  store.change({ name: new Map([[name, id]]), manifests: new Map([[id, manifest]]) });
+}
+
+/** So many at once; after a failure no further ones begin, and it is told when those that run have ended. */
+async function inTurns<In, Out>(items: readonly In[], atOnce: number, work: (item: In) => Promise<Out>): Promise<readonly Out[]> {
+  const results: Out[] = [];
+  const failures: unknown[] = [];
+  const waiting = [...items.entries()];
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined && failures.length === 0; next = waiting.shift()) {
+      try {
+        results[next[0]] = await work(next[1]);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  if (failures.length > 0) throw failures[0];
+  return results;
+}

@@ -1,0 +1,417 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { codeOf } from '@gantry/sdk';
+import type { Progress } from '@gantry/sdk/engine';
+import { busyboxLayer } from '../../support/busybox.ts';
+import { dockerRegistry } from '../../support/docker-registry.ts';
+import { digestOf, makeImage } from '../../support/image-archive.ts';
+import { leakGuard } from '../../support/leak-guard.ts';
+import { inNamespaces } from '../../support/namespaces.ts';
+import { type Reply, reply, type ScriptedRegistry, scriptedRegistry } from '../../support/scripted-registry.ts';
+import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { RoomUnderTest } from './room.ts';
+
+inNamespaces(import.meta.url);
+leakGuard();
+
+const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
+const types = {
+  manifest: 'application/vnd.oci.image.manifest.v1+json',
+  index: 'application/vnd.oci.image.index.v1+json',
+  config: 'application/vnd.oci.image.config.v1+json',
+  layer: 'application/vnd.oci.image.layer.v1.tar',
+};
+const small = (name: string): Buffer => Buffer.concat([entry(name, `this is ${name}`), endOfArchive]);
+
+/** A place for one test: a registry, and rooms that go with it. */
+async function world(): Promise<{ readonly host: string; readonly room: () => RoomUnderTest } & AsyncDisposable> {
+  const folder = mkdtempSync(join(tmpdir(), 'registry-'));
+  const opened = new AsyncDisposableStack();
+  opened.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const { host } = opened.use(await dockerRegistry(folder));
+  return { host, room: () => opened.use(RoomUnderTest.open()), [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+async function told(work: (onProgress: (progress: Progress) => void) => Promise<void>): Promise<readonly string[]> {
+  const lines: string[] = [];
+  await work(({ status, id, progressDetail, aux }) => {
+    if (progressDetail?.current !== undefined) return;
+    lines.push([id, status, aux === undefined ? undefined : JSON.stringify(aux)].filter((word) => word !== undefined).join(': '));
+  });
+  return lines;
+}
+
+test('what one engine pushed another pulls: the same image, told in the words that the docker CLI shows', async () => {
+  await using place = await world();
+  const [first, second] = [place.room(), place.room()];
+  const name = `${place.host}/acme/app:1`;
+  const image = makeImage({ reference: name, layers: [busyboxLayer(), small('a')], config: { Labels: { a: 'b' } } });
+  await first.load(image.archive);
+  first.takeEvents();
+  const [low = '', high = ''] = image.diffIds.map((diffId) => diffId.slice(7, 19));
+  const pushed = await told((onProgress) => first.images.push(name, { onProgress }));
+  const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(pushed.join('\n'))?.[1] ?? '';
+  assert.deepEqual(pushed.slice(0, 3), [
+    `The push refers to repository [${place.host}/acme/app]`,
+    `${low}: Preparing`,
+    `${high}: Preparing`,
+  ]);
+  assert.ok(pushed.includes(`${low}: Pushed`) && pushed.includes(`${high}: Pushed`), pushed.join('\n'));
+  assert.match(pushed.at(-1) ?? '', new RegExp(`"Tag":"1","Digest":"${digest}"`));
+  assert.deepEqual(first.takeEvents(), [`push ${place.host}/acme/app`]);
+  assert.deepEqual(first.images.inspect(name).repoDigests, [`${place.host}/acme/app@${digest}`]);
+
+  const pulled = await told((onProgress) => second.images.pull(name, { onProgress }));
+  assert.equal(pulled[0], '1: Pulling from acme/app');
+  assert.deepEqual(pulled.slice(-2), [`Digest: ${digest}`, `Status: Downloaded newer image for ${name}`]);
+  assert.equal(pulled.filter((line) => line.endsWith('Pulling fs layer')).length, 2);
+  assert.equal(pulled.filter((line) => line.endsWith('Pull complete')).length, 2);
+  assert.equal(second.images.inspect(name).id, image.imageId);
+  assert.deepEqual(second.images.inspect(name).repoDigests, [`${place.host}/acme/app@${digest}`]);
+  assert.deepEqual(second.takeEvents(), [`pull ${place.host}/acme/app`]);
+
+  assert.deepEqual(await told((onProgress) => second.images.pull(name, { onProgress })), [
+    '1: Pulling from acme/app',
+    `Digest: ${digest}`,
+    `Status: Image is up to date for ${name}`,
+  ]);
+  const again = await told((onProgress) => first.images.push(name, { onProgress }));
+  assert.equal(again.filter((line) => line.endsWith('Layer already exists')).length, 2);
+});
+
+test('an image keeps its digest on its way through engines and repositories, whatever its layers are compressed with', async () => {
+  await using place = await world();
+  const room = place.room();
+  for (const [form, compress] of [
+    ['gzip', gzipSync],
+    ['zstd', zstdCompressSync],
+    ['none', (bytes: Buffer) => bytes],
+  ] as const) {
+    const blob = compress(small(form));
+    const config = configOf([digestOf(small(form))]);
+    const mediaType = form === 'none' ? types.layer : `${types.layer}+${form}`;
+    await using source = await served({ name: form, blobs: [config, blob], manifest: manifestOf(config, [[mediaType, blob]]) });
+    await room.images.pull(`${source.host}/acme/${form}:1`, {});
+    await room.images.tag(`${source.host}/acme/${form}:1`, `${place.host}/other/${form}:2`);
+    await room.images.push(`${place.host}/other/${form}:2`, {});
+    const [there = ''] = room.images.inspect(`${place.host}/other/${form}:2`).repoDigests.filter((text) => text.startsWith(place.host));
+    const expected = digestOf(manifestOf(config, [[mediaType, blob]]));
+    // A layer that is stored plain goes compressed, so its manifest is another.
+    if (form !== 'none') assert.equal(there, `${place.host}/other/${form}@${expected}`);
+    await using other = RoomUnderTest.open();
+    await other.images.pull(`${place.host}/other/${form}:2`, {});
+    assert.equal(other.images.inspect(`${place.host}/other/${form}:2`).id, digestOf(config));
+  }
+});
+
+test('layers that are here already, from wherever, do not come again', async () => {
+  const shared = gzipSync(small('shared'));
+  const own = gzipSync(small('own'));
+  const below = configOf([digestOf(small('shared'))]);
+  const above = configOf([digestOf(small('shared')), digestOf(small('own'))]);
+  const [layerType] = [`${types.layer}+gzip`];
+  await using source = await served({ name: 'below', blobs: [below, shared], manifest: manifestOf(below, [[layerType, shared]]) });
+  await using room = RoomUnderTest.open();
+  await room.images.pull(`${source.host}/acme/below:1`, {});
+  await using other = await served({
+    name: 'above',
+    blobs: [above, shared, own],
+    manifest: manifestOf(above, [
+      [layerType, shared],
+      [layerType, own],
+    ]),
+  });
+  const lines = await told((onProgress) => room.images.pull(`${other.host}/acme/above:1`, { onProgress }));
+  assert.ok(lines.includes(`${digestOf(shared).slice(7, 19)}: Already exists`), lines.join('\n'));
+  assert.equal(other.asked.filter((line) => line.includes(digestOf(shared))).length, 0);
+});
+
+test('ten pulls of the same image at once fetch each blob once, and all have it', async () => {
+  const layers = [gzipSync(small('one')), gzipSync(small('two'))];
+  const config = configOf([digestOf(small('one')), digestOf(small('two'))]);
+  const manifest = manifestOf(
+    config,
+    layers.map((layer) => [`${types.layer}+gzip`, layer] as const),
+  );
+  await using source = await served({ name: 'many', blobs: [config, ...layers], manifest, delayMs: 30 });
+  await using room = RoomUnderTest.open();
+  const before = await room.left();
+  await Promise.all(Array.from({ length: 10 }, () => room.images.pull(`${source.host}/acme/many:1`, {})));
+  for (const layer of layers) assert.equal(source.asked.filter((line) => line.includes(`/blobs/${digestOf(layer)}`)).length, 1);
+  assert.equal(room.images.inspect(`${source.host}/acme/many:1`).id, digestOf(config));
+  assert.deepEqual((await room.left()).ingest, before.ingest);
+});
+
+test('a download that breaks off goes on where it was', async () => {
+  const layer = Buffer.concat([entry('large', Buffer.alloc(300_000, 'x')), endOfArchive]);
+  const config = configOf([digestOf(layer)]);
+  await using source = await served({
+    name: 'broken',
+    blobs: [config],
+    manifest: manifestOf(config, [[types.layer, layer]]),
+    also: { [blobPath('broken', layer)]: breakingAt(layer, 100_000) },
+  });
+  await using room = RoomUnderTest.open();
+  const lines = await told((onProgress) => room.images.pull(`${source.host}/acme/broken:1`, { onProgress }));
+  assert.ok(
+    lines.some((line) => line.endsWith('Retrying in 1 second')),
+    lines.join('\n'),
+  );
+  assert.equal(room.images.inspect(`${source.host}/acme/broken:1`).id, digestOf(config));
+});
+
+test('the image for the wanted platform is chosen from an index; what it does not have is told with what it has', async () => {
+  const layer = gzipSync(small('p'));
+  const images = ['amd64', 'arm64', 's390x'].map((each) => {
+    const config = configOf([digestOf(small('p'))], each);
+    return { each, config, manifest: manifestOf(config, [[`${types.layer}+gzip`, layer]]) };
+  });
+  const index = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: types.index,
+      manifests: images.map(({ each, manifest }) => ({
+        mediaType: types.manifest,
+        digest: digestOf(manifest),
+        size: manifest.length,
+        platform: { os: 'linux', architecture: each },
+      })),
+    }),
+  );
+  const also = Object.fromEntries(
+    images.map(
+      ({ manifest }) =>
+        [`GET /v2/acme/many/manifests/${digestOf(manifest)}`, reply(200, manifest, { 'content-type': types.manifest })] as const,
+    ),
+  );
+  await using source = await served({
+    name: 'many',
+    blobs: [layer, ...images.map(({ config }) => config)],
+    manifest: index,
+    mediaType: types.index,
+    also,
+  });
+  await using room = RoomUnderTest.open();
+  const name = `${source.host}/acme/many:1`;
+  await room.images.pull(name, {});
+  assert.equal(room.images.inspect(name).config.architecture, architecture);
+  assert.deepEqual(room.images.inspect(name).repoDigests, [`${source.host}/acme/many@${digestOf(index)}`]);
+  await room.images.pull(name, { platform: 'linux/s390x' });
+  assert.equal(room.images.inspect(name).config.architecture, 's390x');
+  await assert.rejects(room.images.pull(name, { platform: 'linux/riscv64' }), {
+    code: 'not_found',
+    message: /no matching manifest for linux\/riscv64/,
+    hint: /linux\/amd64, linux\/arm64, linux\/s390x/,
+  });
+  await assert.rejects(room.images.pull(name, { platform: 'a/b/c/d' }), { code: 'invalid_argument' });
+});
+
+const tar = small('bad');
+const good = configOf([digestOf(tar)]);
+const goodManifest = manifestOf(good, [[types.layer, tar]]);
+interface Bad {
+  readonly what: string;
+  readonly code: string;
+  readonly says: RegExp;
+  readonly manifest?: Buffer;
+  readonly mediaType?: string;
+  readonly blobs?: readonly Buffer[];
+  readonly layer?: Reply;
+  readonly config?: Reply;
+}
+const foreign = Buffer.from(JSON.stringify({ ...(JSON.parse(goodManifest.toString()) as object), layers: [] }));
+const bad: readonly Bad[] = [
+  { what: 'a layer with other bytes', code: 'data_loss', says: /digest/, layer: reply(200, Buffer.alloc(tar.length, 1)) },
+  { what: 'a layer that is longer', code: 'data_loss', says: /sha256:/, layer: reply(200, Buffer.concat([tar, tar])) },
+  {
+    what: 'a layer that never comes whole',
+    code: 'unavailable',
+    says: /broke off 5 times, the last time after 10 of/,
+    layer: breakingAlways(tar),
+  },
+  { what: 'a layer that is not there', code: 'not_found', says: /blob sha256:/, layer: reply(404) },
+  { what: 'a config with other bytes', code: 'data_loss', says: /sha256:/, config: reply(200, Buffer.alloc(good.length, 32)) },
+  {
+    what: 'layers that are not those of the config',
+    code: 'invalid_argument',
+    says: /invalid diffID/,
+    manifest: manifestOf(good, [[types.layer, small('other')]]),
+    blobs: [small('other')],
+  },
+  { what: 'fewer layers than the config has', code: 'invalid_argument', says: /0 layers, its config has 1/, manifest: foreign },
+  {
+    what: 'a manifest that is also an index',
+    code: 'invalid_argument',
+    says: /both/,
+    manifest: Buffer.from(JSON.stringify({ ...(JSON.parse(goodManifest.toString()) as object), manifests: [] })),
+  },
+  {
+    what: 'a plugin',
+    code: 'invalid_argument',
+    says: /is no image/,
+    manifest: manifestOf(good, [[types.layer, tar]], 'application/vnd.docker.plugin.v1+json'),
+  },
+  {
+    what: 'a layer of a kind that nobody knows',
+    code: 'invalid_argument',
+    says: /unknown media type/,
+    manifest: manifestOf(good, [['application/x-zip', tar]]),
+  },
+  { what: 'a config that is for another system', code: 'invalid_argument', says: /windows/, ...withConfig({ os: 'windows' }) },
+  { what: 'a config that is no JSON', code: 'invalid_argument', says: /config/, ...withConfig(Buffer.from('{')) },
+  { what: 'a layer that is no tar', code: 'invalid_argument', says: /unpack layer|tar/, ...withLayer(Buffer.alloc(2048, 7)) },
+];
+for (const { what, code, says, manifest = goodManifest, mediaType, blobs = [tar], layer, config } of bad) {
+  test(`a registry that sends ${what} is told, and leaves nothing`, async () => {
+    const also = {
+      ...(layer === undefined ? {} : { [blobPath('bad', tar)]: layer }),
+      ...(config === undefined ? {} : { [blobPath('bad', good)]: config }),
+    };
+    await using source = await served({
+      name: 'bad',
+      blobs: [good, ...blobs],
+      manifest,
+      also,
+      ...(mediaType === undefined ? {} : { mediaType }),
+    });
+    await using room = RoomUnderTest.open();
+    const before = await room.left();
+    await assert.rejects(room.images.pull(`${source.host}/acme/bad:1`, {}), (error: unknown) => {
+      assert.ok(error instanceof Error);
+      assert.match(error.message, says);
+      assert.equal(codeOf(error), code, error.message);
+      return true;
+    });
+    assert.deepEqual(await room.left(), before);
+    assert.equal(room.images.count, 0);
+  });
+}
+
+test('a pull that is given up leaves nothing, and the other one that wants the same goes on', async () => {
+  const layer = Buffer.concat([entry('large', Buffer.alloc(300_000, 'x')), endOfArchive]);
+  const config = configOf([digestOf(layer)]);
+  await using source = await served({
+    name: 'slow',
+    blobs: [config, layer],
+    manifest: manifestOf(config, [[types.layer, layer]]),
+    delayMs: 200,
+  });
+  await using room = RoomUnderTest.open();
+  const before = await room.left();
+  const ending = new AbortController();
+  const name = `${source.host}/acme/slow:1`;
+  const givenUp = assert.rejects(
+    room.images.pull(name, { signal: ending.signal, onProgress: ({ status }) => status === 'Pulling fs layer' && ending.abort() }),
+    { name: 'AbortError' },
+  );
+  const other = room.images.pull(name, {});
+  await givenUp;
+  await other;
+  assert.equal(room.images.inspect(name).id, digestOf(config));
+  await room.images.remove(name, { force: true, prune: true });
+  assert.deepEqual((await room.left()).ingest, before.ingest);
+  assert.deepEqual((await room.left()).blobs, before.blobs);
+});
+
+test('Images.push() says what is not here, and what the registry says', async () => {
+  await using place = await world();
+  const room = place.room();
+  const image = makeImage({ reference: `${place.host}/a/b:1`, layers: [small('a')] });
+  await room.load(image.archive);
+  await assert.rejects(room.images.push(`${place.host}/a/b:2`, {}), {
+    code: 'not_found',
+    message: `An image does not exist locally with the tag: ${place.host}/a/b`,
+  });
+  await assert.rejects(room.images.push(`${place.host}/nope`, {}), { code: 'not_found' });
+  await assert.rejects(room.images.push(`${place.host}/a/b@${digestOf(Buffer.from(''))}`, {}), { code: 'invalid_argument' });
+  await room.images.tag(`${place.host}/a/b:1`, `${place.host}/a/b:3`);
+  const lines = await told((onProgress) => room.images.push(`${place.host}/a/b`, { onProgress }));
+  assert.deepEqual(
+    lines.filter((line) => / digest: sha256:/.test(line)).map((line) => line.split(':')[0]),
+    ['1', '3'],
+  );
+  await using refusing = await scriptedRegistry({
+    '*': reply(403, { errors: [{ code: 'DENIED', message: 'requested access to the resource is denied' }] }),
+  });
+  await room.images.tag(`${place.host}/a/b:1`, `${refusing.host}/a/b:1`);
+  await assert.rejects(room.images.push(`${refusing.host}/a/b:1`, {}), { code: 'forbidden', message: /denies access/ });
+});
+
+interface Served {
+  readonly name: string;
+  readonly blobs: readonly Buffer[];
+  readonly manifest: Buffer;
+  readonly mediaType?: string;
+  readonly also?: Readonly<Record<string, Reply>>;
+  readonly delayMs?: number;
+}
+
+/** A registry that has one tag, `acme/NAME:1`. */
+function served({ name, blobs, manifest, mediaType = types.manifest, also = {}, delayMs = 0 }: Served): Promise<ScriptedRegistry> {
+  const late =
+    (bytes: Buffer): Reply =>
+    (request, response, body) =>
+      void setTimeout(() => reply(200, bytes)(request, response, body), delayMs);
+  return scriptedRegistry({
+    ...Object.fromEntries(blobs.map((blob) => [blobPath(name, blob), late(blob)] as const)),
+    [`GET /v2/acme/${name}/manifests/1`]: reply(200, manifest, { 'content-type': mediaType }),
+    ...also,
+  });
+}
+
+function blobPath(name: string, blob: Buffer): string {
+  return `GET /v2/acme/${name}/blobs/${digestOf(blob)}`;
+}
+
+function configOf(diffIds: readonly string[], of = architecture): Buffer {
+  return Buffer.from(JSON.stringify({ architecture: of, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: diffIds } }));
+}
+
+function manifestOf(config: Buffer, layers: readonly (readonly [string, Buffer])[], configType = types.config): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: types.manifest,
+      config: { mediaType: configType, digest: digestOf(config), size: config.length },
+      layers: layers.map(([mediaType, layer]) => ({ mediaType, digest: digestOf(layer), size: layer.length })),
+    }),
+  );
+}
+
+function withConfig(config: Buffer | object): Pick<Bad, 'manifest' | 'blobs'> {
+  const bytes = Buffer.isBuffer(config) ? config : Buffer.from(JSON.stringify({ ...(JSON.parse(good.toString()) as object), ...config }));
+  return { manifest: manifestOf(bytes, [[types.layer, tar]]), blobs: [tar, bytes] };
+}
+
+function withLayer(layer: Buffer): Pick<Bad, 'manifest' | 'blobs'> {
+  const config = configOf([digestOf(layer)]);
+  return { manifest: manifestOf(config, [[types.layer, layer]]), blobs: [config, layer] };
+}
+
+/** Sends the beginning and hangs up, once; then what is asked for. */
+function breakingAt(bytes: Buffer, at: number): Reply {
+  let isBroken = false;
+  return (request, response, body) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    if (isBroken)
+      return reply(
+        from > 0 ? 206 : 200,
+        bytes.subarray(from),
+        from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {},
+      )(request, response, body);
+    isBroken = true;
+    response.writeHead(200, { 'content-length': String(bytes.length) });
+    response.write(bytes.subarray(0, at), () => response.socket?.destroySoon());
+  };
+}
+
+function breakingAlways(bytes: Buffer): Reply {
+  return (_request, response) => {
+    response.writeHead(200, { 'content-length': String(bytes.length) });
+    response.write(bytes.subarray(0, 10), () => response.socket?.destroySoon());
+  };
+}
