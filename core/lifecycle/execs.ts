@@ -12,8 +12,9 @@ export class ContainerExecs implements Execs {
     this.#room = room;
   }
 
-  create(container: string, config: ExecConfig): Promise<{ readonly id: string }> {
-    return Promise.try(() => ({ id: createExec(this.#room, this.#room.store.find(container), config).id }));
+  async create(container: string, config: ExecConfig): Promise<{ readonly id: string }> {
+    const { id } = await createExec(this.#room, this.#room.store.find(container), config);
+    return { id };
   }
 
   start(exec: string, options: StartExecOptions): ReturnType<Execs['start']> {

@@ -64,7 +64,7 @@ export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare
 export { isInUserNamespace, openUserNamespace, type IdRange } from './user-namespace.ts';
 export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
 export { limitProject, projectOf, projectQuotaState, projectUse, setProject, type ProjectUse } from './project-quota.ts';
-export { exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';
+export { exitNow, exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';
 export { signalName, waitpid, type ExitStatus } from './process.ts';
 export { posixSpawn, type SpawnOptions } from './spawn.ts';
 export { run, type RunOptions, type RunResult } from './run.ts';

@@ -32,6 +32,12 @@ export function waitpid(pid: number): ExitStatus | 'running' | 'not-ours' {
   throw errnoError('waitpid', { detail: `pid ${pid}` });
 }
 
+/** Ends this process at once, whatever its threads are at: _exit(2). Nothing is flushed, and no handler runs. */
+export function exitNow(code: number): never {
+  callExit(code);
+  throw errnoError('_exit');
+}
+
 /** Reads wait(2)'s status word. */
 export function exitStatus(status: number): ExitStatus {
   const number = status & 0x7f;
@@ -72,6 +78,7 @@ export function setParentDeathSignal(signal: NodeJS.Signals | 0): void {
 
 const waitStatus = new Int32Array(1);
 
+const callExit = declare<(code: number) => void>('_exit', 'void', ['int']);
 const callPidfdOpen = declare<(number: 434, pid: number, flags: number) => number>('syscall', 'long', ['long', 'long', 'long']);
 const callPidfdSendSignal = declare<(number: 424, pidfd: number, signal: number, info: null, flags: number) => number>('syscall', 'long', [
   'long',

@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
 import { invalidArgument } from '@gantry/sdk';
 import type { HostConfig } from '@gantry/sdk/engine';
+import { isThere } from '../../execute/index.ts';
 import type { PlannedMount } from '../model.ts';
 import type { Room } from '../room.ts';
 import type { WantedMount } from '../validate/index.ts';
@@ -14,7 +14,8 @@ export async function planMounts(
   undo: AsyncDisposableStack,
 ): Promise<readonly PlannedMount[]> {
   const planned: PlannedMount[] = [];
-  for (const mount of wanted) planned.push(mount.type === 'volume' ? await planVolume(room, id, mount, undo) : planOther(room, mount));
+  for (const mount of wanted)
+    planned.push(mount.type === 'volume' ? await planVolume(room, id, mount, undo) : await planOther(room, mount));
   return planned;
 }
 
@@ -95,11 +96,11 @@ export function withoutSecrets({ parts: { volumes } }: Room, hostConfig: HostCon
   };
 }
 
-function planOther({ parts: { images } }: Room, mount: WantedMount): PlannedMount {
+async function planOther({ parts: { images } }: Room, mount: WantedMount): Promise<PlannedMount> {
   const { type, source, createSource } = mount;
   // By id: the name may mean another image tomorrow, and an image that is in use is known by its id.
   if (type === 'image') return { ...mount, source: images.resolve(source).id, shownSource: source };
-  if (type === 'bind' && !createSource && statSync(source, { throwIfNoEntry: false }) === undefined) {
+  if (type === 'bind' && !createSource && !(await isThere(source))) {
     throw invalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
   }
   return { ...mount, shownSource: type === 'tmpfs' ? '' : source };

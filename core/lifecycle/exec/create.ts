@@ -8,13 +8,14 @@ import { execUser } from './process.ts';
 import { ExecEntry } from './table.ts';
 
 /** Keeps what is to be run; nothing runs yet. The user is looked up now, so that a wrong one is told to who asks. */
-export function createExec(room: Room, entry: Entry, config: ExecConfig): ExecEntry {
+export async function createExec(room: Room, entry: Entry, config: ExecConfig): Promise<ExecEntry> {
   if (config.cmd.length === 0) throw invalidArgument('No exec command specified');
   checkCanExec(entry);
   for (const variable of config.env ?? []) checkVariable(variable);
   checkWorkingDirectory(config.workingDir ?? '');
   checkUser(config.user ?? '');
-  execUser(entry, config);
+  await execUser(entry, config);
+  checkCanExec(entry);
   const exec = new ExecEntry({ id: randomId(), containerId: entry.id, config, driver: room.driverName(entry) });
   room.execs.add(exec);
   entry.execIds.add(exec.id);

@@ -1,15 +1,20 @@
 import { conflict } from '@gantry/sdk';
 import type { ExecConfig } from '@gantry/sdk/engine';
 import type { Entry } from '../entry.ts';
+import { lookInside } from '../inside/aside.ts';
 import { mergeEnv } from '../merge-config.ts';
-import { effectiveCapabilities, type ProcessUser, processSpec, resolveUser } from '../oci-spec/index.ts';
+import { effectiveCapabilities, type ProcessUser, processSpec } from '../oci-spec/index.ts';
 import { withoutValueless } from '../start/spec-process.ts';
 import { readSecurityOptions } from '../validate/index.ts';
 
 /** The OCI `process` of an exec: the container's own, with what the exec asks for instead. */
-export function execProcess(entry: Entry, exec: ExecConfig, consoleSize?: readonly [number, number]): Readonly<Record<string, unknown>> {
+export async function execProcess(
+  entry: Entry,
+  exec: ExecConfig,
+  consoleSize?: readonly [number, number],
+): Promise<Readonly<Record<string, unknown>>> {
   const { config, hostConfig } = entry.document;
-  const user = execUser(entry, exec);
+  const user = await execUser(entry, exec);
   const tty = exec.tty === true;
   const base = [...(tty ? ['TERM=xterm'] : []), `HOSTNAME=${config.Hostname ?? ''}`, `HOME=${user.home}`];
   const own = mergeEnv(mergeEnv(['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], base), config.Env ?? []);
@@ -29,7 +34,8 @@ export function execProcess(entry: Entry, exec: ExecConfig, consoleSize?: readon
 }
 
 /** Looked up in the container's files as they are now. */
-export function execUser({ id, run, document: { config, hostConfig } }: Entry, exec: ExecConfig): ProcessUser {
+export async function execUser({ id, run, document: { config, hostConfig } }: Entry, exec: ExecConfig): Promise<ProcessUser> {
   if (run === undefined) throw conflict(`container ${id} is not running`);
-  return resolveUser(run.rootfs, exec.user || config.User || '', hostConfig.GroupAdd ?? []);
+  const looking = { rootfs: run.rootfs, user: exec.user || config.User || '', groupAdd: hostConfig.GroupAdd ?? [] };
+  return (await lookInside(looking)).user;
 }

@@ -35,7 +35,7 @@ export async function startExec(room: Room, exec: ExecEntry, options: StartExecO
 async function startDetached(room: Room, entry: Entry, exec: ExecEntry): Promise<Record<string, never>> {
   const driver = await room.driver(entry);
   room.announce(entry, `exec_start: ${exec.config.cmd.join(' ')}`, { execID: exec.id });
-  const { pid, streams } = await driver.exec(execRequest(room, entry, exec, { detached: true }), room.context());
+  const { pid, streams } = await driver.exec(await execRequest(room, entry, exec, { detached: true }), room.context());
   if (exec.phase.kind === 'created') exec.phase = { kind: 'running', pid, streams };
   return {};
 }
@@ -48,7 +48,7 @@ async function startAttached(
 ): Promise<{ readonly attached: Attached }> {
   const driver = await room.driver(entry);
   const id = { id: entry.id, execId: exec.id };
-  const { streams } = await driver.exec(execRequest(room, entry, exec, { detached: false, ...(size && { size }) }), room.context());
+  const { streams } = await driver.exec(await execRequest(room, entry, exec, { detached: false, ...(size && { size }) }), room.context());
   const {
     attachStdin: stdin = false,
     attachStdout: stdout = false,
@@ -68,7 +68,7 @@ async function startAttached(
   return { attached: stream };
 }
 
-function execRequest(
+async function execRequest(
   room: Room,
   entry: Entry,
   { id, config }: ExecEntry,
@@ -80,7 +80,7 @@ function execRequest(
     id: entry.id,
     execId: id,
     bundle,
-    process: execProcess(entry, config, consoleSize),
+    process: await execProcess(entry, config, consoleSize),
     spoolDir: bundle,
     tty: config.tty === true,
     openStdin: config.attachStdin === true,

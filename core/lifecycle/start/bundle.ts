@@ -5,7 +5,7 @@ import { fromErrno } from '@gantry/sdk';
 import type { RuntimeCommand } from '@gantry/sdk/exec';
 import type { Sandbox } from '../../networks/types.ts';
 import type { Entry } from '../entry.ts';
-import { ociSpec, type Spec, type SpecMount } from '../oci-spec/index.ts';
+import { ociSpec, type ProcessUser, type Spec, type SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
 import { readSecurityOptions } from '../validate/index.ts';
 import { cgroupVersion } from './cgroups.ts';
@@ -15,10 +15,10 @@ import { writeContainerFiles } from './files.ts';
 import { withInit } from './init.ts';
 import { chooseNamespaces, sharedMemory } from './namespaces.ts';
 import { containerProcess } from './spec-process.ts';
-import { ensureWorkingDirectory } from './working-directory.ts';
 
 export interface BundleParts {
   readonly rootfs: string;
+  readonly user: ProcessUser;
   readonly sandbox: Sandbox;
   readonly mounts: readonly SpecMount[];
 }
@@ -40,15 +40,14 @@ export async function writeBundle(
 }
 
 /** What config.json is to say; writes the files that are mounted over the image's own. */
-export function composeSpec(room: Room, entry: Entry, { rootfs, sandbox, mounts }: BundleParts): Spec {
+export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, mounts }: BundleParts): Spec {
   const { id, document } = entry;
   const { config, hostConfig } = document;
   emptyFolder(room.folders.bundle(id));
   const ownName = config.Hostname || hostname();
   const files = writeContainerFiles(room.folders.files(id), { hostname: ownName, domainname: config.Domainname ?? '', sandbox });
   const init = withInit(document, hostConfig.Init === true);
-  const process = containerProcess(document, { rootfs, hostname: ownName, linkedEnv: sandbox.env, args: init.args });
-  ensureWorkingDirectory(rootfs, process.cwd);
+  const process = containerProcess(document, { user, hostname: ownName, linkedEnv: sandbox.env, args: init.args });
   const namespaces = chooseNamespaces(room, entry, sandbox);
   return ociSpec({
     rootfs,

@@ -1,30 +1,29 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Abortable, fromErrno, invalidArgument } from '@gantry/sdk';
+import { isThere } from '../../execute/index.ts';
 import type { Entry } from '../entry.ts';
 import type { PlannedMount } from '../model.ts';
 import type { SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
 import { parseIdMaps } from '../validate/index.ts';
-import { placedMounts } from './destinations.ts';
 import { checkPropagation } from './propagation.ts';
 import { stage, type StageOptions } from './staging.ts';
 
 export interface Attaching extends Abortable {
   readonly room: Room;
   readonly entry: Entry;
-  readonly rootfs: string;
   /** What is taken back when the start fails. */
   readonly undo: AsyncDisposableStack;
   /** What the runtime needs until it has made its mounts. */
   readonly sources: AsyncDisposableStack;
 }
 
-/** Mounts the container's volumes and images, checks its binds, and answers what the runtime is to mount, parents first. */
-export async function attachMounts(attaching: Attaching): Promise<readonly SpecMount[]> {
+/** Mounts the container's volumes and images, checks its binds, and answers what the runtime is to mount, in this order. */
+export async function attachMounts(attaching: Attaching, placed: readonly PlannedMount[]): Promise<readonly SpecMount[]> {
   const mounts: SpecMount[] = [];
-  for (const mount of placedMounts(attaching.rootfs, attaching.entry.document.mounts)) mounts.push(await specMount(attaching, mount));
+  for (const mount of placed) mounts.push(await specMount(attaching, mount));
   return mounts;
 }
 
@@ -74,7 +73,7 @@ async function attachImage(attaching: Attaching, mount: PlannedMount): Promise<s
 }
 
 async function attachBind(attaching: Attaching, mount: PlannedMount): Promise<string> {
-  const source = bindSource(mount);
+  const source = await bindSource(mount);
   checkPropagation(source, mount.propagation);
   const { readOnly, nonRecursive, recursiveReadOnly = 'try', idMaps = '' } = mount;
   const isDeep = readOnly && !nonRecursive && recursiveReadOnly !== 'off';
@@ -101,8 +100,8 @@ async function staged(
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
-function bindSource({ source, createSource }: PlannedMount): string {
-  if (statSync(source, { throwIfNoEntry: false }) !== undefined) return source;
+async function bindSource({ source, createSource }: PlannedMount): Promise<string> {
+  if (await isThere(source)) return source;
   if (!createSource) throw invalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
   try {
     mkdirSync(source, { recursive: true, mode: 0o755 });

@@ -1,32 +1,35 @@
 import type { ContainerDocument } from '../model.ts';
 import { mergeEnv } from '../merge-config.ts';
-import { resolveUser, type SpecProcess } from '../oci-spec/index.ts';
+import type { ProcessUser, SpecProcess } from '../oci-spec/index.ts';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 interface ProcessParts {
-  readonly rootfs: string;
+  readonly user: ProcessUser;
   readonly hostname: string;
   readonly linkedEnv: readonly string[];
   readonly args: readonly string[];
 }
 
-/** The container's own process: its user looked up in its own files, Docker's variables below the user's. */
+/** The container's own process, Docker's variables below the user's. */
 export function containerProcess(
   { config, hostConfig }: ContainerDocument,
-  { rootfs, hostname, linkedEnv, args }: ProcessParts,
+  { user, hostname, linkedEnv, args }: ProcessParts,
 ): SpecProcess {
-  const user = resolveUser(rootfs, config.User ?? '', hostConfig.GroupAdd ?? []);
   const tty = config.Tty === true;
   const base = [defaultPath, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : []), `HOME=${user.home}`];
   return {
     args,
     env: withoutValueless(mergeEnv(mergeEnv(base, linkedEnv), config.Env ?? [])),
-    cwd: config.WorkingDir || '/',
+    cwd: workingDirectoryOf(config),
     tty,
     user,
     ...(hostConfig.ConsoleSize === undefined ? {} : { consoleSize: hostConfig.ConsoleSize }),
   };
+}
+
+export function workingDirectoryOf({ WorkingDir = '' }: ContainerDocument['config']): string {
+  return WorkingDir || '/';
 }
 
 /** NAME without a value takes a variable away. */

@@ -1,19 +1,18 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fromErrno, invalidArgument, notImplemented, unavailable } from '@gantry/sdk';
+import { fromErrno, invalidArgument, notImplemented } from '@gantry/sdk';
 import {
   bindMount,
   isErrno,
   isMountPoint,
   mountAttributes,
   mountSetattr,
-  openInRoot,
-  openPath,
   openUserNamespace,
-  run,
   umount2,
   unmountFlags,
 } from '@gantry/sdk/linux';
+import { openInside } from '../inside/aside.ts';
+import type { Opened } from '../inside/open.ts';
 import { type IdMaps } from '../validate/index.ts';
 
 /** How a mount's source is changed before the runtime sees it. */
@@ -34,17 +33,18 @@ export interface StageOptions {
 export async function stage(source: string, place: string, options: StageOptions): Promise<Disposable> {
   const { subpath = '', idMaps } = options;
   const what = subpath === '' ? `mount source ${source}` : `subpath ${subpath}`;
-  if (subpath !== '') await mustAnswer(source);
-  const opened = openSource(source, subpath, what);
+  const opened = await openInside(source, subpath).catch((error: unknown) => {
+    throw fromErrno(error, what);
+  });
   let usernsFd: number | undefined;
   try {
     if (idMaps !== undefined) usernsFd = await openUserNamespace(idMaps);
   } catch (error) {
-    closeSync(opened);
+    closeSync(opened.descriptor);
     throw fromErrno(error, what);
   }
   try {
-    return placed(opened, place, what, () => bindAt(opened, place, { ...options, usernsFd }));
+    return placed(opened, place, what, () => bindAt(opened.descriptor, place, { ...options, usernsFd }));
   } finally {
     if (usernsFd !== undefined) closeSync(usernsFd);
   }
@@ -52,21 +52,22 @@ export async function stage(source: string, place: string, options: StageOptions
 
 /** The same of what an O_PATH descriptor means, which is closed. */
 export function showOpened(opened: number, place: string, what: string): Disposable {
-  return placed(opened, place, what, () => bindMount(opened, place, { recursive: true }));
+  const isFolder = fstatSync(opened).isDirectory();
+  return placed({ descriptor: opened, isFolder }, place, what, () => bindMount(opened, place, { recursive: true }));
 }
 
-function placed(opened: number, place: string, what: string, bind: () => void): Disposable {
+function placed({ descriptor, isFolder }: Opened, place: string, what: string, bind: () => void): Disposable {
   try {
     removePlace(place);
     mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
-    if (fstatSync(opened).isDirectory()) mkdirSync(place, { mode: 0o700 });
+    if (isFolder) mkdirSync(place, { mode: 0o700 });
     else writeFileSync(place, '', { flag: 'wx', mode: 0o600 });
     bind();
   } catch (error) {
     removePlace(place);
     throw fromErrno(error, what);
   } finally {
-    closeSync(opened);
+    closeSync(descriptor);
   }
   return { [Symbol.dispose]: () => removePlace(place) };
 }
@@ -77,27 +78,6 @@ export function removeStaged(folder: string): void {
     for (const name of readdirSync(folder)) removePlace(join(folder, name));
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw fromErrno(error, `remove staged mounts in ${folder}`);
-  }
-}
-
-/** A path inside is walked in this thread, which must not be stuck with a server or a helper that hangs: a process that can be killed asks it first. */
-async function mustAnswer(source: string): Promise<void> {
-  if (!isMountPoint(source)) return;
-  const { exitCode, stderr } = await run({
-    file: '/bin/stat',
-    argv: ['stat', '-f', '--', source],
-    env: { LC_ALL: 'C' },
-    timeoutMs: answerMs,
-  });
-  if (exitCode !== 0) throw unavailable(`mount source ${source}: ${stderr.toString().trim()}`);
-}
-const answerMs = 10_000;
-
-function openSource(source: string, subpath: string, what: string): number {
-  try {
-    return subpath === '' ? openSync(source, openPath) : openInRoot(source, subpath, { flags: openPath });
-  } catch (error) {
-    throw fromErrno(error, what);
   }
 }
 

@@ -4,14 +4,16 @@ import { allSettledOrThrow, failpoint } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
 import { beginHealthchecks } from '../health/begin.ts';
 import { connectPending } from '../io/pending.ts';
+import { lookInside } from '../inside/aside.ts';
+import type { Looking } from '../inside/look.ts';
 import { loggedContainer } from '../logged.ts';
 import { type Run, timestamp } from '../model.ts';
 import { removeAfterExit } from '../remove/remove.ts';
 import type { Room } from '../room.ts';
 import { composeSpec, writeBundle } from './bundle.ts';
 import { type Attaching, attachMounts } from './mounts.ts';
-import { checkRootfs } from './rootfs.ts';
 import { startExitCode } from './failure.ts';
+import { workingDirectoryOf } from './spec-process.ts';
 import { createProcess, type CreatedProcess } from './process.ts';
 
 /**
@@ -82,18 +84,18 @@ async function prepare({
   undo,
   sources,
   signal,
-}: Omit<Attaching, 'rootfs'>): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'> & { readonly command: RuntimeCommand | undefined }> {
+}: Attaching): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'> & { readonly command: RuntimeCommand | undefined }> {
   const { layers, networks } = room.parts;
   const { id, name, document } = entry;
   undo.defer(() => layers.unmount(id));
   undo.defer(() => networks.teardown(id));
   // Neither needs the other, and their drivers may be processes apart.
-  const [rootfs, sandbox] = await allSettledOrThrow(
+  const [{ rootfs, seen }, sandbox] = await allSettledOrThrow(
     // One that is removed when it ends has nothing to lose in a power cut.
-    layers.mount(id, { ephemeral: document.hostConfig.AutoRemove === true, signal }).then((mounted) => {
-      checkRootfs(mounted);
+    layers.mount(id, { ephemeral: document.hostConfig.AutoRemove === true, signal }).then(async (mounted) => {
+      const found = await lookInside(lookingOf(document, mounted), { signal });
       failpoint('start.rw.mount');
-      return mounted;
+      return { rootfs: mounted, seen: found };
     }),
     networks.setup(
       { id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks },
@@ -101,12 +103,17 @@ async function prepare({
     ),
   );
   failpoint('start.netns');
-  const mounts = await attachMounts({ room, entry, rootfs, undo, sources, signal });
+  const mounts = await attachMounts({ room, entry, undo, sources, signal }, seen.mounts);
   failpoint('start.vol.mount');
-  const spec = composeSpec(room, entry, { rootfs, sandbox, mounts });
+  const spec = composeSpec(room, entry, { rootfs, user: seen.user, sandbox, mounts });
   const { command } = await writeBundle(room, entry, spec, sources);
   failpoint('start.bundle');
   return { rootfs, sandboxKey: sandbox.netnsPath ?? '', ports: sandbox.ports, command };
+}
+
+function lookingOf({ config, hostConfig, mounts }: Entry['document'], rootfs: string): Looking {
+  const start = { mounts, workingDirectory: workingDirectoryOf(config) };
+  return { rootfs, user: config.User ?? '', groupAdd: hostConfig.GroupAdd ?? [], start };
 }
 
 async function letItRun(room: Room, entry: Entry, { streams }: CreatedProcess): Promise<void> {

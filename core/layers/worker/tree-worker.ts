@@ -1,0 +1,172 @@
+import { Worker } from 'node:worker_threads';
+import { type Abortable, GantryError, internal, messageOf } from '@gantry/sdk';
+import { leaveThread } from '../../execute/index.ts';
+import { controlCells, type FromWorker, type JobName, type JobOf, type ToWorker, window } from './protocol.ts';
+
+export interface JobStreams extends Abortable {
+  readonly input?: AsyncIterable<Buffer>;
+  /** Takes each output; its answer is waited for before more than a few further ones are made. */
+  readonly output?: (chunk: Buffer) => Promise<void> | void;
+}
+
+/** One of them ends when it had no work for so long. */
+const idleMs = 10_000;
+/** A thread that told nothing for so long may be in a call that never returns, as to a file system whose server hangs. */
+export const silentMs = 2_000;
+/** How long the end waits for a thread. */
+const endMs = 2_000;
+let lastJob = 0;
+
+/** A thread that does one job after the other. */
+export class TreeWorker {
+  readonly #thread = new Worker(new URL('main.ts', import.meta.url), {
+    name: 'layers',
+    stdin: false,
+    resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 8 },
+  });
+  #timer: NodeJS.Timeout | undefined;
+  /** The tree it works on, if it is one. */
+  root: string | undefined;
+  /** While it works: when it last told something. */
+  #heardAt: number | undefined;
+  #isWaitingForUs: () => boolean = () => false;
+  #onMessage: (message: FromWorker) => void = () => undefined;
+  #onDeath: (error: Error) => void = () => undefined;
+
+  constructor(died: () => void) {
+    this.#thread.on('message', (message: FromWorker) => this.#onMessage(message));
+    this.#thread.on('error', (error: Error) => this.#onDeath(error));
+    this.#thread.on('exit', (code) => {
+      clearTimeout(this.#timer);
+      died();
+      this.#onDeath(new Error(`exit code ${code}`));
+    });
+  }
+
+  wake(): this {
+    clearTimeout(this.#timer);
+    this.#thread.ref();
+    return this;
+  }
+
+  sleep(): void {
+    this.#thread.unref();
+    this.#timer = setTimeout(() => void this.#thread.terminate(), idleMs).unref();
+  }
+
+  async end(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      leaveThread(this.#thread);
+      this.#onDeath(new Error('it did not end'));
+      resolve();
+    }, endMs);
+    await Promise.race([this.#thread.terminate(), promise]);
+    clearTimeout(timer);
+  }
+
+  /** For a while, and not because it waits for whoever gives it its input or takes its output. */
+  get isSilent(): boolean {
+    return this.#heardAt !== undefined && performance.now() - this.#heardAt > silentMs && !this.#isWaitingForUs();
+  }
+
+  async run(name: JobName, job: JobOf<JobName>, { input, output, signal }: JobStreams): Promise<unknown> {
+    const id = ++lastJob;
+    const control = new SharedArrayBuffer(8);
+    const cells = new Int32Array(control);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const taken = new Semaphore(window);
+    let untaken = 0;
+    const feeding = { isOver: input === undefined };
+    this.#isWaitingForUs = () => untaken > 0 || (!feeding.isOver && taken.free === window);
+    const stop = (): void => {
+      Atomics.store(cells, controlCells.stop, 1);
+      Atomics.add(cells, controlCells.taken, 0);
+      Atomics.notify(cells, controlCells.taken);
+      this.#send({ kind: 'input', id, chunk: undefined });
+    };
+    let firstFailure: Error | undefined;
+    const fail = (error: unknown): void => {
+      firstFailure ??= error instanceof Error ? error : new Error(messageOf(error));
+      stop();
+    };
+    const onAbort = (): void => fail(signal?.reason);
+    const take = async (chunk: Uint8Array): Promise<void> => {
+      await output?.(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      Atomics.add(cells, controlCells.taken, 1);
+      Atomics.notify(cells, controlCells.taken);
+      untaken -= 1;
+    };
+    let taking = Promise.resolve();
+    this.#onDeath = (error) => reject(internal(`layers thread ended: ${error.message}`, { cause: error }));
+    this.#heardAt = performance.now();
+    this.#onMessage = (message) => {
+      this.#heardAt = performance.now();
+      if (message.kind === 'output') {
+        untaken += 1;
+        taking = taking.then(() => take(message.chunk)).catch(fail);
+      } else if (message.kind === 'taken') taken.release();
+      else if (message.kind === 'done') resolve(message.result);
+      else reject(new GantryError(message.code, message.message, { ...message.facts, facts: { errno: message.errno } }));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#send({ kind: 'job', id, name, job, control });
+    const isOver = promise.then(
+      () => undefined,
+      () => undefined,
+    );
+    if (input !== undefined) void this.#feed(input, { id, taken, isOver }).then(() => (feeding.isOver = true), fail);
+    try {
+      const result = await promise;
+      await taking;
+      if (firstFailure !== undefined) throw firstFailure;
+      return result;
+    } catch (error) {
+      throw firstFailure ?? error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#heardAt = undefined;
+      this.#onMessage = () => undefined;
+      this.#onDeath = () => undefined;
+    }
+  }
+
+  async #feed(
+    input: AsyncIterable<Buffer>,
+    { id, taken, isOver }: { readonly id: number; readonly taken: Semaphore; readonly isOver: Promise<void> },
+  ): Promise<void> {
+    let over = false;
+    void isOver.then(() => (over = true));
+    for await (const chunk of input) {
+      await Promise.race([taken.acquire(), isOver]);
+      if (over) return;
+      const copy = new Uint8Array(chunk);
+      this.#send({ kind: 'input', id, chunk: copy }, [copy.buffer]);
+    }
+    if (!over) this.#send({ kind: 'input', id, chunk: undefined });
+  }
+
+  #send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    this.#thread.postMessage(message, transfer);
+  }
+}
+
+class Semaphore {
+  free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(free: number) {
+    this.free = free;
+  }
+
+  async acquire(): Promise<void> {
+    if (this.free > 0) this.free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.free += 1;
+    else next();
+  }
+}
