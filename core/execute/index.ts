@@ -8,6 +8,6 @@ export { type Firewall } from './network-firewall.ts';
 export { describedProcess, openShown } from './processes.ts';
 export { needsRules, NetworkExecutor, rulesOf } from './network.ts';
 export { checkShown } from './shown.ts';
-export { isThere, mayHang, mustAnswer } from './foreign.ts';
+export { isThere, mayHang } from './foreign.ts';
 export { leaveThread } from './left-threads.ts';
 export type { PortMapping } from './network-rules.ts';

@@ -1,4 +1,5 @@
-import { closeSync, createReadStream, fstatSync, openSync, read } from 'node:fs';
+import { closeSync, fstatSync, openSync, read } from 'node:fs';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import type { Entry, ReadRequest } from '../contract.ts';
@@ -7,6 +8,7 @@ import type { LogDecoder, LogFormat } from './format.ts';
 
 const readAsync = promisify(read);
 const readBytes = 256 * 1024;
+const gzipBytes = 64 * 1024;
 const maxEntries = 1_000;
 
 /** What a reader needs to know of whoever writes the same files; one object per container. */
@@ -18,7 +20,8 @@ export interface Writer {
   changed(signal: AbortSignal): Promise<void>;
 }
 
-type Part = { readonly file: number } | { readonly gzip: string };
+/** Open files, since their names move on with every rotation. */
+type Part = { readonly kind: 'plain' | 'gzip'; readonly file: number };
 
 /** Entries over all files, oldest first, then as they come while `writer` is open. */
 export async function* readLog(
@@ -41,10 +44,10 @@ export async function* readLog(
       const isLast = index === parts.length - 1;
       const options = { offset: isFirst ? start.offset : 0, skip: isFirst ? start.skip : 0, signal };
       // The last plain file is the one that is written.
-      const waitFor = follow && isLast && 'file' in part ? writer : undefined;
+      const waitFor = follow && isLast && part.kind === 'plain' ? writer : undefined;
       const entries =
-        'gzip' in part
-          ? fromGzip(part.gzip, decoder, { ...options, format })
+        part.kind === 'gzip'
+          ? fromGzip(part.file, decoder, { ...options, format })
           : fromFile(part.file, decoder, { ...options, writer: waitFor, rotations });
       for await (const batch of entries) {
         const found = batch.filter(isWanted);
@@ -54,11 +57,11 @@ export async function* readLog(
       if (isLast && follow && writer !== undefined && writer.rotations > rotations) {
         const next = openAfter(path, writer.rotations - rotations);
         rotations = next.rotations(writer.rotations);
-        parts.push(next.part);
+        if (next.part !== undefined) parts.push(next.part);
       }
     }
   } finally {
-    for (const part of parts) if ('file' in part) closeSync(part.file);
+    for (const { file } of parts) closeSync(file);
   }
 }
 
@@ -74,21 +77,19 @@ function openParts(path: string): Part[] {
 }
 
 function openPart(path: string): Part | undefined {
-  const file = tryOpen(path);
-  if (file !== undefined) return { file };
-  const compressed = tryOpen(`${path}.gz`);
-  if (compressed === undefined) return undefined;
-  closeSync(compressed);
-  return { gzip: `${path}.gz` };
+  const plain = tryOpen(path);
+  if (plain !== undefined) return { kind: 'plain', file: plain };
+  const gzip = tryOpen(`${path}.gz`);
+  return gzip === undefined ? undefined : { kind: 'gzip', file: gzip };
 }
 
 /** The file that followed the one that was the newest `behind` rotations ago; when it is gone, the oldest that is left. */
-function openAfter(path: string, behind: number): { readonly part: Part; rotations(now: number): number } {
+function openAfter(path: string, behind: number): { readonly part: Part | undefined; rotations(now: number): number } {
   for (let back = behind - 1; back >= 0; back -= 1) {
     const part = openPart(back === 0 ? path : `${path}.${back}`);
     if (part !== undefined) return { part, rotations: (now) => now - back };
   }
-  return { part: { gzip: '/dev/null' }, rotations: (now) => now };
+  return { part: undefined, rotations: (now) => now };
 }
 
 function tryOpen(path: string): number | undefined {
@@ -135,13 +136,13 @@ async function* fromFile(
 }
 
 async function* fromGzip(
-  path: string,
+  file: number,
   decoder: LogDecoder,
   { skip, signal, format }: PartOptions & { readonly format: LogFormat },
 ): AsyncGenerator<readonly Entry[]> {
   let left = skip;
   let carry: Buffer = Buffer.alloc(0);
-  for await (const piece of gunzipped(path)) {
+  for await (const piece of gunzipped(file)) {
     signal.throwIfAborted();
     const chunk: Buffer = carry.length === 0 ? piece : Buffer.concat([carry, piece]);
     let used = 0;
@@ -160,9 +161,9 @@ async function* fromGzip(
   }
 }
 
-/** A damaged or vanished file ends early; the rest of the log is still of use. */
-async function* gunzipped(path: string): AsyncGenerator<Buffer> {
-  const source = createReadStream(path);
+/** A damaged file ends early; the rest of the log is still of use. */
+async function* gunzipped(file: number): AsyncGenerator<Buffer> {
+  const source = Readable.from(bytesOf(file));
   const target = source.pipe(createGunzip());
   source.on('error', (error) => target.destroy(error));
   try {
@@ -171,6 +172,16 @@ async function* gunzipped(path: string): AsyncGenerator<Buffer> {
     return;
   } finally {
     source.destroy();
+  }
+}
+
+async function* bytesOf(file: number): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    const chunk = Buffer.allocUnsafe(gzipBytes);
+    const { bytesRead } = await readAsync(file, chunk, 0, chunk.length, at);
+    if (bytesRead === 0) return;
+    yield chunk.subarray(0, bytesRead);
+    at += bytesRead;
   }
 }
 
@@ -183,12 +194,12 @@ async function findTail(
   for (let index = parts.length - 1; index >= 0; index -= 1) {
     const part = parts[index];
     if (part === undefined) break;
-    if ('file' in part) {
+    if (part.kind === 'plain') {
       const { offset, found } = format.lastRecords(part.file, missing);
       if (found >= missing) return { part: index, offset, skip: 0 };
       missing -= found;
     } else {
-      const records = await countRecords(format, part.gzip);
+      const records = await countRecords(format, part.file);
       if (records >= missing) return { part: index, offset: 0, skip: records - missing };
       missing -= records;
     }
@@ -196,10 +207,10 @@ async function findTail(
   return { part: 0, offset: 0, skip: 0 };
 }
 
-async function countRecords(format: LogFormat, path: string): Promise<number> {
+async function countRecords(format: LogFormat, file: number): Promise<number> {
   let records = 0;
   let carry: Buffer = Buffer.alloc(0);
-  for await (const piece of gunzipped(path)) {
+  for await (const piece of gunzipped(file)) {
     const chunk: Buffer = carry.length === 0 ? piece : Buffer.concat([carry, piece]);
     let used = 0;
     for (let end = format.endOf(chunk, 0); end !== -1; end = format.endOf(chunk, end)) {
