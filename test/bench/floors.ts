@@ -55,6 +55,18 @@ export class Floors {
     return spent;
   }
 
+  /** The runtime alone, running a script whose output goes into a file. */
+  output(script: string, count: number): readonly number[] {
+    this.#writeConfig(['/bin/sh', '-c', script]);
+    const target = join(this.#folder, 'output');
+    return this.#repeat(count, `${this.#runtime} run --bundle ${this.#bundle} floor-$$ > ${target}`, target);
+  }
+
+  /** `cat` of a file into a pipe. */
+  read(path: string, count: number): readonly number[] {
+    return Array.from({ length: count }, () => timed(`cat ${path} | cat > /dev/null`));
+  }
+
   /** `find` over what an archive holds, telling kind, size and time of each. */
   find(archive: Buffer, count: number): readonly number[] {
     const folder = this.#unpacked(archive);

@@ -10,6 +10,7 @@ import type { Engine, EngineUnderTest } from './engines.ts';
 import { copyingScenarios, driverScenarios } from './copying.ts';
 import { layerScenarios } from './layers.ts';
 import { attached, gantry, peersFound } from './engines.ts';
+import { logScenarios } from './logs.ts';
 import { Floors } from './floors.ts';
 import { quiet } from './machine.ts';
 import type { Result } from './report.ts';
@@ -29,7 +30,7 @@ const { values: options } = parseArgs({
 const top = join(import.meta.dirname, '../..');
 /** What drivers and plugins cost has no peer. */
 const ownScenarios = { ...driverScenarios, ...pluginScenarios };
-const everyScenario = { ...scenarios, ...layerScenarios, ...copyingScenarios, ...ownScenarios };
+const everyScenario = { ...scenarios, ...logScenarios, ...layerScenarios, ...copyingScenarios, ...ownScenarios };
 const chosen = Object.entries(everyScenario).filter(([name]) => options.only?.split(',').includes(name) ?? true);
 if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(everyScenario).join(', ')}`);
 
