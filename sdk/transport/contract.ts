@@ -50,7 +50,7 @@ export interface TransportDriver {
   /**
    * A blob from `offset` on. Fails with `data_loss` when there are more bytes than the descriptor says or, read from the start, with another
    * digest, and with `unavailable` and reason BLOB_INTERRUPTED when there are fewer or none come any more: worth a further call with the
-   * offset that was reached.
+   * offset that was reached. Each chunk is given away: whoever reads may release its memory.
    */
   fetch(request: Place & { readonly descriptor: Descriptor; readonly offset: number }, ctx: Ctx): AsyncIterable<Buffer>;
   /** Whether the repository has the blob. */

@@ -16,6 +16,7 @@ import { quiet } from './machine.ts';
 import type { Result } from './report.ts';
 import { isMissed, line, table } from './report.ts';
 import { pluginScenarios } from './plugins.ts';
+import { registryScenarios } from './registry.ts';
 import { loadBusybox, scenarios } from './scenarios.ts';
 
 const { values: options } = parseArgs({
@@ -30,7 +31,7 @@ const { values: options } = parseArgs({
 const top = join(import.meta.dirname, '../..');
 /** What drivers and plugins cost has no peer. */
 const ownScenarios = { ...driverScenarios, ...pluginScenarios };
-const everyScenario = { ...scenarios, ...logScenarios, ...layerScenarios, ...copyingScenarios, ...ownScenarios };
+const everyScenario = { ...scenarios, ...logScenarios, ...layerScenarios, ...copyingScenarios, ...registryScenarios, ...ownScenarios };
 const chosen = Object.entries(everyScenario).filter(([name]) => options.only?.split(',').includes(name) ?? true);
 if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(everyScenario).join(', ')}`);
 

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 export interface ApiCall {
   readonly json?: unknown;
   readonly body?: Uint8Array | Readable;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,7 +50,7 @@ export class Api implements Disposable {
   }
 
   /** The answer with its body unread. */
-  async open(method: string, path: string, { json, body, signal }: ApiCall = {}): Promise<IncomingMessage> {
+  async open(method: string, path: string, { json, body, headers = {}, signal }: ApiCall = {}): Promise<IncomingMessage> {
     const answered = Promise.withResolvers<IncomingMessage>();
     const payload = json === undefined ? body : Buffer.from(JSON.stringify(json));
     const type = json === undefined ? 'application/x-tar' : 'application/json';
@@ -59,7 +60,7 @@ export class Api implements Disposable {
       method,
       path,
       agent: this.#agent,
-      headers: payload === undefined ? {} : { 'content-type': type, ...length },
+      headers: payload === undefined ? headers : { 'content-type': type, ...length, ...headers },
       ...(signal === undefined ? {} : { signal }),
     });
     asked.on('response', answered.resolve);

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataLoss, GantryError, unavailable } from '@gantry/sdk';
+import { dataLoss, GantryError, releasing, unavailable } from '@gantry/sdk';
 import type { Content, Ingested } from '../../content/index.ts';
 import type { Descriptor } from '../archive/descriptor.ts';
 import { IngestWriter } from '../archive/ingest-writer.ts';
@@ -116,7 +116,7 @@ async function downloadOnce(blob: Descriptor, path: string, work: Work): Promise
   let offset = 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      for await (const chunk of chunksFrom(blob, offset, work)) {
+      for await (const chunk of releasing(chunksFrom(blob, offset, work))) {
         work.signal.throwIfAborted();
         writer.write(chunk);
         offset += chunk.length;

@@ -1,6 +1,5 @@
 import type { Writable } from 'node:stream';
-import { cancelled } from '@gantry/sdk';
-import { release } from './memory.ts';
+import { cancelled, release } from '@gantry/sdk';
 
 /** A client that reads at its own pace. */
 export class Outgoing {

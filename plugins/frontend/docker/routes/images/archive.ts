@@ -1,6 +1,5 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument, releasing } from '@gantry/sdk';
 import type { Call } from '../../http/call.ts';
-import { releasing } from '../../streams/memory.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { get, post, type Route } from '../route.ts';
 

@@ -1,8 +1,7 @@
-import { invalidArgument, notImplemented } from '@gantry/sdk';
+import { invalidArgument, notImplemented, releasing } from '@gantry/sdk';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
 import { authOf } from '../../http/registry-auth.ts';
-import { releasing } from '../../streams/memory.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { post, type Route } from '../route.ts';
 
