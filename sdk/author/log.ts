@@ -1,5 +1,5 @@
 import { conflict, GantryError, messageOf, unavailable } from '../errors.ts';
-import { logAttributes } from '../log/attributes.ts';
+import { logAttributes, logTag } from '../log/attributes.ts';
 import type { ContainerInfo, Entry, LogDriver, LogTime, ReadRequest, ReadResponse, WriteRequest, WriteResponse } from '../log/contract.ts';
 import { checkLogOptions } from '../log/options.ts';
 import { formatLogTime } from '../log/time.ts';
@@ -33,24 +33,29 @@ export interface LogStream<O, S> extends Tools<S> {
   readonly streamId: string;
   readonly options: O;
   readonly container: ContainerInfo;
+  /** The option tag, filled; the container's short id when it is not given, as Docker has it. */
+  readonly tag: string;
   /** From the options labels, env and tag. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-export interface LogAuthor<O extends Properties, S extends Properties> extends About<O, S> {
+export interface LogAuthor<O extends Properties, S extends Properties, Opened = void> extends About<O, S> {
+  /** What the schema cannot say of the options. Throws `invalid_argument`, before a container is created with them. */
+  check?(options: PropertiesOf<O>): Awaitable<void>;
   /** Stores the batch for good. Throwing keeps it in the engine's spool, which tries again; the container never notices. */
-  write(batch: AuthoredBatch, stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>): Awaitable<void>;
-  open?(stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>): Awaitable<void>;
-  /** After the last batch, and also when the stream broke. */
-  close?(stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>): Awaitable<void>;
+  write(batch: AuthoredBatch, stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>, opened: Opened): Awaitable<void>;
+  /** What it answers, a connection for instance, is this stream's: `write` and `close` get it. */
+  open?(stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>): Awaitable<Opened>;
+  /** After the last batch, and also when the stream broke; not when `open` failed. */
+  close?(stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>, opened: Opened): Awaitable<void>;
   /** Without it `docker logs` reads the engine's spool. */
   readonly read?: (request: ReadRequest, tools: Tools<PropertiesOf<S>>) => AsyncIterable<ReadResponse>;
   readonly purge?: (request: { readonly container: ContainerInfo }, tools: Tools<PropertiesOf<S>>) => Awaitable<void>;
 }
 
 /** A plugin with one log driver. The SDK checks options, decodes entries, acknowledges, and leaves out what a broken stream sends twice. */
-export function log<const O extends Properties = NoProperties, const S extends Properties = NoProperties>(
-  author: LogAuthor<O, S>,
+export function log<const O extends Properties = NoProperties, const S extends Properties = NoProperties, Opened = void>(
+  author: LogAuthor<O, S, Opened>,
 ): PluginModule {
   const features = featuresOf(author, ['read', 'purge']);
   return definePlugin({
@@ -66,14 +71,21 @@ export function log<const O extends Properties = NoProperties, const S extends P
   });
 }
 
-function authoredDriver<O extends Properties, S extends Properties>(author: LogAuthor<O, S>, toolbox: Toolbox<S>): LogDriver {
+function authoredDriver<O extends Properties, S extends Properties, Opened>(
+  author: LogAuthor<O, S, Opened>,
+  toolbox: Toolbox<S>,
+): LogDriver {
   const schema = objectSchema(author.options);
   const stored = new Map<string, number>();
   const { read, purge } = author;
   return {
-    validate: async ({ options }) => void ownOptions(author.name, schema, options),
+    async validate({ options }) {
+      const given = ownOptions(author.name, schema, options) as PropertiesOf<O>;
+      await author.check?.(given);
+    },
     async *write(requests: AsyncIterable<WriteRequest>, ctx): AsyncGenerator<WriteResponse> {
       let stream: LogStream<PropertiesOf<O>, PropertiesOf<S>> | undefined;
+      let opened: { readonly it: Opened } | undefined;
       let acked = 0;
       try {
         for await (const request of requests) {
@@ -86,25 +98,27 @@ function authoredDriver<O extends Properties, S extends Properties>(author: LogA
             const options = ownOptions(author.name, schema, request.options) as PropertiesOf<O>;
             const attributes = logAttributes(container, request.options);
             // The tools last: one of them is a getter, which a spread would call.
-            stream = Object.assign(toolbox.for(ctx), { streamId, container, options, attributes });
+            const tag = logTag(container, request.options['tag'] || '{{.ID}}');
+            stream = Object.assign(toolbox.for(ctx), { streamId, container, options, tag, attributes });
             acked = stored.get(streamId) ?? 0;
-            await author.open?.(stream);
+            // Without `open` there is nothing to give, which is what the type of `Opened` then says.
+            opened = { it: (await author.open?.(stream)) as Opened };
             if (acked > 0) yield { ackedSeq: acked };
             continue;
           }
-          if (stream === undefined) throw conflict('log stream got a batch before open', { reason: 'STREAM_NOT_OPEN' });
+          if (stream === undefined || opened === undefined) throw conflict('log stream got a batch before open', { reason: 'STREAM_NOT_OPEN' });
           const last = request.firstSeq + request.entries.length - 1;
           const fresh = request.entries.slice(Math.max(0, acked + 1 - request.firstSeq));
           if (fresh.length > 0) {
             const batch = { firstSeq: last - fresh.length + 1, entries: fresh.map(authoredEntry), droppedBefore: request.droppedBefore };
-            await untilAborted(written(author, batch, stream), ctx.signal);
+            await untilAborted(written(author, batch, stream, opened.it), ctx.signal);
           }
           acked = Math.max(acked, last);
           stored.set(stream.streamId, acked);
           yield { ackedSeq: acked };
         }
       } finally {
-        if (stream !== undefined) await author.close?.(stream);
+        if (stream !== undefined && opened !== undefined) await author.close?.(stream, opened.it);
       }
     },
     ...(read && { read: (request, ctx) => read(request, toolbox.for(ctx)) }),
@@ -113,13 +127,14 @@ function authoredDriver<O extends Properties, S extends Properties>(author: LogA
 }
 
 /** A sink that cannot be reached is no bug of the driver: whatever it throws means later. */
-async function written<O extends Properties, S extends Properties>(
-  author: LogAuthor<O, S>,
+async function written<O extends Properties, S extends Properties, Opened>(
+  author: LogAuthor<O, S, Opened>,
   batch: AuthoredBatch,
   stream: LogStream<PropertiesOf<O>, PropertiesOf<S>>,
+  opened: Opened,
 ): Promise<void> {
   try {
-    await author.write(batch, stream);
+    await author.write(batch, stream, opened);
   } catch (error) {
     if (GantryError.is(error) || stream.signal.aborted) throw error;
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

@@ -58,6 +58,7 @@ export {
   openUnnamed,
   publishFile,
   resolveFlags,
+  sealFile,
   type OpenOptions,
 } from './open.ts';
 export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
@@ -68,6 +69,7 @@ export { exitNow, exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setC
 export { signalName, waitpid, type ExitStatus } from './process.ts';
 export { posixSpawn, type SpawnOptions } from './spawn.ts';
 export { run, type RunOptions, type RunResult } from './run.ts';
+export { UnixDatagramSocket } from './datagram.ts';
 export { connectSeqpacket, SeqpacketSocket } from './seqpacket.ts';
 export { SeqpacketListener } from './seqpacket-listener.ts';
 export { pipe, readSome, unreadBytes } from './stream-calls.ts';

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { declare, type Pointer } from './calls.ts';
-import { errnoError } from './errno.ts';
+import { checked, errnoError } from './errno.ts';
 import { cPath, type Path } from './path.ts';
 
 /** How openat2(2) walks a path. `inRoot` treats the folder as `/`, for `..` and absolute symlinks as well; `noMagicLinks` refuses /proc/PID/fd and its like. */
@@ -70,11 +70,16 @@ export function closeOpened(file: number): void {
   if (callClose(file) !== 0) throw errnoError('close');
 }
 
-/** A file in memory: memfd_create(2), close-on-exec. `name` is for humans, in /proc/PID/fd. */
-export function memfdCreate(name: string): number {
-  const result = callMemfdCreate(cPath(name), 1);
+/** A file in memory: memfd_create(2), close-on-exec. `name` is for humans, in /proc/PID/fd. One that is `sealable` can be given to `sealFile`. */
+export function memfdCreate(name: string, { sealable = false }: { readonly sealable?: boolean } = {}): number {
+  const result = callMemfdCreate(cPath(name), sealable ? 3 : 1);
   if (result < 0) throw errnoError('memfd_create', name);
   return result;
+}
+
+/** Nobody can write, grow, shrink or unseal the file any more: F_ADD_SEALS of fcntl(2). */
+export function sealFile(file: number): void {
+  checked(callFcntl(file, 1033, 0xf), 'fcntl F_ADD_SEALS');
 }
 
 const atFdcwd = -100;
@@ -99,4 +104,5 @@ const callLinkat = declare<(from: number, fromPath: Pointer, to: number, toPath:
   'int',
 ]);
 const callClose = declare<(file: number) => number>('close', 'int', ['int']);
+const callFcntl = declare<(file: number, command: number, value: number) => number>('fcntl', 'int', ['int', 'int', 'int']);
 const callMemfdCreate = declare<(name: Pointer, flags: number) => number>('memfd_create', 'int', ['str', 'uint']);

@@ -1,11 +1,9 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { declare } from './calls.ts';
 import { asError, checked, errnoError, isErrno } from './errno.ts';
-import { openPath } from './open.ts';
-import { cPath } from './path.ts';
 import { receiveSome, scratch, sendSome } from './stream-calls.ts';
+import { connectUnix } from './unix-address.ts';
 import { Watch } from './watch.ts';
 
 /**
@@ -20,7 +18,7 @@ export async function connectSeqpacket(
   try {
     for (;;) {
       signal?.throwIfAborted();
-      if (tryConnect(socket, path)) return new SeqpacketSocket(socket);
+      if (connectUnix(socket, path)) return new SeqpacketSocket(socket);
       await sleep(5, undefined, signal ? { signal } : {});
     }
   } catch (error) {
@@ -172,38 +170,10 @@ interface PendingWrite {
 
 const packetBytes = 8192;
 const bufferLimitBytes = 1 << 20;
-const pathLimitBytes = 107;
-
-function tryConnect(socket: number, path: string): boolean {
-  const terminated = Buffer.from(cPath(path));
-  if (terminated.length <= pathLimitBytes) return connectShort(socket, terminated, path);
-  const folder = openSync(dirname(path), openPath | constants.O_DIRECTORY);
-  try {
-    return connectShort(socket, Buffer.from(`/proc/self/fd/${folder}/${basename(path)}`), path);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-function connectShort(socket: number, name: Buffer, path: string): boolean {
-  if (name.length > pathLimitBytes) throw errnoError('connect', { path, errno: 36 });
-  const address = Buffer.alloc(110);
-  address.writeUInt16LE(1);
-  name.copy(address, 2);
-  if (callConnect(socket, address, 2 + name.length + 1) === 0) return true;
-  const error = errnoError('connect', path);
-  if (error.code === 'EAGAIN') return false;
-  throw error;
-}
 
 function closedError(): Error {
   return errnoError('send', { errno: 32, detail: 'closed by us' });
 }
 
 const callSocket = declare<(domain: number, type: number, protocol: number) => number>('socket', 'int', ['int', 'int', 'int']);
-const callConnect = declare<(socket: number, address: Uint8Array, sizeBytes: number) => number>('connect', 'int', [
-  'int',
-  'void *',
-  'uint',
-]);
 const callShutdown = declare<(socket: number, how: number) => number>('shutdown', 'int', ['int', 'int']);

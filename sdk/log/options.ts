@@ -39,6 +39,14 @@ export function parseLogFlag(text: string, name: string): boolean {
   throw invalidArgument(`log opt ${name}=${text}: must be true or false`);
 }
 
+/** "500ms", "10s", "1m30s", as Go writes them, in milliseconds. Fails with `invalid_argument`. */
+export function parseLogDuration(text: string, name: string): number {
+  if (!/^((\d+(\.\d+)?)(ms|s|m|h))+$/.test(text)) throw invalidArgument(`log opt ${name}=${text}: must be a duration, like 500ms, 10s or 1m30s`);
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+  return Math.round(parts.reduce((sum, [, amount, unit = 'ms']) => sum + Number(amount) * (unitMs[unit] ?? 0), 0));
+}
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
 /** Whether every driver takes an option of this name. */
 export function isSharedLogOption(name: string): boolean {
   return Object.hasOwn(shared, name);

@@ -1,9 +1,11 @@
+import { after } from 'node:test';
 import { MemoryLogDriver } from '@gantry/sdk/testing';
 import type { ReadResponse } from '@gantry/sdk/log';
 import { type LogAbility, logCases } from '../../sdk/log/conformance.ts';
 import { logContext as ctx, loggedInfo, testLogDriver } from '../support/log-subject.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { testPlacements } from '../support/placed-suite.ts';
+import { Rsyslog } from '../support/rsyslog.ts';
 
 inNamespaces(import.meta.url);
 
@@ -11,10 +13,14 @@ testPlaced('json-file', ['read', 'attributes', 'purge']);
 testPlaced('local', ['read', 'attributes', 'purge']);
 testPlaced('none', ['refuse']);
 
+const syslog = await Rsyslog.start();
+after(() => syslog[Symbol.asyncDispose]());
+testPlaced('syslog', [], { 'syslog-address': `tcp://127.0.0.1:${syslog.ports.tcp}` });
+
 const memory = new MemoryLogDriver();
 testLogDriver('memory', ['read', 'attributes', 'purge'], () => memory);
 
-function testPlaced(name: string, given: readonly LogAbility[]): void {
+function testPlaced(name: string, given: readonly LogAbility[], options: Readonly<Record<string, string>> = {}): void {
   const abilities = new Set(given);
   testPlacements({
     label: `${name} log`,
@@ -25,7 +31,7 @@ function testPlaced(name: string, given: readonly LogAbility[]): void {
     answers: { varying: [/web\/[0-9a-f]{12}/g], ofStream: (method, items) => (method === 'read' ? joined(items) : items.at(-1)) },
     cases: logCases.filter(({ needs }) => needs.every((need) => abilities.has(need))),
     async run({ run }, { driver, restart, folder }) {
-      await run({ driver, ctx, abilities, container: (facts) => loggedInfo(folder, facts), restart });
+      await run({ driver, ctx, abilities, options, container: (facts) => loggedInfo(folder, facts), restart });
     },
   });
 }

@@ -51,6 +51,8 @@ const tools: readonly Tool[] = [
   { kind: 'test', needs: ['ip'], packages: ['iproute2'], why: 'tests look at links and addresses' },
   { kind: 'test', needs: ['unshare'], packages: ['util-linux'], why: 'tests run in private namespaces' },
   { kind: 'test', needs: ['openssl'], packages: ['openssl'], why: 'tests make certificates' },
+  { kind: 'test', needs: ['rsyslogd'], packages: ['rsyslog'], why: 'the syslog log driver is tested against it' },
+  { kind: 'test', needs: libraries('rsyslog/lmnsd_ossl.so'), packages: ['rsyslog-openssl'], why: 'rsyslogd receives by tls with it' },
   { kind: 'test', needs: ['umoci'], packages: ['umoci'], why: 'images must look as it unpacks them' },
   {
     kind: 'test',
