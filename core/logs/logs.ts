@@ -1,11 +1,12 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Abortable, type Logger, messageOf } from '@gantry/sdk';
+import { type Abortable, type Logger, messageOf, notImplemented } from '@gantry/sdk';
 import type { LogLine, LogQuery, LogStream } from '@gantry/sdk/engine';
 import type { Entry, LogDriver, LogTime, ReadRequest, ReadResponse } from '@gantry/sdk/log';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import { type Database, LogCursors } from '../metadata/index.ts';
 import { anySignal } from '../support/index.ts';
+import { cacheOf, withoutCache } from './cache.ts';
 import { toLines } from './lines.ts';
 import { Pump } from './pump.ts';
 import { readSpool } from './read-spool.ts';
@@ -51,7 +52,8 @@ export class Logs implements ContainerLogs, AsyncDisposable {
 
   async validate(name: string, options: Readonly<Record<string, string>>): Promise<void> {
     const driver = await this.#driver(name);
-    await driver.validate({ options }, this.#context());
+    cacheOf(options);
+    await driver.validate({ options: withoutCache(options) }, this.#context());
   }
 
   spool(containerId: string): { readonly dir: string; readonly maxBytes: number } {
@@ -96,9 +98,13 @@ export class Logs implements ContainerLogs, AsyncDisposable {
   async query(container: LoggedContainer, query: LogQuery, running: () => boolean): Promise<LogStream> {
     query.signal?.throwIfAborted();
     const read = await this.#readerOf(container);
+    if (read === undefined && cacheOf(container.options).isDisabled)
+      throw notImplemented('configured logging driver does not support reading');
     const isRunning = running();
     if (isRunning) this.start(container);
-    await this.#settle(container.info.id, isRunning, query);
+    // The spool has everything, whether its driver takes it or not.
+    if (read === undefined) this.#pumps.get(container.info.id)?.segments.refresh();
+    else await this.#settle(container.info.id, isRunning, query);
     const follow = query.follow === true && running();
     const found =
       read === undefined
@@ -175,7 +181,7 @@ export class Logs implements ContainerLogs, AsyncDisposable {
     const { stdout, stderr, follow = false, since, until, tail } = query;
     const request: ReadRequest = {
       container: container.info,
-      options: container.options,
+      options: withoutCache(container.options),
       follow,
       stdout,
       stderr,

@@ -2,6 +2,7 @@ import { type Logger, messageOf } from '@gantry/sdk';
 import type { Entry, LogDriver, WriteRequest, WriteResponse } from '@gantry/sdk/log';
 import { driverContext } from '../drivers/index.ts';
 import type { LogCursors } from '../metadata/index.ts';
+import { type Cache, cacheOf, withoutCache } from './cache.ts';
 import type { Batch, BatchLimits } from './cri-parser.ts';
 import { type Cursor, loadCursor, storeCursor } from './cursor.ts';
 import { failpoint } from '../support/index.ts';
@@ -50,6 +51,7 @@ export class Pump {
   #watch: SpoolWatch | undefined;
   #reader: SpoolReader | undefined;
   #cursor: Cursor;
+  readonly #cache: Cache;
   #keepsSpool = false;
   /** Sent and not acknowledged, oldest first. */
   #outstanding: { readonly cursor: Cursor; readonly droppedBefore: number }[] = [];
@@ -71,6 +73,7 @@ export class Pump {
 
   constructor(options: PumpOptions) {
     this.#options = options;
+    this.#cache = cacheOf(options.container.options);
     this.#cursor = loadCursor(options.cursors.get(options.container.info.id));
     const { segment, offset } = this.#cursor.position;
     this.#segments = new Segments(options.spoolDir, offset === 0 ? segment : segment + 1);
@@ -154,7 +157,7 @@ export class Pump {
   async #stream(): Promise<boolean> {
     this.#session = new AbortController();
     const driver = await this.#options.driver();
-    this.#keepsSpool = driver.read === undefined;
+    this.#keepsSpool = driver.read === undefined && !this.#cache.isDisabled;
     this.#rewind();
     let isComplete = false;
     const requests = this.#requests(() => (isComplete = true));
@@ -165,7 +168,7 @@ export class Pump {
 
   async *#requests(onComplete: () => void): AsyncGenerator<WriteRequest> {
     const { container } = this.#options;
-    yield { kind: 'open', streamId: this.#streamId(), container: container.info, options: container.options };
+    yield { kind: 'open', streamId: this.#streamId(), container: container.info, options: withoutCache(container.options) };
     this.#opened.resolve();
     for (;;) {
       const batch = await this.#nextBatch();
@@ -284,7 +287,7 @@ export class Pump {
     const { newest } = this.#segments;
     if (newest === undefined) return;
     const { control } = this.#options.container;
-    if (control !== undefined && newest > this.#askedToCut && this.#segments.sizeOf(newest) >= maxSegmentBytes) {
+    if (control !== undefined && newest > this.#askedToCut && this.#segments.sizeOf(newest) >= this.#segmentBytes) {
       this.#askedToCut = newest;
       reopenSpool(control);
     }
@@ -294,8 +297,13 @@ export class Pump {
     }
   }
 
+  get #segmentBytes(): number {
+    return Math.min(maxSegmentBytes, this.#cache.fileBytes ?? maxSegmentBytes);
+  }
+
   #limitFor(segment: number): number {
     const isDelivered = segment < this.#cursor.position.segment;
+    if (isDelivered && this.#cache.totalBytes !== undefined) return this.#cache.totalBytes;
     const isMoving = performance.now() - this.#movedAt < stalledMs;
     return this.#options.maxBytes * (!isDelivered && isMoving ? burstFactor : 1);
   }

@@ -106,7 +106,8 @@ function authoredDriver<O extends Properties, S extends Properties, Opened>(
             if (acked > 0) yield { ackedSeq: acked };
             continue;
           }
-          if (stream === undefined || opened === undefined) throw conflict('log stream got a batch before open', { reason: 'STREAM_NOT_OPEN' });
+          if (stream === undefined || opened === undefined)
+            throw conflict('log stream got a batch before open', { reason: 'STREAM_NOT_OPEN' });
           const last = request.firstSeq + request.entries.length - 1;
           const fresh = request.entries.slice(Math.max(0, acked + 1 - request.firstSeq));
           if (fresh.length > 0) {

@@ -68,4 +68,8 @@ export class UnixDatagramSocket implements Disposable {
 }
 
 const callSocket = declare<(domain: number, type: number, protocol: number) => number>('socket', 'int', ['int', 'int', 'int']);
-const callSendmsg = declare<(socket: number, message: BigUint64Array, flags: number) => number>('sendmsg', 'long', ['int', 'void *', 'int']);
+const callSendmsg = declare<(socket: number, message: BigUint64Array, flags: number) => number>('sendmsg', 'long', [
+  'int',
+  'void *',
+  'int',
+]);

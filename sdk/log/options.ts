@@ -7,8 +7,8 @@ import { logTag } from './attributes.ts';
 export type LogOptionCheck = (value: string, name: string) => void;
 
 /**
- * Checks a container's log options: every driver takes `mode`, `max-buffer-size`, `cache-…` (the engine's business) and the attribute options (labels,
- * env, tag…); its own come as `own`. An unknown one is refused in Docker's words.
+ * Checks a container's log options: every driver takes `mode`, `max-buffer-size` and the attribute options (labels, env, tag…); its own
+ * come as `own`. An unknown one is refused in Docker's words.
  */
 export function checkLogOptions(
   driver: string,
@@ -41,7 +41,8 @@ export function parseLogFlag(text: string, name: string): boolean {
 
 /** "500ms", "10s", "1m30s", as Go writes them, in milliseconds. Fails with `invalid_argument`. */
 export function parseLogDuration(text: string, name: string): number {
-  if (!/^((\d+(\.\d+)?)(ms|s|m|h))+$/.test(text)) throw invalidArgument(`log opt ${name}=${text}: must be a duration, like 500ms, 10s or 1m30s`);
+  if (!/^((\d+(\.\d+)?)(ms|s|m|h))+$/.test(text))
+    throw invalidArgument(`log opt ${name}=${text}: must be a duration, like 500ms, 10s or 1m30s`);
   const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
   return Math.round(parts.reduce((sum, [, amount, unit = 'ms']) => sum + Number(amount) * (unitMs[unit] ?? 0), 0));
 }
@@ -63,14 +64,6 @@ const shared: Readonly<Record<string, LogOptionCheck>> = {
     if (!['', 'blocking', 'non-blocking'].includes(value)) throw invalidArgument(`logger: logging mode not supported: ${value}`);
   },
   'max-buffer-size': parseLogSize,
-  'cache-disabled': (value, name) => {
-    if (!isFlag(value)) throw invalidArgument(`invalid value for option ${name}: ${value}`);
-  },
-  'cache-max-size': parseLogSize,
-  'cache-max-file': (value, name) => {
-    if (!/^[1-9]\d{0,5}$/.test(value)) throw invalidArgument(`log opt ${name}=${value}: must be a number of files, at least 1`);
-  },
-  'cache-compress': parseLogFlag,
   labels: anything,
   env: anything,
   'labels-regex': checkPattern,

@@ -51,7 +51,9 @@ export class Rsyslog implements AsyncDisposable {
 
   async resume(): Promise<void> {
     rmSync(this.streamSocket, { force: true });
-    const child = spawn('rsyslogd', ['-n', '-f', join(this.#folder, 'rsyslog.conf'), '-i', join(this.#folder, 'pid')], { stdio: 'inherit' });
+    const child = spawn('rsyslogd', ['-n', '-f', join(this.#folder, 'rsyslog.conf'), '-i', join(this.#folder, 'pid')], {
+      stdio: 'inherit',
+    });
     this.#child = child;
     // It opens its inputs in the order of the configuration.
     for (let waitedMs = 0; !existsSync(this.streamSocket); waitedMs += 20) {

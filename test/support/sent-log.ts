@@ -31,7 +31,10 @@ export class SentLog implements AsyncDisposable {
   }
 
   /** One stream with these entries in one batch, which then breaks off without a close; answers the acks. The next one goes on as the engine does after a break. */
-  async send(entries: readonly (Entry | string)[], { firstSeq = 1, signal }: { firstSeq?: number; signal?: AbortSignal } = {}): Promise<readonly number[]> {
+  async send(
+    entries: readonly (Entry | string)[],
+    { firstSeq = 1, signal }: { firstSeq?: number; signal?: AbortSignal } = {},
+  ): Promise<readonly number[]> {
     const { container } = this;
     const options = this.#options;
     const all = entries.map((entry) => (typeof entry === 'string' ? entryOf(entry) : entry));

@@ -46,7 +46,10 @@ export class HttpSink implements Disposable {
    * Resolves when the receiver has answered 2xx; or that it will never take this batch (400, 413, 422), which is counted in the log and dropped, since it would stand in
    * the way of all that follows. `unavailable` for anything else, so that it is sent again: no answer in time, 401, 429, 503, …, with what Retry-After says.
    */
-  async post({ body, contentType, entries }: PostedBatch, { log, signal }: { readonly log: Logger; readonly signal: AbortSignal }): Promise<void> {
+  async post(
+    { body, contentType, entries }: PostedBatch,
+    { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+  ): Promise<void> {
     const where = `${this.#url.protocol}//${this.#url.host}${this.#url.pathname}`;
     const bytes = this.#options.gzip === true ? await compressed(body) : Buffer.from(body);
     const answer = await this.#send(bytes, contentType, signal).catch((error: unknown) => {

@@ -22,7 +22,11 @@ after(async () => {
   certificates[Symbol.dispose]();
 });
 const { udp, tcp, tls } = receiver.ports;
-const trusted = { 'syslog-tls-ca-cert': certificates.ca, 'syslog-tls-cert': certificates.client.cert, 'syslog-tls-key': certificates.client.key };
+const trusted = {
+  'syslog-tls-ca-cert': certificates.ca,
+  'syslog-tls-cert': certificates.client.cert,
+  'syslog-tls-key': certificates.client.key,
+};
 
 const transports: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   udp: { 'syslog-address': `udp://127.0.0.1:${udp}` },
@@ -41,7 +45,12 @@ for (const [transport, options] of Object.entries(transports)) {
         { name: 'web' },
       );
       const long = 'x'.repeat(16_384);
-      const entries = [entryOf(`${mark} out "é" \\`), entryOf(`${mark} err`, { source: 'stderr' }), entryOf(''), entryOf(`${mark} ${long}`)];
+      const entries = [
+        entryOf(`${mark} out "é" \\`),
+        entryOf(`${mark} err`, { source: 'stderr' }),
+        entryOf(''),
+        entryOf(`${mark} ${long}`),
+      ];
       assert.deepEqual(await sent.send(entries), [4]);
       const messages = await receiver.until((all) => of(all, mark).length === 3);
       const [out, err, big] = of(messages, mark);
@@ -86,7 +95,10 @@ test('syslog: a receiver that reads nothing is waited for, and lets go when the 
   await new Promise<void>((resolve) => server.listen(5999, '127.0.0.1', resolve));
   await using sent = await SentLog.open(syslog, { 'syslog-address': 'tcp://127.0.0.1:5999' });
   const leaving = new AbortController();
-  const writing = sent.send(Array.from({ length: 900 }, () => 'y'.repeat(16_000)), { signal: leaving.signal });
+  const writing = sent.send(
+    Array.from({ length: 900 }, () => 'y'.repeat(16_000)),
+    { signal: leaving.signal },
+  );
   writing.catch(() => {});
   assert.equal(await Promise.race([writing, sleep(1_000, 'waits')]), 'waits');
   leaving.abort(new DOMException('the engine stops', 'AbortError'));
@@ -100,7 +112,12 @@ test('syslog: a receiver with a certificate of somebody else gets nothing, unles
   const { 'syslog-tls-cert': cert, 'syslog-tls-key': key } = trusted;
   await using strict = await SentLog.open(syslog, { ...address, 'syslog-tls-cert': cert, 'syslog-tls-key': key });
   await assert.rejects(strict.send(['secret']), { code: 'unavailable', message: /certificate|self-signed|verify/i });
-  await using lax = await SentLog.open(syslog, { ...address, 'syslog-tls-cert': cert, 'syslog-tls-key': key, 'syslog-tls-skip-verify': 'true' });
+  await using lax = await SentLog.open(syslog, {
+    ...address,
+    'syslog-tls-cert': cert,
+    'syslog-tls-key': key,
+    'syslog-tls-skip-verify': 'true',
+  });
   await lax.send(['unchecked']);
   await receiver.until((all) => of(all, 'unchecked').length === 1);
   assert.equal(of(receiver.messages(), 'secret').length, 0);

@@ -59,8 +59,6 @@ const badOptions: readonly (readonly [Readonly<Record<string, string>>, RegExp])
   [{ 'max-file': '0' }, /max-file=0/],
   [{ 'max-file': '1' }, /compress cannot be true when max-file is less than 2/],
   [{ compress: 'maybe' }, /compress=maybe/],
-  [{ 'cache-disabled': 'perhaps' }, /^invalid value for option cache-disabled: perhaps$/],
-  [{ 'cache-max-file': '0' }, /cache-max-file=0/],
 ];
 for (const [options, message] of badOptions) {
   test(`the local log driver refuses ${JSON.stringify(options)}`, async () => {

@@ -127,6 +127,72 @@ test('Logs.query reads the spool of a driver that cannot read: tail, since, stre
   assert.deepEqual(await room.read(container, { since: { seconds: Date.UTC(2026, 0, 1, 0, 0, 9) / 1e3, nanos: 0 } }), ['unfinished']);
 });
 
+test('Logs.query reads what a driver that is away has not taken, and does not wait for it', async () => {
+  await using room = openRoom();
+  const container = room.container('write-only');
+  room.memory.isDown = true;
+  room.logs.start(container);
+  room.write(container, 'one', 'two');
+  const before = performance.now();
+  assert.deepEqual(await room.read(container, {}, true), ['one\n', 'two\n']);
+  assert.ok(performance.now() - before < 1_000);
+  assert.equal(room.memory.entries(container.info.id).length, 0);
+});
+
+test('Logs.query with cache-disabled says that the driver cannot read, keeps nothing that was delivered, and the driver is not asked about it', async () => {
+  await using room = openRoom();
+  await room.logs.validate('write-only', {
+    'cache-disabled': 'true',
+    'cache-max-size': '10m',
+    'cache-max-file': '2',
+    'cache-compress': 'true',
+  });
+  const container = { ...room.container('write-only'), options: { 'cache-disabled': 'true' } };
+  room.logs.start(container);
+  room.write(container, 'one');
+  await room.logs.stop(container.info.id);
+  await assert.rejects(room.read(container), { code: 'not_implemented', message: 'configured logging driver does not support reading' });
+  assert.deepEqual(readdirSync(room.logs.spool(container.info.id).dir), []);
+  assert.equal(room.memory.entries(container.info.id).length, 1);
+  const readable = { ...room.container('memory'), options: { 'cache-disabled': 'true' } };
+  room.logs.start(readable);
+  room.write(readable, 'here');
+  assert.deepEqual(await room.read(readable, {}, true), ['here\n']);
+});
+
+test('Logs keeps as much of what was delivered as cache-max-size and cache-max-file say, and all that was not', async () => {
+  await using room = openRoom();
+  const container = { ...room.container('write-only'), options: { 'cache-max-size': '100k', 'cache-max-file': '2' } };
+  room.logs.start(container);
+  const fill = async (): Promise<void> => {
+    for (let segment = 0; segment < 8; segment += 1) {
+      room.write(container, ...Array.from({ length: 100 }, () => 'x'.repeat(950)));
+      await room.rotate(container);
+    }
+  };
+  const files = (): number => readdirSync(room.logs.spool(container.info.id).dir).filter((name) => /\.\d+$/.test(name)).length;
+  await fill();
+  await until(() => files() <= 3);
+  room.memory.isDown = true;
+  await fill();
+  await sleep(200);
+  assert.ok(files() >= 8, `${files()} files`);
+});
+
+const badCache: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+  [{ 'cache-disabled': 'perhaps' }, /^invalid value for option cache-disabled: perhaps$/],
+  [{ 'cache-max-size': '-1' }, /cache-max-size=-1/],
+  [{ 'cache-max-file': '0' }, /cache-max-file=0/],
+  [{ 'cache-compress': 'maybe' }, /cache-compress=maybe/],
+  [{ 'cache-nonsense': '1' }, /unknown log opt 'cache-nonsense'/],
+];
+for (const [options, message] of badCache) {
+  test(`Logs.validate refuses ${JSON.stringify(options)}`, async () => {
+    await using room = openRoom();
+    await assert.rejects(room.logs.validate('none', options), { code: 'invalid_argument', message });
+  });
+}
+
 test('Logs.query says in Docker’s words that the none driver keeps nothing', async () => {
   await using room = openRoom();
   const container = room.container('none');
