@@ -1,10 +1,10 @@
 import { formatLogTime, type LogTime } from '@gantry/sdk/log';
 
 /** In the order of their numbers (RFC 5424, table 1, with the names of syslog.h); those from 12 to 15 have no name there. */
-export const facilities: readonly string[] = [
-  ...['kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'authpriv', 'ftp', '', '', '', ''],
-  ...['local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7'],
-];
+export const facilities: readonly string[] =
+  'kern user mail daemon auth syslog lpr news uucp cron authpriv ftp - - - - local0 local1 local2 local3 local4 local5 local6 local7'.split(
+    ' ',
+  );
 
 /** `unix` is what syslog(3) sends to /dev/log: RFC 3164 without the host. */
 export const formats = ['unix', 'rfc3164', 'rfc5424', 'rfc5424micro'] as const;
@@ -26,21 +26,20 @@ export interface Line {
 const severities = { stderr: 3, stdout: 6 } as const;
 
 /** One line as a message, without anything that divides it from the next. Its time is when the container wrote it. */
-export function messageOf({ format, facility, hostname, tag, pid }: MessageFacts, { at, source, line }: Line): Buffer {
-  const priority = facility * 8 + severities[source];
-  return Buffer.concat([Buffer.from(headOf(priority)), line]);
+export function messageOf(facts: MessageFacts, { at, source, line }: Line): Buffer {
+  return Buffer.concat([Buffer.from(heads[facts.format](facts, facts.facility * 8 + severities[source], at)), line]);
+}
 
-  function headOf(pri: number): string {
-    switch (format) {
-      case 'unix':
-        return `<${pri}>${stamp(at)} ${tag}[${pid}]: `;
-      case 'rfc3164':
-        return `<${pri}>${stamp(at)} ${word(hostname, 255)} ${tag}[${pid}]: `;
-      case 'rfc5424':
-      case 'rfc5424micro':
-        return `<${pri}>1 ${timeOf(at, format)} ${word(hostname, 255)} ${word(tag, 48)} ${pid} ${word(tag, 32)} - `;
-    }
-  }
+const heads: Readonly<Record<Format, (facts: MessageFacts, priority: number, at: LogTime) => string>> = {
+  unix: ({ tag, pid }, priority, at) => `<${priority}>${stamp(at)} ${tag}[${pid}]: `,
+  rfc3164: ({ hostname, tag, pid }, priority, at) => `<${priority}>${stamp(at)} ${word(hostname, 255)} ${tag}[${pid}]: `,
+  rfc5424: (facts, priority, at) => structured(facts, priority, formatLogTime({ ...at, nanos: 0 })),
+  // As fine as RFC 5424 allows.
+  rfc5424micro: (facts, priority, at) => structured(facts, priority, formatLogTime(at, { fixed: true }).replace(/\d{3}Z$/, 'Z')),
+};
+
+function structured({ hostname, tag, pid }: MessageFacts, priority: number, time: string): string {
+  return `<${priority}>1 ${time} ${word(hostname, 255)} ${word(tag, 48)} ${pid} ${word(tag, 32)} - `;
 }
 
 /** RFC 6587, 3.4.1: each message with its length in front; lines may then hold anything. */
@@ -56,11 +55,6 @@ export function ended(message: Buffer): Buffer {
 /** RFC 5424 allows printable ASCII there, and only so many. */
 function word(text: string, most: number): string {
   return text.replaceAll(/[^!-~]/g, '_').slice(0, most) || '-';
-}
-
-/** To the second, or to the microsecond, which is as fine as RFC 5424 allows. */
-function timeOf(at: LogTime, format: 'rfc5424' | 'rfc5424micro'): string {
-  return format === 'rfc5424' ? formatLogTime({ ...at, nanos: 0 }) : formatLogTime(at, { fixed: true }).replace(/\d{3}Z$/, 'Z');
 }
 
 /** "Jan  2 15:04:05", in the machine's time zone, as RFC 3164 wants it. */

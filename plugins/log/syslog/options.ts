@@ -69,10 +69,12 @@ function mustExist(path: string): void {
 }
 
 function facilityOf(text: string): number {
-  const named = facilities.indexOf(text);
+  const named = text === '-' ? -1 : facilities.indexOf(text);
   const number = named >= 0 ? named : /^\d{1,2}$/.test(text) ? Number(text) : 24;
   if (number >= 24)
-    throw invalidArgument(`invalid syslog facility: ${text}`, { hint: `it is 0 to 23 or one of ${facilities.filter(Boolean).join(', ')}` });
+    throw invalidArgument(`invalid syslog facility: ${text}`, {
+      hint: `it is 0 to 23 or one of ${facilities.filter((name) => name !== '-').join(', ')}`,
+    });
   return number;
 }
 
