@@ -37,6 +37,8 @@ export interface LogStream<O, S> extends Tools<S> {
   readonly tag: string;
   /** From the options labels, env and tag. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** The same without the tag, for formats where that has a place of its own. */
+  readonly extra: Readonly<Record<string, string>>;
 }
 
 export interface LogAuthor<O extends Properties, S extends Properties, Opened = void> extends About<O, S> {
@@ -97,9 +99,10 @@ function authoredDriver<O extends Properties, S extends Properties, Opened>(
             const { streamId, container } = request;
             const options = ownOptions(author.name, schema, request.options) as PropertiesOf<O>;
             const attributes = logAttributes(container, request.options);
+            const extra = logAttributes(container, { ...request.options, tag: '' });
             // The tools last: one of them is a getter, which a spread would call.
             const tag = logTag(container, request.options['tag'] || '{{.ID}}');
-            stream = Object.assign(toolbox.for(ctx), { streamId, container, options, tag, attributes });
+            stream = Object.assign(toolbox.for(ctx), { streamId, container, options, tag, attributes, extra });
             acked = stored.get(streamId) ?? 0;
             // Without `open` there is nothing to give, which is what the type of `Opened` then says.
             opened = { it: (await author.open?.(stream)) as Opened };

@@ -2,6 +2,8 @@ import { after } from 'node:test';
 import { MemoryLogDriver } from '@gantry/sdk/testing';
 import type { ReadResponse } from '@gantry/sdk/log';
 import { type LogAbility, logCases } from '../../sdk/log/conformance.ts';
+import { FluentReceiver } from '../support/fluent-receiver.ts';
+import { GelfReceiver } from '../support/gelf-receiver.ts';
 import { logContext as ctx, loggedInfo, testLogDriver } from '../support/log-subject.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { testPlacements } from '../support/placed-suite.ts';
@@ -15,6 +17,12 @@ testPlaced('none', ['refuse']);
 
 const syslog = await Rsyslog.start();
 after(() => syslog[Symbol.asyncDispose]());
+const fluent = await FluentReceiver.listen({ port: 24_224, host: '127.0.0.1' });
+after(() => fluent[Symbol.asyncDispose]());
+const graylog = new GelfReceiver(12_201);
+after(() => graylog[Symbol.dispose]());
+testPlaced('fluentd', [], { 'fluentd-request-ack': 'true' });
+testPlaced('gelf', [], { 'gelf-address': 'udp://127.0.0.1:12201' });
 testPlaced('syslog', [], { 'syslog-address': `tcp://127.0.0.1:${syslog.ports.tcp}` });
 
 const memory = new MemoryLogDriver();

@@ -17,7 +17,7 @@ export class FluentReceiver implements AsyncDisposable {
     const { events } = this;
     this.#server = new (class extends FluentServer {
       protected override onEntry(...[tag, time, record]: Parameters<FluentServer['onEntry']>): void {
-        events.push({ tag: String(tag), time, record: record as FluentEvent['record'] });
+        events.push({ tag, time, record });
       }
     })({ listenOptions, ...(tlsOptions === undefined ? {} : { tlsOptions }) });
   }

@@ -14,19 +14,26 @@ export interface SyslogMessage {
   readonly app: string;
   readonly time: string;
 }
+interface Ports {
+  readonly udp: number;
+  readonly tcp: number;
+  readonly tls: number;
+  /** A stream of messages that end with a NUL. */
+  readonly gelf: number;
+}
 export interface RsyslogOptions {
-  readonly ports?: { readonly udp: number; readonly tcp: number; readonly tls: number };
+  readonly ports?: Ports;
   /** Files of a certificate, its key and the authority that clients' must be of. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
 /** A real rsyslogd as an ordinary process, in the test's own network namespace, and what it received. */
 export class Rsyslog implements AsyncDisposable {
-  readonly ports: { readonly udp: number; readonly tcp: number; readonly tls: number };
+  readonly ports: Ports;
   readonly #folder = mkdtempSync(join(tmpdir(), 'rsyslog-'));
   #child: ChildProcess | undefined;
 
-  private constructor({ ports = { udp: 5514, tcp: 5515, tls: 5516 }, tls }: RsyslogOptions) {
+  private constructor({ ports = { udp: 5514, tcp: 5515, tls: 5516, gelf: 5517 }, tls }: RsyslogOptions) {
     this.ports = ports;
     writeFileSync(join(this.#folder, 'rsyslog.conf'), configuration(this, tls));
   }
@@ -122,6 +129,7 @@ input(type="imuxsock" Socket="${socket}" CreatePath="on" UseSpecialParser="off" 
 ${secure}
 module(load="imptcp")
 input(type="imptcp" port="${ports.tcp}" address="127.0.0.1")
+input(type="imptcp" port="${ports.gelf}" address="127.0.0.1" addtlFrameDelimiter="0" supportOctetCountedFraming="off")
 input(type="imptcp" path="${streamSocket}")
 action(type="omfile" file="${file}" template="json" asyncWriting="off" flushOnTXEnd="on")
 `;

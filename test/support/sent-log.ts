@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PluginModule } from '@gantry/sdk';
 import type { ContainerInfo, Entry, WriteRequest } from '@gantry/sdk/log';
 import { hostFor, type TestHost } from '@gantry/sdk/testing';
@@ -53,4 +54,12 @@ export class SentLog implements AsyncDisposable {
 
 export function entryOf(text: string, facts: Partial<Entry> = {}): Entry {
   return { time: { seconds: 1_700_000_000, nanos: 123_456_789 }, source: 'stdout', line: Buffer.from(text), partial: false, ...facts };
+}
+
+/** Resolves when this holds, which may take ten seconds. */
+export async function untilTrue(isTrue: () => boolean): Promise<void> {
+  for (let tries = 0; !isTrue(); tries += 1) {
+    if (tries > 500) throw new Error(`${isTrue.toString()} did not come true`);
+    await sleep(20);
+  }
 }

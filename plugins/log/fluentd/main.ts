@@ -7,7 +7,7 @@ export default log({
   name: 'fluentd',
   options,
   check: (given) => void settingsOf(given),
-  open({ options: given, tag, container, attributes: { tag: _, ...extra } }) {
+  open({ options: given, tag, container, extra }) {
     const settings = settingsOf(given);
     return { settings, forwarder: new Forwarder(tag, container, extra), receiver: new Receiver(settings) };
   },

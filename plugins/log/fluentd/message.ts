@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { decode, encode, ExtData } from '@msgpack/msgpack';
+import { decodeMulti, encode, ExtData } from '@msgpack/msgpack';
 import type { AuthoredEntry } from '@gantry/sdk/author';
 import { type ContainerInfo, LinePieces, type LogTime } from '@gantry/sdk/log';
 
@@ -50,7 +50,8 @@ export class Forwarder {
 export function acknowledges(answer: Uint8Array, chunk: string): true | undefined {
   let said: unknown;
   try {
-    said = decode(answer);
+    // The first value: what comes behind it answers nobody.
+    said = decodeMulti(answer).next().value;
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -9,7 +9,7 @@ export default log({
   name: 'gelf',
   options,
   check: (given) => void settingsOf(given),
-  open({ options: given, container, tag, attributes: { tag: _, ...extra } }) {
+  open({ options: given, container, tag, extra }) {
     const settings = settingsOf(given);
     const host = hostname();
     return { host, common: commonFields({ hostname: host, container, tag, extra }), sender: senderFor(settings) };
