@@ -47,10 +47,9 @@ export class LogConnection implements AsyncDisposable {
   async ask<T>(bytes: Uint8Array, parse: (answer: Buffer) => T | undefined, signal: AbortSignal): Promise<T> {
     const { answerMs = 30_000 } = this.#options;
     return this.#doing(signal, async (link) => {
-      const answer = link.answer(parse, answerMs);
-      answer.catch(() => {});
+      using answer = link.answer(parse, answerMs);
       await link.write(bytes, signal);
-      return link.during(answer, signal);
+      return await link.during(answer.whole, signal);
     });
   }
 
@@ -99,7 +98,7 @@ class Link {
     return this.during(promise, signal);
   }
 
-  answer<T>(parse: (answer: Buffer) => T | undefined, withinMs: number): Promise<T> {
+  answer<T>(parse: (answer: Buffer) => T | undefined, withinMs: number): Disposable & { readonly whole: Promise<T> } {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const timer = setTimeout(() => reject(new Error(`no answer after ${withinMs} ms`)), withinMs);
     let all: Buffer = Buffer.alloc(0);
@@ -113,10 +112,12 @@ class Link {
         reject(error);
       }
     };
-    return promise.finally(() => {
+    promise.catch(() => {});
+    const forget = (): void => {
       clearTimeout(timer);
       this.#onData = undefined;
-    });
+    };
+    return { whole: promise, [Symbol.dispose]: forget };
   }
 
   /** Rejects when the connection breaks meanwhile, or the signal is aborted. */
