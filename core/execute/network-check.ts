@@ -101,7 +101,17 @@ function checkLink(link: Link, refuse: Refuse): void {
   const needsParent = link.kind === 'macvlan' || link.kind === 'ipvlan' || link.kind === 'vlan';
   if (needsParent && link.parent === undefined) refuse(`a ${link.kind} needs a parent`);
   const most = link.kind === 'vlan' ? 4_094 : link.kind === 'vxlan' ? 2 ** 24 - 1 : undefined;
+  if (link.kind === 'vxlan') checkVxlan(link, refuse);
   if (most !== undefined && !isNumberUpTo(link.attrs?.['id'], most)) refuse(`a ${link.kind} needs an id up to ${most}`);
+}
+
+function checkVxlan({ attrs = {} }: Link, refuse: Refuse): void {
+  for (const key of ['local', 'group'])
+    if (attrs[key] !== undefined && parseAddress(attrs[key]) === undefined) refuse(`a vxlan's ${key} ${attrs[key]} is no address`);
+  for (const remote of attrs['remotes']?.split(',') ?? [])
+    if (parseAddress(remote) === undefined) refuse(`a vxlan's remote "${remote}" is no address`);
+  if (attrs['port'] !== undefined && !(isNumberUpTo(attrs['port'], 65_535) && Number(attrs['port']) > 0))
+    refuse(`a vxlan's port ${attrs['port']}`);
 }
 
 /** Whether it is, or may be, one that the engine did not make. */

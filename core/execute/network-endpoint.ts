@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { exhausted, fromErrno, GantryError, internal } from '@gantry/sdk';
 import {
   addressRequest,
@@ -15,7 +15,7 @@ import {
 } from '@gantry/sdk/linux';
 import { type EndpointPlan, parseCidr, type Route } from '@gantry/sdk/network';
 import { failpoint } from '../support/index.ts';
-import { aliasOf, type HostLinks, setSysctls } from './network-links.ts';
+import { aliasOf, type HostLinks, linkRefused, setSysctls } from './network-links.ts';
 import { moveIn, moveOut } from './network-move.ts';
 
 /** One container's use of one network in the kernel. `hostLink` is recorded before `make`, so that undo needs nothing else. */
@@ -42,7 +42,11 @@ export function makeEndpoint(host: HostLinks, work: EndpointWork): MadeEndpoint 
   try {
     using inside = Rtnetlink.open(netns);
     const placed = { ...work, netns, ifname: chooseName(inside, work.plan.link.name) };
-    makeLink(host, placed);
+    try {
+      makeLink(host, placed);
+    } catch (error) {
+      throw linkRefused(work.plan.link, error);
+    }
     try {
       return configure(inside, placed);
     } catch (error) {
@@ -65,29 +69,41 @@ export function cutEndpoint(host: HostLinks, endpointId: string): void {
   if (error !== undefined && error.code !== 'ENODEV') throw fromErrno(error, `detach ${name}`);
 }
 
-/** Removes a link inside a namespace that lives on: those that have no host end (macvlan and the like). One that a plugin made goes back to the host. */
-export function removeInside(netnsPath: string, ifname: string, link: EndpointPlan['link'] | undefined): void {
+/**
+ * Removes a link inside a namespace: those that have no host end (macvlan and the like). One that a plugin made goes back to the host. The
+ * kernel takes 10 to 50 ms, during which this thread goes on. Nothing happens when the namespace is gone.
+ */
+export async function removeInside(netnsPath: string, ifname: string, link: EndpointPlan['link'] | undefined): Promise<void> {
+  if (!existsSync(netnsPath)) return;
   const netns = openNetns(netnsPath);
   try {
-    using inside = Rtnetlink.open(netns);
-    if (link?.kind === 'existing') moveOut(inside, ifname, link);
-    else inside.linkDelete(ifname);
+    if (link?.kind === 'existing') {
+      using inside = Rtnetlink.open(netns);
+      moveOut(inside, ifname, link);
+    } else await Rtnetlink.linkDeleteAside(ifname, netns);
   } finally {
     closeSync(netns);
   }
 }
 
+/** Without `via`: everybody is reached by the link itself. */
+export interface DefaultRoute {
+  readonly ifname: string;
+  readonly family: 4 | 6;
+  readonly via?: string | undefined;
+}
+
 /** Makes `routes` the namespace's default routes in the place of those it has. */
-export function setDefaultRoutes(netnsPath: string, routes: readonly { readonly ifname: string; readonly via: string }[]): void {
+export function setDefaultRoutes(netnsPath: string, routes: readonly DefaultRoute[]): void {
   const netns = openNetns(netnsPath);
   try {
     using inside = Rtnetlink.open(netns);
     for (const route of inside.routeList()) {
-      if (route.destination === 'default' && route.gateway !== undefined) inside.routeDelete(route);
+      if (route.destination === 'default' && route.type === 'unicast') inside.routeDelete(route);
     }
-    for (const { ifname, via } of routes) {
+    for (const { ifname, via, family } of routes) {
       const link = inside.linkGet(ifname)?.index;
-      if (link !== undefined) inside.routeAdd({ destination: 'default', gateway: via, link }, { replace: true });
+      if (link !== undefined) inside.routeAdd({ destination: 'default', gateway: via, link, family }, { replace: true });
     }
   } finally {
     closeSync(netns);
@@ -141,7 +157,7 @@ function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed):
       host.kernel.linkAddInto(
         netns,
         ifname,
-        { kind: 'ipvlan', link: host.indexOf(link.parent ?? ''), ...mode(link.attrs, ipvlanModes) },
+        { kind: 'ipvlan', link: host.indexOf(link.parent ?? ''), ...mode(link.attrs, ipvlanModes), ...flag(link.attrs) },
         shared,
       );
       return;
@@ -164,10 +180,16 @@ function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed):
 
 const macvlanModes = ['private', 'vepa', 'bridge', 'passthru'] as const;
 const ipvlanModes = ['l2', 'l3', 'l3s'] as const;
+const ipvlanFlags = ['bridge', 'private', 'vepa'] as const;
 
 function mode<Mode extends string>(attrs: EndpointPlan['link']['attrs'], modes: readonly Mode[]): { readonly mode?: Mode } {
   const found = modes.find((known) => known === attrs?.['mode']);
   return found === undefined ? {} : { mode: found };
+}
+
+function flag(attrs: EndpointPlan['link']['attrs']): { readonly flag?: (typeof ipvlanFlags)[number] } {
+  const found = ipvlanFlags.find((known) => known === attrs?.['flag']);
+  return found === undefined ? {} : { flag: found };
 }
 
 function configure(inside: Rtnetlink, { plan, netns, ifname, isGateway }: Placed): MadeEndpoint {

@@ -97,7 +97,7 @@ export class Firewall implements Disposable {
 
   #change(owners: Map<string, readonly Element[]>, owner: string, elements: readonly Element[]): void {
     const before = owners.get(owner) ?? [];
-    if (this.#isLoaded && keys(before) === keys(elements)) return;
+    if ((this.#isLoaded || elements.length === 0) && keys(before) === keys(elements)) return;
     const held = new Set(this.#counted.keys());
     this.#release(before);
     this.#hold(owners, owner, elements);

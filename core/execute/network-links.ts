@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { conflict, fromErrno, invalidArgument } from '@gantry/sdk';
-import { addressRequest, isErrno, type LinkKind, linkSetRequest, type NetlinkRequest, Rtnetlink } from '@gantry/sdk/linux';
+import { conflict, fromErrno, GantryError, invalidArgument, unavailable } from '@gantry/sdk';
+import {
+  addressRequest,
+  isErrno,
+  type LinkKind,
+  linkSetRequest,
+  type NetlinkRequest,
+  neighbourRequest,
+  Rtnetlink,
+} from '@gantry/sdk/linux';
 import type { Link, NetworkPlan } from '@gantry/sdk/network';
 
 /** Links of the host side: each one of ours says so in its alias, `gantry:<id of what it belongs to>`; all others are left alone. */
@@ -14,11 +22,15 @@ export class HostLinks implements Disposable {
     return this.#socket;
   }
 
-  /** Whether a network's first link is there and ours, or one that it may use although it is another's. */
-  has({ links: [first], network }: NetworkPlan): boolean {
-    if (first === undefined) return false;
-    const there = this.kernel.linkGet(first.name);
-    return there !== undefined && (there.alias === aliasOf(network.id) || isAnothers(first));
+  /** Whether a network's links are there and ours, or such as it may use although they are another's; false of one without any. */
+  has({ links, network }: NetworkPlan): boolean {
+    return (
+      links.length > 0 &&
+      links.every((link) => {
+        const there = link.kind === 'none' ? undefined : this.kernel.linkGet(link.name);
+        return link.kind === 'none' || (there !== undefined && (there.alias === aliasOf(network.id) || isAnothers(link)));
+      })
+    );
   }
 
   /** Throws `conflict` when a name that the plan wants is somebody else's; makes nothing. */
@@ -57,13 +69,23 @@ export class HostLinks implements Disposable {
 
   #makeOne(link: Link, alias: string, plan: NetworkPlan): void {
     const there = this.#usable(link, plan);
-    const index = there?.index ?? this.kernel.linkAdd(link.name, this.#kindOf(link), propertiesOf(link, alias));
+    const index = there?.index ?? this.#add(link, alias);
     if (there === undefined || !there.isUp) setSysctls(plan.sysctls ?? {}, link.name);
-    const requests: NetlinkRequest[] = (link.addresses ?? []).map((address) =>
-      addressRequest('add', { link: index, address, isWithoutDad: true }),
-    );
+    const requests: NetlinkRequest[] = [
+      ...(link.master === undefined ? [] : [linkSetRequest(index, { master: this.indexOf(link.master) })]),
+      ...(link.addresses ?? []).map((address) => addressRequest('add', { link: index, address, isWithoutDad: true })),
+      ...remotesOf(link).map((remote) => neighbourRequest('add', { link: index, address: '00:00:00:00:00:00', remote })),
+    ];
     for (const error of this.kernel.tryAll([...requests, linkSetRequest(index, { up: true })])) {
       if (error !== undefined && error.code !== 'EEXIST') throw fromErrno(error, `make network ${plan.network.name}`);
+    }
+  }
+
+  #add(link: Link, alias: string): number {
+    try {
+      return this.kernel.linkAdd(link.name, this.#kindOf(link), propertiesOf(link, alias));
+    } catch (error) {
+      throw linkRefused(link, error);
     }
   }
 
@@ -80,7 +102,7 @@ export class HostLinks implements Disposable {
   /** What has the name; a bridge that an engine with other books left, and that nobody uses, is removed first. */
   #unlessAbandoned(name: string, alias: string): Found | undefined {
     const there = this.kernel.linkGet(name);
-    const isForeign = there?.alias?.startsWith(aliasOf('')) === true && there.alias !== alias;
+    const isForeign = there?.kind === 'bridge' && there.alias?.startsWith(aliasOf('')) === true && there.alias !== alias;
     if (there === undefined || !isForeign || this.kernel.linkList().some(({ master }) => master === there.index)) return there;
     this.kernel.linkDelete(there.index);
     return undefined;
@@ -95,7 +117,7 @@ export class HostLinks implements Disposable {
       case 'vlan':
         return { kind, link: link(), vlanId: Number(attrs?.['id']) };
       case 'vxlan':
-        return { kind, vxlanId: Number(attrs?.['id']), ...(parent === undefined ? {} : { link: link() }) };
+        return { kind, vxlanId: Number(attrs?.['id']), ...vxlanAttributes(attrs), ...(parent === undefined ? {} : { link: link() }) };
       case 'veth':
       case 'macvlan':
       case 'ipvlan':
@@ -110,6 +132,39 @@ export class HostLinks implements Disposable {
 
 function isAnothers({ kind, existing }: Link): boolean {
   return kind === 'existing' || existing === true;
+}
+
+/** Why the kernel made no link, in words that help. */
+export function linkRefused({ kind, attrs, parent = '' }: Link, error: unknown): Error {
+  if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) {
+    return unavailable(`this machine's kernel makes no ${kind} links`, {
+      cause: error,
+      hint: `load its module: modprobe ${kind === 'vlan' ? '8021q' : kind}`,
+    });
+  }
+  // EINVAL is what macvlan says beside a passthru one, EBUSY what a link says that is a bridge's port.
+  if ((kind === 'macvlan' && isErrno(error, 'EINVAL')) || isErrno(error, 'EBUSY')) {
+    return conflict(`network interface ${parent} takes no more ${kind} links: it has a passthru one, or is a bridge's port`, {
+      cause: error,
+    });
+  }
+  if (kind === 'vxlan' && isErrno(error, 'EEXIST')) {
+    return conflict(`VXLAN ${attrs?.['id']} on port ${attrs?.['port'] ?? 4789} is another network's`, { cause: error });
+  }
+  return GantryError.is(error) ? error : fromErrno(error, `make a ${kind} link`);
+}
+
+/** Where a vxlan's flooded packets go, one entry of its forwarding table each. */
+function remotesOf({ attrs }: Link): readonly string[] {
+  return (attrs?.['remotes'] ?? '').split(',').filter((remote) => remote !== '');
+}
+
+function vxlanAttributes({ local, group, port }: NonNullable<Link['attrs']> = {}) {
+  return {
+    ...(local === undefined ? {} : { local }),
+    ...(group === undefined ? {} : { group }),
+    ...(port === undefined ? {} : { port: Number(port) }),
+  };
 }
 
 type Found = NonNullable<ReturnType<Rtnetlink['linkGet']>>;

@@ -104,15 +104,19 @@ export class NetworkExecutor implements Disposable {
     return names?.has(name) ?? this.links.kernel.linkGet(name) !== undefined;
   }
 
-  /** The endpoint's namespace goes too: cheap. */
-  cutEndpoint(endpointId: string): void {
-    cutEndpoint(this.links, endpointId);
+  /**
+   * The endpoint's namespace goes too: a veth is cut off, which is cheap. Of others the parent must forget at once, since the next
+   * container may have their address.
+   */
+  async cutEndpoint(work: MadeWork): Promise<void> {
+    if (work.plan === undefined || work.plan.link.kind === 'veth') cutEndpoint(this.links, work.endpointId);
+    else await this.undoEndpoint(work);
   }
 
   /** The endpoint's namespace lives on. */
   async undoEndpoint({ endpointId, netnsPath, ifname, plan }: MadeWork): Promise<void> {
     await this.links.removeOne(hostLinkOf(endpointId), aliasOf(endpointId));
-    if (ifname !== '' && plan?.link.kind !== 'veth') removeInside(netnsPath, ifname, plan?.link);
+    if (ifname !== '' && plan?.link.kind !== 'veth') await removeInside(netnsPath, ifname, plan?.link);
   }
 
   publish(owner: string, mappings: readonly PortMapping[]): void {

@@ -69,9 +69,7 @@ export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }
   const facts = { container: containerId, network: network?.name ?? networkId };
   const attempt = attempts(tools.log, facts, 'taking a container out of a network');
   const ctx = driverContext(tools.log, undoSignal());
-  await attempt('remove its link', () =>
-    netnsGone ? tools.executor.cutEndpoint(document.endpointId) : tools.executor.undoEndpoint(document),
-  );
+  await attempt('remove its link', () => (netnsGone ? tools.executor.cutEndpoint(document) : tools.executor.undoEndpoint(document)));
   if (network !== undefined && document.plan !== undefined) {
     const context = document.plan.context;
     await attempt('tell its driver', async () => {

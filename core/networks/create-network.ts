@@ -74,11 +74,15 @@ export async function createNetwork(
   return record;
 }
 
-/** Links come with a network's first container, so the kernel does not know yet what another one will make. */
+/**
+ * A link that the engine makes belongs to one network, which takes it along when it is removed. Links come with a network's first container, so the kernel does not know yet
+ * what another one will make.
+ */
 function checkNames({ books }: Tools, { network, links }: NetworkPlan): void {
-  for (const { name } of links.filter(({ kind, existing }) => kind !== 'existing' && existing !== true)) {
-    const other = books.networks.find(({ document }) => document.plan.links.some((link) => link.name === name));
-    if (other !== undefined) throw conflict(`cannot make network ${network.name}: interface ${name} is network ${other.name}'s`);
+  const made = new Set(links.filter(({ kind }) => kind !== 'existing' && kind !== 'none').map(({ name }) => name));
+  for (const { name: other, document } of books.networks) {
+    const shared = document.plan.links.find((link) => link.kind !== 'existing' && made.has(link.name));
+    if (shared !== undefined) throw conflict(`cannot make network ${network.name}: interface ${shared.name} is network ${other}'s`);
   }
 }
 

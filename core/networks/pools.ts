@@ -1,7 +1,7 @@
 import { codeOf, type Ctx, exhausted } from '@gantry/sdk';
 import type { IpamConfig, IpamSubnet } from '@gantry/sdk/engine';
 import type { IpamDriver } from '@gantry/sdk/ipam';
-import { parseCidr, type Subnet } from '@gantry/sdk/network';
+import { contains, parseAddress, parseCidr, type Subnet } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { undoSignal } from '../support/index.ts';
 import { attempts } from './attempts.ts';
@@ -68,7 +68,10 @@ export interface AddressWish {
   readonly networkId: string;
 }
 
-/** One address of each pool, with prefix length: the wished one of its family, else the first free one. */
+/**
+ * One address of each family that the network has, with prefix length: the wished one from the pool that it is in, else the first free one.
+ * A failure gives all of them back.
+ */
 export async function requestAddresses(
   { driver, grants }: Ipam,
   pools: NetworkDocument['pools'],
@@ -78,23 +81,38 @@ export async function requestAddresses(
   await using undo = new AsyncDisposableStack();
   const attempt = attempts(ctx.log, { network: wish.networkName, owner: wish.owner });
   const addresses: string[] = [];
-  for (const { poolId, cidr } of pools) {
-    const family = parseCidr(cidr)?.family ?? 4;
-    const request = { poolId, owner: wish.owner, preferred: family === 4 ? wish.ipv4 : wish.ipv6, gateway: false };
-    undo.defer(() =>
-      attempt('release an address', () => driver.releaseAddress({ poolId, owner: wish.owner }, { ...ctx, signal: undoSignal() })),
-    );
-    try {
-      addresses.push(checkAddress(await driver.requestAddress(request, ctx), cidr, grants));
-    } catch (error) {
-      if (codeOf(error) !== 'exhausted') throw error;
-      throw exhausted(`no available IPv${family} addresses on this network's address pools: ${wish.networkName} (${wish.networkId})`, {
-        cause: error,
-      });
-    }
+  for (const family of [4, 6] as const) {
+    const preferred = family === 4 ? wish.ipv4 : wish.ipv6;
+    const candidates = pools.filter(({ cidr }) => mayHave(cidr, family, preferred));
+    if (candidates.length === 0) continue;
+    addresses.push(await firstAddress(candidates, preferred));
   }
   undo.move();
   return addresses;
+
+  async function firstAddress(candidates: NetworkDocument['pools'], preferred: string): Promise<string> {
+    let full: unknown;
+    for (const { poolId, cidr } of candidates) {
+      undo.defer(() =>
+        attempt('release an address', () => driver.releaseAddress({ poolId, owner: wish.owner }, { ...ctx, signal: undoSignal() })),
+      );
+      try {
+        return checkAddress(await driver.requestAddress({ poolId, owner: wish.owner, preferred, gateway: false }, ctx), cidr, grants);
+      } catch (error) {
+        if (codeOf(error) !== 'exhausted') throw error;
+        full = error;
+      }
+    }
+    const family = parseCidr(candidates[0]?.cidr ?? '')?.family ?? 4;
+    throw exhausted(`no available IPv${family} addresses on this network's address pools: ${wish.networkName} (${wish.networkId})`, {
+      cause: full,
+    });
+  }
+}
+
+function mayHave(cidr: string, family: 4 | 6, preferred: string): boolean {
+  const [pool, address] = [parseCidr(cidr), parseAddress(preferred)];
+  return pool?.family === family && (address === undefined || contains(pool, address));
 }
 
 export async function releaseAddresses(driver: IpamDriver, pools: NetworkDocument['pools'], owner: string, ctx: Ctx): Promise<void> {

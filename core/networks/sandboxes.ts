@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { conflict, messageOf } from '@gantry/sdk';
 import type { EndpointConfig, EndpointInfo } from '@gantry/sdk/engine';
 import { createNetns, removeNetns } from '@gantry/sdk/linux';
+import { parseCidr } from '@gantry/sdk/network';
 import { isDefault, setDefaultRoutes } from '../execute/index.ts';
 import { type Abortable, failpoint, KeyedMutex, shortId } from '../support/index.ts';
 import { attach, detach } from './attachments.ts';
@@ -92,17 +93,20 @@ export class Sandboxes {
     const routes = (first?.document.plan?.routes ?? []).filter(isDefault);
     setDefaultRoutes(
       records[0].document.netnsPath,
-      routes.flatMap(({ via }) => (via === undefined || first === undefined ? [] : [{ ifname: first.document.ifname, via }])),
+      routes.flatMap(({ to, via }) =>
+        first === undefined ? [] : [{ ifname: first.document.ifname, via, family: parseCidr(to)?.family ?? 4 }],
+      ),
     );
   }
 
-  /** Makes a link again that somebody deleted under its container, as it was; answers whether it had to. Nothing happens when it is there, or the container gone. */
-  async restoreLink(containerId: string, networkId: string): Promise<boolean> {
+  /** Makes a link again that somebody deleted under its container, as it was; answers whether it had to. Nothing happens when it is there (and `isGone` does not say otherwise), or the container gone. */
+  async restoreLink(containerId: string, networkId: string, { isGone }: { readonly isGone: boolean }): Promise<boolean> {
     using _held = await this.mutex.acquire(containerId);
     const { books, executor } = this.#tools;
     const record = books.endpoint(containerId, networkId);
     const network = books.byId(networkId);
-    if (record?.document.plan === undefined || network === undefined || executor.hasEndpoint(record.document)) return false;
+    if (record?.document.plan === undefined || network === undefined) return false;
+    if (!isGone && executor.hasEndpoint(record.document)) return false;
     const { endpointId, netnsPath, plan, ifname, mac } = record.document;
     executor.ensureNetwork(network.document.plan);
     const link = { ...plan.link, name: ifname };

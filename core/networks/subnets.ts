@@ -22,9 +22,6 @@ export function checkSubnets(subnets: readonly IpamSubnet[], { ipv4, ipv6 }: { r
     if (other !== undefined) problems.push(`subnets ${formatCidr(one)} and ${formatCidr(other)} overlap`);
     if (one.family === 4 && !ipv4) problems.push(`invalid subnet ${formatCidr(one)}: IPv4 has been disabled for the network`);
   }
-  for (const family of [4, 6] as const) {
-    if (cidrs.filter((cidr) => cidr.family === family).length > 1) problems.push(`more than one IPv${family} subnet`);
-  }
   if (problems.length > 0) throw invalidArgument(`invalid network config:\n${problems.join('\n')}`);
 }
 

@@ -28,11 +28,12 @@ export class Watch implements Disposable {
     this.#attempt('firewall', () => {
       if (this.#tools.executor.firewall.repair()) this.#tools.log.warn('the firewall table of the containers had been changed; it is back');
     });
+    const restored = new Set<string>();
     for (const networkId of new Set(running.map((endpoint) => endpoint.networkId)))
-      this.#attempt('network', () => this.#restoreNetwork(networkId, running));
-    for (const { containerId, networkId, document } of this.#withoutLink(running)) {
+      this.#attempt('network', () => this.#restoreNetwork(networkId, running) && restored.add(networkId));
+    for (const { containerId, networkId, document } of this.#withoutLink(running, restored)) {
       try {
-        if (await this.#sandboxes.restoreLink(containerId, networkId))
+        if (await this.#sandboxes.restoreLink(containerId, networkId, { isGone: restored.has(networkId) }))
           this.#tools.log.warn({ container: document.containerName }, 'the network link of a container had been removed; it is back');
       } catch (error) {
         this.#failed('link', error);
@@ -45,21 +46,24 @@ export class Watch implements Disposable {
     this.#timer = undefined;
   }
 
-  #restoreNetwork(networkId: string, running: readonly EndpointRecord[]): void {
+  /** Answers whether its containers' links went with it: what lies on another link does, a bridge's ports do not. */
+  #restoreNetwork(networkId: string, running: readonly EndpointRecord[]): boolean {
     const { books, executor, log } = this.#tools;
     const plan = books.byId(networkId)?.document.plan;
-    if (plan === undefined || plan.links.length === 0 || executor.links.has(plan)) return;
+    // A link that is not ours to make is its owner's to bring back.
+    if (plan === undefined || plan.links.length === 0 || plan.links[0]?.kind === 'existing' || executor.links.has(plan)) return false;
     const endpoints = running.flatMap(({ networkId: on, document: { endpointId, plan: link } }) =>
       on === networkId && link !== undefined ? [{ endpointId, plan: link }] : [],
     );
     executor.restoreNetwork(plan, endpoints);
-    log.warn({ network: plan.network.name }, 'the bridge of a network had been removed; it is back');
+    log.warn({ network: plan.network.name, link: plan.links[0]?.name }, 'the link of a network had been removed; it is back');
+    return plan.links[0]?.kind !== 'bridge';
   }
 
   /** One question for all of them, however many there are. */
-  #withoutLink(running: readonly EndpointRecord[]): readonly EndpointRecord[] {
+  #withoutLink(running: readonly EndpointRecord[], restored: ReadonlySet<string>): readonly EndpointRecord[] {
     const there = this.#tools.executor.linkNames();
-    return running.filter(({ document }) => !this.#tools.executor.hasEndpoint(document, there));
+    return running.filter(({ document, networkId }) => restored.has(networkId) || !this.#tools.executor.hasEndpoint(document, there));
   }
 
   #attempt(what: string, work: () => void): void {

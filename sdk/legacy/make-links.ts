@@ -28,8 +28,16 @@ export class PlannedLinks implements Disposable {
   }
 
   /** What is there already stays; `conflict` for a name that somebody else uses. */
-  makeNetwork({ network, links, sysctls = {}, rules = [] }: NetworkPlan): void {
+  makeNetwork({ network, links, isolation, sysctls = {}, rules = [] }: NetworkPlan): void {
     if (rules.length > 0) throw notImplemented('the driver plans rules of its own, which a Docker plugin of this SDK does not load');
+    const { routedSubnets = [], openSubnets = [], trustedLinks = [] } = isolation ?? {};
+    if (routedSubnets.length + openSubnets.length + trustedLinks.length > 0)
+      throw notImplemented(
+        'the driver plans containers that are reached by their own addresses, which a Docker plugin of this SDK does not filter',
+      );
+    const attrs = links.flatMap((link) => (link.kind === 'vxlan' ? Object.keys(link.attrs ?? {}) : [])).filter((name) => name !== 'id');
+    if (attrs.length > 0)
+      throw notImplemented(`the driver plans a vxlan with ${attrs.join(', ')}, which a Docker plugin of this SDK does not make`);
     for (const link of links) if (link.kind !== 'none') this.#makeHostLink(link, aliasOf(network.id), sysctls);
   }
 

@@ -9,7 +9,7 @@ export type LinkKind =
   | ({ readonly kind: 'bridge' } & BridgeOptions)
   | { readonly kind: 'veth'; readonly peer: VethPeer }
   | { readonly kind: 'macvlan'; readonly link: number; readonly mode?: 'private' | 'vepa' | 'bridge' | 'passthru' }
-  | { readonly kind: 'ipvlan'; readonly link: number; readonly mode?: 'l2' | 'l3' | 'l3s' }
+  | { readonly kind: 'ipvlan'; readonly link: number; readonly mode?: 'l2' | 'l3' | 'l3s'; readonly flag?: 'bridge' | 'private' | 'vepa' }
   | { readonly kind: 'vlan'; readonly link: number; readonly vlanId: number }
   | {
       readonly kind: 'vxlan';
@@ -189,6 +189,7 @@ const attribute = {
 } as const;
 const operStates = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'];
 const macvlanModes = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+const ipvlanFlags = { bridge: 0, private: 1, vepa: 2 } as const;
 const ipvlanModes = { l2: 0, l3: 1, l3s: 2 } as const;
 
 /** struct ifinfomsg, and the name where there is no index. */
@@ -221,6 +222,7 @@ function writeKind(data: MessageWriter, kind: LinkKind): void {
       return;
     case 'ipvlan':
       data.u16(1, ipvlanModes[kind.mode ?? 'l2']);
+      if (kind.flag !== undefined) data.u16(2, ipvlanFlags[kind.flag]);
       return;
     case 'vlan':
       data.u16(1, kind.vlanId);

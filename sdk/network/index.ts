@@ -1,2 +1,3 @@
 export * from './addresses.ts';
 export * from './contract.ts';
+export * from './parents.ts';

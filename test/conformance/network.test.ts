@@ -1,5 +1,8 @@
+import { after, before } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
-import { networkCases } from '../../sdk/network/conformance.ts';
+import { Rtnetlink } from '@gantry/sdk/linux';
+import { networkCases, type NetworkUnderTest } from '../../sdk/network/conformance.ts';
+import { whyNoLinks } from '../integration/networks/machine.ts';
 import { Kernel } from '../support/conformance-world.ts';
 import { leakGuard } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
@@ -10,18 +13,52 @@ inNamespaces(import.meta.url);
 leakGuard();
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
-const badOption = { 'com.docker.network.bridge.nonsense': '1' };
+const bridgeOption = { 'com.docker.network.bridge.nonsense': '1' };
 
-for (const name of ['bridge', 'host', 'none']) {
+/** What one driver of each kind is tested with; `noKernel`: why plans of its kind cannot be executed here. */
+const drivers: readonly DriverCase[] = [
+  { plugin: 'bridge', driver: 'bridge', badOption: bridgeOption },
+  { plugin: 'bridge', driver: 'vxlan', options: { vxlan_id: '7', remotes: '127.0.0.2' }, badOption: bridgeOption },
+  { plugin: 'macvlan', driver: 'macvlan', options: { parent: 'wire0' }, badOption: { ipvlan_mode: 'l2' } },
+  {
+    plugin: 'ipvlan',
+    driver: 'ipvlan',
+    options: { parent: 'wire0' },
+    badOption: { macvlan_mode: 'bridge' },
+    noKernel: whyNoLinks('ipvlan'),
+  },
+  { plugin: 'host', driver: 'host' },
+  { plugin: 'none', driver: 'null' },
+];
+
+interface DriverCase extends Pick<NetworkUnderTest, 'options' | 'badOption'> {
+  readonly plugin: string;
+  readonly driver: string;
+  readonly noKernel?: string | false;
+}
+
+before(() => {
+  using here = Rtnetlink.open();
+  here.linkAdd('wire0', { kind: 'veth', peer: { name: 'wire1' } }, { up: true });
+  here.linkSet('wire1', { up: true });
+});
+after(() => {
+  using here = Rtnetlink.open();
+  here.linkDelete('wire0');
+});
+
+for (const { plugin, driver: name, options = {}, badOption, noKernel = false } of drivers) {
   testPlacements({
-    label: `${name} network`,
-    plugin: `network/${name}`,
+    label: `${name === 'null' ? 'none' : name} network`,
+    plugin: `network/${plugin}`,
     kind: 'network',
-    driver: name === 'none' ? 'null' : name,
+    driver: name,
     cases: networkCases,
-    async run({ skip, run }, { driver }) {
+    async run({ name: caseName, skip, run }, { driver }) {
+      if (name === 'vxlan' && caseName.endsWith('other-network-isolated')) return 'a VXLAN id is of one network';
       using host = new Kernel();
-      const subject = { driver, ctx, host, ...(name === 'bridge' ? { badOption } : {}) };
+      const kernel = noKernel === false ? { host } : {};
+      const subject = { driver, ctx, options, ...kernel, ...(badOption === undefined ? {} : { badOption }) };
       const reason = skip(subject);
       if (reason === undefined) await run(subject);
       return reason;

@@ -100,7 +100,7 @@ export class Kernel implements PlanHost, Disposable {
   readonly #namespaces = new Map<PlannedEndpoint, string>();
 
   makeNetwork(plan: NetworkPlan): void {
-    const grants = { plugin: 'test', dataDir: '', mountTypes: [], hostPaths: [], devices: [], nftables: false };
+    const grants = { plugin: 'test', dataDir: '', mountTypes: [], hostPaths: [], devices: [], nftables: false, hostLinks: true };
     this.#executor.check(plan, { network: plan.network, grants });
     this.#executor.makeNetwork(plan);
   }

@@ -2,9 +2,10 @@ import { definePlugin } from '@gantry/sdk';
 import type { NetworkDriver } from '@gantry/sdk/network';
 import { endpointPlan } from './endpoint-plan.ts';
 import { networkPlan } from './network-plan.ts';
+import { vxlanEndpointPlan, vxlanNetworkPlan } from './vxlan.ts';
 
 /** A bridge per network. Plans only: the engine makes the links, the rules and the addresses, and takes them away even when this plugin is gone. */
-const driver: NetworkDriver = {
+const bridge: NetworkDriver = {
   features: [],
   namespace: 'own',
   dns: true,
@@ -15,4 +16,11 @@ const driver: NetworkDriver = {
   detach: async () => {},
 };
 
-export default definePlugin({ activate: async () => ({ drivers: { network: { bridge: driver } } }) });
+/** The same bridge on several machines. */
+const vxlan: NetworkDriver = {
+  ...bridge,
+  createNetwork: async ({ network }) => vxlanNetworkPlan(network),
+  attach: async ({ network, endpoint }) => vxlanEndpointPlan(network, endpoint),
+};
+
+export default definePlugin({ activate: async () => ({ drivers: { network: { bridge, vxlan } } }) });

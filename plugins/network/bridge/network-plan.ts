@@ -1,9 +1,14 @@
+import { invalidArgument } from '@gantry/sdk';
 import { type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
 import { type BridgeOptions, bridgeOptions, type GatewayMode } from './options.ts';
 
 /** One bridge that has the gateway addresses, and how its packets are filtered and masqueraded. */
 export function networkPlan(network: Network): NetworkPlan {
   const options = bridgeOptions(network);
+  for (const family of [4, 6] as const) {
+    const several = network.subnets.filter(({ cidr }) => familyOf(cidr) === family).length > 1;
+    if (several) throw invalidArgument(`a bridge network has one IPv${family} subnet, and more were given for ${network.name}`);
+  }
   const modeOf = (cidr: string): GatewayMode => options.gatewayMode[familyOf(cidr)];
   const isMasqueraded = (cidr: string): boolean => options.masquerade && !network.internal && modeOf(cidr).startsWith('nat');
   const subnetsIn = (mode: GatewayMode): readonly string[] =>

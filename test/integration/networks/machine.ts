@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createServer as createTcpServer, type Server } from 'node:net';
 import { closeSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
@@ -15,6 +15,8 @@ import { Database } from '../../../core/metadata/index.ts';
 import { type NetworkDefaults, NetworksRoom, type NetworkedContainer, type NetworkUsers } from '../../../core/networks/index.ts';
 import { randomId } from '../../../core/support/index.ts';
 import bridge from '../../../plugins/network/bridge/main.ts';
+import ipvlan from '../../../plugins/network/ipvlan/main.ts';
+import macvlan from '../../../plugins/network/macvlan/main.ts';
 import host from '../../../plugins/network/host/main.ts';
 import none from '../../../plugins/network/none/main.ts';
 import { hostContext } from '../../support/host-context.ts';
@@ -230,6 +232,17 @@ export class Neighbour implements Disposable {
   }
 }
 
+/** Why links of a kind cannot be tested here: many kernels are built without some. */
+export function whyNoLinks(kind: 'dummy' | 'ipvlan' | 'vlan'): string | false {
+  const parts = kind === 'dummy' ? [] : ['link', 'probe0'];
+  spawnSync('ip', ['link', 'add', 'probe0', 'type', 'veth', 'peer', 'name', 'probe1']);
+  const { stderr } = spawnSync('ip', ['link', 'add', ...parts, 'name', 'probe2', 'type', kind, ...(kind === 'vlan' ? ['id', '5'] : [])], {
+    encoding: 'utf8',
+  });
+  for (const name of ['probe2', 'probe0']) spawnSync('ip', ['link', 'delete', name]);
+  return stderr.includes('Unknown device type') ? `this kernel makes no ${kind} links` : false;
+}
+
 /** Asks a greeting server from inside a namespace (empty: from here). */
 export async function reach(netns: string, address: string, port: number): Promise<string> {
   const script = `const s=require('net').connect({host:${JSON.stringify(address)},port:${port}});let t='';s.setTimeout(700,()=>s.destroy());s.on('data',d=>t+=d);s.on('error',()=>{});s.on('close',()=>{process.stdout.write(t)})`;
@@ -268,7 +281,15 @@ async function removeDefaultBridge(): Promise<void> {
 }
 
 function realDrivers(database: Database, folder: string, log: Logger): Drivers {
-  const modules = { 'network/bridge': bridge, 'network/host': host, 'network/null': none, 'ipam/default': ipam };
+  const modules = {
+    'network/bridge': bridge,
+    'network/vxlan': bridge,
+    'network/macvlan': macvlan,
+    'network/ipvlan': ipvlan,
+    'network/host': host,
+    'network/null': none,
+    'ipam/default': ipam,
+  };
   const started = new Map<string, unknown>();
   const drivers: Drivers = {
     get: async (kind, name) => {

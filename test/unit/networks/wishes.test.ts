@@ -51,7 +51,7 @@ for (const [request, code, message] of [
   [
     { name: 'n', ipam: { Config: [{ Subnet: '10.2.0.0/24' }, { Subnet: '10.2.0.0/25' }] } },
     'invalid_argument',
-    /overlap\nmore than one IPv4/,
+    /subnets 10\.2\.0\.0\/24 and 10\.2\.0\.0\/25 overlap/,
   ],
 ] as const satisfies readonly (readonly [CreateNetwork, string, string | RegExp])[]) {
   test(`checkCreateNetwork() refuses ${JSON.stringify(request)}`, () => {
