@@ -107,7 +107,7 @@ export class Firewall implements Disposable {
     if (!this.#isLoaded) return this.#replace();
     if (added.length + removed.length === 0) return;
     try {
-      this.#run([deleteScript(removed), addScript(unique(added))].join('\n'));
+      this.#run([deleteScript(unique(removed)), addScript(unique(added))].join('\n'));
       const generation = this.#generations.now();
       // More than our one step: somebody else changed rules, too, and the next look compares.
       if (this.#seen !== undefined && generation === this.#seen + 1) this.#seen = generation;

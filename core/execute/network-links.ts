@@ -4,6 +4,7 @@ import { conflict, fromErrno, GantryError, invalidArgument, unavailable } from '
 import {
   addressRequest,
   isErrno,
+  linkExists,
   type LinkKind,
   linkSetRequest,
   type NetlinkRequest,
@@ -51,9 +52,11 @@ export class HostLinks implements Disposable {
     for (const link of plan.links.toReversed()) await this.removeOne(link.name, aliasOf(plan.network.id));
   }
 
-  /** Removes a link that has this mark. The kernel takes 10 to 50 ms, during which this thread goes on. */
+  /** Removes a link that has this mark: gone for everybody, though the kernel goes on with it for some 10 to 50 ms. */
   async removeOne(name: string, alias: string): Promise<void> {
-    if (this.kernel.linkGet(name)?.alias === alias) await Rtnetlink.linkDeleteAside(name);
+    if (this.kernel.linkGet(name)?.alias !== alias) return;
+    const { rest } = await Rtnetlink.linkDeleteSoon(name);
+    rest.catch(() => undefined); // EBUSY and the like come before it is gone, and are thrown by linkDeleteSoon
   }
 
   indexOf(name: string): number {
@@ -101,7 +104,7 @@ export class HostLinks implements Disposable {
 
   /** What has the name; a bridge that an engine with other books left, and that nobody uses, is removed first. */
   #unlessAbandoned(name: string, alias: string): Found | undefined {
-    const there = this.kernel.linkGet(name);
+    const there = linkExists(name) ? this.kernel.linkGet(name) : undefined;
     const isForeign = there?.kind === 'bridge' && there.alias?.startsWith(aliasOf('')) === true && there.alias !== alias;
     if (there === undefined || !isForeign || this.kernel.linkList().some(({ master }) => master === there.index)) return there;
     this.kernel.linkDelete(there.index);

@@ -36,11 +36,19 @@ export function removeTableScript(): string {
 }
 
 export function addScript(elements: readonly Element[]): string {
-  return elements.map(({ set, text }) => `add element ${tableName} ${set} { ${text} }`).join('\n');
+  return eachSet('add', elements);
 }
 
 export function deleteScript(elements: readonly Element[]): string {
-  return elements.map(({ set, text }) => `delete element ${tableName} ${set} { ${text} }`).join('\n');
+  return eachSet('delete', elements);
+}
+
+/** One command for each set, however many elements: a command costs more than an element. */
+function eachSet(action: 'add' | 'delete', elements: readonly Element[]): string {
+  const bySet = Map.groupBy(elements, ({ set }) => set);
+  return [...bySet]
+    .map(([set, those]) => `${action} element ${tableName} ${set} { ${those.map(({ text }) => text).join(', ')} }`)
+    .join('\n');
 }
 
 export function networkElements({ isolation, masquerade }: NetworkRules): readonly Element[] {

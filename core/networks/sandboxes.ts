@@ -165,7 +165,7 @@ export class Sandboxes {
     const served = records.filter(
       ({ networkId, document }) => document.ifname !== '' && books.byId(networkId)?.document.isPredefined === false,
     );
-    if (served[0] === undefined) dns.close(container.id);
+    if (served[0] === undefined) dns.withdraw(container.id);
     else await dns.serve({ container, networkIds: served.map(({ networkId }) => networkId), netnsPath: served[0].document.netnsPath });
   }
 

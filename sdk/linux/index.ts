@@ -94,5 +94,5 @@ export { forgetFlows, listFlows, type Flow, type FlowChoice } from './conntrack.
 export { ipBytes, ipText, prefixBytes, type IpBytes } from './ip.ts';
 export type { NetlinkRequest } from './netlink-message.ts';
 export { addressRequest, neighbourRequest, routeRequest, type Address, type Neighbour, type Route } from './routes.ts';
-export { Rtnetlink } from './rtnetlink.ts';
+export { linkExists, Rtnetlink } from './rtnetlink.ts';
 export { hasNft, nft, Nftables, type NftOptions } from './nftables.ts';

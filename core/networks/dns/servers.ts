@@ -75,6 +75,12 @@ export class DnsServers {
     }
   }
 
+  /** The container lives on without networks that have names: its server stays, and knows none. Starting it again would cost 20 ms. */
+  withdraw(containerId: string): void {
+    const served = this.#served.get(containerId);
+    if (served !== undefined) served.zone = this.#names.zone(containerId, []);
+  }
+
   close(containerId: string): void {
     const served = this.#served.get(containerId);
     if (served === undefined) return;

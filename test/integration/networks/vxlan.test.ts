@@ -54,7 +54,7 @@ test('vxlan: an id that another network has is said when the first container com
   await machine.run('first', { hostConfig: { NetworkMode: 'wide' } });
   await assert.rejects(machine.run('late', { hostConfig: { NetworkMode: 'second' } }), {
     code: 'conflict',
-    message: 'VXLAN 42 on port 4789 is another network\'s',
+    message: "VXLAN 42 on port 4789 is another network's",
   });
   assert.deepEqual(machine.room.inspect('second').containers, {});
   assert.equal(linkNames().filter((name) => name.startsWith('vx-')).length, 1);
