@@ -73,7 +73,7 @@ test('macvlan on a VLAN of a link makes that link, and takes it away with the ne
     assert.ok(linkNames().includes('wire.20'));
     await assert.rejects(machine.room.create({ name: 'rival', ...wish }), {
       code: 'conflict',
-      message: 'network twenty is already using interface wire.20',
+      message: "cannot make network rival: interface wire.20 is network twenty's",
     });
   }
   assert.equal(linkNames().includes('wire.20'), false);

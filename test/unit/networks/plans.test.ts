@@ -53,6 +53,17 @@ for (const [plan, code, message] of [
     'forbidden',
     /acme\.net was not granted the host's network and describes its link eth0/,
   ],
+  [
+    { ...good, links: [{ kind: 'vxlan', name: 'x', master: 'docker0', attrs: { id: '7', remotes: '10.0.0.1' } }] },
+    'forbidden',
+    /acme\.net was not granted the host's network and describes its link docker0/,
+  ],
+  [
+    { ...good, links: [{ kind: 'vxlan', name: 'x', attrs: { id: '7', remotes: '10.0.0.1,host2' } }] },
+    'internal',
+    /a vxlan's remote "host2" is no address/,
+  ],
+  [{ ...good, links: [{ kind: 'vxlan', name: 'x', attrs: { id: '7', port: '0' } }] }, 'internal', /a vxlan's port 0/],
   [{ ...good, publishAddress: 'everywhere' }, 'internal', /publishAddress/],
 ] as const satisfies readonly (readonly [NetworkPlan, string, RegExp])[]) {
   test(`checkNetworkPlan() refuses a plan: ${message.source}`, () => {
