@@ -13,7 +13,8 @@ import { saveImages } from './save.ts';
 import { ImageStore } from './store.ts';
 import { tagImage } from './tag.ts';
 import { Downloads } from './transfer/downloads.ts';
-import { pullImage } from './transfer/pull.ts';
+import { inspectRemote } from './transfer/inspect-remote.ts';
+import { pullImages } from './transfer/pull.ts';
 import { pushImage } from './transfer/push.ts';
 import type { CommitImage, ImagesOptions, Parts } from './types.ts';
 import { type ImageRetention, removeUnused } from './unused.ts';
@@ -113,7 +114,11 @@ export class ImagesRoom implements Images {
   }
 
   pull(...[reference, options]: Parameters<Images['pull']>): Promise<void> {
-    return pullImage(this.#parts, this.#downloads, reference, options);
+    return pullImages(this.#parts, this.#downloads, reference, options);
+  }
+
+  inspectRemote(...[reference, options]: Parameters<Images['inspectRemote']>): ReturnType<Images['inspectRemote']> {
+    return inspectRemote(this.#parts, reference, options);
   }
 
   push(...[reference, options]: Parameters<Images['push']>): Promise<void> {

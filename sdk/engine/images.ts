@@ -46,6 +46,11 @@ export interface ImportImage {
   readonly changes: readonly string[];
   readonly platform?: string;
 }
+export interface RemoteImage {
+  /** Of the manifest or index that the tag names. */
+  readonly descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
+  readonly platforms: readonly { readonly os: string; readonly architecture: string; readonly variant?: string }[];
+}
 export interface Images {
   list(
     request: Filtered & { readonly all?: boolean; readonly sharedSize?: boolean },
@@ -70,8 +75,16 @@ export interface Images {
    */
   pull(
     reference: string,
-    options: { readonly platform?: string; readonly auth?: RegistryAuth; readonly onProgress?: OnProgress } & Abortable,
+    options: {
+      readonly platform?: string;
+      /** Of a repository without a tag all that it has, instead of "latest". */
+      readonly allTags?: boolean;
+      readonly auth?: RegistryAuth;
+      readonly onProgress?: OnProgress;
+    } & Abortable,
   ): Promise<void>;
+  /** What a reference means at its registry now; nothing is fetched but the small documents that say so. */
+  inspectRemote(reference: string, options: { readonly auth?: RegistryAuth } & Abortable): Promise<RemoteImage>;
   /** Sends what the registry does not have; a repository without a tag means all its tags. `not_found` for what is not here. */
   push(reference: string, options: { readonly auth?: RegistryAuth; readonly onProgress?: OnProgress } & Abortable): Promise<void>;
 }

@@ -65,6 +65,8 @@ export interface TransportDriver {
     request: Place & { readonly reference: string; readonly mediaType: string; readonly bytes: Buffer },
     ctx: Ctx,
   ): Promise<{ readonly digest: string }>;
+  /** All tags of a repository; `not_found` when there is none. Without it users have to name the tag. */
+  tags?(request: Place, ctx: Ctx): Promise<{ readonly tags: readonly string[] }>;
   /** Whether the registry takes these credentials; `unauthorized` when it does not. Nothing is kept. */
   login?(request: { readonly host: string; readonly auth: RegistryAuth }, ctx: Ctx): Promise<void>;
 }
@@ -75,5 +77,6 @@ export const transportMethods = {
   exists: { deadline: 'normal' },
   upload: { deadline: 'long' },
   putManifest: { deadline: 'long' },
+  tags: { deadline: 'long' },
   login: { deadline: 'normal' },
 } as const satisfies ContractMethods<TransportDriver>;

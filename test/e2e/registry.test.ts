@@ -58,6 +58,16 @@ test('docker push, rmi, pull, run: the image comes back as it went, and a tag th
     await docker('images', '--digests', '--format', '{{.Repository}} {{.Tag}} {{.Digest}}'),
     new RegExp(`${name} <none> ${digest}`),
   );
+  await docker('tag', `${name}@${digest}`, `${name}:2`);
+  await docker('push', '-a', name);
+  await docker('rmi', '-f', id);
+  assert.match(await docker('pull', '-a', name), /2: Pulling from team\/app/);
+  assert.equal((await docker('images', '--format', '{{.Tag}}', name)).split('\n').toSorted().join(' '), '1 2');
+  const remote = await daemon.api.json<{
+    readonly Descriptor: { readonly digest: string };
+    readonly Platforms: readonly { readonly os: string }[];
+  }>('GET', `/distribution/${name}:2/json`);
+  assert.deepEqual([remote.Descriptor.digest, remote.Platforms[0]?.os], [digest, 'linux']);
   const missing = await api.docker(['pull', `${name}:nope`]);
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /Error response from daemon: .*nope/);
@@ -65,7 +75,7 @@ test('docker push, rmi, pull, run: the image comes back as it went, and a tag th
 
 test('gantry pull, push and run show where they are, and say what is wrong in one line', options, () => {
   const name = `${registry.host}/team/other:1`;
-  spawnSync(process.execPath, [program, 'version']);
+  gantry('rmi', '-f', `${registry.host}/team/app:1`, `${registry.host}/team/app:2`);
   const loaded = gantry('run', '--rm', `${registry.host}/team/app:1`, 'echo', 'from the registry');
   assert.deepEqual([loaded.status, loaded.stdout], [0, 'from the registry\n'], loaded.stderr);
   assert.match(loaded.stderr, /Downloaded newer image/);

@@ -1,3 +1,4 @@
+import { notFound, notImplemented } from '@gantry/sdk';
 import type { Ingested } from '../../content/index.ts';
 import { chainIdsOf, type EarlyLayers, type LayerSource } from '../../layers/index.ts';
 import { failpoint } from '../../support/index.ts';
@@ -9,19 +10,34 @@ import type { Parts } from '../types.ts';
 import type { Download, Downloads } from './downloads.ts';
 import { LayerBars } from './layer-bars.ts';
 import { type RegistryCall, registryCall, type TransferOptions } from './registry-call.ts';
-import { lookUp, readRemote, type RemoteImage, type RemoteTag } from './remote-image.ts';
+import { lookUp, readRemote, type ImageAtRegistry, type RemoteTag } from './remote-image.ts';
 
 export interface PullOptions extends TransferOptions {
   /** "linux/arm64"; the machine's own unless given. */
   readonly platform?: string | undefined;
+  readonly allTags?: boolean;
+}
+
+/** The image that a reference means, or all tags of a repository, each whole by itself. */
+export async function pullImages(parts: Parts, downloads: Downloads, text: string, options: PullOptions): Promise<void> {
+  const reference = parseReference(text);
+  const isWhole = options.allTags === true && reference.tag === undefined && reference.digest === undefined;
+  const tags = isWhole ? await tagsAt(await registryCall(parts, reference, options), text) : [undefined];
+  for (const tag of tags) await pullImage(parts, downloads, withDefaultTag(tag === undefined ? reference : { ...reference, tag }), options);
+}
+
+async function tagsAt({ driver, place, context, signal }: RegistryCall, text: string): Promise<readonly string[]> {
+  if (driver.tags === undefined) throw notImplemented(`the transport driver cannot list the tags of ${text}`, { hint: 'name one' });
+  const { tags } = await driver.tags(place, context(signal));
+  if (tags.length === 0) throw notFound(`${text} has no tags`);
+  return tags;
 }
 
 /**
  * The image that a reference means at its registry: named here, with all its layers, when it resolves. What is here already is not fetched
  * again; layers are unpacked while others still come. Failure and abort leave nothing.
  */
-export async function pullImage(parts: Parts, downloads: Downloads, text: string, options: PullOptions): Promise<void> {
-  const reference = withDefaultTag(parseReference(text));
+async function pullImage(parts: Parts, downloads: Downloads, reference: Reference, options: PullOptions): Promise<void> {
   const wanted = {
     platform: options.platform === undefined ? hostPlatform() : parsePlatform(options.platform),
     isExplicit: options.platform !== undefined,
@@ -51,7 +67,7 @@ function isHere({ store }: Parts, names: readonly Reference[], platform: Paramet
 
 interface Bringing {
   readonly names: readonly Reference[];
-  readonly remote: RemoteImage;
+  readonly remote: ImageAtRegistry;
   readonly call: RegistryCall;
 }
 
@@ -76,7 +92,7 @@ async function bring(parts: Parts, downloads: Downloads, { names, remote, call }
 }
 
 /** Blobs of layers that are here, by their place in the image: what this very chain of layers was made from. */
-function knownBlobs({ layers, content }: Parts, { config }: RemoteImage): readonly Ingested[] {
+function knownBlobs({ layers, content }: Parts, { config }: ImageAtRegistry): readonly Ingested[] {
   const known: Ingested[] = [];
   for (const chainId of chainIdsOf(config.rootfs.diff_ids)) {
     const row = layers.images.get(chainId);

@@ -16,7 +16,7 @@ export interface RemoteTag extends ImageManifest {
   readonly about: string;
 }
 
-export interface RemoteImage {
+export interface ImageAtRegistry {
   readonly manifest: ImageManifest;
   readonly configBytes: Buffer;
   readonly config: ImageConfig;
@@ -40,7 +40,7 @@ export async function readRemote(
   tag: RemoteTag,
   wanted: { readonly platform: Platform; readonly isExplicit: boolean },
   call: RegistryCall,
-): Promise<RemoteImage> {
+): Promise<ImageAtRegistry> {
   const manifest = await choose(tag, wanted.platform, call);
   const { config: described, layers } = parseManifest(manifest.bytes, `manifest ${manifest.digest}`);
   if (!isConfigType(described.mediaType)) throw noImage(tag.about, described.mediaType);

@@ -5,6 +5,7 @@ import { checkCredentials } from './login.ts';
 import { readManifest, storeManifest } from './manifests.ts';
 import { Registry } from './registry.ts';
 import type { RegistrySettings } from './settings.ts';
+import { readTags } from './tags.ts';
 
 type Methods = Required<TransportDriver>;
 type Request<Name extends keyof Methods> = Parameters<Methods[Name]>[0];
@@ -36,6 +37,10 @@ export class RegistryDriver implements TransportDriver, Disposable {
 
   putManifest(request: Request<'putManifest'>, { signal }: Ctx): Answer<'putManifest'> {
     return storeManifest(this.#registry, request, signal);
+  }
+
+  async tags(request: Request<'tags'>, { signal }: Ctx): Answer<'tags'> {
+    return { tags: await readTags(this.#registry, request, signal) };
   }
 
   login(request: Request<'login'>, { signal }: Ctx): Answer<'login'> {

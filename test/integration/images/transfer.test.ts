@@ -4,28 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { codeOf } from '@gantry/sdk';
 import type { Progress } from '@gantry/sdk/engine';
 import { busyboxLayer } from '../../support/busybox.ts';
 import { dockerRegistry } from '../../support/docker-registry.ts';
 import { digestOf, makeImage } from '../../support/image-archive.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { type Reply, reply, type ScriptedRegistry, scriptedRegistry } from '../../support/scripted-registry.ts';
+import { type Reply, reply, scriptedRegistry } from '../../support/scripted-registry.ts';
 import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { architecture, blobPath, configOf, manifestOf, served, small, types } from '../../support/served-image.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();
-
-const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
-const types = {
-  manifest: 'application/vnd.oci.image.manifest.v1+json',
-  index: 'application/vnd.oci.image.index.v1+json',
-  config: 'application/vnd.oci.image.config.v1+json',
-  layer: 'application/vnd.oci.image.layer.v1.tar',
-};
-const small = (name: string): Buffer => Buffer.concat([entry(name, `this is ${name}`), endOfArchive]);
 
 /** A place for one test: a registry, and rooms that go with it. */
 async function world(): Promise<{ readonly host: string; readonly room: () => RoomUnderTest } & AsyncDisposable> {
@@ -210,87 +201,6 @@ test('the image for the wanted platform is chosen from an index; what it does no
   await assert.rejects(room.images.pull(name, { platform: 'a/b/c/d' }), { code: 'invalid_argument' });
 });
 
-const tar = small('bad');
-const good = configOf([digestOf(tar)]);
-const goodManifest = manifestOf(good, [[types.layer, tar]]);
-interface Bad {
-  readonly what: string;
-  readonly code: string;
-  readonly says: RegExp;
-  readonly manifest?: Buffer;
-  readonly mediaType?: string;
-  readonly blobs?: readonly Buffer[];
-  readonly layer?: Reply;
-  readonly config?: Reply;
-}
-const foreign = Buffer.from(JSON.stringify({ ...(JSON.parse(goodManifest.toString()) as object), layers: [] }));
-const bad: readonly Bad[] = [
-  { what: 'a layer with other bytes', code: 'data_loss', says: /digest/, layer: reply(200, Buffer.alloc(tar.length, 1)) },
-  { what: 'a layer that is longer', code: 'data_loss', says: /sha256:/, layer: reply(200, Buffer.concat([tar, tar])) },
-  {
-    what: 'a layer that never comes whole',
-    code: 'unavailable',
-    says: /broke off 5 times, the last time after 10 of/,
-    layer: breakingAlways(tar),
-  },
-  { what: 'a layer that is not there', code: 'not_found', says: /blob sha256:/, layer: reply(404) },
-  { what: 'a config with other bytes', code: 'data_loss', says: /sha256:/, config: reply(200, Buffer.alloc(good.length, 32)) },
-  {
-    what: 'layers that are not those of the config',
-    code: 'invalid_argument',
-    says: /invalid diffID/,
-    manifest: manifestOf(good, [[types.layer, small('other')]]),
-    blobs: [small('other')],
-  },
-  { what: 'fewer layers than the config has', code: 'invalid_argument', says: /0 layers, its config has 1/, manifest: foreign },
-  {
-    what: 'a manifest that is also an index',
-    code: 'invalid_argument',
-    says: /both/,
-    manifest: Buffer.from(JSON.stringify({ ...(JSON.parse(goodManifest.toString()) as object), manifests: [] })),
-  },
-  {
-    what: 'a plugin',
-    code: 'invalid_argument',
-    says: /is no image/,
-    manifest: manifestOf(good, [[types.layer, tar]], 'application/vnd.docker.plugin.v1+json'),
-  },
-  {
-    what: 'a layer of a kind that nobody knows',
-    code: 'invalid_argument',
-    says: /unknown media type/,
-    manifest: manifestOf(good, [['application/x-zip', tar]]),
-  },
-  { what: 'a config that is for another system', code: 'invalid_argument', says: /windows/, ...withConfig({ os: 'windows' }) },
-  { what: 'a config that is no JSON', code: 'invalid_argument', says: /config/, ...withConfig(Buffer.from('{')) },
-  { what: 'a layer that is no tar', code: 'invalid_argument', says: /unpack layer|tar/, ...withLayer(Buffer.alloc(2048, 7)) },
-];
-for (const { what, code, says, manifest = goodManifest, mediaType, blobs = [tar], layer, config } of bad) {
-  test(`a registry that sends ${what} is told, and leaves nothing`, async () => {
-    const also = {
-      ...(layer === undefined ? {} : { [blobPath('bad', tar)]: layer }),
-      ...(config === undefined ? {} : { [blobPath('bad', good)]: config }),
-    };
-    await using source = await served({
-      name: 'bad',
-      blobs: [good, ...blobs],
-      manifest,
-      also,
-      ...(mediaType === undefined ? {} : { mediaType }),
-    });
-    await using room = RoomUnderTest.open();
-    const before = await room.left();
-    await assert.rejects(room.images.pull(`${source.host}/acme/bad:1`, {}), (error: unknown) => {
-      assert.ok(error instanceof Error);
-      assert.match(error.message, says);
-      assert.equal(codeOf(error), code, error.message);
-      return true;
-    });
-    assert.deepEqual(await room.left(), before);
-    assert.equal(room.images.count, 0);
-  });
-}
-
 test('a pull that is given up leaves nothing, and the other one that wants the same goes on', async () => {
   const layer = Buffer.concat([entry('large', Buffer.alloc(300_000, 'x')), endOfArchive]);
   const config = configOf([digestOf(layer)]);
@@ -317,6 +227,30 @@ test('a pull that is given up leaves nothing, and the other one that wants the s
   assert.deepEqual((await room.left()).blobs, before.blobs);
 });
 
+test('all tags of a repository are pulled when they are asked for, page by page; a tag is looked at without its layers', async () => {
+  const layer = gzipSync(small('t'));
+  const config = configOf([digestOf(small('t'))]);
+  const manifest = manifestOf(config, [[`${types.layer}+gzip`, layer]]);
+  const list: Reply = (request, response, body) => {
+    const isLast = request.url?.includes('last=') === true;
+    const headers = isLast ? {} : { link: '</v2/acme/tags/tags/list?last=1&n=1>; rel="next"' };
+    reply(200, { name: 'acme/tags', tags: [isLast ? '2' : '1'] }, headers)(request, response, body);
+  };
+  const also = {
+    'GET /v2/acme/tags/tags/list': list,
+    'GET /v2/acme/tags/manifests/2': reply(200, manifest, { 'content-type': types.manifest }),
+  };
+  await using source = await served({ name: 'tags', blobs: [config, layer], manifest, also });
+  await using room = RoomUnderTest.open();
+  const name = `${source.host}/acme/tags`;
+  const { descriptor, platforms } = await room.images.inspectRemote(`${name}:2`, {});
+  assert.deepEqual(descriptor, { mediaType: types.manifest, digest: digestOf(manifest), size: manifest.length });
+  assert.deepEqual(platforms, [{ os: 'linux', architecture }]);
+  assert.equal(source.asked.filter((line) => line.includes(digestOf(layer))).length, 0);
+  await room.images.pull(name, { allTags: true });
+  assert.deepEqual(room.images.inspect(digestOf(config)).repoTags, [`${name}:1`, `${name}:2`]);
+});
+
 test('Images.push() says what is not here, and what the registry says', async () => {
   await using place = await world();
   const room = place.room();
@@ -341,57 +275,6 @@ test('Images.push() says what is not here, and what the registry says', async ()
   await assert.rejects(room.images.push(`${refusing.host}/a/b:1`, {}), { code: 'forbidden', message: /denies access/ });
 });
 
-interface Served {
-  readonly name: string;
-  readonly blobs: readonly Buffer[];
-  readonly manifest: Buffer;
-  readonly mediaType?: string;
-  readonly also?: Readonly<Record<string, Reply>>;
-  readonly delayMs?: number;
-}
-
-/** A registry that has one tag, `acme/NAME:1`. */
-function served({ name, blobs, manifest, mediaType = types.manifest, also = {}, delayMs = 0 }: Served): Promise<ScriptedRegistry> {
-  const late =
-    (bytes: Buffer): Reply =>
-    (request, response, body) =>
-      void setTimeout(() => reply(200, bytes)(request, response, body), delayMs);
-  return scriptedRegistry({
-    ...Object.fromEntries(blobs.map((blob) => [blobPath(name, blob), late(blob)] as const)),
-    [`GET /v2/acme/${name}/manifests/1`]: reply(200, manifest, { 'content-type': mediaType }),
-    ...also,
-  });
-}
-
-function blobPath(name: string, blob: Buffer): string {
-  return `GET /v2/acme/${name}/blobs/${digestOf(blob)}`;
-}
-
-function configOf(diffIds: readonly string[], of = architecture): Buffer {
-  return Buffer.from(JSON.stringify({ architecture: of, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: diffIds } }));
-}
-
-function manifestOf(config: Buffer, layers: readonly (readonly [string, Buffer])[], configType = types.config): Buffer {
-  return Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: types.manifest,
-      config: { mediaType: configType, digest: digestOf(config), size: config.length },
-      layers: layers.map(([mediaType, layer]) => ({ mediaType, digest: digestOf(layer), size: layer.length })),
-    }),
-  );
-}
-
-function withConfig(config: Buffer | object): Pick<Bad, 'manifest' | 'blobs'> {
-  const bytes = Buffer.isBuffer(config) ? config : Buffer.from(JSON.stringify({ ...(JSON.parse(good.toString()) as object), ...config }));
-  return { manifest: manifestOf(bytes, [[types.layer, tar]]), blobs: [tar, bytes] };
-}
-
-function withLayer(layer: Buffer): Pick<Bad, 'manifest' | 'blobs'> {
-  const config = configOf([digestOf(layer)]);
-  return { manifest: manifestOf(config, [[types.layer, layer]]), blobs: [config, layer] };
-}
-
 /** Sends the beginning and hangs up, once; then what is asked for. */
 function breakingAt(bytes: Buffer, at: number): Reply {
   let isBroken = false;
@@ -406,12 +289,5 @@ function breakingAt(bytes: Buffer, at: number): Reply {
     isBroken = true;
     response.writeHead(200, { 'content-length': String(bytes.length) });
     response.write(bytes.subarray(0, at), () => response.socket?.destroySoon());
-  };
-}
-
-function breakingAlways(bytes: Buffer): Reply {
-  return (_request, response) => {
-    response.writeHead(200, { 'content-length': String(bytes.length) });
-    response.write(bytes.subarray(0, 10), () => response.socket?.destroySoon());
   };
 }

@@ -122,6 +122,12 @@ export class MemoryImages implements Images {
     onProgress?.({ status: `Status: Downloaded newer image for ${reference}` });
   };
 
+  inspectRemote: Images['inspectRemote'] = async (reference) => {
+    if (!withTag(reference).startsWith('pullable')) throw notFound(`manifest for ${reference} not found`);
+    const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: `sha256:${'a'.repeat(64)}`, size: 2 };
+    return { descriptor, platforms: [{ os: 'linux', architecture: 'amd64' }] };
+  };
+
   push: Images['push'] = async (text) => {
     this.inspect(text);
     throw notImplemented('no transport plugin is loaded');

@@ -15,7 +15,10 @@ async function pull(call: Call): Promise<void> {
   const reference = withTag(query.text('fromImage'), query.word('tag'));
   const auth = authOf(call);
   await withProgress(call, (onProgress) =>
-    call.engine.images.pull(reference, withoutAbsent({ platform: query.word('platform'), auth, onProgress, signal: call.signal })),
+    call.engine.images.pull(
+      reference,
+      withoutAbsent({ platform: query.word('platform'), allTags: true, auth, onProgress, signal: call.signal }),
+    ),
   );
 }
 

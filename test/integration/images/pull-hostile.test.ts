@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { codeOf } from '@gantry/sdk';
+import { digestOf } from '../../support/image-archive.ts';
+import { leakGuard } from '../../support/leak-guard.ts';
+import { inNamespaces } from '../../support/namespaces.ts';
+import { type Reply, reply } from '../../support/scripted-registry.ts';
+import { blobPath, configOf, manifestOf, served, small, types } from '../../support/served-image.ts';
+import { RoomUnderTest } from './room.ts';
+
+inNamespaces(import.meta.url);
+leakGuard();
+
+const tar = small('bad');
+const good = configOf([digestOf(tar)]);
+const goodManifest = manifestOf(good, [[types.layer, tar]]);
+interface Bad {
+  readonly what: string;
+  readonly code: string;
+  readonly says: RegExp;
+  readonly manifest?: Buffer;
+  readonly mediaType?: string;
+  readonly blobs?: readonly Buffer[];
+  readonly layer?: Reply;
+  readonly config?: Reply;
+}
+const foreign = Buffer.from(JSON.stringify({ ...(JSON.parse(goodManifest.toString()) as object), layers: [] }));
+const bad: readonly Bad[] = [
+  { what: 'a layer with other bytes', code: 'data_loss', says: /digest/, layer: reply(200, Buffer.alloc(tar.length, 1)) },
+  { what: 'a layer that is longer', code: 'data_loss', says: /sha256:/, layer: reply(200, Buffer.concat([tar, tar])) },
+  {
+    what: 'a layer that never comes whole',
+    code: 'unavailable',
+    says: /broke off 5 times, the last time after 10 of/,
+    layer: breakingAlways(tar),
+  },
+  { what: 'a layer that is not there', code: 'not_found', says: /blob sha256:/, layer: reply(404) },
+  { what: 'a config with other bytes', code: 'data_loss', says: /sha256:/, config: reply(200, Buffer.alloc(good.length, 32)) },
+  {
+    what: 'layers that are not those of the config',
+    code: 'invalid_argument',
+    says: /invalid diffID/,
+    manifest: manifestOf(good, [[types.layer, small('other')]]),
+    blobs: [small('other')],
+  },
+  { what: 'fewer layers than the config has', code: 'invalid_argument', says: /0 layers, its config has 1/, manifest: foreign },
+  {
+    what: 'a manifest that is also an index',
+    code: 'invalid_argument',
+    says: /both/,
+    manifest: Buffer.from(JSON.stringify({ ...(JSON.parse(goodManifest.toString()) as object), manifests: [] })),
+  },
+  {
+    what: 'a plugin',
+    code: 'invalid_argument',
+    says: /is no image/,
+    manifest: manifestOf(good, [[types.layer, tar]], 'application/vnd.docker.plugin.v1+json'),
+  },
+  {
+    what: 'a layer of a kind that nobody knows',
+    code: 'invalid_argument',
+    says: /unknown media type/,
+    manifest: manifestOf(good, [['application/x-zip', tar]]),
+  },
+  { what: 'a config that is for another system', code: 'invalid_argument', says: /windows/, ...withConfig({ os: 'windows' }) },
+  { what: 'a config that is no JSON', code: 'invalid_argument', says: /config/, ...withConfig(Buffer.from('{')) },
+  { what: 'a layer that is no tar', code: 'invalid_argument', says: /unpack layer|tar/, ...withLayer(Buffer.alloc(2048, 7)) },
+];
+for (const { what, code, says, manifest = goodManifest, mediaType, blobs = [tar], layer, config } of bad) {
+  test(`a registry that sends ${what} is told, and leaves nothing`, async () => {
+    const also = {
+      ...(layer === undefined ? {} : { [blobPath('bad', tar)]: layer }),
+      ...(config === undefined ? {} : { [blobPath('bad', good)]: config }),
+    };
+    await using source = await served({
+      name: 'bad',
+      blobs: [good, ...blobs],
+      manifest,
+      also,
+      ...(mediaType === undefined ? {} : { mediaType }),
+    });
+    await using room = RoomUnderTest.open();
+    const before = await room.left();
+    await assert.rejects(room.images.pull(`${source.host}/acme/bad:1`, {}), (error: unknown) => {
+      assert.ok(error instanceof Error);
+      assert.match(error.message, says);
+      assert.equal(codeOf(error), code, error.message);
+      return true;
+    });
+    assert.deepEqual(await room.left(), before);
+    assert.equal(room.images.count, 0);
+  });
+}
+
+function withConfig(config: Buffer | object): Pick<Bad, 'manifest' | 'blobs'> {
+  const bytes = Buffer.isBuffer(config) ? config : Buffer.from(JSON.stringify({ ...(JSON.parse(good.toString()) as object), ...config }));
+  return { manifest: manifestOf(bytes, [[types.layer, tar]]), blobs: [tar, bytes] };
+}
+
+function withLayer(layer: Buffer): Pick<Bad, 'manifest' | 'blobs'> {
+  const config = configOf([digestOf(layer)]);
+  return { manifest: manifestOf(config, [[types.layer, layer]]), blobs: [config, layer] };
+}
+
+function breakingAlways(bytes: Buffer): Reply {
+  return (_request, response) => {
+    response.writeHead(200, { 'content-length': String(bytes.length) });
+    response.write(bytes.subarray(0, 10), () => response.socket?.destroySoon());
+  };
+}
