@@ -1,14 +1,16 @@
-import { type Logger, messageOf } from '@gantry/sdk';
+import { GantryError, type Logger, messageOf } from '@gantry/sdk';
 import type { Entry, LogDriver, WriteRequest, WriteResponse } from '@gantry/sdk/log';
 import { driverContext } from '../drivers/index.ts';
 import type { LogCursors } from '../metadata/index.ts';
 import { type Cache, cacheOf, withoutCache } from './cache.ts';
 import type { Batch, BatchLimits } from './cri-parser.ts';
 import { type Cursor, loadCursor, storeCursor } from './cursor.ts';
+import { DriverWishes } from './driver-wishes.ts';
 import { failpoint } from '../support/index.ts';
 import { countLines, reopenSpool } from './monitor-file.ts';
 import { Segments } from './segments.ts';
 import { SpoolReader } from './spool-reader.ts';
+import { Waiters } from './waiters.ts';
 import { untilAborted } from './until-aborted.ts';
 import { SpoolWatch } from './spool-watch.ts';
 import type { LoggedContainer } from './types.ts';
@@ -44,6 +46,7 @@ const maxSegmentBytes = 8 * 1024 * 1024;
 export class Pump {
   readonly #options: PumpOptions;
   readonly #segments: Segments;
+  readonly #wishes: DriverWishes;
   readonly #ended = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
   readonly #stopped = new AbortController();
@@ -57,8 +60,9 @@ export class Pump {
   #outstanding: { readonly cursor: Cursor; readonly droppedBefore: number }[] = [];
   #sentSeq = 0;
   #dropped = 0;
-  #looks = 0;
-  #waiting: { readonly afterLook: number; seq: number | undefined; readonly resolve: () => void }[] = [];
+  /** Of what this reader left out, how much the driver knows. */
+  #malformedTold = 0;
+  readonly #waiters = new Waiters();
   #wake: () => void = () => {};
   #isFinishing = false;
   #leavesSpool = false;
@@ -74,6 +78,7 @@ export class Pump {
   constructor(options: PumpOptions) {
     this.#options = options;
     this.#cache = cacheOf(options.container.options);
+    this.#wishes = new DriverWishes(options.log, options.container.info.id);
     this.#cursor = loadCursor(options.cursors.get(options.container.info.id));
     const { segment, offset } = this.#cursor.position;
     this.#segments = new Segments(options.spoolDir, offset === 0 ? segment : segment + 1);
@@ -106,10 +111,9 @@ export class Pump {
 
   /** Resolves when all that is in the spool now is acknowledged; never rejects. */
   caughtUp(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ afterLook: this.#looks, seq: undefined, resolve });
-      this.#wake();
-    });
+    const caught = this.#waiters.join();
+    this.#wake();
+    return caught;
   }
 
   /** The container's output is complete: deliver the rest, close the stream, end. */
@@ -142,12 +146,13 @@ export class Pump {
         this.#options.log.warn({ container: this.#options.container.info.id }, 'log driver ended the stream');
       } catch (error) {
         if (!this.#stopped.signal.aborted && !this.#session.signal.aborted) {
+          this.#wishes.rest(GantryError.is(error) ? error.retryAfterMs : undefined);
           this.#options.log.warn({ container: this.#options.container.info.id, error: messageOf(error) }, 'log driver broke the stream');
         }
       }
       if (this.#stopped.signal.aborted) break;
       pauseMs = this.#cursor === before ? Math.min(pauseMs * 2, retryLastMs) : retryFirstMs;
-      await this.#pause(pauseMs);
+      await this.#pause(Math.max(pauseMs, this.#wishes.restMs));
       if (this.#stopped.signal.aborted) break;
     }
     this.#close();
@@ -162,7 +167,10 @@ export class Pump {
     let isComplete = false;
     const requests = this.#requests(() => (isComplete = true));
     const context = driverContext(this.#options.log, this.#session.signal);
-    for await (const response of untilAborted(driver.write(requests, context), this.#session.signal)) this.#onResponse(response);
+    for await (const response of untilAborted(driver.write(requests, context), this.#session.signal)) {
+      this.#onResponse(response);
+      await this.#giveWay();
+    }
     return isComplete && this.#outstanding.length === 0;
   }
 
@@ -190,6 +198,10 @@ export class Pump {
         await this.#awake();
         continue;
       }
+      if (this.#wishes.restMs > 0) {
+        await this.#pause(this.#wishes.restMs);
+        continue;
+      }
       const batch: Batch = { entries: [], bytes: 0 };
       const isEnd = !this.#read(batch);
       if (isEnd && this.#isFinishing) this.#reader?.flush(batch);
@@ -213,7 +225,7 @@ export class Pump {
   }
 
   #read(batch: Batch): boolean {
-    if (this.#pauseAtEnd && !this.#isFinishing && this.#waiting.length === 0) return false;
+    if (this.#pauseAtEnd && !this.#isFinishing && this.#waiters.isEmpty) return false;
     this.#pauseAtEnd = false;
     return this.#reader?.read(batch, limits) ?? false;
   }
@@ -223,14 +235,17 @@ export class Pump {
     this.#sentSeq += entries.length;
     this.#progress += entries.length;
     const position = this.#reader?.position ?? this.#cursor.position;
-    const droppedBefore = this.#dropped;
+    const malformed = this.#reader?.malformed ?? 0;
+    const droppedBefore = this.#dropped + malformed - this.#malformedTold;
+    this.#malformedTold = malformed;
     this.#dropped = 0;
     this.#outstanding.push({ cursor: { epoch: this.#cursor.epoch, seq: this.#sentSeq, position }, droppedBefore });
     return { kind: 'batch', firstSeq, entries, droppedBefore };
   }
 
-  #onResponse({ ackedSeq, warning }: WriteResponse): void {
-    if (warning !== undefined) this.#options.log.warn({ container: this.#options.container.info.id, warning }, 'log driver');
+  #onResponse(response: WriteResponse): void {
+    this.#wishes.take(response);
+    const { ackedSeq } = response;
     let acknowledged: Cursor | undefined;
     while (this.#outstanding[0] !== undefined && this.#outstanding[0].cursor.seq <= ackedSeq) {
       acknowledged = this.#outstanding.shift()?.cursor;
@@ -241,7 +256,7 @@ export class Pump {
     this.#options.cursors.set(this.#options.container.info.id, storeCursor(acknowledged));
     failpoint('log.ack');
     this.#trim();
-    this.#settle();
+    this.#waiters.acknowledged(this.#cursor.seq);
     this.#wake();
   }
 
@@ -259,16 +274,8 @@ export class Pump {
 
   /** The reader has seen the end. */
   #onLook(): void {
-    this.#looks += 1;
-    for (const waiter of this.#waiting) if (waiter.afterLook < this.#looks) waiter.seq ??= this.#sentSeq;
-    this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#waiting.length === 0) return;
-    const done = this.#waiting.filter(({ seq }) => seq !== undefined && seq <= this.#cursor.seq);
-    this.#waiting = this.#waiting.filter((waiter) => !done.includes(waiter));
-    for (const { resolve } of done) resolve();
+    this.#waiters.endSeen(this.#sentSeq);
+    this.#waiters.acknowledged(this.#cursor.seq);
   }
 
   /** Deletes what is delivered. First the cursor is saved: it must never point at a file that is gone. */
@@ -336,6 +343,7 @@ export class Pump {
     this.#outstanding = [];
     this.#reader?.[Symbol.dispose]();
     this.#reader = new SpoolReader(this.#segments, this.#cursor.position);
+    this.#malformedTold = 0;
     if (this.#reader.hasLostPlace) {
       this.#dropped += 1;
       this.#cursor = { epoch: this.#cursor.epoch + 1, seq: 0, position: this.#reader.position };
@@ -365,7 +373,7 @@ export class Pump {
     this.#watch?.[Symbol.dispose]();
     this.#reader?.[Symbol.dispose]();
     if (isDelivered && !this.#keepsSpool && !this.#leavesSpool) this.#emptySpool();
-    for (const { resolve } of this.#waiting) resolve();
+    this.#waiters.end();
     this.#opened.resolve();
     this.#ended.resolve();
     for (const callback of this.#watchers) callback();

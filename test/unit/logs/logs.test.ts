@@ -1,20 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync, appendFileSync, readlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { notFound } from '@gantry/sdk';
-import type { LogQuery } from '@gantry/sdk/engine';
-import type { LogDriver } from '@gantry/sdk/log';
-import { MemoryLogDriver } from '@gantry/sdk/testing';
-import type { Drivers } from '../../../core/drivers/index.ts';
-import { type LoggedContainer, Logs } from '../../../core/logs/index.ts';
-import { Database } from '../../../core/metadata/index.ts';
-import { JsonFileDriver } from '../../../plugins/log/json-file/driver.ts';
-import { noneDriver } from '../../../plugins/log/none/driver.ts';
-import { loggedInfo } from '../../support/log-subject.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { openDescriptors, openRoom, until } from '../../support/logs-room.ts';
 
 test('Logs moves lines as they come, and a query right after the end has them all', async () => {
   await using room = openRoom();
@@ -274,83 +263,3 @@ test('Logs keeps both runs apart when a container starts again while a slow driv
   const found = await room.read(container);
   assert.deepEqual([found.length, ...found.slice(-2)], [3_002, 'second\n', 'second, later\n']);
 });
-
-interface Room extends AsyncDisposable {
-  readonly logs: Logs;
-  readonly memory: MemoryLogDriver;
-  container(driver: string): LoggedContainer;
-  file(container: LoggedContainer): string;
-  /** As the monitor does. */
-  write(container: LoggedContainer, ...lines: readonly string[]): void;
-  /** A new file, as soon as the old one is safe. */
-  rotate(container: LoggedContainer): Promise<void>;
-  read(container: LoggedContainer, query?: Partial<LogQuery>, running?: boolean | (() => boolean)): Promise<readonly string[]>;
-  fds(container: LoggedContainer): Promise<number>;
-}
-
-function openRoom({ spoolMaxBytes }: { readonly spoolMaxBytes?: number } = {}): Room {
-  const root = mkdtempSync(join(tmpdir(), 'logs-'));
-  const database = new Database(join(root, 'metadata.db'));
-  const memory = new MemoryLogDriver();
-  const writeOnly: LogDriver = { validate: (request) => memory.validate(request), write: (requests) => memory.write(requests) };
-  const drivers = driversOf({ memory, 'json-file': new JsonFileDriver(), none: noneDriver, 'write-only': writeOnly });
-  const logs = new Logs({ database, drivers, dataRoot: root, log: quietLog, ...(spoolMaxBytes === undefined ? {} : { spoolMaxBytes }) });
-  const file = ({ info }: LoggedContainer): string => join(logs.spool(info.id).dir, 'ctr.log');
-  return {
-    logs,
-    memory,
-    file,
-    container: (driver) => ({ info: loggedInfo(root), driver, options: {}, tty: false }),
-    write: (container, ...lines) =>
-      appendFileSync(file(container), lines.map((line) => `2026-01-01T00:00:00.000000001+00:00 stdout F ${line}\n`).join('')),
-    rotate: async (container) => {
-      await until(() => statSync(file(container)).nlink > 1);
-      writeFileSync(`${file(container)}.tmp`, '');
-      renameSync(`${file(container)}.tmp`, file(container));
-    },
-    async read(container, query = {}, running = false) {
-      const isRunning = typeof running === 'function' ? running : () => running;
-      const { lines } = await logs.query(container, { stdout: true, stderr: true, ...query }, isRunning);
-      return (await Array.fromAsync(lines)).flat().map(({ data }) => data.toString());
-    },
-    fds: async ({ info }) => {
-      await sleep(10);
-      return descriptors().filter((path) => path.includes(info.id)).length;
-    },
-    async [Symbol.asyncDispose]() {
-      await logs[Symbol.asyncDispose]();
-      database[Symbol.dispose]();
-      rmSync(root, { recursive: true });
-    },
-  };
-}
-
-function driversOf(byName: Readonly<Record<string, LogDriver>>): Drivers {
-  const missing = (): never => {
-    throw notFound('not here');
-  };
-  const get = async (_: string, name: string) => byName[name] ?? missing();
-  return { get, has: (_, name) => name in byName, names: () => Object.keys(byName), grants: missing, preferred: missing } as Drivers;
-}
-
-function descriptors(): readonly string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/self/fd/${fd}`)];
-    } catch {
-      return [];
-    }
-  });
-}
-
-function openDescriptors(): number {
-  return descriptors().length;
-}
-
-async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) assert.fail(`${isTrue.toString()} did not come true`);
-    await sleep(10);
-  }
-}
