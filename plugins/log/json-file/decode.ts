@@ -9,32 +9,47 @@ export class Decoder {
   decode(chunk: Buffer, start: number, entries: Entry[], maxEntries: number): number {
     let position = start;
     while (entries.length < maxEntries) {
-      const end = chunk.indexOf(newline, position);
+      const plainEnd = this.#plain(chunk, position, entries);
+      const end = plainEnd === -1 ? chunk.indexOf(newline, position) : plainEnd;
       if (end === -1) break;
-      const entry = this.#plain(chunk, position, end) ?? this.#any(chunk.subarray(position, end));
+      const entry = plainEnd === -1 ? this.#any(chunk.subarray(position, end)) : undefined;
       if (entry !== undefined) entries.push(entry);
       position = end + 1;
     }
     return position;
   }
 
-  /** The common case without a JSON parser: nothing escaped but the last newline, no attributes. Undefined: look closer. */
-  #plain(chunk: Buffer, start: number, end: number): Entry | undefined {
-    for (let index = 0; index < head.length; index += 1) if (chunk[start + index] !== head[index]) return undefined;
+  /** The common case without a JSON parser: nothing escaped but the last newline, no attributes. Answers where the line ends; -1: look closer. */
+  #plain(chunk: Buffer, start: number, entries: Entry[]): number {
+    for (let index = 0; index < head.length; index += 1) if (chunk[start + index] !== head[index]) return -1;
     const from = start + head.length;
     const quote = chunk.indexOf(quotation, from);
-    if (quote === -1 || quote + timeAt + shortestTime > end) return undefined;
-    const escape = chunk.indexOf(backslash, from);
-    const isWhole = escape === quote - 2 && chunk[quote - 1] === letterN;
-    if (!isWhole && escape !== -1 && escape < quote) return undefined;
+    if (quote === -1) return -1;
     for (let index = 0; index < middle.length; index += 1) {
       const byte = middle[index];
-      if (byte !== 0 && chunk[quote + index] !== byte) return undefined;
+      if (byte !== 0 && chunk[quote + index] !== byte) return -1;
     }
+    const isWhole = quote - from >= 2 && chunk[quote - 1] === letterN && chunk[quote - 2] === backslash;
+    const escape = chunk.indexOf(backslash, from);
+    if (isWhole ? escape !== quote - 2 : escape !== -1 && escape < quote) return -1;
+    const end = this.#endOfTime(chunk, quote + timeAt);
+    if (end === -1) return -1;
     const source = chunk[quote + sourceAt] === letterO ? 'stdout' : 'stderr';
-    const time = this.#timeAt(chunk, quote + timeAt, end - 2);
-    if (time === undefined || chunk[end - 2] !== quotation || chunk[end - 1] !== brace) return undefined;
-    return { time, source, line: chunk.subarray(from, isWhole ? escape : quote), partial: !isWhole };
+    entries.push({ time: this.#time, source, line: chunk.subarray(from, isWhole ? escape : quote), partial: !isWhole });
+    return end;
+  }
+
+  /** Reads the time from there on, unless it is the last line's, and answers where the line ends; -1: there is something else. */
+  #endOfTime(chunk: Buffer, from: number): number {
+    const usual = from + this.#timeText.length;
+    if (isEndOfLine(chunk, usual) && this.#isSameTime(chunk, from)) return usual + 2;
+    const quote = chunk.indexOf(quotation, from);
+    if (quote === -1 || !isEndOfLine(chunk, quote)) return -1;
+    const time = parseLogTime(chunk.toString('latin1', from, quote));
+    if (time === undefined) return -1;
+    this.#time = time;
+    this.#timeText = Buffer.from(chunk.subarray(from, quote));
+    return quote + 2;
   }
 
   #any(line: Buffer): Entry | undefined {
@@ -52,21 +67,17 @@ export class Decoder {
     }
   }
 
-  #timeAt(chunk: Buffer, from: number, to: number): LogTime | undefined {
-    if (to - from === this.#timeText.length && this.#isSameTime(chunk, from)) return this.#time;
-    const time = parseLogTime(chunk.toString('latin1', from, to));
-    if (time === undefined) return undefined;
-    this.#time = time;
-    this.#timeText = Buffer.from(chunk.subarray(from, to));
-    return time;
-  }
-
   /** Neighbours often share their time; when not, the last digits differ. */
   #isSameTime(chunk: Buffer, from: number): boolean {
     const text = this.#timeText;
     for (let index = text.length - 1; index >= 0; index -= 1) if (chunk[from + index] !== text[index]) return false;
     return true;
   }
+}
+
+/** `"}` and the newline. */
+function isEndOfLine(chunk: Buffer, at: number): boolean {
+  return chunk[at] === quotation && chunk[at + 1] === brace && chunk[at + 2] === newline;
 }
 
 const newline = 10;
@@ -80,4 +91,3 @@ const head = Buffer.from('{"log":"');
 const middle = Buffer.from('","stream":"std\0\0\0","time":"');
 const sourceAt = 15;
 const timeAt = middle.length;
-const shortestTime = '2026-01-01T00:00:00Z"}'.length;
