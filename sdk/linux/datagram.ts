@@ -1,16 +1,16 @@
 import { closeSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { declare, koffi } from './calls.ts';
-import { checked, isErrno } from './errno.ts';
+import { checked, errnoError, isErrno } from './errno.ts';
 import { sendSome } from './stream-calls.ts';
 import { connectUnix } from './unix-address.ts';
-
-/** How long a full queue of the receiver is left alone before the next try. */
-const fullMs = 2;
+import { Watch } from './watch.ts';
 
 /** A SOCK_DGRAM unix socket (unix(7)) that sends to one path, such as /dev/log: Node has none. The path may be of any length. Throws ENOENT, ECONNREFUSED, EPROTOTYPE. */
 export class UnixDatagramSocket implements Disposable {
   readonly #socket: number;
+  /** There as soon as the receiver's queue was full once, which holds but ten (net.unix.max_dgram_qlen). */
+  #watch: Watch | undefined;
+  #wake: () => void = () => {};
   #isClosed = false;
 
   constructor(path: string) {
@@ -23,7 +23,7 @@ export class UnixDatagramSocket implements Disposable {
     }
   }
 
-  /** Sends one datagram; waits while the receiver's queue is full. Rejects with ECONNREFUSED or ENOTCONN when the receiver went, EMSGSIZE when it is too big for a datagram. */
+  /** Sends one datagram; waits while the receiver's queue is full. One call at a time. Rejects with ECONNREFUSED or ENOTCONN when the receiver went, EMSGSIZE when it is too big for a datagram. */
   async send(bytes: Uint8Array, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     await this.#whenRoom(() => sendSome(this.#socket, bytes) !== 'again', signal);
   }
@@ -37,15 +37,31 @@ export class UnixDatagramSocket implements Disposable {
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#watch?.[Symbol.dispose]();
+    this.#wake();
     closeSync(this.#socket);
   }
 
   async #whenRoom(attempt: () => boolean, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
+      if (this.#isClosed) throw errnoError('send', { errno: 32, detail: 'closed by us' });
       if (attempt()) return;
-      await sleep(fullMs, undefined, signal === undefined ? {} : { signal });
+      await this.#room(signal);
     }
+  }
+
+  /** Resolves when there may be room, or the signal is aborted. */
+  async #room(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    this.#wake = wake;
+    signal?.addEventListener('abort', wake, { once: true });
+    this.#watch ??= new Watch(this.#socket, () => this.#wake(), { writable: true });
+    this.#watch.want({ writable: true });
+    await promise;
+    this.#watch.want({});
+    signal?.removeEventListener('abort', wake);
   }
 
   #sendRights(descriptor: number): boolean {

@@ -53,6 +53,7 @@ const tools: readonly Tool[] = [
   { kind: 'test', needs: ['openssl'], packages: ['openssl'], why: 'tests make certificates' },
   { kind: 'test', needs: ['rsyslogd'], packages: ['rsyslog'], why: 'the syslog log driver is tested against it' },
   { kind: 'test', needs: libraries('rsyslog/lmnsd_ossl.so'), packages: ['rsyslog-openssl'], why: 'rsyslogd receives by tls with it' },
+  { kind: 'test', needs: ['/lib/systemd/systemd-journald'], packages: ['systemd'], why: 'the journald log driver is tested against it' },
   { kind: 'test', needs: ['umoci'], packages: ['umoci'], why: 'images must look as it unpacks them' },
   {
     kind: 'test',

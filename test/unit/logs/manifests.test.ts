@@ -5,9 +5,12 @@ import { test } from 'node:test';
 import type { PluginModule } from '@gantry/sdk';
 import fluentd from '../../../plugins/log/fluentd/main.ts';
 import gelf from '../../../plugins/log/gelf/main.ts';
+
+import http from '../../../plugins/log/http/main.ts';
+import loki from '../../../plugins/log/loki/main.ts';
 import syslog from '../../../plugins/log/syslog/main.ts';
 
-const modules: Readonly<Record<string, PluginModule>> = { fluentd, gelf, syslog };
+const modules: Readonly<Record<string, PluginModule>> = { fluentd, gelf, http, loki, syslog };
 
 for (const [name, module] of Object.entries(modules)) {
   test(`the manifest of the ${name} log driver says what its code takes, and its README explains each option`, () => {
