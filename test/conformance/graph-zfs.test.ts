@@ -14,7 +14,6 @@ testGraphDriver({
   name: 'zfs',
   root: tmpdir(),
   config: { 'zfs.fsname': pool.name },
-  placements: ['in-process', 'process'],
   facts: { usedBytes: () => pool.usedBytes() },
   privileges: { mountTypes: ['zfs'] },
 });

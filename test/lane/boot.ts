@@ -39,7 +39,7 @@ export async function runGuest({
   const out = mkdtempSync(join(tmpdir(), 'gantry-lane-'));
   const mountPoint = join(cacheDir, 'mnt');
   mkdirSync(mountPoint, { recursive: true });
-  writeFileSync(join(out, 'command'), script);
+  writeFileSync(join(out, 'command'), `export GANTRY_TEST_SLOWNESS=${slowness[kernel]}\n${script}`);
   try {
     const output = await boot({
       timeoutMs,
@@ -67,6 +67,8 @@ export async function runGuest({
   }
 }
 
+/** How many times longer tests wait there for what should happen. */
+const slowness = { uml: 4, vm: 15 } as const satisfies Record<LaneKernel, number>;
 const project = join(import.meta.dirname, '../..');
 const namespaces = 'unshare --mount --propagation private --pid --fork --kill-child --net --'.split(' ');
 

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@gantry/sdk/client';
 import type { Api } from '../support/api.ts';
+import { slowness } from '../support/slowness.ts';
 
 /** Asks, and takes the named statuses for done. */
 export async function expect(
@@ -56,7 +57,7 @@ export async function containerState(api: Api, name: string): Promise<ContainerS
   return (await api.json<{ readonly State: ContainerState }>('GET', `/containers/${name}/json`)).State;
 }
 
-const patienceMs = 10_000;
+const patienceMs = 10_000 * slowness;
 
 /** Resolves when it is so; fails, with what was asked for, when it is not soon. */
 export async function until(claim: () => boolean | Promise<boolean>): Promise<void> {

@@ -6,6 +6,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Api } from './api.ts';
+import { slowness } from './slowness.ts';
 
 export interface DaemonOptions {
   /** Data root, exec root, socket and log are folders and files in here; the same folder again is a restart. */
@@ -58,7 +59,13 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Resolves when it answers `_ping`; throws with its log when it ends before, or takes too long. */
-  static async start({ folder, env = {}, flags = [], command = gantryd, startTimeoutMs = 20_000 }: DaemonOptions): Promise<Daemon> {
+  static async start({
+    folder,
+    env = {},
+    flags = [],
+    command = gantryd,
+    startTimeoutMs = 20_000 * slowness,
+  }: DaemonOptions): Promise<Daemon> {
     const places = { dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec'), socketPath: join(folder, 'engine.sock') };
     mkdirSync(folder, { recursive: true });
     const logPath = join(folder, 'engine.log');

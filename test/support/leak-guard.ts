@@ -3,6 +3,7 @@ import { afterEach, beforeEach } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { census, describe, difference } from './census.ts';
 import type { CensusOptions } from './census.ts';
+import { slowness } from './slowness.ts';
 
 export interface LeakGuardOptions extends CensusOptions {
   /** How long what was left may take to go away; 2 s unless given. */
@@ -25,7 +26,7 @@ export function noLeaks({ settleMs = 2000, ...options }: LeakGuardOptions = {}):
   const before = census(options);
   return {
     [Symbol.asyncDispose]: async () => {
-      const deadline = performance.now() + settleMs;
+      const deadline = performance.now() + settleMs * slowness;
       for (;;) {
         const { added } = difference(before, census(options));
         if (added.length === 0) return;

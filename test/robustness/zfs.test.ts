@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { busyboxImage, busyboxLayer } from '../support/busybox.ts';
+import { Daemon } from '../support/daemon.ts';
+import { makeImage } from '../support/image-archive.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+import { endOfArchive, entry } from '../support/tar-builder.ts';
+import { missingForZfs, withZfsPool, type ZfsPool } from '../support/zfs-pool.ts';
+import { containerState, createContainer, expect, linesOf, removeContainer, runExec, runToEnd, until } from './requests.ts';
+
+inNamespaces(import.meta.url, { cgroups: 'v1', missing: missingForZfs() });
+
+const folder = mkdtempSync(join(tmpdir(), 'engine-'));
+let pool: ZfsPool;
+let engine: Daemon;
+
+const start = (driver: string) => Daemon.start({ folder, flags: ['--storage-driver', driver, '--storage-opt', `zfs.fsname=${pool.name}`] });
+
+before(async () => {
+  pool = withZfsPool({ sizeMiB: 512 });
+  engine = await start('zfs');
+  await engine.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+});
+
+after(async () => {
+  await engine.kill('SIGTERM');
+  await pool[Symbol.asyncDispose]();
+});
+
+test('docker info names the driver, its pool and where the data sets are', async () => {
+  const { Driver, DriverStatus } = await engine.api.json<{
+    readonly Driver: string;
+    readonly DriverStatus: readonly (readonly [string, string])[];
+  }>('GET', '/info');
+  const facts = Object.fromEntries(DriverStatus);
+  assert.deepEqual([Driver, facts['Zpool'], facts['Zpool Health'], facts['Parent Dataset']], ['zfs', pool.name, 'ONLINE', pool.name]);
+});
+
+for (const Runtime of ['crun', 'runc']) {
+  test(`a container on a data set runs with ${Runtime}; what it changed is told, committed, and runs again`, async () => {
+    const change = 'echo new >/new && rm /etc/group && chmod 700 /home && mkdir /etc/more';
+    await createContainer(engine.api, 'changes', { command: ['sh', '-c', change], hostConfig: { Runtime } });
+    assert.equal(await runToEnd(engine.api, 'changes'), 0);
+    const changes = await engine.api.json<readonly { readonly Kind: number; readonly Path: string }[]>(
+      'GET',
+      '/containers/changes/changes',
+    );
+    assert.deepEqual(
+      changes.map(({ Kind, Path }) => `${'CAD'[Kind]} ${Path}`),
+      ['C /etc', 'D /etc/group', 'A /etc/more', 'C /home', 'A /new'],
+    );
+    await expect(engine.api, 'POST', '/commit?container=changes&repo=changed&tag=1', { statuses: [201] });
+    const seen = 'cat /new; [ -e /etc/group ] || echo gone; ls -d /etc/more; stat -c %a /home';
+    await createContainer(engine.api, 'reads', { image: 'changed:1', command: ['sh', '-c', seen], hostConfig: { Runtime } });
+    assert.equal(await runToEnd(engine.api, 'reads'), 0);
+    assert.deepEqual(await linesOf(engine.api, 'reads'), ['new', 'gone', '/etc/more', '700']);
+    for (const name of ['reads', 'changes']) await removeContainer(engine.api, name);
+  });
+}
+
+test('an image of data sets is saved, removed and loaded again', async () => {
+  const { Id } = await engine.api.json<{ readonly Id: string }>('GET', '/images/changed:1/json');
+  const answer = await engine.api.open('GET', '/images/changed:1/get');
+  const archive = Buffer.concat(await Array.fromAsync(answer as AsyncIterable<Buffer>));
+  await expect(engine.api, 'DELETE', '/images/changed:1', { statuses: [200] });
+  await engine.api.stream('POST', '/images/load?quiet=1', { body: archive });
+  assert.equal((await engine.api.json<{ readonly Id: string }>('GET', '/images/changed:1/json')).Id, Id);
+  await createContainer(engine.api, 'reads', { image: 'changed:1', command: ['cat', '/new'] });
+  assert.equal(await runToEnd(engine.api, 'reads'), 0);
+  await removeContainer(engine.api, 'reads');
+  await expect(engine.api, 'DELETE', '/images/changed:1', { statuses: [200] });
+});
+
+test('a container that filled its quota is told so and can do everything else', async () => {
+  const command = ['sh', '-c', 'dd if=/dev/urandom of=/a bs=64k; sleep 7030'];
+  await createContainer(engine.api, 'limited', { command, hostConfig: { StorageOpt: { size: '16M' } } });
+  await expect(engine.api, 'POST', '/containers/limited/start', { statuses: [204] });
+  await until(async () => (await linesOf(engine.api, 'limited')).some((line) => /quota exceeded/i.test(line)));
+  assert.equal(await runExec(engine.api, 'limited', ['sh', '-c', 'rm -f /a && echo x >/b']), 0);
+  await removeContainer(engine.api, 'limited');
+});
+
+test('an engine that was killed takes over what runs on data sets; the check finds all of them', async () => {
+  await createContainer(engine.api, 'kept', { command: ['sh', '-c', 'echo before >/file; sleep 7031'] });
+  await expect(engine.api, 'POST', '/containers/kept/start', { statuses: [204] });
+  await engine.kill('SIGKILL');
+  engine = await start('zfs');
+  assert.equal((await containerState(engine.api, 'kept')).Status, 'running');
+  assert.equal(await runExec(engine.api, 'kept', ['grep', 'before', '/file']), 0);
+  assert.deepEqual(await findings(), []);
+});
+
+test('images of zfs and of overlay2 live side by side, whichever is chosen for new ones', async () => {
+  await engine.kill('SIGKILL');
+  engine = await start('overlay2');
+  const other = makeImage({ reference: 'other:1', layers: [Buffer.concat([entry('first', 'x'), endOfArchive]), busyboxLayer()] });
+  await engine.api.stream('POST', '/images/load?quiet=1', { body: other.archive });
+  assert.deepEqual(await Promise.all(['busybox', 'other:1'].map(driverOf)), ['zfs', 'overlay2']);
+  for (const [name, image] of [
+    ['of-zfs', 'busybox'],
+    ['of-overlay2', 'other:1'],
+  ] as const) {
+    await createContainer(engine.api, name, { image, command: ['sh', '-c', 'echo x >/etc/x'] });
+    assert.equal(await runToEnd(engine.api, name), 0);
+  }
+  assert.equal(await runExec(engine.api, 'kept', ['true']), 0);
+  assert.deepEqual(await findings(), []);
+  for (const name of ['of-zfs', 'of-overlay2', 'kept']) await removeContainer(engine.api, name);
+});
+
+test('when containers and images are gone, so are their data sets', async () => {
+  await expect(engine.api, 'DELETE', '/images/busybox', { statuses: [200] });
+  await until(() => dataSets().length === 0);
+});
+
+async function driverOf(image: string): Promise<string> {
+  return (await engine.api.json<{ readonly GraphDriver: { readonly Name: string } }>('GET', `/images/${image}/json`)).GraphDriver.Name;
+}
+
+function dataSets(): readonly string[] {
+  const names = execFileSync('zfs', ['list', '-H', '-r', '-d', '1', '-o', 'name', pool.name], { encoding: 'utf8' }).trim().split('\n');
+  return names.filter((name) => name !== pool.name);
+}
+
+async function findings(): Promise<unknown> {
+  const told = (await engine.api.stream('POST', '/gantry/v1/system/check')).trim().split('\n');
+  return (JSON.parse(told.at(-1) ?? '') as { readonly aux: { readonly findings: unknown } }).aux.findings;
+}
