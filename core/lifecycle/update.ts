@@ -4,7 +4,8 @@ import type { Entry } from './entry.ts';
 import { hostLimits } from './host.ts';
 import { linuxResources } from './oci-spec/resources.ts';
 import type { Room } from './room.ts';
-import { checkContainerName, checkResources, checkRestartPolicy } from './validate/index.ts';
+import { cgroupVersion } from './start/cgroups.ts';
+import { checkContainerName, checkResources, checkRestartPolicy, withoutUnsupported } from './validate/index.ts';
 
 /** New limits and restart policy, of a running container at once. What the request leaves out stays. */
 export async function updateContainer(
@@ -15,7 +16,8 @@ export async function updateContainer(
   using _held = await room.lock(entry);
   if (entry.phase.kind === 'removing' || entry.phase.kind === 'dead')
     throw conflict('container is marked for removal and cannot be "update".');
-  const given = Object.fromEntries(Object.entries(request).filter(([, value]) => isGiven(value)));
+  const asked: UpdateContainer = Object.fromEntries(Object.entries(request).filter(([, value]) => isGiven(value)));
+  const { resources: given, warnings } = withoutUnsupported(asked, cgroupVersion());
   const hostConfig: HostConfig = { ...entry.document.hostConfig, ...given };
   checkResources(hostConfig, hostLimits());
   checkRestartPolicy(hostConfig.RestartPolicy ?? {}, hostConfig.AutoRemove === true);
@@ -25,7 +27,7 @@ export async function updateContainer(
   }
   room.store.setDocument(entry, { hostConfig });
   room.announce(entry, 'update');
-  return { warnings: [] };
+  return { warnings };
 }
 
 /** The new name is used from here on, by DNS too. `conflict` when it is taken. */

@@ -1,10 +1,33 @@
 import { writeFileSync } from 'node:fs';
 import { runTests, type Totals } from '../support/test-run.ts';
 
-/** In a guest: `guest.ts TIMEOUT_MS FILE…` runs test files one after the other and tells their totals in /out/totals.json. */
-const [timeoutMs, ...files] = process.argv.slice(2);
-const totals: Record<string, Totals> = {};
-for (const file of files) {
-  totals[file] = await runTests([file], { concurrency: 1, fileTimeoutMs: Number(timeoutMs), report: (line) => console.log(line) });
-  writeFileSync('/out/totals.json', JSON.stringify(totals));
+/** What a guest is to run; the argument of guest.ts. */
+export interface GuestPlan {
+  /** From the top of the project. */
+  readonly files: readonly string[];
+  readonly fileTimeoutMs: number;
+  /** By then it ends, whatever it has come to; what it has not is skipped. */
+  readonly budgetMs?: number;
+  /** A regular expression of names of tests. */
+  readonly leftOut?: string;
 }
+
+/** In a guest: runs test files one after the other and tells their totals in /out/totals.json. */
+async function runPlan({ files, fileTimeoutMs, budgetMs, leftOut }: GuestPlan): Promise<void> {
+  const endsAtMs = performance.now() + (budgetMs ?? Number.POSITIVE_INFINITY);
+  const totals: Record<string, Totals> = {};
+  for (const file of files) {
+    const leftMs = Math.min(fileTimeoutMs, endsAtMs - performance.now());
+    if (leftMs < 1000) break;
+    totals[file] = await runTests([file], {
+      concurrency: 1,
+      fileTimeoutMs: Math.round(leftMs),
+      mayBeCut: budgetMs !== undefined,
+      report: (line) => console.log(line),
+      ...(leftOut !== undefined && { leftOut: new RegExp(leftOut) }),
+    });
+    writeFileSync('/out/totals.json', JSON.stringify(totals));
+  }
+}
+
+if (import.meta.main) await runPlan(JSON.parse(process.argv[2] ?? '') as GuestPlan);

@@ -9,21 +9,24 @@ import { bootstrap, run } from './setup-root.ts';
  * Makes what guests boot from, in the cache, of Debian's packages: about five minutes, most of them for compiling ZFS. Set up already: nothing to do.
  * Nothing is installed on this machine. The modules of ZFS stay in the cache: CDDL code linked with a GPL kernel is not to be handed on.
  */
-export function setUpLane(): void {
+export function setUpLane({ timeoutMs = 60 * 60_000 }: { readonly timeoutMs?: number } = {}): void {
   if (isSetUp()) return;
   const missing = missingForSetup();
   if (missing !== undefined) throw new Error(`the kernel lane cannot be set up: ${missing}`);
   mkdirSync(cacheDir, { recursive: true });
-  const { status } = spawnSync(
-    'unshare',
-    ['--mount', '--propagation', 'private', '--', process.execPath, ...process.execArgv, import.meta.filename],
-    {
-      stdio: 'inherit',
-      env: { ...process.env, NODE_OPTIONS: '' },
-    },
-  );
+  const locked = ['--pdeathsig', 'KILL', 'flock', '--no-fork', join(cacheDir, 'lock'), ...namespaces];
+  const { status } = spawnSync('setpriv', [...locked, process.execPath, ...process.execArgv, import.meta.filename], {
+    stdio: 'inherit',
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  if (status === null) throw new Error(`the kernel lane is not set up: that takes more than ${timeoutMs / 60_000} minutes here`);
   if (status !== 0) throw new Error('setting up the kernel lane failed: what was said above tells why');
 }
+
+/** With the pid namespace goes everything that was started in it. */
+const namespaces = 'unshare --mount --propagation private --pid --fork --kill-child --mount-proc --'.split(' ');
 
 /** What the guests run, and what boots them: everything comes from one folder. */
 const packages = [
@@ -81,4 +84,5 @@ function zfsModules(apt: Apt, kernel: string): string {
   return folder;
 }
 
-if (import.meta.main) makeAll();
+// Another may have done it while this one waited for the lock.
+if (import.meta.main && !isSetUp()) makeAll();

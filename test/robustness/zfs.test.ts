@@ -75,12 +75,14 @@ test('an image of data sets is saved, removed and loaded again', async () => {
   await expect(engine.api, 'DELETE', '/images/changed:1', { statuses: [200] });
 });
 
-test('a container that filled its quota is told so and can do everything else', async () => {
+test('a container that filled its quota is told so, can remove files, and then write again', async () => {
   const command = ['sh', '-c', 'dd if=/dev/urandom of=/a bs=64k; sleep 7030'];
   await createContainer(engine.api, 'limited', { command, hostConfig: { StorageOpt: { size: '16M' } } });
   await expect(engine.api, 'POST', '/containers/limited/start', { statuses: [204] });
   await until(async () => (await linesOf(engine.api, 'limited')).some((line) => /quota exceeded/i.test(line)));
-  assert.equal(await runExec(engine.api, 'limited', ['sh', '-c', 'rm -f /a && echo x >/b']), 0);
+  assert.equal(await runExec(engine.api, 'limited', ['rm', '/a']), 0);
+  // The pool gives room back some seconds later, with its next group of writes.
+  await until(async () => (await runExec(engine.api, 'limited', ['sh', '-c', 'echo x >/b'])) === 0);
   await removeContainer(engine.api, 'limited');
 });
 

@@ -31,7 +31,7 @@ export interface PlacedSuite<Kind extends DriverKind, Case> {
   readonly driver: string;
   readonly config?: HostContext['config'];
   readonly cases: readonly Case[];
-  /** All unless given. */
+  /** All unless given; GANTRY_TEST_PLACEMENT chooses one of them. */
   readonly placements?: readonly DriverPlacement[];
   /**
    * Takes away what a case left: there may be what only the driver can delete, and one start outside this process serves all cases. A case that fails has the next one
@@ -46,10 +46,13 @@ export interface PlacedSuite<Kind extends DriverKind, Case> {
   readonly run: (tried: Case, subject: PlacedSubject<Kind>) => Promise<string | undefined | void>;
 }
 
+const onlyPlacement = process.env['GANTRY_TEST_PLACEMENT'];
+
 /** Makes tests of a contract's cases for a shipped driver in each placement, and one that compares what it answered in them. */
 export function testPlacements<Kind extends DriverKind, Case extends { readonly name: string }>(suite: PlacedSuite<Kind, Case>): void {
   const answers = new Answers(suite.answers);
-  for (const placement of suite.placements ?? placements) {
+  const chosen = (suite.placements ?? placements).filter((one) => onlyPlacement === undefined || onlyPlacement === one);
+  for (const placement of chosen) {
     const starts = new Starts(suite, placement);
     // Before the first case, so that what belongs to the shared start is nobody's leak.
     before(() => starts.warmUp());
@@ -95,7 +98,7 @@ export function testPlacements<Kind extends DriverKind, Case extends { readonly 
       });
     }
   }
-  if (suite.placements === undefined) answers.compare(suite.label);
+  if (suite.placements === undefined && chosen.length > 1) answers.compare(suite.label);
 }
 
 interface Use extends AsyncDisposable {

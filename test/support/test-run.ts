@@ -8,6 +8,10 @@ export interface TestRunOptions {
   /** A file that takes longer is killed and counts as failed. */
   readonly fileTimeoutMs: number;
   readonly report?: (line: string) => void;
+  /** A file that is out of time does not fail: what it had not come to counts as one skipped test. */
+  readonly mayBeCut?: boolean;
+  /** Of tests that are left out, by their names. */
+  readonly leftOut?: RegExp;
 }
 
 export interface Skipped {
@@ -31,15 +35,16 @@ export const noTests: Totals = { passed: 0, failed: 0, skipped: [], failures: []
 /** Runs test files (globs from the top of the repository), each in a process of its own; reports one line per file. One that fails is run once more, alone. */
 export async function runTests(
   globs: readonly string[],
-  { concurrency, fileTimeoutMs, report = () => undefined }: TestRunOptions,
+  { concurrency, fileTimeoutMs, report = () => undefined, mayBeCut = false, leftOut }: TestRunOptions,
 ): Promise<Totals> {
+  const given = { timeoutMs: fileTimeoutMs, mayBeCut, leftOut };
   const waiting = globSync(globs, { cwd: top }).toSorted();
   const results: Totals[] = [];
   const suspects: { readonly file: string; readonly first: Totals }[] = [];
   const lane = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const began = performance.now();
-      const totals = await runFile(resolve(top, file), fileTimeoutMs);
+      const totals = await runFile(resolve(top, file), given);
       report(lineOf(file, totals, performance.now() - began));
       if (totals.failed === 0) results.push(totals);
       else suspects.push({ file, first: totals });
@@ -48,7 +53,7 @@ export async function runTests(
   await Promise.all(Array.from({ length: concurrency }, lane));
   for (const { file, first } of suspects) {
     const began = performance.now();
-    const totals = await runFile(resolve(top, file), fileTimeoutMs);
+    const totals = await runFile(resolve(top, file), given);
     report(`again, alone: ${lineOf(file, totals, performance.now() - began)}`);
     results.push(totals.failed === 0 ? { ...totals, unsteady: first.failures } : totals);
   }
@@ -68,10 +73,14 @@ export function sumOf(all: readonly Totals[]): Totals {
 const top = join(import.meta.dirname, '../..');
 
 // One run() per file: its own timeout option only fails the tests inside, and a file with something still open would stay for ever.
-async function runFile(file: string, timeoutMs: number): Promise<Totals> {
-  const collected = new Collected();
+async function runFile(
+  file: string,
+  { timeoutMs, mayBeCut, leftOut }: { readonly timeoutMs: number; readonly mayBeCut: boolean; readonly leftOut: RegExp | undefined },
+): Promise<Totals> {
+  const collected = new Collected(mayBeCut ? `needs more than ${(timeoutMs / 60_000).toFixed(1)} minutes here` : undefined);
   const signal = AbortSignal.timeout(timeoutMs);
-  for await (const { type, data } of run({ files: [file], signal, execArgv: ['--disable-warning=ExperimentalWarning'] })) {
+  const patterns = leftOut === undefined ? {} : { testSkipPatterns: leftOut };
+  for await (const { type, data } of run({ files: [file], signal, execArgv: ['--disable-warning=ExperimentalWarning'], ...patterns })) {
     if (type === 'test:stdout' || type === 'test:stderr') collected.printed(data);
     if (type === 'test:pass') collected.pass(data);
     if (type === 'test:fail') collected.fail(data);
@@ -88,10 +97,16 @@ interface Finished {
 }
 
 class Collected {
+  /** Says so when a file that may be cut off was. */
+  readonly #cutOff: string | undefined;
   #passed = 0;
   readonly #skipped: Skipped[] = [];
   readonly #failures: { readonly file: string; readonly text: string }[] = [];
   readonly #printed = new Map<string, string>();
+
+  constructor(cutOff: string | undefined) {
+    this.#cutOff = cutOff;
+  }
 
   printed({ file = '', message }: { readonly file?: string; readonly message: string }): void {
     this.#printed.set(file, (this.#printed.get(file) ?? '') + message);
@@ -104,7 +119,12 @@ class Collected {
   }
 
   fail({ name, file = '', line, details: { type, error } }: Finished): void {
-    if (type === 'suite' && error !== undefined && 'failureType' in error && error.failureType === 'subtestsFailed') return;
+    const failureType = error !== undefined && 'failureType' in error ? error.failureType : undefined;
+    if (type === 'suite' && failureType === 'subtestsFailed') return;
+    if (failureType === 'testAborted' && this.#cutOff !== undefined) {
+      this.#skipped.push({ name: 'what it had not come to', file: shown(file), reason: this.#cutOff });
+      return;
+    }
     this.#failures.push({ file, text: `${shown(file)}:${line ?? 1} ${name}\n${indented(inspect(error?.cause ?? error))}` });
   }
 

@@ -8,7 +8,7 @@ export function withDefaults(
   hostConfig: HostConfig,
   { defaultLog, defaultRuntime }: Pick<LifecycleParts, 'defaultLog' | 'defaultRuntime'>,
 ): HostConfig {
-  const { LogConfig, RestartPolicy, NetworkMode, IpcMode, CgroupnsMode, Privileged, Runtime, ShmSize, VolumeDriver } = hostConfig;
+  const { LogConfig, RestartPolicy, NetworkMode, IpcMode, CgroupnsMode, Runtime, ShmSize, VolumeDriver } = hostConfig;
   const restart = RestartPolicy?.Name ? RestartPolicy : { Name: 'no' as const, MaximumRetryCount: 0 };
   const log = LogConfig?.Type
     ? LogConfig
@@ -19,7 +19,7 @@ export function withDefaults(
     RestartPolicy: RestartPolicy?.Name || !RestartPolicy?.MaximumRetryCount ? restart : RestartPolicy,
     NetworkMode: NetworkMode || 'default',
     IpcMode: IpcMode || 'private',
-    CgroupnsMode: CgroupnsMode || (cgroupVersion() === 2 && Privileged !== true ? 'private' : 'host'),
+    CgroupnsMode: CgroupnsMode || (cgroupVersion() === 2 ? 'private' : 'host'),
     Runtime: driverName(Runtime || defaultRuntime || ''),
     ...(VolumeDriver === undefined ? {} : { VolumeDriver: driverName(VolumeDriver) }),
     ShmSize: ShmSize || 64 * 2 ** 20,

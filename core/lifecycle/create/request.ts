@@ -6,7 +6,8 @@ import { mergeConfig } from '../merge-config.ts';
 import type { ExecChoice } from '../model.ts';
 import type { Room } from '../room.ts';
 import type { ContainerImage } from '../types.ts';
-import { checkConfig, checkHostConfig, type WantedMount, wantedMounts } from '../validate/index.ts';
+import { cgroupVersion } from '../start/cgroups.ts';
+import { checkConfig, checkHostConfig, type WantedMount, wantedMounts, withoutUnsupported } from '../validate/index.ts';
 import { inheritedMounts } from './volumes-from.ts';
 import { withDefaults } from './defaults.ts';
 
@@ -27,7 +28,7 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   checkPlatform(request.platform ?? '');
   const config = mergeConfig(request.config, image.config.config ?? {});
   checkConfig(config);
-  const asked = withDefaults(request.hostConfig, room.parts);
+  const { resources: asked, warnings } = withoutUnsupported(withDefaults(request.hostConfig, room.parts), cgroupVersion());
   checkHostConfig(asked, request.config, hostLimits());
   const wanted = [...wantedMounts(config, asked)];
   wanted.push(...inheritedMounts(room, asked, wanted));
@@ -41,7 +42,7 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   ]);
   const hostConfig = { ...asked, Runtime: runtime };
   const platform = request.platform || image.config.os || 'linux';
-  return { config, hostConfig, networks, platform, wanted, log, exec, warnings: warningsOf(hostConfig) };
+  return { config, hostConfig, networks, platform, wanted, log, exec, warnings: [...warnings, ...warningsOf(hostConfig)] };
 }
 
 /** `--storage-opt size=…`, in bytes. */

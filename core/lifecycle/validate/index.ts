@@ -6,3 +6,4 @@ export { checkContainerName } from './name.ts';
 export { checkResources, type HostLimits } from './resources.ts';
 export { readSecurityOptions, type SecurityOptions } from './security.ts';
 export { parseSignal } from './signal.ts';
+export { withoutUnsupported } from './unsupported.ts';

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '@gantry/sdk';
 import type { ContainerConfig, HostConfig, MountSpec } from '@gantry/sdk/engine';
-import { checkConfig, checkContainerName, checkHostConfig, parseSignal, wantedMounts } from '../../../core/lifecycle/validate/index.ts';
+import {
+  checkConfig,
+  checkContainerName,
+  checkHostConfig,
+  parseSignal,
+  wantedMounts,
+  withoutUnsupported,
+} from '../../../core/lifecycle/validate/index.ts';
 
 const host = { cpus: [0, 1], memoryNodes: [0] };
 const volumeText = (name: string) =>
@@ -257,4 +264,18 @@ test('parseSignal() knows names, numbers and real-time signals', () => {
   assert.deepEqual(['KILL', 'sigterm', '9', 'RTMIN+3', 'SIGRTMAX', 'CLD'].map(parseSignal), [9, 15, 9, 37, 64, 17]);
   for (const wrong of ['', 'ZZ', '0', '65', '-9', 'RTMIN+31', '1e1'])
     assert.throws(() => parseSignal(wrong), { message: `invalid signal: ${wrong}` });
+});
+
+test('withoutUnsupported() takes out what cgroup v2 lacks, and warns of what was asked for', () => {
+  const asked = { Memory: 1 << 25, MemorySwappiness: 60, OomKillDisable: true };
+  assert.deepEqual(withoutUnsupported(asked, 1), { resources: asked, warnings: [] });
+  assert.deepEqual(withoutUnsupported(asked, 2), {
+    resources: { Memory: 1 << 25, MemorySwappiness: null, OomKillDisable: null },
+    warnings: [
+      'Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.',
+      'Your kernel does not support OomKillDisable. OomKillDisable discarded.',
+    ],
+  });
+  assert.deepEqual(withoutUnsupported({ MemorySwappiness: -1, OomKillDisable: false }, 2).warnings, []);
+  assert.deepEqual(withoutUnsupported({ Memory: 5 }, 2), { resources: { Memory: 5 }, warnings: [] });
 });
