@@ -69,6 +69,14 @@ export const lifeCases: ExecCases = {
     await subject.driver.pause({ id: container.id, resume: true }, subject.ctx);
     assert.equal((await subject.driver.state(container, subject.ctx)).status, 'running');
   },
+  'pause-kill': async (subject) => {
+    await using container = await running(subject);
+    await subject.driver.pause({ id: container.id, resume: false }, subject.ctx);
+    await subject.driver.signal({ id: container.id, signal: 9 }, subject.ctx);
+    // It may have ended by now, as what is frozen by cgroup v2 does; else it ends now.
+    await subject.driver.pause({ id: container.id, resume: true }, subject.ctx);
+    assert.equal((await nextExit(subject, container.id)).exitCode, 137);
+  },
   'pids.and-stats': async (subject) => {
     await using container = await running(subject);
     const { pids } = await subject.driver.pids(container, subject.ctx);

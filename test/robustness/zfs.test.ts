@@ -86,6 +86,21 @@ test('a container that filled its quota is told so, can remove files, and then w
   await removeContainer(engine.api, 'limited');
 });
 
+test('after a power cut of the pool what was acknowledged is whole', async () => {
+  await createContainer(engine.api, 'writes', { command: ['sh', '-c', 'seq 100000 >/numbers'] });
+  assert.equal(await runToEnd(engine.api, 'writes'), 0);
+  await expect(engine.api, 'POST', '/commit?container=writes&repo=numbers', { statuses: [201] });
+  await engine.kill('SIGKILL');
+  pool.cutPower();
+  engine = await start('zfs');
+  assert.deepEqual(await findings(), []);
+  await createContainer(engine.api, 'reads', { image: 'numbers', command: ['sh', '-c', 'wc -l </numbers; tail -1 /numbers'] });
+  assert.equal(await runToEnd(engine.api, 'reads'), 0);
+  assert.deepEqual(await linesOf(engine.api, 'reads'), ['100000', '100000']);
+  for (const name of ['reads', 'writes']) await removeContainer(engine.api, name);
+  await expect(engine.api, 'DELETE', '/images/numbers', { statuses: [200] });
+});
+
 test('an engine that was killed takes over what runs on data sets; the check finds all of them', async () => {
   await createContainer(engine.api, 'kept', { command: ['sh', '-c', 'echo before >/file; sleep 7031'] });
   await expect(engine.api, 'POST', '/containers/kept/start', { statuses: [204] });

@@ -16,7 +16,7 @@ import type {
 } from '@gantry/sdk/exec';
 import { isErrno, processStartTime } from '@gantry/sdk/linux';
 import { clientsAccepted } from './accepted.ts';
-import { isFrozen } from './cgroups/freezer.ts';
+import { isFrozen, thaw } from './cgroups/freezer.ts';
 import { cgroupVersion } from './cgroups/hierarchies.ts';
 import { cgroupPids } from './cgroups/pids.ts';
 import { readStats } from './cgroups/stats.ts';
@@ -165,7 +165,13 @@ export class OciDriver implements ExecDriver {
     const record = this.#records.get(id);
     if (isFrozen(record.cgroup) !== resume) return;
     const verb = resume ? 'resume' : 'pause';
-    await runRuntime(await this.#runtime(record), [verb, id], { signal, doing: `${verb} container ${id}` });
+    try {
+      await runRuntime(await this.#runtime(record), [verb, id], { signal, doing: `${verb} container ${id}` });
+    } catch (error) {
+      // By cgroup v2 what is frozen dies of SIGKILL all the same, and a runtime resumes nothing that has ended.
+      if (!resume || isAlive(record)) throw error;
+      thaw(record.cgroup);
+    }
   }
 
   async update({ id, resources }: { readonly id: string; readonly resources: unknown }, { signal }: Ctx): Promise<void> {

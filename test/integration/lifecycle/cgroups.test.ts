@@ -64,11 +64,11 @@ for (const Runtime of ['crun', 'runc']) {
     await using container = await started('while :; do date +%s%N >/beat; done', { Runtime });
     const spent = async () => ((await engine.containers.stats(container.id, { withPrevious: false })) ?? assert.fail()).cpu.totalNs;
     await engine.containers.pause(container.id);
-    const before = await spent();
+    const paused = await spent();
     await sleep(300);
-    assert.equal(await spent(), before);
+    assert.equal(await spent(), paused);
     await engine.containers.unpause(container.id);
-    while ((await spent()) === before) await sleep(20);
+    while ((await spent()) === paused) await sleep(20);
     await engine.containers.pause(container.id);
     await engine.containers.kill(container.id);
     assert.equal(engine.containers.inspect(container.id).state.exitCode, 137);

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { isErrno } from '@gantry/sdk/linux';
 import { readCgroupFile } from './files.ts';
 import { cgroupFolder, cgroupVersion } from './hierarchies.ts';
 
@@ -13,5 +14,10 @@ export function isFrozen(cgroup: string): boolean {
 export function thaw(cgroup: string): void {
   if (!isFrozen(cgroup)) return;
   const [file, value] = cgroupVersion() === 2 ? ['cgroup.freeze', '0'] : ['freezer.state', 'THAWED'];
-  writeFileSync(`${cgroupFolder(cgroup, 'freezer')}/${file}`, value);
+  try {
+    writeFileSync(`${cgroupFolder(cgroup, 'freezer')}/${file}`, value);
+  } catch (error) {
+    // Removed meanwhile.
+    if (!isErrno(error, 'ENOENT', 'ENODEV')) throw error;
+  }
 }
