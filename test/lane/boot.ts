@@ -68,7 +68,7 @@ export async function runGuest({
 }
 
 /** How many times longer tests wait there for what should happen. */
-const slowness = { uml: 4, vm: 15 } as const satisfies Record<LaneKernel, number>;
+const slowness = { uml: 6, vm: 15 } as const satisfies Record<LaneKernel, number>;
 const project = join(import.meta.dirname, '../..');
 const namespaces = 'unshare --mount --propagation private --pid --fork --kill-child --net --'.split(' ');
 

@@ -33,7 +33,7 @@ function reasonOf(message: string): 'COMMAND_NOT_FOUND' | 'COMMAND_NOT_EXECUTABL
   if (/executable file.*not found|exec:?.*(no such file or directory|not a directory)|open executable.*no such file/i.test(message))
     return 'COMMAND_NOT_FOUND';
   if (
-    /exec:?.*(permission denied|is a directory|exec format error|operation not permitted)|open executable.*permission|is not executable/i.test(
+    /exec:?.*(permission denied|is a directory|exec format error|operation not permitted)|open executable.*permission|is not executable|^the path `.*` is not a regular file/i.test(
       message,
     )
   ) {
