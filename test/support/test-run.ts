@@ -10,8 +10,8 @@ export interface TestRunOptions {
   readonly report?: (line: string) => void;
   /** A file that is out of time does not fail: what it had not come to counts as one skipped test. */
   readonly mayBeCut?: boolean;
-  /** Of tests that are left out, by their names. */
-  readonly leftOut?: RegExp;
+  /** Nothing but tests of such names. */
+  readonly only?: RegExp;
 }
 
 export interface Skipped {
@@ -35,9 +35,9 @@ export const noTests: Totals = { passed: 0, failed: 0, skipped: [], failures: []
 /** Runs test files (globs from the top of the repository), each in a process of its own; reports one line per file. One that fails is run once more, alone. */
 export async function runTests(
   globs: readonly string[],
-  { concurrency, fileTimeoutMs, report = () => undefined, mayBeCut = false, leftOut }: TestRunOptions,
+  { concurrency, fileTimeoutMs, report = () => undefined, mayBeCut = false, only }: TestRunOptions,
 ): Promise<Totals> {
-  const given = { timeoutMs: fileTimeoutMs, mayBeCut, leftOut };
+  const given = { timeoutMs: fileTimeoutMs, mayBeCut, only };
   const waiting = globSync(globs, { cwd: top }).toSorted();
   const results: Totals[] = [];
   const suspects: { readonly file: string; readonly first: Totals }[] = [];
@@ -75,11 +75,11 @@ const top = join(import.meta.dirname, '../..');
 // One run() per file: its own timeout option only fails the tests inside, and a file with something still open would stay for ever.
 async function runFile(
   file: string,
-  { timeoutMs, mayBeCut, leftOut }: { readonly timeoutMs: number; readonly mayBeCut: boolean; readonly leftOut: RegExp | undefined },
+  { timeoutMs, mayBeCut, only }: { readonly timeoutMs: number; readonly mayBeCut: boolean; readonly only: RegExp | undefined },
 ): Promise<Totals> {
   const collected = new Collected(mayBeCut ? `needs more than ${(timeoutMs / 60_000).toFixed(1)} minutes here` : undefined);
   const signal = AbortSignal.timeout(timeoutMs);
-  const patterns = leftOut === undefined ? {} : { testSkipPatterns: leftOut };
+  const patterns = only === undefined ? {} : { testNamePatterns: only };
   for await (const { type, data } of run({ files: [file], signal, execArgv: ['--disable-warning=ExperimentalWarning'], ...patterns })) {
     if (type === 'test:stdout' || type === 'test:stderr') collected.printed(data);
     if (type === 'test:pass') collected.pass(data);

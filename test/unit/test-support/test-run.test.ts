@@ -9,11 +9,11 @@ import type { Totals } from '../../support/test-run.ts';
 const module = new URL('../../support/test-run.ts', import.meta.url).href;
 
 // In a process of its own: run() refuses to work inside a test file.
-async function totalsOf(body: string): Promise<Totals> {
+async function totalsOf(body: string, options = ''): Promise<Totals> {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'gantry-test-run-'));
   await writeFile(join(folder.path, 'a.test.mjs'), `import { describe, test } from 'node:test';\n${body}`);
   const script = `import { runTests } from ${JSON.stringify(module)};
-    console.log(JSON.stringify(await runTests([${JSON.stringify(join(folder.path, '*.test.mjs'))}], { concurrency: 1, fileTimeoutMs: 2000 })));`;
+    console.log(JSON.stringify(await runTests([${JSON.stringify(join(folder.path, '*.test.mjs'))}], { concurrency: 1, fileTimeoutMs: 2000, ${options} })));`;
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
   await writeFile(join(folder.path, 'run.mjs'), script);
   const { stdout, stderr } = spawnSync(process.execPath, [join(folder.path, 'run.mjs')], { env, encoding: 'utf8' });
@@ -47,3 +47,18 @@ for (const [name, body, shown] of [
     assert.match(failures.join('\n'), shown);
   });
 }
+
+test('runTests() with mayBeCut counts what a file that is out of time had done, and one skipped test; a test that failed by then fails', async () => {
+  const body = `test('one', () => {}); test('two', () => { throw new Error('broken') });
+    test('three', () => new Promise(() => setInterval(() => {}, 1000)));`;
+  const { passed, failed, skipped } = await totalsOf(body, 'mayBeCut: true');
+  assert.deepEqual([passed, failed, skipped.map(({ reason }) => reason)], [1, 1, ['needs more than 0.0 minutes here']]);
+});
+
+test('runTests() with only runs tests of such names', async () => {
+  const { passed, failed } = await totalsOf(
+    "test('a.one', () => {}); test('a.two', () => { throw new Error('broken') });",
+    'only: /\\.one$/',
+  );
+  assert.deepEqual([passed, failed], [1, 0]);
+});
