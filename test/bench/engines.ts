@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Api } from '../support/api.ts';
 import { Daemon } from '../support/daemon.ts';
 import type { DaemonOptions } from '../support/daemon.ts';
@@ -16,40 +17,35 @@ export const gantry: EngineUnderTest = { name: 'gantry', start: (folder) => Daem
 
 type Command = NonNullable<DaemonOptions['command']>;
 
-const peers: Readonly<Record<string, { readonly program: string; readonly command: Command }>> = {
-  dockerd: {
-    program: '/usr/bin/dockerd',
-    command: ({ dataRoot, execRoot, socketPath }) => [
-      '/usr/bin/dockerd',
-      '--data-root',
-      dataRoot,
-      '--exec-root',
-      execRoot,
-      '--pidfile',
-      `${execRoot}.pid`,
-      '--host',
-      `unix://${socketPath}`,
-    ],
-  },
-  podman: {
-    program: '/usr/bin/podman',
-    command: ({ dataRoot, execRoot, socketPath }) => [
-      '/usr/bin/podman',
-      ...podmanPlaces(dataRoot, execRoot),
-      'system',
-      'service',
-      '--time',
-      '0',
-      `unix://${socketPath}`,
-    ],
-  },
+/** What starts an engine, after its program. */
+const peers: Readonly<Record<string, Command>> = {
+  dockerd: ({ dataRoot, execRoot, socketPath }) => [
+    '--data-root',
+    dataRoot,
+    '--exec-root',
+    execRoot,
+    '--pidfile',
+    `${execRoot}.pid`,
+    '--host',
+    `unix://${socketPath}`,
+  ],
+  podman: ({ dataRoot, execRoot, socketPath }) => [
+    ...podmanPlaces(dataRoot, execRoot),
+    'system',
+    'service',
+    '--time',
+    '0',
+    `unix://${socketPath}`,
+  ],
 };
 
 /** Other engines on this machine; they start in the same namespaces and on the same disk as ours. */
 export function peersFound(): readonly EngineUnderTest[] {
-  return Object.entries(peers)
-    .filter(([, { program }]) => existsSync(program))
-    .map(([name, { command }]) => ({ name, start: (folder) => Daemon.start({ folder, command }) }));
+  return Object.entries(peers).flatMap(([name, flags]) => {
+    const program = ['/usr/bin', '/usr/sbin'].map((folder) => join(folder, name)).find((path) => existsSync(path));
+    if (program === undefined) return [];
+    return [{ name, start: (folder) => Daemon.start({ folder, command: (places) => [program, ...flags(places)] }) }];
+  });
 }
 
 function podmanPlaces(dataRoot: string, execRoot: string): readonly string[] {

@@ -54,7 +54,7 @@ writeFileSync(join(top, 'out/bench.json'), `${JSON.stringify(results, null, 1)}\
 if (options.strict && results.some((result) => result.engine === gantry.name && isMissed(result))) process.exitCode = 1;
 
 async function measure(underTest: EngineUnderTest): Promise<void> {
-  await using disk = withExt4({ sizeMiB: 8 * 1024, folder: join(top, '.cache') });
+  await using disk = withExt4({ sizeMiB: 8 * 1024, folder: join(top, '.cache'), isLeftInUse: underTest !== gantry });
   const floors = new Floors(join(disk.path, 'floors'));
   let engine = await underTest.start(join(disk.path, 'engine'));
   const restart = async (): Promise<Engine> => {

@@ -25,6 +25,8 @@ export interface DiskOptions {
   readonly mountOptions?: string;
   /** Where it is mounted: a new folder below TMPDIR unless given. */
   readonly path?: string;
+  /** Whoever used it leaves processes and mounts behind: other engines do. */
+  readonly isLeftInUse?: boolean;
 }
 
 export interface Disk extends AsyncDisposable {
@@ -58,7 +60,7 @@ export function missingForDisk(type: keyof typeof makers): string | undefined {
  */
 export function withDisk(
   type: keyof typeof makers,
-  { sizeMiB = 1024, folder = tmpdir(), path = newFolder(type), features = [], mountOptions = 'defaults' }: DiskOptions = {},
+  { sizeMiB = 1024, folder = tmpdir(), path = newFolder(type), features = [], mountOptions = 'defaults', isLeftInUse = false }: DiskOptions = {},
 ): Disk {
   for (const each of [folder, path]) mkdirSync(each, { recursive: true });
   const image = join(folder, `gantry-${type}-${process.pid}-${performance.now()}.img`);
@@ -78,7 +80,7 @@ export function withDisk(
     },
     [Symbol.asyncDispose]: async () => {
       closeSync(file);
-      execFileSync('umount', [path]);
+      execFileSync('umount', isLeftInUse ? ['--lazy', path] : [path]);
       rmdirSync(path);
     },
   };
