@@ -60,7 +60,14 @@ export function missingForDisk(type: keyof typeof makers): string | undefined {
  */
 export function withDisk(
   type: keyof typeof makers,
-  { sizeMiB = 1024, folder = tmpdir(), path = newFolder(type), features = [], mountOptions = 'defaults', isLeftInUse = false }: DiskOptions = {},
+  {
+    sizeMiB = 1024,
+    folder = tmpdir(),
+    path = newFolder(type),
+    features = [],
+    mountOptions = 'defaults',
+    isLeftInUse = false,
+  }: DiskOptions = {},
 ): Disk {
   for (const each of [folder, path]) mkdirSync(each, { recursive: true });
   const image = join(folder, `gantry-${type}-${process.pid}-${performance.now()}.img`);

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress, constants } from 'node:zlib';
-import { invalidArgument, messageOf } from '@gantry/sdk';
+import { invalidArgument, messageOf, releasing } from '@gantry/sdk';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -68,7 +68,7 @@ async function* inflated(kind: 'gzip' | 'zstd', head: Buffer, chunks: Chunks): A
   };
   const feeding = feed();
   try {
-    for await (const chunk of inflate) yield chunk as Buffer;
+    yield* releasing(inflate as AsyncIterable<Buffer>);
     await feeding;
   } catch (error) {
     const isDamage = error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(?:Z_|ZSTD_|ERR_)/.test(error.code);
