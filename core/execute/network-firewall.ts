@@ -1,5 +1,5 @@
 import { type Logger, messageOf } from '@gantry/sdk';
-import { Nftables, NftGenerations, type NftOptions } from '@gantry/sdk/linux';
+import { Nftables, NftGenerations, type NftOptions, NftPlace } from '@gantry/sdk/linux';
 import {
   addScript,
   deleteScript,
@@ -24,6 +24,7 @@ export class Firewall implements Disposable {
   readonly #ports = new Map<string, readonly Element[]>();
   readonly #counted = new Map<string, { readonly element: Element; count: number }>();
   readonly #generations = new NftGenerations();
+  readonly #place = new NftPlace();
   #isLoaded = false;
   /** The rules as the kernel shows them after they were loaded; they never change. */
   #rules = '';
@@ -86,12 +87,13 @@ export class Firewall implements Disposable {
 
   [Symbol.dispose](): void {
     this.#generations[Symbol.dispose]();
+    this.#place[Symbol.dispose]();
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;
   }
 
   #run(commands: string, options: NftOptions = {}): string {
-    this.#session ??= Nftables.open();
+    this.#session ??= this.#place.use(() => Nftables.open());
     return this.#session.run(commands, options);
   }
 

@@ -1,4 +1,4 @@
-import { type Isolation, type Masquerade, parseAddress, parseCidr } from '@gantry/sdk/network';
+import { type Isolation, type Masquerade, parseCidr } from '@gantry/sdk/network';
 
 /** One published port as the kernel maps it; `hostIp` empty: every local address of the container address's family. */
 export interface PortMapping {
@@ -58,7 +58,7 @@ export function networkElements({ isolation, masquerade }: NetworkRules): readon
 export function portElements(ports: readonly PortMapping[]): readonly Element[] {
   return ports.flatMap((port): readonly Element[] => {
     const { protocol, hostIp, hostPort, containerIp, containerPort, isDirect = false } = port;
-    const family = parseAddress(containerIp)?.family ?? 4;
+    const family = containerIp.includes(':') ? 6 : 4;
     const [to, own] = [`${containerIp} . ${containerPort}`, `${containerIp} . ${protocol} . ${containerPort}`];
     if (hostPort === 0) return [{ set: `open${family}`, text: own }];
     return [

@@ -160,11 +160,12 @@ interface Booking extends PoolWishes {
 
 async function bookAddresses({ driver, grants }: Ipam, { networkId, poolId, cidr, wish }: Booking, ctx: Ctx): Promise<Subnet> {
   const aux = wish.AuxiliaryAddresses ?? {};
-  const request = { poolId, owner: `${networkId}/gateway`, preferred: wish.Gateway ?? '', gateway: true };
-  const gateway = checkAddress(await driver.requestAddress(request, ctx), cidr, grants);
+  // First, since a gateway that nobody wished for is the first address that is left.
   for (const [name, preferred] of Object.entries(aux)) {
     await driver.requestAddress({ poolId, owner: `${networkId}/aux/${name}`, preferred, gateway: false }, ctx);
   }
+  const request = { poolId, owner: `${networkId}/gateway`, preferred: wish.Gateway ?? '', gateway: true };
+  const gateway = checkAddress(await driver.requestAddress(request, ctx), cidr, grants);
   return {
     cidr,
     gateway: gateway.split('/')[0] ?? '',

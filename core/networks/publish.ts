@@ -19,7 +19,9 @@ export function publishPorts(tools: PublishTools, container: NetworkedContainer,
   const carrier = carrierOf(records, tools.books);
   if (wishes.length === 0 || carrier === undefined) return;
   failpoint('start.port.listen');
-  const ports = wishes.flatMap((wish) => takePorts(tools, carrier, { owner: container.id, wish }));
+  const standard = tools.books.byId(carrier.networkId)?.document.plan.publishAddress ?? tools.defaults.publishAddress ?? '';
+  const routed = routedFamilies(carrier, tools.books);
+  const ports = wishes.flatMap((wish) => takePorts(tools.ports, wish, { owner: container.id, hostIps: hostIpsOf(wish, standard), routed }));
   put(tools, { ...carrier, document: { ...carrier.document, ports } });
 }
 
@@ -39,7 +41,7 @@ export function movePorts(tools: PublishTools, container: NetworkedContainer, he
   }
   if (before !== undefined && before !== carrier) tools.books.putEndpoints([{ ...before, document: { ...before.document, ports: [] } }]);
   if (carrier === undefined || carrier === before) return;
-  if (ports.length > 0 && ports.every((port) => port.hostPort !== 0) && !isRouted(carrier, tools.books)) {
+  if (ports.length > 0 && ports.every((port) => port.hostPort !== 0) && routedFamilies(carrier, tools.books).size === 0) {
     put(tools, { ...carrier, document: { ...carrier.document, ports } });
     return;
   }
@@ -64,9 +66,9 @@ export function unpublishPorts(tools: Tools, containerId: string): void {
 export function mappingsOf(record: EndpointRecord, books: NetworkBooks): readonly PortMapping[] {
   const { addresses, ports } = record.document;
   const isDirect = (books.byId(record.networkId)?.document.plan.isolation?.trustedLinks ?? []).length > 0;
+  const own = new Map(addresses.map((address) => [familyOf(address), address.split('/')[0] ?? '']));
   return ports.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
-    const family = parseAddress(hostIp)?.family;
-    const containerIp = addresses.map((address) => address.split('/')[0] ?? '').find((address) => parseAddress(address)?.family === family);
+    const containerIp = own.get(familyOf(hostIp));
     if (containerIp === undefined) return [];
     const mapping = { protocol, hostIp: isAny(hostIp) ? '' : hostIp, hostPort, containerIp, containerPort };
     return [isDirect ? { ...mapping, isDirect } : mapping];
@@ -86,28 +88,34 @@ function put(tools: PublishTools, carrier: EndpointRecord): void {
   tools.executor.forgetDatagrams(mappings);
 }
 
+interface Taking {
+  readonly owner: string;
+  readonly hostIps: readonly string[];
+  readonly routed: ReadonlySet<4 | 6>;
+}
+
 /** One port on each of its host addresses. A family that is routed takes none of the host's: the container's own port is opened. */
-function takePorts(
-  tools: PublishTools,
-  carrier: EndpointRecord,
-  { owner, wish }: { readonly owner: string; readonly wish: PortWish },
-): readonly PublishedPort[] {
-  const standard = tools.books.byId(carrier.networkId)?.document.plan.publishAddress ?? tools.defaults.publishAddress ?? '';
-  const hostIps = hostIpsOf(wish, standard);
-  const routed = hostIps.filter((hostIp) => isRouted(carrier, tools.books, parseAddress(hostIp)?.family));
-  const mapped = hostIps.filter((hostIp) => !routed.includes(hostIp));
+function takePorts(books: PortBooks, wish: PortWish, { owner, hostIps, routed }: Taking): readonly PublishedPort[] {
+  const direct = hostIps.filter((hostIp) => routed.has(familyOf(hostIp)));
+  const mapped = hostIps.filter((hostIp) => !direct.includes(hostIp));
   const { protocol, containerPort } = wish;
   return [
-    ...(mapped.length === 0 ? [] : tools.ports.take(owner, wish, mapped)),
-    ...routed.map((hostIp) => ({ protocol, containerPort, hostIp: hostIp.includes(':') ? '::' : '0.0.0.0', hostPort: 0 })),
+    ...(mapped.length === 0 ? [] : books.take(owner, wish, mapped)),
+    ...direct.map((hostIp) => ({ protocol, containerPort, hostIp: familyOf(hostIp) === 6 ? '::' : '0.0.0.0', hostPort: 0 })),
   ];
 }
 
-/** Whether the endpoint's address (of this family, or any of them) is in a subnet that is routed. */
-function isRouted({ networkId, document }: EndpointRecord, books: NetworkBooks, family?: 4 | 6): boolean {
+/** Of the endpoint's addresses those families that are in a subnet that is routed. */
+function routedFamilies({ networkId, document }: EndpointRecord, books: NetworkBooks): ReadonlySet<4 | 6> {
   const subnets = (books.byId(networkId)?.document.plan.isolation?.routedSubnets ?? []).flatMap((cidr) => parseCidr(cidr) ?? []);
+  if (subnets.length === 0) return new Set();
   const addresses = document.addresses.flatMap((address) => parseCidr(address) ?? []);
-  return addresses.some((address) => (family ?? address.family) === address.family && subnets.some((subnet) => contains(subnet, address)));
+  return new Set(addresses.filter((address) => subnets.some((subnet) => contains(subnet, address))).map(({ family }) => family));
+}
+
+/** Of an address that was checked: parsing it for each of a thousand ports would take longer than publishing them. */
+function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
 }
 
 /** No address wished means every one, of both families: clients look for both in inspect. */
@@ -118,6 +126,7 @@ function hostIpsOf({ hostIp }: PortWish, standard: string): readonly string[] {
 }
 
 function isAny(address: string): boolean {
+  if (address === '0.0.0.0' || address === '::') return true;
   const parsed = parseAddress(address);
   return parsed !== undefined && parsed.value === 0n;
 }

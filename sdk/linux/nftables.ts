@@ -1,5 +1,6 @@
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import type { LibraryHandle } from 'koffi';
-import { invalidArgument, unavailable } from '../errors.ts';
+import { exhausted, invalidArgument, unavailable } from '../errors.ts';
 import { declare, koffi } from './calls.ts';
 import { asError } from './errno.ts';
 import { withNetns, type Netns } from './netns.ts';
@@ -37,8 +38,18 @@ export class Nftables implements Disposable {
     bufferError(context);
   }
 
+  /** Throws `exhausted` when no descriptor below 1,024 is free: see `NftPlace`. */
   static open(netns?: Netns): Nftables {
-    return withNetns(netns, () => new Nftables(create(0)));
+    return withNetns(netns, () => {
+      for (let attempt = 0; attempt < 8; attempt += 1) {
+        const expected = lowestFree();
+        const context = create(0);
+        if (isSocket(expected)) return new Nftables(context);
+        // Another thread was faster: where the socket is now nobody knows.
+        free(context);
+      }
+      throw noPlace();
+    });
   }
 
   run(commands: string, options: NftOptions = {}): string {
@@ -58,6 +69,50 @@ export class Nftables implements Disposable {
     if (this.#context !== undefined) free(this.#context);
     this.#context = undefined;
   }
+}
+
+/**
+ * Keeps a low descriptor for a session that is opened later. libnftables waits by select(2), which knows descriptors below 1,024 only and ends the process at others; a process that
+ * serves hundreds of containers has more. Take it early, while there are few.
+ */
+export class NftPlace implements Disposable {
+  #descriptor: number | undefined = openSync('/dev/null', 'r');
+
+  /** Leaves the place to what opens a session, and takes it again afterwards when that was closed. */
+  use<T>(work: () => T): T {
+    this[Symbol.dispose]();
+    try {
+      return work();
+    } finally {
+      this.#descriptor = openSync('/dev/null', 'r');
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+}
+
+const selectable = 1_024;
+
+function lowestFree(): number {
+  const descriptor = openSync('/dev/null', 'r');
+  closeSync(descriptor);
+  if (descriptor >= selectable) throw noPlace();
+  return descriptor;
+}
+
+function isSocket(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+function noPlace(): Error {
+  return exhausted(`no descriptor below ${selectable} is free, and libnftables can use no other`, { reason: 'DESCRIPTORS_EXHAUSTED' });
 }
 
 /** Whether libnftables can be loaded here. */

@@ -9,6 +9,7 @@ import { bigImage } from './big-image.ts';
 import type { Engine, EngineUnderTest } from './engines.ts';
 import { copyingScenarios, driverScenarios } from './copying.ts';
 import { layerScenarios } from './layers.ts';
+import { networkScenarios } from './networks.ts';
 import { attached, gantry, peersFound } from './engines.ts';
 import { logScenarios } from './logs.ts';
 import { Floors } from './floors.ts';
@@ -31,7 +32,15 @@ const { values: options } = parseArgs({
 const top = join(import.meta.dirname, '../..');
 /** What drivers and plugins cost has no peer. */
 const ownScenarios = { ...driverScenarios, ...pluginScenarios };
-const everyScenario = { ...scenarios, ...logScenarios, ...layerScenarios, ...copyingScenarios, ...registryScenarios, ...ownScenarios };
+const everyScenario = {
+  ...scenarios,
+  ...logScenarios,
+  ...layerScenarios,
+  ...networkScenarios,
+  ...copyingScenarios,
+  ...registryScenarios,
+  ...ownScenarios,
+};
 const chosen = Object.entries(everyScenario).filter(([name]) => options.only?.split(',').includes(name) ?? true);
 if (chosen.length === 0) fail(`--only ${options.only}: the scenarios are ${Object.keys(everyScenario).join(', ')}`);
 

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server as TcpServer, type Socket } from 'node:net';
 import { type Logger, messageOf } from '@gantry/sdk';
-import { boundSocketIn, nft, openNetns } from '@gantry/sdk/linux';
+import { boundSocketIn, nft, NftPlace, openNetns } from '@gantry/sdk/linux';
 import type { NetworkBooks } from '../books.ts';
 import type { NetworkDefaults } from '../defaults.ts';
 import { embeddedServer, wishedResolvConf } from '../resolv-conf.ts';
@@ -42,6 +42,8 @@ export class DnsServers {
   readonly #defaults: NetworkDefaults;
   readonly #served = new Map<string, Served>();
   readonly #forwarder = new Forwarder();
+  /** The servers' sockets are what fills the descriptors below 1,024. */
+  readonly #place = new NftPlace();
 
   constructor({ books, log, defaults }: { readonly books: NetworkBooks; readonly log: Logger; readonly defaults: NetworkDefaults }) {
     this.#books = books;
@@ -65,7 +67,7 @@ export class DnsServers {
       const served: Served = { udp: createSocket('udp4'), tcp: createServer(), connections: new Set(), zone, ...upstream };
       this.#served.set(container.id, served);
       await Promise.all([listenUdp(served, udpFd), listenTcp(served, tcpFd)]);
-      redirect(netns, served.udp.address().port, portOf(served.tcp));
+      this.#place.use(() => redirect(netns, served.udp.address().port, portOf(served.tcp)));
       this.#answer(served, container.id);
     } catch (error) {
       this.close(container.id);
@@ -90,7 +92,9 @@ export class DnsServers {
     served.udp.close();
   }
 
+  /** Nobody is served after it. */
   closeAll(): void {
+    this.#place[Symbol.dispose]();
     for (const containerId of this.#served.keys()) this.close(containerId);
   }
 

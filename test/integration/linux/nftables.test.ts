@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createNetns, nft, openNetns, removeNetns } from '@gantry/sdk/linux';
+import { createNetns, nft, NftPlace, openNetns, removeNetns } from '@gantry/sdk/linux';
 import { inNamespaces } from '../../support/namespaces.ts';
 
 inNamespaces(import.meta.url);
@@ -53,4 +53,23 @@ test('nft() with dryRun checks only', () => {
   nft(netns, 'add table ip dry', { dryRun: true });
   assert.doesNotMatch(nft(netns, 'list tables'), /dry/);
   assert.throws(() => nft(netns, 'add table ip dry { nonsense }', { dryRun: true }), { code: 'invalid_argument' });
+});
+
+test('a process with more than a thousand descriptors is refused a session, not ended, and has one in a place that it kept', () => {
+  using place = new NftPlace();
+  const many = Array.from({ length: 1_100 }, () => openSync('/dev/null', 'r'));
+  try {
+    assert.throws(() => nft(undefined, 'list tables'), { code: 'exhausted', message: /no descriptor below 1024 is free/ });
+    assert.equal(
+      place.use(() => nft(undefined, 'list tables')),
+      '',
+    );
+    assert.equal(
+      place.use(() => nft(undefined, 'list tables')),
+      '',
+      'and again',
+    );
+  } finally {
+    for (const descriptor of many) closeSync(descriptor);
+  }
 });
