@@ -44,7 +44,7 @@ async function takes(
   const fatal = problems.filter((problem) => problem.fatal).map(({ path, message }) => `${path}: ${message}`);
   if (fatal.length > 0)
     throw invalidArgument(plugin.discretion.text(`plugin ${plugin.name} does not take its settings: ${fatal.join('; ')}`));
-  return isLeft !== true;
+  return !isLeft;
 }
 
 /** Docker's short forms: "debug" for the one field of it that can be set. */

@@ -71,8 +71,8 @@ async function bring(
     return fetched;
   }
   const unpacked = await unpackSource(source, staging, tools, options);
-  options.onProgress?.({ id: unpacked.name, status: 'Installing dependencies' });
-  const manifest = await completePackage({ tree: staging.tree, scratch: staging.path('npm'), tools, signal: options.signal });
+  const onInstall = (): void => options.onProgress?.({ id: unpacked.name, status: 'Installing dependencies' });
+  const manifest = await completePackage({ tree: staging.tree, scratch: staging.path('npm'), tools, signal: options.signal, onInstall });
   return { source: sourceText(source, unpacked), digest: unpacked.digest, manifest };
 }
 

@@ -54,11 +54,18 @@ export async function unpackPackage(file: string, { tree, scratch, tools, signal
   return { manifest: await readManifest(tree), digest: `sha256:${hash.digest('hex')}`, name: String(name), version: String(version) };
 }
 
-/** Lets npm add what the package depends on, runs no script, and makes all of it read-only. */
-export async function completePackage({ tree, scratch, tools, signal }: Work): Promise<Manifest> {
+/** Lets npm add what the package depends on, told of before it does, runs no script, and makes all of it read-only. */
+export async function completePackage({
+  tree,
+  scratch,
+  tools,
+  signal,
+  onInstall,
+}: Work & { readonly onInstall: () => void }): Promise<Manifest> {
   await rm(join(tree, 'node_modules', '@gantry', 'sdk'), { recursive: true, force: true });
   const wanted = dependenciesOf(await packageJsonOf(tree));
   const isBundled = Object.keys(wanted.dependencies).every((name) => existsSync(join(tree, 'node_modules', name)));
+  if (!isBundled) onInstall();
   if (!isBundled) await installDependencies(wanted, { tree, scratch, tools, signal });
   return (await finishCodeFolder(tree, { signal })).manifest;
 }

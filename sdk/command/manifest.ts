@@ -30,9 +30,14 @@ as volume({ … }), graph({ … }) and the others derive them. An engine reads t
     const { manifest } = await loadModule(dir, { entry });
     if (manifest === undefined)
       throw invalidArgument(`${entry.node} has no manifest: volume({ … }) and the others of @gantry/sdk/author bring one`);
-    const text = `${JSON.stringify(checkManifest({ ...manifest, entry }), undefined, 2)}\n`;
+    const checked = checkManifest({ ...manifest, entry });
+    const text = `${JSON.stringify(checked, undefined, 2)}\n`;
     if (values.print === true) process.stdout.write(text);
-    else writeFileSync(join(dir, 'gantry-plugin.json'), text);
+    else {
+      writeFileSync(join(dir, 'gantry-plugin.json'), text);
+      const drivers = checked.provides.flatMap(({ contract, drivers: names }) => names.map((name) => `${contract}/${name}`));
+      process.stdout.write(`wrote gantry-plugin.json: ${checked.name} ${checked.version} provides ${drivers.join(', ')}\n`);
+    }
     return 0;
   },
 };

@@ -208,8 +208,10 @@ function optionsOf({ plugin, kind, facts }: Of): SampleOptions {
 
 function abilitiesOf({ plugin, driver }: Of): readonly LogAbility[] {
   const found = driverOf('log', plugin.drivers, driver);
-  if (found.read === undefined) return [];
-  return found.purge === undefined ? ['read', 'attributes'] : ['read', 'attributes', 'purge'];
+  return [
+    ...(found.read === undefined ? [] : (['read', 'attributes'] as const)),
+    ...(found.purge === undefined ? [] : (['purge'] as const)),
+  ];
 }
 
 function contextOf(signal: AbortSignal = new AbortController().signal): Ctx {

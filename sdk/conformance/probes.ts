@@ -85,17 +85,15 @@ const probes: Probes = {
     };
   },
   ipam: (driver) => {
-    const pools = new Map<string, string>();
+    const request = (requestId: string) => ({ requestId, cidr: '', range: '', ipv6: false, exclude: [], options: {} });
+    // The same request has the same pool, also after a restart, of which this probe was told nothing.
+    const poolOf = async (requestId: string, ctx: Ctx) => (await driver.requestPool(request(requestId), ctx)).poolId;
     return {
-      make: async (requestId, ctx, extra) => {
-        const pool = await driver.requestPool({ requestId, cidr: '', range: '', ipv6: false, exclude: [], options: {}, ...extra }, ctx);
-        pools.set(requestId, pool.poolId);
-        return pool;
-      },
-      undo: (requestId, ctx) => driver.releasePool({ poolId: pools.get(requestId) ?? '' }, ctx),
-      use: (requestId, ctx) =>
-        driver.requestAddress({ poolId: pools.get(requestId) ?? '', owner: `use-${requestId}`, preferred: '', gateway: false }, ctx),
-      release: (requestId, ctx) => driver.releaseAddress({ poolId: pools.get(requestId) ?? '', owner: `use-${requestId}` }, ctx),
+      make: (requestId, ctx, extra) => driver.requestPool({ ...request(requestId), ...extra }, ctx),
+      undo: async (requestId, ctx) => driver.releasePool({ poolId: await poolOf(requestId, ctx) }, ctx),
+      use: async (requestId, ctx) =>
+        driver.requestAddress({ poolId: await poolOf(requestId, ctx), owner: `use-${requestId}`, preferred: '', gateway: false }, ctx),
+      release: async (requestId, ctx) => driver.releaseAddress({ poolId: await poolOf(requestId, ctx), owner: `use-${requestId}` }, ctx),
       refused: (ctx) => driver.requestAddress({ poolId: 'nowhere', owner: 'o', preferred: '', gateway: false }, ctx),
     };
   },

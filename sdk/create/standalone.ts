@@ -7,23 +7,34 @@ import { protoFiles } from './protos.ts';
 import { samples } from './samples.ts';
 
 /** The kinds that there are programs of, which serve their contract without the SDK. */
-export const standaloneKinds = ['volume', 'network'] as const satisfies readonly Plan['kind'][];
+export const standaloneKinds = ['volume', 'graph', 'network', 'ipam', 'log'] as const satisfies readonly Plan['kind'][];
+type StandaloneKind = (typeof standaloneKinds)[number];
+
+/** What each of them does, and what its manifest says beyond that. */
+const facts: Readonly<Record<StandaloneKind, { readonly does: string; readonly manifest: Partial<Manifest> }>> = {
+  volume: {
+    does: 'Volumes as folders',
+    manifest: { options: { volume: { type: 'object', properties: {}, additionalProperties: false } }, privileges: folderPrivileges },
+  },
+  graph: { does: 'Image layers by overlayfs', manifest: { privileges: folderPrivileges } },
+  network: { does: 'A bridge per network', manifest: { options: samples.network.manifest.options ?? {} } },
+  // Two generations at once would each believe its own copy of the file.
+  ipam: { does: 'Addresses out of a file', manifest: { state: { version: 1, upgrade: 'exclusive' } } },
+  log: { does: 'Output as one file per container', manifest: { options: samples.log.manifest.options ?? {} } },
+};
 
 /** What the manifest of such a program says. */
 export function servedByItself({ kind }: Plan, title: string, exec: readonly string[]): Pick<Manifest, 'entry'> & Partial<Manifest> {
-  const isVolume = kind === 'volume';
-  return {
-    description: isVolume ? `Volumes as folders, in ${title}.` : `A bridge per network, in ${title}.`,
-    entry: { exec },
-    placement: ['process'],
-    ...(isVolume
-      ? { options: { volume: { type: 'object', properties: {}, additionalProperties: false } }, privileges: folderPrivileges }
-      : { options: samples.network.manifest.options ?? {} }),
-  };
+  const { does, manifest } = facts[standalone(kind)];
+  return { description: `${does}, in ${title}.`, entry: { exec }, placement: ['process'], ...manifest };
 }
 
 export function standaloneNote({ kind }: Plan): string | undefined {
-  return kind === 'volume' ? folderNote : undefined;
+  return facts[standalone(kind)].manifest.privileges === undefined ? undefined : folderNote;
+}
+
+function standalone(kind: Plan['kind']): StandaloneKind {
+  return standaloneKinds.find((one) => one === kind) ?? 'volume';
 }
 
 /**

@@ -1,4 +1,6 @@
+import { after } from 'node:test';
 import { testCreated } from '../support/created-suite.ts';
+import { withExt4 } from '../support/ext4.ts';
 import { builtPlugins } from '../support/language-plugins.ts';
 import { leakGuard } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
@@ -7,6 +9,8 @@ import { inNamespaces } from '../support/namespaces.ts';
 const plugins = builtPlugins('python');
 
 inNamespaces(import.meta.url);
+const disk = withExt4({ sizeMiB: 2048 });
+after(() => disk[Symbol.asyncDispose]());
 leakGuard();
 
-testCreated('python', plugins);
+testCreated('python', plugins, disk.path);

@@ -157,7 +157,7 @@ test('gantry plugin upgrade asks only for what is new, and rollback goes back', 
   assert.equal(await plugin('upgrade', 'nfs', next), 'nfs: 1.4.0 -> 1.5.0');
   assert.match((await run(['upgrade', 'nfs', broken])).stderr, /1\.6\.0-broken did not start/);
   assert.equal((await inspect('nfs')).version, '1.5.0');
-  assert.equal(await plugin('rollback', 'nfs'), 'nfs: 1.4.0');
+  assert.equal(await plugin('rollback', 'nfs'), 'nfs: 1.5.0 -> 1.4.0');
   assert.equal(await plugin('upgrade', '-q', 'nfs'), 'nfs: 1.4.0 -> 1.4.0');
   const wanting = await run(['upgrade', 'nfs', wider]);
   assert.equal(wanting.code, 1);

@@ -155,7 +155,7 @@ test('a container writes on while its volume plugin is upgraded, set, rolled bac
   await writeFolders(dir, '1.2.0');
   assert.deepEqual((({ version, state }) => [version, state])(await inspect('my-folders')), ['1.1.0', 'ready']);
 
-  assert.equal(await plugin('rollback', 'my-folders'), 'my-folders: 1.0.0');
+  assert.equal(await plugin('rollback', 'my-folders'), 'my-folders: 1.1.0 -> 1.0.0');
   assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}}', 'v1'), '1.0.0');
   assert.match(await refused('rollback', 'my-folders'), /no version before 1\.0\.0/);
 

@@ -3,13 +3,16 @@ import type { Attachment, Ctx } from '@gantry/sdk';
 import { conformance } from '@gantry/sdk/conformance';
 import { networkCases } from '../../sdk/network/conformance.ts';
 import { volumeCases } from '../../sdk/volume/conformance.ts';
-import { Kernel, mountAt } from './conformance-world.ts';
+import { Kernel, mountAt, realWorld } from './conformance-world.ts';
 import type { BuiltPlugin } from './language-plugins.ts';
 import { testPlacements } from './placed-suite.ts';
 import { quietLog } from './quiet-log.ts';
 
-/** Tests of plugins that `gantry-sdk create` made: the cases of all plugins outside an engine, those of their contract in its sandbox. */
-export function testCreated(lang: string, plugins: readonly BuiltPlugin[]): void {
+/**
+ * Tests of plugins that `gantry-sdk create` made: the cases of all plugins outside an engine; those of volumes and networks in its sandbox, the others with its
+ * executors. `disk`: a folder in which an overlay can have its upper folders.
+ */
+export function testCreated(lang: string, plugins: readonly BuiltPlugin[], disk?: string): void {
   for (const { kind, name, built } of plugins) {
     if ('missing' in built) {
       test(`gantry-sdk create makes a ${kind} driver in ${lang} that passes its tests`, { skip: built.missing }, () => {});
@@ -18,6 +21,8 @@ export function testCreated(lang: string, plugins: readonly BuiltPlugin[]): void
     conformance(built.dir, { only: ['plugin.*'] });
     if (kind === 'volume') testVolumes(name, built.dir);
     if (kind === 'network') testNetworks(name, built.dir);
+    if (kind === 'graph' || kind === 'ipam' || kind === 'log')
+      conformance(built.dir, { only: [`${kind}.*`], ...(disk && { root: disk }), world: realWorld });
   }
 }
 

@@ -7,7 +7,7 @@ import { withBar } from './progress.ts';
 /** Writes a stream to a file, which appears when it is whole, or to stdout, unless that is a terminal. */
 export async function writeTar(path: string | undefined, label: string, fetch: () => Promise<AsyncIterable<Buffer>>): Promise<void> {
   if (path === undefined || path === '-') return await writeToStdout(fetch);
-  const temporary = `${path}.${process.pid}.part`;
+  const temporary = temporaryOf(path);
   const file = await create(temporary);
   try {
     for await (const chunk of withBar(label, await fetch())) await file.write(chunk);
@@ -18,6 +18,11 @@ export async function writeTar(path: string | undefined, label: string, fetch: (
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** What a file is called until it is whole. */
+export function temporaryOf(path: string): string {
+  return `${path}.${process.pid}.part`;
 }
 
 async function writeToStdout(fetch: () => Promise<AsyncIterable<Buffer>>): Promise<void> {

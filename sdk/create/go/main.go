@@ -32,6 +32,7 @@ var manifest struct {
 	Name     string
 	Version  string
 	Provides []struct{ Drivers []string }
+	State    struct{ Version uint32 }
 }
 
 func main() {
@@ -106,7 +107,7 @@ func (p *plugin) Handshake(_ context.Context, r *pluginv1.HandshakeRequest) (*pl
 	proof := hmac.New(sha256.New, p.token)
 	proof.Write(r.Challenge)
 	return &pluginv1.HandshakeResponse{
-		Name: manifest.Name, Version: manifest.Version, Sdk: "go", Proof: proof.Sum(nil),
+		Name: manifest.Name, Version: manifest.Version, Sdk: "go", Proof: proof.Sum(nil), StateVersion: manifest.State.Version,
 		Contracts: []*pluginv1.ContractChoice{{Contract: contract, Version: "v1"}},
 	}, nil
 }

@@ -36,6 +36,7 @@ class Plugin(plugin_pb2_grpc.PluginServiceServicer):
             version=manifest["version"],
             sdk="python",
             contracts=[plugin_pb2.ContractChoice(contract=drivers.CONTRACT, version="v1")],
+            state_version=manifest.get("state", {}).get("version", 0),
             proof=hmac.new(token.encode(), request.challenge, hashlib.sha256).digest(),
         )
 

@@ -26,6 +26,6 @@ function checkFolder(folder: string): void {
   } catch (error) {
     throw fromErrno(error, 'cannot read the folder');
   }
-  if (existsSync(join(folder, manifestName)) || existsSync(join(folder, 'config.json'))) return;
+  if ([manifestName, 'config.json', 'package.json'].some((name) => existsSync(join(folder, name)))) return;
   throw invalidArgument(`${folder} has neither ${manifestName} nor config.json`, { hint: 'name the folder that has one of them' });
 }

@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packFormats } from '@gantry/sdk/engine';
 import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
+import { humanSize } from '../../format/human.ts';
 import { writeTar } from '../../format/output-file.ts';
 import { flag, text, value } from '../../option.ts';
 import { verb } from '../../verb.ts';
@@ -43,12 +44,15 @@ A plugin of a Node module becomes Docker's with this machine's Node, or that of 
     const isReady = existsSync(join(folder, 'config.json')) && existsSync(join(folder, 'rootfs'));
     if (flags.base !== undefined && (format !== 'docker' || isReady))
       throw invalidArgument('--base is for a folder of code that is packed with --docker', { reason: usageReason });
-    if (!isReady) await readManifest(folder);
+    const manifest = isReady ? undefined : await readManifest(folder);
     const pack =
       format === 'docker' && !isReady
         ? async () => packForDocker(folder, flags.base)
-        : async () => (await context.client()).plugins.pack(await folderTar(folder), { format });
+        : async () => (await context.client()).plugins.pack(await folderTar(folder, { into: flags.output }), { format });
     await writeTar(flags.output, 'packing', pack);
+    if (flags.output === undefined || flags.output === '-') return;
+    const what = manifest === undefined ? 'a plugin for Docker' : `${manifest.name} ${manifest.version}`;
+    context.note(`${flags.output}: ${what}, ${humanSize(statSync(flags.output).size)}`);
   },
 });
 

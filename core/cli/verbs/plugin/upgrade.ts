@@ -54,8 +54,9 @@ export const rollbackPlugins = verb({
   async action(context, names) {
     const { plugins } = await context.client();
     return await forEachTarget(context, names, async (name) => {
-      const { name: its, version } = await naming(plugins, plugins.rollback(name));
-      return `${its}: ${version}`;
+      const { version: before } = await naming(plugins, plugins.inspect(name));
+      const { name: its, version } = await plugins.rollback(name);
+      return `${its}: ${before} -> ${version}`;
     });
   },
 });
