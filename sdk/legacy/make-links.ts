@@ -13,6 +13,13 @@ import {
 } from '../linux/index.ts';
 import type { EndpointPlan, Link, NetworkPlan } from '../network/index.ts';
 import type { Logger } from '../types/index.ts';
+import { portRules, type PublishedPort } from './ports.ts';
+
+/** An endpoint, and what is published of it. */
+export interface PublishingEndpoint {
+  readonly plan: EndpointPlan;
+  readonly ports?: readonly PublishedPort[];
+}
 
 /** Makes what a network driver planned, in the machine's namespace. Every link of ours has an alias; others are left alone. */
 export class PlannedLinks implements Disposable {
@@ -45,17 +52,27 @@ export class PlannedLinks implements Disposable {
     for (const { name } of links.toReversed()) this.#remove(name, aliasOf(network.id));
   }
 
-  /** Source NAT, and the walls of internal networks, of all networks there are: the table is replaced as a whole, in one transaction. */
-  setRules(plans: readonly NetworkPlan[]): void {
-    const nat = plans.flatMap(({ masquerade }) => masquerade.map(natRule));
+  /**
+   * Source NAT, the walls of internal networks and published ports, of all networks and endpoints there are: the table is replaced as a whole, in one
+   * transaction.
+   */
+  setRules(plans: readonly NetworkPlan[], endpoints: readonly PublishingEndpoint[]): void {
+    const ports = endpoints.map(({ plan, ports: published = [] }) => portRules(plan, published));
+    const nat = [...plans.flatMap(({ masquerade }) => masquerade.map(natRule)), ...ports.flatMap(({ from }) => from)];
+    const forwards = ports.flatMap(({ to }) => to);
     const walls = plans.flatMap(({ isolation }) => (isolation?.internal === true ? wallRules(isolation.bridge) : []));
     const table = `table inet ${this.#table}`;
-    const isNeeded = nat.length + walls.length > 0;
+    const isNeeded = nat.length + walls.length + forwards.length > 0;
     const chains = [
       `add chain inet ${this.#table} nat { type nat hook postrouting priority srcnat; }`,
       `add chain inet ${this.#table} walls { type filter hook forward priority filter; }`,
       ...nat.map((rule) => `add rule inet ${this.#table} nat ${rule}`),
       ...walls.map((rule) => `add rule inet ${this.#table} walls ${rule}`),
+      // From elsewhere, and from the machine itself.
+      ...['prerouting', 'output'].flatMap((hook) => [
+        `add chain inet ${this.#table} ports_${hook} { type nat hook ${hook} priority -100; }`,
+        ...forwards.map((rule) => `add rule inet ${this.#table} ports_${hook} ${rule}`),
+      ]),
     ];
     if (!isNeeded && !this.#hasRules) return;
     using session = Nftables.open();

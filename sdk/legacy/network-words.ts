@@ -84,17 +84,6 @@ export function checkEndpoint({ link, neighbours = [] }: EndpointPlan): void {
     throw invalidArgument(`a ${link.kind} belongs to a network, not to a container`);
 }
 
-/** Ports are in the options of a `ProgramExternalConnectivity`; there is nobody here who forwards them. */
-export function refusePorts(body: Body): void {
-  if (list(object(body, 'Options'), 'com.docker.network.portmap').length > 0)
-    throw notImplemented(
-      'ports of containers on this network cannot be published: its driver plans, and who carries the plan out has no part in ports',
-      {
-        hint: 'leave out -p, and reach the container by its address',
-      },
-    );
-}
-
 function routeOf({ to, via }: Route): Body {
   return via === undefined ? { Destination: to, RouteType: 1 } : { Destination: to, RouteType: 0, NextHop: via };
 }

@@ -6,12 +6,14 @@ import type { Ctx } from '../types/index.ts';
 import { type Body, given } from './body.ts';
 import type { Methods } from './http.ts';
 import { PlannedLinks } from './make-links.ts';
-import { checkEndpoint, endpointOf, interfaceOf, joinAnswer, networkOf, refusePorts } from './network-words.ts';
+import { checkEndpoint, endpointOf, interfaceOf, joinAnswer, networkOf } from './network-words.ts';
+import { checkPortsFree, portsOf, type PublishedPort } from './ports.ts';
 
 interface EndpointRecord {
   readonly networkId: string;
   readonly attachmentId: string;
   readonly plan: EndpointPlan;
+  readonly ports?: readonly PublishedPort[];
 }
 
 export interface NetworkFrontOptions {
@@ -24,7 +26,7 @@ export interface NetworkFrontOptions {
 
 /**
  * `NetworkDriver.*` over a driver that plans: the front makes the links in the machine's namespace and Docker moves a container's into it. Refuses what
- * Docker's protocol has no words for (neighbours, rules, published ports) by name. Links of networks are made again at the start, after a reboot.
+ * Docker's protocol has no words for (neighbours, rules) by name. Links of networks are made again, and ports published, at the start, after a reboot.
  */
 export class NetworkFront implements Disposable {
   readonly #options: NetworkFrontOptions;
@@ -53,10 +55,13 @@ export class NetworkFront implements Disposable {
       const { plan } = await this.#endpoint(given(body, 'EndpointID'));
       return joinAnswer(plan, this.#links.makeEndpoint(given(body, 'EndpointID'), plan));
     },
-    'NetworkDriver.Leave': async (body) => this.#links.removeEndpoint(given(body, 'EndpointID')),
+    'NetworkDriver.Leave': async (body) => {
+      await this.#publish(given(body, 'EndpointID'), []);
+      this.#links.removeEndpoint(given(body, 'EndpointID'));
+    },
     'NetworkDriver.DeleteEndpoint': (body, signal) => this.#deleteEndpoint(given(body, 'EndpointID'), signal),
-    'NetworkDriver.ProgramExternalConnectivity': async (body) => refusePorts(body),
-    'NetworkDriver.RevokeExternalConnectivity': async () => {},
+    'NetworkDriver.ProgramExternalConnectivity': async (body) => this.#publish(given(body, 'EndpointID'), portsOf(body)),
+    'NetworkDriver.RevokeExternalConnectivity': (body) => this.#publish(given(body, 'EndpointID'), []),
     'NetworkDriver.DiscoverNew': async () => {},
     'NetworkDriver.DiscoverDelete': async () => {},
   };
@@ -120,6 +125,23 @@ export class NetworkFront implements Disposable {
     const request = { network, attachmentId: record.attachmentId, netnsGone: false, ...contextOf(record.plan) };
     await driver.detach(request, ctx(signal));
     await this.#endpoints.remove(id);
+    if (record.ports !== undefined) await this.#setRules();
+  }
+
+  /** In the place of what was published before; without any the rules are as if there never were. */
+  async #publish(id: string, ports: readonly PublishedPort[]): Promise<void> {
+    const record = await this.#endpoints.get(id);
+    if (record === undefined && ports.length === 0) return;
+    const { ports: before = [], ...kept } = record ?? missing('endpoint', id);
+    if (ports.length + before.length === 0) return;
+    if (ports.length > 0 && !kept.plan.publishable)
+      throw notImplemented("ports of containers on this network cannot be published: its driver's plan says so", {
+        hint: 'leave out -p, and reach the container by its address',
+      });
+    const others = (await this.#endpoints.list()).flatMap(({ id: other, value }) => (other === id ? [] : (value.ports ?? [])));
+    await checkPortsFree(ports, others);
+    await this.#endpoints.update(id, () => (ports.length === 0 ? kept : { ...kept, ports }));
+    await this.#setRules();
   }
 
   async #network(id: string): Promise<NetworkPlan> {
@@ -131,7 +153,11 @@ export class NetworkFront implements Disposable {
   }
 
   async #setRules(): Promise<void> {
-    this.#links.setRules((await this.#networks.list()).map(({ value }) => value));
+    const [networks, endpoints] = await Promise.all([this.#networks.list(), this.#endpoints.list()]);
+    this.#links.setRules(
+      networks.map(({ value }) => value),
+      endpoints.map(({ value }) => value),
+    );
   }
 }
 

@@ -168,7 +168,7 @@ test('gantry plugin upgrade asks only for what is new, and rollback goes back', 
     (await run(['upgrade', 'nfs', nfs])).stderr,
     /requesting the following privileges:\n - network: \[host\] .*\n.*not a terminal/,
   );
-  assert.equal(await plugin('rollback', 'nfs'), 'nfs: 1.4.0');
+  assert.equal(await plugin('rollback', 'nfs'), 'nfs: 2.0.0 -> 1.4.0');
 });
 
 test('gantry plugin logs prints the past, and with -f what comes', async () => {

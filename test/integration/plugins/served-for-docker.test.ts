@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json, text } from 'node:stream/consumers';
@@ -284,15 +285,34 @@ test('networks are made and undone by what the driver planned, and made again af
       DisableGatewayService: false,
     });
     assert.deepEqual(await call(at.socketPath, 'NetworkDriver.Join', { ...endpoint, SandboxKey: '/x' }), joined);
-    const ports = { Options: { 'com.docker.network.portmap': [{ Proto: 6, Port: 80, HostPort: 80 }] } };
-    assert.match(
-      String((await ask(at.socketPath, 'NetworkDriver.ProgramExternalConnectivity', { ...endpoint, ...ports })).answer['Err']),
-      /cannot be published/,
-    );
+    const published = (...ports: readonly object[]) => ({ ...endpoint, Options: { 'com.docker.network.portmap': ports } });
+    const rules = () => execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' });
+    const wishes = [
+      { Proto: 6, Port: 80, HostIP: '0.0.0.0', HostPort: 8080, HostPortEnd: 8080 },
+      { Proto: 17, Port: 53, HostIP: '127.0.0.1', HostPort: 5353 },
+    ];
+    for (let time = 0; time < 2; time += 1) await call(at.socketPath, 'NetworkDriver.ProgramExternalConnectivity', published(...wishes));
+    assert.match(rules(), /fib daddr type local tcp dport 8080 dnat ip to 10\.9\.0\.2:80/);
+    assert.match(rules(), /ip daddr 127\.0\.0\.1 udp dport 5353 dnat ip to 10\.9\.0\.2:53/);
+    await call(at.socketPath, 'NetworkDriver.RevokeExternalConnectivity', endpoint);
+    assert.doesNotMatch(rules(), /dnat/);
+    await using busy = createServer().listen(8081, '127.0.0.1');
+    await once(busy, 'listening');
+    for (const [wish, message] of [
+      [{ Proto: 6, Port: 80, HostPort: 0 }, /say which|without one port of the machine/],
+      [{ Proto: 6, Port: 80, HostPort: 8000, HostPortEnd: 8010 }, /without one port of the machine/],
+      [{ Proto: 1, Port: 80, HostPort: 8080 }, /protocol 1 cannot be published/],
+      [{ Proto: 6, Port: 80, HostPort: 8080, HostIP: '1.2.3.4; flush' }, /is no address/],
+      [{ Proto: 6, Port: 80, HostPort: 8081, HostIP: '127.0.0.1' }, /port 8081\/tcp of the machine is in use/],
+    ] as const)
+      assert.match(String((await ask(at.socketPath, 'NetworkDriver.ProgramExternalConnectivity', published(wish))).answer['Err']), message);
+    assert.doesNotMatch(rules(), /dnat/);
+    await call(at.socketPath, 'NetworkDriver.ProgramExternalConnectivity', published(...wishes));
     await call(at.socketPath, 'NetworkDriver.Leave', endpoint);
     await call(at.socketPath, 'NetworkDriver.DeleteEndpoint', endpoint);
     await call(at.socketPath, 'NetworkDriver.DeleteEndpoint', endpoint);
     assert.deepEqual(links(), [bridge]);
+    assert.doesNotMatch(rules(), /dnat/);
   }
   kernel.linkDelete(bridge);
   await using _again = await serveForDocker(at);
@@ -301,6 +321,52 @@ test('networks are made and undone by what the driver planned, and made again af
   assert.deepEqual(links(), []);
   assert.doesNotMatch(execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' }), /gantry_/);
 });
+
+test('who asks a published port of the machine reaches the container, from the machine itself too', async () => {
+  const at = places();
+  await using _serving = await serveForDocker(at);
+  const network = { NetworkID: 'd'.repeat(64), Options: {}, IPv4Data: [{ Pool: '10.8.0.0/24', Gateway: '10.8.0.1/24' }], IPv6Data: [] };
+  const endpoint = { NetworkID: network.NetworkID, EndpointID: 'c'.repeat(64) };
+  const ip = (...words: readonly string[]) => execFileSync('ip', words, { encoding: 'utf8' });
+  await call(at.socketPath, 'NetworkDriver.CreateNetwork', network);
+  await call(at.socketPath, 'NetworkDriver.CreateEndpoint', { ...endpoint, Interface: { Address: '10.8.0.2/24' } });
+  const { InterfaceName } = await call(at.socketPath, 'NetworkDriver.Join', { ...endpoint, SandboxKey: '/x' });
+  const { SrcName } = InterfaceName as { readonly SrcName: string };
+  // What Docker does with it.
+  ip('netns', 'add', 'published');
+  ip('link', 'set', SrcName, 'netns', 'published');
+  ip('-n', 'published', 'address', 'add', '10.8.0.2/24', 'dev', SrcName);
+  ip('-n', 'published', 'link', 'set', SrcName, 'up');
+  ip('-n', 'published', 'route', 'add', 'default', 'via', '10.8.0.1');
+  const web = spawn('ip', ['netns', 'exec', 'published', 'busybox', 'nc', '-ll', '-p', '80', '-e', 'echo', 'reached'], {
+    stdio: 'inherit',
+  });
+  const ports = [{ Proto: 6, Port: 80, HostIP: '', HostPort: 8088, HostPortEnd: 8088 }];
+  const Options = { 'com.docker.network.portmap': ports };
+  await call(at.socketPath, 'NetworkDriver.ProgramExternalConnectivity', { ...endpoint, Options });
+  assert.equal(await answerOf('10.8.0.1', 8088), 'reached\n');
+  await call(at.socketPath, 'NetworkDriver.RevokeExternalConnectivity', endpoint);
+  await assert.rejects(answerOf('10.8.0.1', 8088), { code: 'ECONNREFUSED' });
+  await kill(web, 'SIGKILL');
+  await call(at.socketPath, 'NetworkDriver.Leave', endpoint);
+  await call(at.socketPath, 'NetworkDriver.DeleteEndpoint', endpoint);
+  await call(at.socketPath, 'NetworkDriver.DeleteNetwork', { NetworkID: network.NetworkID });
+  ip('netns', 'delete', 'published');
+  // ip(8) mounts its own folder onto itself.
+  execFileSync('umount', ['/run/netns']);
+});
+
+/** A server that is about to listen is asked again. */
+async function answerOf(host: string, port: number): Promise<string> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await text(connect(port, host));
+    } catch (error) {
+      if (attempt === 20) throw error;
+      await sleep(50);
+    }
+  }
+}
 
 test('authorization is asked with what Docker sends', async () => {
   const at = places();
