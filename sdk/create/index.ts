@@ -35,8 +35,8 @@ function filesOf({ lang, ...plan }: Plan & { readonly lang: string }): Files {
     );
   if (!language.kinds.includes(plan.kind)) {
     const others = Object.entries(languages).flatMap(([other, { kinds }]) => (kinds.includes(plan.kind) ? [other] : []));
-    throw invalidArgument(`there is no template of a ${plan.kind} driver in ${language.title}`, {
-      hint: `in ${language.title} there is one of ${language.kinds.join(', ')}; of a ${plan.kind} driver, --lang ${others.join(' or ')}`,
+    throw invalidArgument(`there is no template of ${article(plan.kind)} driver in ${language.title}`, {
+      hint: `in ${language.title} there is one of ${language.kinds.join(', ')}; of ${article(plan.kind)} driver, --lang ${others.join(' or ')}`,
     });
   }
   return { ...commonFiles(plan, language), ...language.files(plan) };
@@ -46,4 +46,8 @@ function languageOf(lang: string): Language {
   const found = Object.hasOwn(languages, lang) ? languages[lang] : undefined;
   if (found === undefined) throw invalidArgument(`language ${JSON.stringify(lang)}: must be one of ${Object.keys(languages).join(', ')}`);
   return found;
+}
+
+function article(kind: string): string {
+  return /^[aei]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }

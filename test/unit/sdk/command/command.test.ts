@@ -27,9 +27,9 @@ const refused: readonly (readonly [string, readonly string[], number, RegExp])[]
   ['a kind of another language', ['create', 'x', '--kind', 'graph', '--lang', 'sh'], 1, /no template of a graph driver in sh/],
   [
     'a kind that Go has no template of',
-    ['create', 'x', '--kind', 'log', '--lang', 'go'],
+    ['create', 'x', '--kind', 'exec', '--lang', 'go'],
     1,
-    /a log driver in Go\n[^\n]*one of volume, network;[^\n]*--lang ts or js/,
+    /of an exec driver in Go\n[^\n]*one of volume, graph, network, ipam, log;[^\n]*--lang ts or js/,
   ],
   [
     'a language that is a name of every object',
