@@ -101,7 +101,7 @@ function authoredDriver<O extends Properties, S extends Properties, Opened>(
             const attributes = logAttributes(container, request.options);
             const extra = logAttributes(container, { ...request.options, tag: '' });
             // The tools last: one of them is a getter, which a spread would call.
-            const tag = logTag(container, request.options['tag'] || '{{.ID}}');
+            const tag = logTag(container, request.options['tag'] || '{{.ID}}', request.options);
             stream = Object.assign(toolbox.for(ctx), { streamId, container, options, tag, attributes, extra });
             acked = stored.get(streamId) ?? 0;
             // Without `open` there is nothing to give, which is what the type of `Opened` then says.

@@ -12,22 +12,52 @@ export function logAttributes(container: ContainerInfo, options: Options): Reado
   const found = {
     ...pick(container.labels, options['labels'], options['labels-regex']),
     ...pick(env, options['env'], options['env-regex']),
-    ...(options['tag'] === undefined || options['tag'] === '' ? {} : { tag: logTag(container, options['tag']) }),
+    ...(options['tag'] === undefined || options['tag'] === '' ? {} : { tag: logTag(container, options['tag'], options) }),
   };
   return Object.fromEntries(Object.entries(found).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Fills a tag such as `{{.ImageName}}/{{.Name}}/{{.ID}}`. Fails with `invalid_argument` on a field that does not exist. */
-export function logTag(container: ContainerInfo, template: string): string {
+/**
+ * Fills a tag such as `{{.ImageName}}/{{.Name}}/{{.ID}}`. Knows of Go's templates what tags are made of: fields, `index .ContainerLabels "key"`,
+ * `(.ExtraAttributes nil).KEY`, and `lower`, `upper`, `title` in front of a field or behind a `|`. Fails with `invalid_argument` on anything else.
+ */
+export function logTag(container: ContainerInfo, template: string, options: Options = {}): string {
   const tag = template.replaceAll(/\{\{-?\s*(.*?)\s*-?\}\}/g, (_, expression: string) => {
-    const field = fields[expression];
-    if (field === undefined)
+    const value = valueOf(expression, container, options);
+    if (value === undefined) {
       throw invalidArgument(`log opt tag: "{{${expression}}}" is unknown; known are ${Object.keys(fields).join(' ')}`);
-    return field(container);
+    }
+    return value;
   });
   if (tag.includes('{{')) throw invalidArgument(`log opt tag: "${template}" has a "{{" without "}}"`);
   return tag;
 }
+
+function valueOf(expression: string, container: ContainerInfo, options: Options): string | undefined {
+  const [first = '', ...pipes] = expression.split('|').map((part) => part.trim());
+  const [, before, term = first] = /^(\w+)\s+(\.\w+)$/.exec(first) ?? [];
+  let value = termOf(term, container, options);
+  for (const name of before === undefined ? pipes : [before, ...pipes]) {
+    const change = Object.hasOwn(functions, name) ? functions[name] : undefined;
+    if (change === undefined || value === undefined) return undefined;
+    value = change(value);
+  }
+  return value;
+}
+
+function termOf(term: string, container: ContainerInfo, options: Options): string | undefined {
+  if (Object.hasOwn(fields, term)) return fields[term]?.(container);
+  const [, label] = /^index\s+\.ContainerLabels\s+"([^"]*)"$/.exec(term) ?? [];
+  if (label !== undefined) return container.labels[label] ?? '';
+  const [, attribute] = /^\(\s*\.ExtraAttributes\s+nil\s*\)\.(\w+)$/.exec(term) ?? [];
+  return attribute === undefined ? undefined : (logAttributes(container, { ...options, tag: '' })[attribute] ?? '');
+}
+
+const functions: Readonly<Record<string, (text: string) => string>> = {
+  lower: (text) => text.toLowerCase(),
+  upper: (text) => text.toUpperCase(),
+  title: (text) => text.replaceAll(/\b\w/g, (letter) => letter.toUpperCase()),
+};
 
 const fields: Readonly<Record<string, (container: ContainerInfo) => string>> = {
   '.ID': ({ id }) => id.slice(0, 12),

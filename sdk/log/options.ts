@@ -48,6 +48,19 @@ export function parseLogDuration(text: string, name: string): number {
 }
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
+/** "0", "3": how often. Fails with `invalid_argument`. */
+export function parseLogCount(text: string, name: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw invalidArgument(`log opt ${name}=${text}: must be a whole number`);
+  return Number(text);
+}
+
+/** An address of a service on the web, as it was given. Fails with `invalid_argument`. */
+export function parseLogUrl(text: string, name: string): string {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
+    throw invalidArgument(`log opt ${name}=${text}: must be an address like https://host/path`);
+  return text;
+}
+
 /** Whether every driver takes an option of this name. */
 export function isSharedLogOption(name: string): boolean {
   return Object.hasOwn(shared, name);

@@ -1,6 +1,5 @@
-import { invalidArgument } from '@gantry/sdk';
 import { t } from '@gantry/sdk/author';
-import { parseLogDuration, parseLogFlag, parseLogSize } from '@gantry/sdk/log';
+import { parseLogCount, parseLogDuration, parseLogFlag, parseLogSize } from '@gantry/sdk/log';
 import { type LogAddress, parseLogAddress } from '@gantry/sdk/log/sinks';
 
 /** What `--log-opt` takes, with Docker's names and meanings. */
@@ -38,8 +37,6 @@ export interface Settings {
   readonly reconnectMs: number | undefined;
 }
 
-const longestRetries = 2 ** 31 - 1;
-
 /** Fails with `invalid_argument` that names the option. */
 export function settingsOf(given: Given): Settings {
   const flag = (name: keyof Given): boolean => parseLogFlag(given[name] ?? '', name);
@@ -50,9 +47,6 @@ export function settingsOf(given: Given): Settings {
   flag('fluentd-async');
   const limit = given['fluentd-buffer-limit'];
   if (limit !== undefined) parseLogSize(limit, 'fluentd-buffer-limit');
-  const retries = given['fluentd-max-retries'] ?? '0';
-  if (!/^\d{1,10}$/.test(retries) || Number(retries) > longestRetries)
-    throw invalidArgument(`log opt fluentd-max-retries=${retries}: must be a whole number`);
   return {
     address: parseLogAddress(given['fluentd-address'] ?? '127.0.0.1', 'fluentd-address', {
       schemes: ['tcp', 'tls', 'unix'],
@@ -63,7 +57,7 @@ export function settingsOf(given: Given): Settings {
     isSubSecond: flag('fluentd-sub-second-precision'),
     wantsAck: flag('fluentd-request-ack'),
     retryWaitMs: duration('fluentd-retry-wait') ?? 1_000,
-    maxRetries: Number(retries),
+    maxRetries: parseLogCount(given['fluentd-max-retries'] ?? '0', 'fluentd-max-retries'),
     reconnectMs: duration('fluentd-async-reconnect-interval'),
   };
 }

@@ -1,6 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import { t } from '@gantry/sdk/author';
-import { parseLogDuration, parseLogFlag } from '@gantry/sdk/log';
+import { parseLogCount, parseLogDuration, parseLogFlag, parseLogUrl } from '@gantry/sdk/log';
 import { readTlsFiles, type TlsFiles } from '@gantry/sdk/log/sinks';
 
 const formats = { json: 'application/json', ndjson: 'application/x-ndjson' } as const;
@@ -41,13 +41,9 @@ export interface Settings {
 
 /** Fails with `invalid_argument` that names the option. */
 export function settingsOf(given: Given): Settings {
-  const url = given['http-url'];
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw invalidArgument(`log opt http-url=${url}: must be an address like https://host/path`);
+  const url = parseLogUrl(given['http-url'], 'http-url');
   const format = given['http-format'] ?? 'json';
   if (format !== 'json' && format !== 'ndjson') throw invalidArgument(`log opt http-format=${format}: must be json or ndjson`);
-  const retries = given['http-retries'] ?? '0';
-  if (!/^\d{1,6}$/.test(retries)) throw invalidArgument(`log opt http-retries=${retries}: must be a whole number`);
   const files = { caFile: given['http-tls-ca-cert'], certFile: given['http-tls-cert'], keyFile: given['http-tls-key'] };
   const skipVerify = parseLogFlag(given['http-tls-skip-verify'] ?? '', 'http-tls-skip-verify');
   return {
@@ -58,7 +54,7 @@ export function settingsOf(given: Given): Settings {
     gzip: parseLogFlag(given['http-gzip'] ?? '', 'http-gzip'),
     timeoutMs: parseLogDuration(given['http-timeout'] ?? '10s', 'http-timeout'),
     retry: {
-      tries: Number(retries) + 1,
+      tries: parseLogCount(given['http-retries'] ?? '0', 'http-retries') + 1,
       firstMs: parseLogDuration(given['http-backoff'] ?? '500ms', 'http-backoff'),
       lastMs: longestPauseMs,
     },

@@ -1,6 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import { t } from '@gantry/sdk/author';
-import { type ContainerInfo, logTag, parseLogDuration, parseLogFlag } from '@gantry/sdk/log';
+import { type ContainerInfo, logTag, parseLogCount, parseLogDuration, parseLogFlag, parseLogUrl } from '@gantry/sdk/log';
 import { readTlsFiles, type TlsFiles } from '@gantry/sdk/log/sinks';
 
 /** What `--log-opt` takes, with the names of Grafana's own plugin for Docker where it has the same. */
@@ -45,11 +45,7 @@ export interface Settings {
 
 /** Fails with `invalid_argument` that names the option. */
 export function settingsOf(given: Given): Settings {
-  const url = given['loki-url'];
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw invalidArgument(`log opt loki-url=${url}: must be an address like http://host:3100/loki/api/v1/push`);
-  const retries = given['loki-retries'] ?? '10';
-  if (!/^\d{1,6}$/.test(retries)) throw invalidArgument(`log opt loki-retries=${retries}: must be a whole number`);
+  const url = parseLogUrl(given['loki-url'], 'loki-url');
   const files = { caFile: given['loki-tls-ca-file'], certFile: given['loki-tls-cert-file'], keyFile: given['loki-tls-key-file'] };
   const skipVerify = parseLogFlag(given['loki-tls-insecure-skip-verify'] ?? '', 'loki-tls-insecure-skip-verify');
   const tenant = given['loki-tenant-id'];
@@ -60,7 +56,7 @@ export function settingsOf(given: Given): Settings {
     timeoutMs: parseLogDuration(given['loki-timeout'] ?? '10s', 'loki-timeout'),
     gzip: parseLogFlag(given['loki-gzip'] ?? 'true', 'loki-gzip'),
     retry: {
-      tries: Number(retries) + 1,
+      tries: parseLogCount(given['loki-retries'] ?? '10', 'loki-retries') + 1,
       firstMs: parseLogDuration(given['loki-min-backoff'] ?? '500ms', 'loki-min-backoff'),
       lastMs: parseLogDuration(given['loki-max-backoff'] ?? '5m', 'loki-max-backoff'),
     },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, symlinkSync, unlinkSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { after, test } from 'node:test';
@@ -66,6 +67,20 @@ for (const [transport, options] of Object.entries(transports)) {
       if (format === 'rfc5424micro') assert.equal(out.time, '2023-11-14T22:13:20.123456Z');
     });
   }
+}
+
+for (const kind of ['socket', 'streamSocket'] as const) {
+  test(`syslog: without an address it is this machine's, here a ${kind}`, {
+    skip: existsSync('/dev/log') && 'this machine has a syslog',
+  }, async () => {
+    symlinkSync(receiver[kind], '/run/log');
+    await using sent = await SentLog.open(syslog, {});
+    await sent.send([`local ${kind}`]);
+    await receiver.until((all) => of(all, `local ${kind}`).length === 1);
+    unlinkSync('/run/log');
+    await using alone = await SentLog.open(syslog, {});
+    await assert.rejects(alone.send(['x']), { code: 'unavailable', message: /no syslog on this machine/ });
+  });
 }
 
 test('syslog: a thousand datagrams at once all arrive', async () => {
