@@ -49,7 +49,9 @@ export interface Close {
 
 export interface WriteResponse {
   readonly ackedSeq: number;
+  /** For so long, at most 30 s, nothing more is to be sent; what was sent counts as before. */
   readonly retryAfterMs?: number;
+  /** What is wrong, for the engine's log, which has one a minute and how many there were. */
   readonly warning?: string;
 }
 
