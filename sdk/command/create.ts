@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createPlugin, languages, type Plan, pluginKinds } from '../create/index.ts';
+import { article, createPlugin, languages, type Plan, pluginKinds } from '../create/index.ts';
 import { invalidArgument } from '../errors.ts';
 import type { Command } from './main.ts';
 
@@ -40,7 +40,7 @@ go on: prove, try, pack, install.
     const shown = files.filter((path) => !path.startsWith('proto/'));
     const rest = files.length > shown.length ? ` proto/ (${files.length - shown.length} files)` : '';
     process.stdout.write(
-      `made ${dir}, a ${values.kind} driver in ${languages[values.lang]?.title ?? values.lang}: ${shown.join(' ')}${rest}\n\nnext: cd ${dir} && npm install && npm test\n`,
+      `made ${dir}, ${article(values.kind)} driver in ${languages[values.lang]?.title ?? values.lang}: ${shown.join(' ')}${rest}\n\nnext: cd ${dir} && npm install && npm test\n`,
     );
     return 0;
   },

@@ -4,11 +4,11 @@ import { conflict, invalidArgument } from '../errors.ts';
 import { commonFiles } from './files.ts';
 import { go } from './go.ts';
 import { javascript, typescript } from './javascript.ts';
-import type { Files, Language, Plan } from './plan.ts';
+import { article, type Files, type Language, type Plan } from './plan.ts';
 import { python } from './python.ts';
 import { shell } from './shell.ts';
 
-export type { Plan } from './plan.ts';
+export { article, type Plan } from './plan.ts';
 export const pluginKinds = ['volume', 'graph', 'network', 'ipam', 'log', 'exec'] as const satisfies readonly Plan['kind'][];
 
 /** By what is typed after --lang. */
@@ -46,8 +46,4 @@ function languageOf(lang: string): Language {
   const found = Object.hasOwn(languages, lang) ? languages[lang] : undefined;
   if (found === undefined) throw invalidArgument(`language ${JSON.stringify(lang)}: must be one of ${Object.keys(languages).join(', ')}`);
   return found;
-}
-
-function article(kind: string): string {
-  return /^[aei]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }

@@ -37,3 +37,8 @@ interface PackageFacts {
   /** What is published, and so packed, though git may ignore it: all that runs. */
   readonly files: readonly string[];
 }
+
+/** For people: "an ipam", "a log". */
+export function article(kind: string): string {
+  return /^[aei]/.test(kind) ? `an ${kind}` : `a ${kind}`;
+}

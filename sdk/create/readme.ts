@@ -1,4 +1,4 @@
-import type { Language, Plan } from './plan.ts';
+import { article, type Language, type Plan } from './plan.ts';
 import { samples } from './samples.ts';
 
 /** From the first change to the first user. */
@@ -13,7 +13,7 @@ export function readme(plan: Plan, language: Language): string {
   ];
   return `# ${name}
 
-A ${kind} driver for Gantry, in ${title}.
+${article(kind).replace('a', 'A')} driver for Gantry, in ${title}.
 
 | | |
 | --- | --- |
