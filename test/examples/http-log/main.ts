@@ -3,7 +3,7 @@ import { log, t } from '@gantry/sdk/author';
 
 /** Sends lines to an HTTP sink. When it throws, the engine keeps the batch in its spool and tries again; the container never notices. */
 export default log({
-  name: 'http',
+  name: 'http-lines',
   options: t.Object({ url: t.String({ format: 'uri' }) }),
   privileges: { network: 'host' },
   async write(batch, s) {
