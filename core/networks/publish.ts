@@ -21,7 +21,10 @@ export function publishPorts(tools: PublishTools, container: NetworkedContainer,
   failpoint('start.port.listen');
   const standard = tools.books.byId(carrier.networkId)?.document.plan.publishAddress ?? tools.defaults.publishAddress ?? '';
   const routed = routedFamilies(carrier, tools.books);
-  const ports = wishes.flatMap((wish) => takePorts(tools.ports, wish, { owner: container.id, hostIps: hostIpsOf(wish, standard), routed }));
+  const own = new Set(carrier.document.addresses.map(familyOf));
+  // Of a routed network nothing is shown that leads nowhere; elsewhere clients look for both families.
+  const hostIpsFor = (wish: PortWish) => hostIpsOf(wish, standard).filter((hostIp) => routed.size === 0 || own.has(familyOf(hostIp)));
+  const ports = wishes.flatMap((wish) => takePorts(tools.ports, wish, { owner: container.id, hostIps: hostIpsFor(wish), routed }));
   put(tools, { ...carrier, document: { ...carrier.document, ports } });
 }
 

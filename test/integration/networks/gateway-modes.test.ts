@@ -61,6 +61,14 @@ test('gateway mode routed for IPv6 alone: IPv4 is mapped, and inspect shows the 
   assert.deepEqual(web.sandbox?.ports, { '80/tcp': [{ hostIp: '0.0.0.0', hostPort: 8080 }] });
 });
 
+test('gateway mode routed without IPv6 takes no port of the host in either family', async () => {
+  await using machine = await Machine.start();
+  await machine.room.create({ name: 'direct', options: { [option('gateway_mode_ipv4')]: 'routed' } });
+  const web = await machine.run('web', { hostConfig: { NetworkMode: 'direct', PortBindings: { '80/tcp': [{ HostPort: '8080' }] } } });
+  assert.deepEqual(web.sandbox?.ports, { '80/tcp': [{ hostIp: '0.0.0.0', hostPort: 0 }] });
+  for (const ip of ['0.0.0.0', '::']) (await greet('', { port: 8080, ip, greeting: 'free' })).close();
+});
+
 test('gateway mode nat-unprotected: every port is reached by the container’s own address, and published ones are mapped', async () => {
   using neighbour = new Neighbour();
   await using machine = await Machine.start();

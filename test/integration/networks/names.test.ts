@@ -50,6 +50,25 @@ test('an alias that two containers have gives both addresses, and follows them',
   assert.equal((await ask(client, 'two')).code, 'SERVFAIL', 'nobody has that name, and nobody could be asked');
 });
 
+test('answers live for ten minutes, and those with several addresses come in any order', async () => {
+  await using machine = await Machine.start();
+  await machine.room.create({ name: 'shop', ipv6: true });
+  const wishes = { hostConfig: { NetworkMode: 'shop' }, networks: { shop: { Aliases: ['api'] } } };
+  const containers = [await machine.run('one', wishes), await machine.run('two', wishes), await machine.run('three', wishes)];
+  const client = await machine.run('client', { hostConfig: { NetworkMode: 'shop' } });
+  const first = new Set<unknown>();
+  for (let look = 0; look < 40 && first.size < containers.length; look += 1) {
+    const { answers = [] } = await exchange(client, 'api');
+    assert.deepEqual(
+      answers.map((answer) => 'ttl' in answer && answer.ttl),
+      [600, 600, 600],
+    );
+    first.add(answers[0] !== undefined && 'data' in answers[0] && answers[0].data);
+  }
+  assert.deepEqual(first, new Set(containers.map(({ address }) => address)));
+  assert.equal((await ask(client, 'api', { type: 'AAAA' })).answers.length, containers.length);
+});
+
 test('names of another network are not seen', async () => {
   await using machine = await Machine.start();
   for (const name of ['red', 'blue']) await machine.room.create({ name });
@@ -140,8 +159,20 @@ interface AskOptions {
 async function ask(
   client: Container,
   name: string,
-  { type = 'A', transport = 'udp' }: AskOptions = {},
+  options: AskOptions = {},
 ): Promise<{ readonly code: string; readonly answers: readonly string[] }> {
+  const answer = await exchange(client, name, options);
+  return {
+    code: answer.rcode ?? '',
+    answers: (answer.answers ?? []).flatMap((one) => ('data' in one && typeof one.data === 'string' ? [one.data] : [])),
+  };
+}
+
+async function exchange(
+  client: Container,
+  name: string,
+  { type = 'A', transport = 'udp' }: AskOptions = {},
+): Promise<Packet & { readonly rcode?: string }> {
   const question: Packet = { type: 'query', id: 7, flags: 256, questions: [{ type, name }] };
   const output = await client.run(
     process.execPath,
@@ -151,10 +182,7 @@ async function ask(
   const bytes = Buffer.from(output, 'hex');
   const answer = decode(transport === 'tcp' ? bytes.subarray(2) : bytes) as Packet & { readonly rcode?: string };
   assert.equal(answer.id, 7);
-  return {
-    code: answer.rcode ?? '',
-    answers: (answer.answers ?? []).flatMap((one) => ('data' in one && typeof one.data === 'string' ? [one.data] : [])),
-  };
+  return answer;
 }
 
 function sender(transport: 'udp' | 'tcp', message: Buffer): string {
