@@ -139,10 +139,22 @@ test("Docker's containers meet on a network of ours, with addresses of ours", op
   await docker('run', '-d', '--name', 'there', '--network', 'net', 'busybox', 'sleep', '600');
   const seen = await docker('run', '--rm', '--network', 'net', 'busybox', 'sh', '-c', 'ip route; ping -c1 -W2 10.201.0.2');
   assert.match(seen, /^default via 10\.201\.0\.1[^]*1 packets received/m);
+  const serve = ['sh', '-c', 'echo reached > /index.html; httpd -f -h / -p 80'];
+  await docker('run', '-d', '--name', 'web', '--network', 'net', '-p', '8097:80', 'busybox', ...serve);
+  const page = async (): Promise<string> => (await fetch('http://10.201.0.1:8097/index.html')).text();
+  let seenPage = '';
+  for (let tries = 0; tries < 100 && seenPage === ''; tries += 1) {
+    seenPage = await page().catch(() => '');
+    if (seenPage === '') await sleep(100);
+  }
+  assert.equal(seenPage, 'reached\n');
   assert.match(
-    await refused('run', '--rm', '--network', 'net', '-p', '80:80', 'busybox', 'true'),
-    /ports of containers on this network cannot be published/,
+    await refused('run', '--rm', '--network', 'net', '-p', '8097:80', 'busybox', 'true'),
+    /port 8097\/tcp of the machine is (published for another container|in use)|port is already allocated/,
   );
+  assert.match(await refused('run', '--rm', '--network', 'net', '-p', '80', 'busybox', 'true'), /without one port of the machine/);
+  await docker('rm', '-f', 'web');
+  await assert.rejects(page());
   await docker('rm', '-f', 'there');
   await docker('network', 'rm', 'net');
   assert.deepEqual(
