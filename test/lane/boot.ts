@@ -19,6 +19,7 @@ export interface GuestOptions {
 export interface GuestResult {
   /** Of the script; undefined when the guest did not get that far, or was out of time. */
   readonly code: number | undefined;
+  readonly isOutOfTime: boolean;
   readonly output: string;
   /** What the kernel said. */
   readonly kernelLog: string;
@@ -41,7 +42,7 @@ export async function runGuest({
   mkdirSync(mountPoint, { recursive: true });
   writeFileSync(join(out, 'command'), `export GANTRY_TEST_SLOWNESS=${slowness[kernel]}\n${script}`);
   try {
-    const output = await boot({
+    const { output, isOutOfTime } = await boot({
       timeoutMs,
       onOutput,
       env: {
@@ -58,6 +59,7 @@ export async function runGuest({
     const code = read(join(out, 'code'));
     return {
       code: code === '' ? undefined : Number(code),
+      isOutOfTime,
       output,
       kernelLog: read(join(out, 'kernel.log')),
       files: new Map(collect.map((name) => [name, read(join(out, name))])),
@@ -76,7 +78,9 @@ async function boot({
   env,
   timeoutMs,
   onOutput,
-}: Required<Pick<GuestOptions, 'timeoutMs' | 'onOutput'>> & { readonly env: Readonly<Record<string, string>> }): Promise<string> {
+}: Required<Pick<GuestOptions, 'timeoutMs' | 'onOutput'>> & { readonly env: Readonly<Record<string, string>> }): Promise<
+  Pick<GuestResult, 'output' | 'isOutOfTime'>
+> {
   const command = ['--pdeathsig', 'KILL', ...namespaces, 'nice', '-n', '5', 'bash', join(import.meta.dirname, 'boot.sh')];
   const child = spawn('setpriv', command, { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -85,10 +89,11 @@ async function boot({
       output += text;
       onOutput(text);
     });
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  let isOutOfTime = false;
+  const timer = setTimeout(() => (isOutOfTime = child.kill('SIGKILL')), timeoutMs);
   await new Promise((resolve) => child.on('close', resolve));
   clearTimeout(timer);
-  return output;
+  return { output, isOutOfTime };
 }
 
 function read(path: string): string {
