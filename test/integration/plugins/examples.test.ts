@@ -24,7 +24,9 @@ test('lines of a container reach an HTTP sink in the network by a plugin in a sa
     return { status: 204 };
   });
   await using under = await EngineUnderTest.open({ pluginDirs: [examples] });
-  await under.run('echo one; echo two', { hostConfig: { NetworkMode: 'none', LogConfig: { Type: 'http-lines', Config: { url: sink.url } } } });
+  await under.run('echo one; echo two', {
+    hostConfig: { NetworkMode: 'none', LogConfig: { Type: 'http-lines', Config: { url: sink.url } } },
+  });
   for (let attempt = 0; sunk.length < 2 && attempt < 200; attempt += 1) await new Promise((resolve) => setTimeout(resolve, 20));
   assert.deepEqual(
     sunk.map(({ msg }) => msg),
