@@ -9,7 +9,8 @@ import type { LogDecoder, LogFormat } from './format.ts';
 const readAsync = promisify(read);
 const readBytes = 256 * 1024;
 const gzipBytes = 64 * 1024;
-const maxEntries = 1_000;
+/** Few enough to be used up before the collector looks: the engine's young generation is 1 MiB, and 1,000 at a time cost half as much again. */
+const maxEntries = 250;
 
 /** What a reader needs to know of whoever writes the same files; one object per container. */
 export interface Writer {
