@@ -5,8 +5,9 @@ import { sample } from './statistics.ts';
 
 /** What a container prints: written, read back whole, and its end. */
 export const logScenarios: Readonly<Record<string, Scenario>> = {
-  'logs-write': { unit: 'ms', target: { atMost: 4 }, measure: write },
-  'logs-read': { unit: 'ms', target: { atMost: 12 }, measure: read },
+  'logs-write': { unit: 'ms', target: { atMost: 5 }, measure: write },
+  // A million lines in 0.8 s, where cat takes 50 ms.
+  'logs-read': { unit: 'ms', target: { atMost: 16 }, measure: read },
   // However much was written before.
   'logs-tail': { unit: 'ms', target: { atMost: 3 }, measure: tail },
 };
