@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { busyboxLayer } from '../../support/busybox.ts';
+import { makeImage } from '../../support/image-archive.ts';
+import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { createContainer, expect, removeContainer, runToEnd } from '../requests.ts';
+import type { Operation } from '../operation.ts';
+
+const upper = Buffer.concat([entry('etc/pulled', 'p'.repeat(100_000)), endOfArchive]);
+
+/** To a registry that knows the image, by now or soon. */
+export function push(host: string): Operation {
+  const name = `${host}/crash/app:1`;
+  const { archive } = makeImage({ reference: name, layers: [busyboxLayer(), upper] });
+  return {
+    failpoints: ['push.manifest'],
+    prepare: async () => undefined,
+    ask: async (api) => {
+      await api.stream('POST', '/images/load?quiet=1', { body: archive });
+      await api.stream('POST', `/images/${encodeURIComponent(`${host}/crash/app`)}/push?tag=1`, noLogin);
+    },
+    check: async (api, { acknowledged }) => {
+      const { status, body } = await api.call('GET', `/distribution/${name}/json`);
+      assert.ok(status === 200 || !acknowledged, body);
+    },
+    clean: async (api) => {
+      await expect(api, 'DELETE', `/images/${encodeURIComponent(name)}?force=1`, { statuses: [200, 404] });
+    },
+  };
+}
+
+/** What `push` left there. */
+export function pull(host: string): Operation {
+  const name = `${host}/crash/app:1`;
+  const image = makeImage({ reference: name, layers: [busyboxLayer(), upper] });
+  return {
+    failpoints: ['pull.publish', 'layer.stage', 'layer.settle', 'load.image.txn', 'load.tags.txn'],
+    prepare: async (api) => {
+      await push(host).ask(api);
+      await push(host).clean(api);
+    },
+    ask: async (api) => {
+      await api.stream('POST', `/images/create?fromImage=${encodeURIComponent(`${host}/crash/app`)}&tag=1`);
+    },
+    check: async (api, { acknowledged }) => {
+      const images = await api.json<readonly { readonly Id: string; readonly RepoTags: readonly string[] }[]>('GET', '/images/json?all=1');
+      const found = images.filter(({ Id }) => Id === image.imageId);
+      assert.ok(found.length === 1 || (!acknowledged && found.length === 0), `${found.length} images`);
+      for (const { RepoTags } of found) assert.deepEqual(RepoTags, [name]);
+      if (found.length === 0) return;
+      await createContainer(api, 'of-pulled', { image: name, command: ['cat', '/etc/pulled'] });
+      assert.equal(await runToEnd(api, 'of-pulled'), 0);
+      await removeContainer(api, 'of-pulled');
+    },
+    clean: async (api) => {
+      await expect(api, 'DELETE', `/images/${encodeURIComponent(name)}?force=1`, { statuses: [200, 404] });
+    },
+  };
+}
+
+const noLogin = { headers: { 'x-registry-auth': Buffer.from('{}').toString('base64url') } };
