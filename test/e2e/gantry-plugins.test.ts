@@ -197,7 +197,8 @@ test('gantry plugin attach takes in a plugin of somebody else; bind says who ser
   writeFileSync(token, 'secret\n', { mode: 0o600 });
   assert.equal(await plugin('attach', 'unix:///run/x.sock', '--token-file', token), 'outside');
   assert.equal((await inspect('outside')).placement, 'external');
-  await plugin('install', '--grant-all-permissions', '--alias', 'nfs-two', next);
+  const { stderr } = await run(['install', '--grant-all-permissions', '--alias', 'nfs-two', next]);
+  assert.match(stderr, /^Another plugin serves volume\/nfs: to have this one do it, gantry plugin bind volume\/nfs nfs-two$/m);
   await plugin('bind', 'volume/nfs', 'nfs-two');
   assert.match(await plugin('ls', '-f', 'name=nfs'), /^nfs +\(volume\/nfs\) /m);
   await plugin('rm', '-f', 'nfs-two', 'outside');

@@ -250,6 +250,12 @@ export class MemoryPlugins implements Plugins {
     return found;
   }
 
+  #isServed(key: string): boolean {
+    return this.list().some(({ provides }) =>
+      provides.some(({ contract, drivers }) => drivers.some((driver) => `${contract}/${driver}` === key)),
+    );
+  }
+
   #add(name: string, from: Package, settings: Readonly<Record<string, unknown>>): Installed {
     const id = createHash('sha256').update(name).digest('hex');
     const base = {
@@ -259,7 +265,9 @@ export class MemoryPlugins implements Plugins {
       placement: 'process',
       enabled: false,
       state: 'disabled',
-      shadowed: [],
+      shadowed: from.manifest.provides
+        .flatMap(({ contract, drivers }) => drivers.map((driver) => `${contract}/${driver}`))
+        .filter((key) => this.#isServed(key)),
       restarts: 0,
       output: [],
     } as const;

@@ -60,6 +60,8 @@ its drivers at once: no engine is restarted. A registry that wants to know who a
     const plugin = await plugins.install({ ...request, ...(placement === undefined ? {} : { placement }) }, { ...login, onProgress });
     // Started as a step of its own: when that fails the plugin is there all the same, and can be looked at.
     if (!disable) await plugins.enable(plugin.name).catch((error: unknown) => notStarted(error, plugin.name));
+    for (const driver of plugin.shadowed ?? [])
+      context.note(`Another plugin serves ${driver}: to have this one do it, gantry plugin bind ${driver} ${plugin.name}`);
     context.print(plugin.name);
     return 0;
   },
