@@ -8,7 +8,7 @@ import type { Totals } from './support/test-run.ts';
 const minute = 60_000;
 const suites = [
   { name: 'integration', fileTimeoutMs: 3 * minute },
-  { name: 'conformance', fileTimeoutMs: 3 * minute },
+  { name: 'conformance', fileTimeoutMs: 6 * minute },
   { name: 'robustness', fileTimeoutMs: 8 * minute },
   { name: 'e2e', fileTimeoutMs: 8 * minute },
   // A guest has two CPUs as well. Its short run bounds itself.

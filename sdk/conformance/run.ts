@@ -12,6 +12,8 @@ import { manifestIn } from '../serve/load.ts';
 export interface ConformanceOptions {
   /** Patterns of case names, as "volume.*"; everything unless given. */
   readonly only?: readonly string[];
+  /** "volume/nfs"; all that the manifest names unless given. */
+  readonly drivers?: readonly string[];
   /** Unless given, in-process, and process for a program of its own (entry.exec), which can run nowhere else. */
   readonly placements?: readonly ConformancePlacement[];
   /** The cases "chaos.*" too, with a proxy between that lets calls meet with faults; for placement process, which is then the default. */
@@ -51,7 +53,9 @@ export function planConformance(dir: string, options: ConformanceOptions = {}): 
   const manifest = manifestIn(dir);
   const placements = placementsFor(manifest, options.placements ?? (chaos ? ['process'] : undefined));
   const drivers = manifest.provides.flatMap(({ contract, drivers: names }) =>
-    names.filter((name) => name !== '*').map((name) => ({ kind: contract, name })),
+    names
+      .filter((name) => name !== '*' && (options.drivers?.includes(`${contract}/${name}`) ?? true))
+      .map((name) => ({ kind: contract, name })),
   );
   return placements.flatMap((placement) =>
     drivers.flatMap(({ kind, name }) =>

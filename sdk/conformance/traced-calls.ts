@@ -5,6 +5,8 @@ import { deniedUnless } from '../serve/denied-calls.ts';
 
 /** Refused for some of their arguments. */
 const withArguments = ['clone', 'clone3', 'socket'];
+/** Node's event loop tries io_uring whatever its program does, and goes on without. */
+const triedByRuntimes = 'io_uring_';
 const namespaces = /^clone3?\(.*\b(CLONE_NEW(?:NS|CGROUP|UTS|IPC|USER|PID|NET))\b/;
 const families = /^socket\((AF_ALG|AF_VSOCK)\b/;
 
@@ -14,7 +16,8 @@ const families = /^socket\((AF_ALG|AF_VSOCK)\b/;
  */
 export function tracing(file: string): readonly string[] {
   // Names that this machine's kind or this strace does not know are passed over.
-  const calls = [...deniedUnless.flatMap(({ calls: denied }) => denied.map(({ name }) => name)), ...withArguments];
+  const denied = deniedUnless.flatMap(({ calls }) => calls.map(({ name }) => name)).filter((name) => !name.startsWith(triedByRuntimes));
+  const calls = [...denied, ...withArguments];
   return [
     'strace',
     '-D',
