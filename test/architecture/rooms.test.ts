@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -81,3 +82,11 @@ function lackOf(room: string): string[] {
 function hasOtherDoor(room: string): boolean {
   return room === 'core/bin' || room.startsWith('plugins/');
 }
+
+test('the top of the repository holds what it is to hold, and nothing that a test or a tool left there', (context) => {
+  const listed = spawnSync('git', ['ls-files', '-z'], { cwd: top, encoding: 'utf8' });
+  if (listed.status !== 0) return context.skip('needs git and a clone');
+  const names = new Set(listed.stdout.split('\0').flatMap((path) => (path === '' || path.startsWith('.') ? [] : path.split('/', 1))));
+  const wanted = ['README.md', 'core', 'package-lock.json', 'package.json', 'plugins', 'proto', 'sdk', 'test', 'tsconfig.json'];
+  assert.deepEqual([...names].toSorted(), wanted);
+});

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempDisposableSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
 import type { EndpointPlan, Network, NetworkDriver, NetworkPlan } from '@gantry/sdk/network';
@@ -36,7 +39,8 @@ for (const [driver, options, { skip, siblings, neighbour: isNear }] of [
   test(`${driver} with ${JSON.stringify(options)} ${reach}, and its address is free when it is gone`, { skip }, async () => {
     using neighbour = new Neighbour();
     using kernel = new Kernel();
-    using database = new Database(':memory:');
+    using folder = mkdtempDisposableSync(join(tmpdir(), 'links-'));
+    using database = new Database(join(folder.path, 'metadata.db'));
     const before = kernel.links();
     const given = await open(driver, database);
     const plan = await given.createNetwork({ network: network(options) }, ctx);

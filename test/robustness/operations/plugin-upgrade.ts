@@ -97,7 +97,7 @@ async function servesAlone(api: Api): Promise<void> {
 function wordsOf(file: string): readonly string[] {
   try {
     const words = readFileSync(file, 'utf8').split('\0');
-    return words.some((word) => word.endsWith('/serve/process.ts')) ? words : [];
+    return words.some((word) => /\/serve\/process\.[jt]s$/.test(word)) ? words : [];
   } catch {
     return [];
   }
