@@ -69,7 +69,8 @@ def main():
         print(f"{manifest['name']} {manifest['version']} is a Gantry plugin and is started by the engine: gantry plugin dev {here}", file=sys.stderr)
         sys.exit(64)
     endpoint = os.environ["GANTRY_PLUGIN_ENDPOINT"]
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=32))
+    # A call keeps a thread for as long as it runs, and a container's log is one call: threads are made when they are needed, fewer than `resources.pids` (256) allows.
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=230))
     driver = drivers.Driver(os.environ["GANTRY_DATA_DIR"])
     plugin_pb2_grpc.add_PluginServiceServicer_to_server(Plugin(driver), server)
     driver.register(server)
