@@ -5,6 +5,6 @@ export type { LayerSource } from './layer-unpacking.ts';
 export { Layers, type LayersOptions } from './layers.ts';
 export { endOfArchive, paddingBytes, TarError, tarHeader, type TarEntry, type TarHandler, type TarHeader, TarReader } from './tar/index.ts';
 export { plainStream } from './plain-stream.ts';
-export { decompressed, sniff } from './worker/decompress.ts';
+export { decompressed, sniff, through } from './worker/decompress.ts';
 export type { Archives, ContainerLayers, Rootfs } from './types.ts';
 export { TreeWorkers } from './worker/pool.ts';

@@ -100,5 +100,8 @@ export const migrations: readonly string[] = [
   CREATE TABLE compressed_layers (
     diff_id TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL
   ) WITHOUT ROWID;
+  CREATE TRIGGER compressed_layers_go AFTER DELETE ON layers
+    WHEN NOT EXISTS (SELECT 1 FROM layers WHERE diff_id = OLD.diff_id)
+    BEGIN DELETE FROM compressed_layers WHERE diff_id = OLD.diff_id; END;
   `,
 ];

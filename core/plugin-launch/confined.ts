@@ -1,6 +1,6 @@
 import { closeSync, writeSync } from 'node:fs';
 import { isErrno, pipe } from '@gantry/sdk/linux';
-import type { Abortable } from '../support/index.ts';
+import { type Abortable, Turns } from '../support/index.ts';
 import { grantedCapabilities } from './capabilities.ts';
 import { ProcessGroup } from './cgroup/group.ts';
 import { checkPlaces } from './check.ts';
@@ -11,7 +11,6 @@ import { Sandbox } from './sandbox/sandbox.ts';
 import { shownTo } from './sandbox/shown.ts';
 import { SandboxThread } from './sandbox/thread.ts';
 import { seccompProgram } from './seccomp/program.ts';
-import { Turns } from './turns.ts';
 import type { Launched, LaunchRequest } from './types.ts';
 
 /** How long an abort waits for a thread that hangs (a dead network file system among what is to be shown) until everything is undone. */

@@ -6,3 +6,4 @@ export * from './keep-alive.ts';
 export * from './keyed-mutex.ts';
 export * from './npm-packages.ts';
 export * from './text-pattern.ts';
+export * from './turns.ts';

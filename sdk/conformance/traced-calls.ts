@@ -5,8 +5,11 @@ import { deniedUnless } from '../serve/denied-calls.ts';
 
 /** Refused for some of their arguments. */
 const withArguments = ['clone', 'clone3', 'socket'];
-/** Node's event loop tries io_uring whatever its program does, and goes on without. */
-const triedByRuntimes = 'io_uring_';
+/** Node's event loop tries io_uring whatever its program does, and goes on without: that says nothing of a plugin. */
+const watched = deniedUnless.map(({ capabilities, calls }) => ({
+  capabilities,
+  calls: calls.filter(({ name }) => !name.startsWith('io_uring_')),
+}));
 const namespaces = /^clone3?\(.*\b(CLONE_NEW(?:NS|CGROUP|UTS|IPC|USER|PID|NET))\b/;
 const families = /^socket\((AF_ALG|AF_VSOCK)\b/;
 
@@ -16,8 +19,7 @@ const families = /^socket\((AF_ALG|AF_VSOCK)\b/;
  */
 export function tracing(file: string): readonly string[] {
   // Names that this machine's kind or this strace does not know are passed over.
-  const denied = deniedUnless.flatMap(({ calls }) => calls.map(({ name }) => name)).filter((name) => !name.startsWith(triedByRuntimes));
-  const calls = [...denied, ...withArguments];
+  const calls = [...watched.flatMap(({ calls: denied }) => denied.map(({ name }) => name)), ...withArguments];
   return [
     'strace',
     '-D',
@@ -65,7 +67,7 @@ function rulesFor(line: string): readonly Rule[] {
   const [, namespace] = namespaces.exec(line) ?? [];
   const [, family] = families.exec(line) ?? [];
   return [
-    ...deniedUnless
+    ...watched
       .filter(({ calls }) => calls.some((denied) => denied.name === name))
       .map(({ capabilities }) => ({ call: name, capabilities })),
     ...(namespace === undefined ? [] : [{ call: `${name}(${namespace})`, capabilities: ['CAP_SYS_ADMIN'] }]),

@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { dataLoss, GantryError, releasing, unavailable } from '@gantry/sdk';
 import type { Content, Ingested } from '../../content/index.ts';
 import type { Descriptor } from '../archive/descriptor.ts';
+import { Turns } from '../../support/index.ts';
 import { IngestWriter } from '../archive/ingest-writer.ts';
 import type { RegistryCall } from './registry-call.ts';
 
-/** At once, of all pulls together. */
+/** At once from one registry, of all pulls together: one that is slow keeps nobody from another. */
 const maxAtOnce = 3;
 const attempts = 5;
 const firstPauseMs = 250;
@@ -25,23 +26,24 @@ export interface Download extends AsyncDisposable {
 }
 
 /**
- * Blobs on their way in: each comes once, however many pulls want it, and is given up when nobody wants it any more. A connection that breaks is
+ * Blobs on their way in: each comes once from a registry, however many pulls want it, and is given up when nobody wants it any more. A connection that breaks is
  * taken up where it broke; bytes with the wrong digest are fetched once more from the beginning.
  */
 export class Downloads {
   readonly #content: Content;
   readonly #running = new Map<string, Running>();
-  readonly #waiting: (() => void)[] = [];
-  #free = maxAtOnce;
+  /** By host. */
+  readonly #turns = new Map<string, Turns>();
 
   constructor(content: Content) {
     this.#content = content;
   }
 
   begin(blob: Descriptor, call: RegistryCall, progress: DownloadProgress): Download {
-    const { digest } = blob;
-    const known = this.#running.get(digest);
-    const running = known ?? this.#start(blob, call);
+    // What one registry says of a digest, and how it sends it, is nothing to those who ask another.
+    const key = `${call.place.host} ${blob.digest} ${blob.size}`;
+    const known = this.#running.get(key);
+    const running = known ?? this.#start(key, blob, call);
     running.users += 1;
     running.watchers.add(progress);
     const file = aborted(running.file, call.signal);
@@ -53,7 +55,7 @@ export class Downloads {
         running.watchers.delete(progress);
         running.users -= 1;
         if (running.users > 0) return;
-        if (this.#running.get(digest) === running) this.#running.delete(digest);
+        this.#forget(key, running.file);
         running.ending.abort();
         await Promise.allSettled([running.file]);
         await rm(running.path, { force: true });
@@ -61,28 +63,28 @@ export class Downloads {
     };
   }
 
-  #start(blob: Descriptor, call: RegistryCall): Running {
+  #start(key: string, blob: Descriptor, call: RegistryCall): Running {
     const ending = new AbortController();
     const path = this.#content.newIngestPath();
     const watchers = new Set<DownloadProgress>();
-    const file = this.#turn(ending.signal, () => download(blob, path, { call, watchers, signal: ending.signal }));
-    file.catch(() => this.#running.delete(blob.digest));
+    const file = this.#download(blob, path, { call, watchers, signal: ending.signal });
+    file.catch(() => this.#forget(key, file));
     const running = { path, file, ending, watchers, users: 0 };
-    this.#running.set(blob.digest, running);
+    this.#running.set(key, running);
     return running;
   }
 
-  async #turn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      signal.throwIfAborted();
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
+  async #download(blob: Descriptor, path: string, work: Work): Promise<Ingested> {
+    const { host } = work.call.place;
+    const turns = this.#turns.get(host) ?? new Turns(maxAtOnce);
+    this.#turns.set(host, turns);
+    using _turn = await turns.take(work);
+    return await download(blob, path, work);
+  }
+
+  /** Whoever asks next begins anew, unless somebody has begun already. */
+  #forget(key: string, file: Promise<Ingested>): void {
+    if (this.#running.get(key)?.file === file) this.#running.delete(key);
   }
 }
 

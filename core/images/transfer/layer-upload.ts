@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { dataLoss } from '@gantry/sdk';
 import { digestOf, type Ingested } from '../../content/index.ts';
-import { decompressed, plainStream, sniff } from '../../layers/index.ts';
+import { decompressed, plainStream, sniff, through } from '../../layers/index.ts';
 import { writeIngest } from '../archive/ingest-writer.ts';
 import type { Parts } from '../types.ts';
 import { type RegistryCall, shortDigest } from './registry-call.ts';
@@ -70,7 +69,9 @@ export class LayerUpload {
     const path = content.newIngestPath();
     try {
       this.#tell(layer, 'Compressing');
-      const { digest, sizeBytes }: Ingested = await writeIngest(path, gzipped(this.#plain(layer)), { signal });
+      const { digest, sizeBytes }: Ingested = await writeIngest(path, through(createGzip({ chunkSize: chunkBytes }), this.#plain(layer)), {
+        signal,
+      });
       const compressed = { digest, sizeBytes, compression: 'gzip' } as const;
       if (!(await this.#isThere(layer, digest))) {
         await this.#upload(layer, compressed, createReadStream(path, { highWaterMark: chunkBytes }) as AsyncIterable<Buffer>);
@@ -111,11 +112,6 @@ export class LayerUpload {
   #tell({ diffId }: StoredLayer, status: string, progressDetail: { readonly current?: number; readonly total?: number } = {}): void {
     this.#call.onProgress({ status, progressDetail, id: shortDigest(diffId) });
   }
-}
-
-function gzipped(plain: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  // A failure reaches whoever reads.
-  return pipeline(Readable.from(plain), createGzip({ chunkSize: chunkBytes }), () => undefined) as AsyncIterable<Buffer>;
 }
 
 async function* counted(bytes: AsyncIterable<Buffer>, tell: (soFar: number) => void): AsyncIterable<Buffer> {

@@ -46,9 +46,10 @@ async function pullImage(parts: Parts, downloads: Downloads, reference: Referenc
   const tag = await lookUp(reference, call);
   call.onProgress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? reference.digest ?? '' });
   const names = namesFor(reference, tag);
-  const isCurrent = isHere(parts, names, wanted.platform);
-  if (!isCurrent) await bring(parts, downloads, { names, remote: await readRemote(tag, wanted, call), call });
+  const before = imageCalled(parts, names);
+  if (!isHere(parts, names, wanted.platform)) await bring(parts, downloads, { names, remote: await readRemote(tag, wanted, call), call });
   call.onProgress({ status: `Digest: ${tag.digest}` });
+  const isCurrent = imageCalled(parts, names) === before;
   call.onProgress({ status: `Status: ${isCurrent ? 'Image is up to date' : 'Downloaded newer image'} for ${familiarText(reference)}` });
   announcePull(parts, reference);
 }
@@ -57,6 +58,10 @@ async function pullImage(parts: Parts, downloads: Downloads, reference: Referenc
 function namesFor({ domain, path, tag, digest }: Reference, found: RemoteTag): readonly Reference[] {
   const byDigest = { domain, path, digest: found.digest };
   return tag === undefined || digest !== undefined ? [byDigest] : [{ domain, path, tag }, byDigest];
+}
+
+function imageCalled({ store }: Parts, [name]: readonly Reference[]): string | undefined {
+  return name === undefined ? undefined : store.imageOf(canonicalText(name));
 }
 
 /** All names mean one image, and it is for the platform that is wanted. */
@@ -74,7 +79,8 @@ interface Bringing {
 async function bring(parts: Parts, downloads: Downloads, { names, remote, call }: Bringing): Promise<void> {
   const { signal, onProgress } = call;
   const known = knownBlobs(parts, remote);
-  using _held = parts.layers.images.holdBlobs(known.map(({ digest }) => digest));
+  // Also those that another pull brings meanwhile.
+  using _held = parts.layers.images.holdBlobs([...known, ...remote.layers].map(({ digest }) => digest));
   await using early = parts.layers.images.early({ graphDriver: parts.graphDriver, signal });
   await using arriving = new Arriving({ downloads, early, call });
   const bars = new LayerBars(remote.layers, onProgress);

@@ -1,7 +1,7 @@
 import { GantryError, notFound } from '@gantry/sdk';
 import { digestOf } from '../../content/index.ts';
 import type { ImageManifest } from '../../metadata/index.ts';
-import { failpoint } from '../../support/index.ts';
+import { failpoint, Turns } from '../../support/index.ts';
 import { parseManifest } from '../archive/oci-manifest.ts';
 import { canonicalText, familiarName, familiarText, parseReference, type Reference, repositoryOf } from '../reference.ts';
 import type { Parts } from '../types.ts';
@@ -47,7 +47,7 @@ async function pushTag(parts: Parts, tag: Reference, call: RegistryCall): Promis
   using _held = parts.layers.images.holdBlobs(layers.map(({ blobDigest }) => blobDigest));
   const upload = new LayerUpload(parts, call);
   for (const layer of layers) call.onProgress({ status: 'Preparing', progressDetail: {}, id: shortDigest(layer.diffId) });
-  const pushed = await inTurns(layers, maxAtOnce, (layer) => upload.send(layer));
+  const pushed = await inTurns(layers, (layer) => upload.send(layer));
   const configBytes = parts.content.readSmall(id);
   await upload.sendBytes(configBytes);
   failpoint('push.manifest');
@@ -98,21 +98,21 @@ function record(
   store.change({ name: new Map([[name, id]]), manifests: new Map([[id, manifest]]) });
 }
 
-/** So many at once; after a failure no further ones begin, and it is told when those that run have ended. */
-async function inTurns<In, Out>(items: readonly In[], atOnce: number, work: (item: In) => Promise<Out>): Promise<readonly Out[]> {
-  const results: Out[] = [];
-  const failures: unknown[] = [];
-  const waiting = [...items.entries()];
-  const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined && failures.length === 0; next = waiting.shift()) {
-      try {
-        results[next[0]] = await work(next[1]);
-      } catch (error) {
-        failures.push(error);
-      }
+/** Five at once; after a failure no further ones begin, and it is told when those that run have ended. */
+async function inTurns<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<readonly Out[]> {
+  const turns = new Turns(maxAtOnce);
+  const failing = new AbortController();
+  const one = async (item: In): Promise<Out> => {
+    using _turn = await turns.take(failing);
+    try {
+      return await work(item);
+    } catch (error) {
+      failing.abort(error);
+      throw error;
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  if (failures.length > 0) throw failures[0];
-  return results;
+  const running = items.map(one);
+  await Promise.allSettled(running);
+  failing.signal.throwIfAborted();
+  return await Promise.all(running);
 }

@@ -32,7 +32,10 @@ export async function lookUp(reference: Reference, { driver, place, context, sig
     { ...place, reference: reference.digest ?? reference.tag ?? 'latest' },
     context(signal),
   );
-  return { about: familiarText(reference), mediaType: descriptor.mediaType, digest: digestOf(bytes), bytes };
+  const about = familiarText(reference);
+  const digest = digestOf(bytes);
+  if (reference.digest !== undefined && digest !== reference.digest) throw dataLoss(`${about}: the manifest came as ${digest}`);
+  return { about, mediaType: descriptor.mediaType, digest, bytes };
 }
 
 /** Reads the small documents of the image for a platform; what they say of each other is checked, no layer is touched. */

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress, constants } from 'node:zlib';
 import { invalidArgument, messageOf, releasing } from '@gantry/sdk';
 
@@ -55,26 +55,33 @@ async function* inflated(kind: 'gzip' | 'zstd', head: Buffer, chunks: Chunks): A
     kind === 'gzip'
       ? createGunzip({ chunkSize: 256 * 1024 })
       : createZstdDecompress({ chunkSize: 256 * 1024, params: { [constants.ZSTD_d_windowLogMax]: 27 } });
+  try {
+    yield* through(inflate, rest(head, chunks));
+  } catch (error) {
+    const isDamage = error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(?:Z_|ZSTD_|ERR_)/.test(error.code);
+    throw isDamage ? invalidArgument(`${kind} stream: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+/** What a stream makes of chunks. It is done with each when it asks for the next, and so must be who reads what it makes. Its failures and the source's are thrown as they are. */
+export async function* through(stream: Duplex, source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const feed = async (): Promise<void> => {
     try {
-      for await (const chunk of rest(head, chunks)) {
-        await written(inflate, chunk);
-        if (inflate.destroyed) return;
+      for await (const chunk of source) {
+        await written(stream, chunk);
+        if (stream.destroyed) return;
       }
-      inflate.end();
+      stream.end();
     } catch (error) {
-      inflate.destroy(error instanceof Error ? error : new Error(messageOf(error)));
+      stream.destroy(error instanceof Error ? error : new Error(messageOf(error)));
     }
   };
   const feeding = feed();
   try {
-    yield* releasing(inflate as AsyncIterable<Buffer>);
+    yield* releasing(stream as AsyncIterable<Buffer>);
     await feeding;
-  } catch (error) {
-    const isDamage = error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(?:Z_|ZSTD_|ERR_)/.test(error.code);
-    throw isDamage ? invalidArgument(`${kind} stream: ${error.message}`, { cause: error }) : error;
   } finally {
-    inflate.destroy();
+    stream.destroy();
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { Progress } from '@gantry/sdk/engine';
 import { busyboxLayer } from '../../support/busybox.ts';
@@ -153,6 +154,30 @@ test('a download that breaks off goes on where it was', async () => {
     lines.join('\n'),
   );
   assert.equal(room.images.inspect(`${source.host}/acme/broken:1`).id, digestOf(config));
+});
+
+test('a registry that never answers keeps nobody from another, and who gives up waiting for it is free at once', async () => {
+  const layers = ['1', '2', '3', '4', '5'].map(small);
+  const config = configOf(layers.map(digestOf));
+  const manifest = manifestOf(
+    config,
+    layers.map((layer) => [types.layer, layer] as const),
+  );
+  const silent = Object.fromEntries(layers.map((layer) => [blobPath('same', layer), () => undefined] as const));
+  await using hung = await served({ name: 'same', blobs: [config], manifest, also: silent });
+  await using well = await served({ name: 'same', blobs: [config, ...layers], manifest });
+  await using room = RoomUnderTest.open();
+  const before = await room.left();
+  const ending = new AbortController();
+  const givenUp = assert.rejects(room.images.pull(`${hung.host}/acme/same:1`, { signal: ending.signal }), { name: 'AbortError' });
+  while (hung.asked.filter((line) => layers.some((layer) => line.includes(digestOf(layer)))).length < 3) await sleep(5);
+  await room.images.pull(`${well.host}/acme/same:1`, {});
+  const began = performance.now();
+  ending.abort();
+  await givenUp;
+  assert.ok(performance.now() - began < 5_000);
+  await room.images.remove(`${well.host}/acme/same:1`, { force: true, prune: true });
+  assert.deepEqual(await room.left(), before);
 });
 
 test('the image for the wanted platform is chosen from an index; what it does not have is told with what it has', async () => {

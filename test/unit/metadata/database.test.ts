@@ -82,3 +82,15 @@ test('pluginState().list() takes its prefix literally', (t) => {
     ['p%/1'],
   );
 });
+
+test('what is known of a compressed layer goes with the last layer of that diff id', (t) => {
+  using database = new Database(temporaryPath(t));
+  const layer =
+    "INSERT INTO layers (chain_id, parent, diff_id, blob_digest, driver, key, size, created) VALUES (?, NULL, 'd', 'b', 'overlay2', ?, 1, 1)";
+  for (const chainId of ['one', 'two']) database.run(layer, chainId, chainId);
+  database.run("INSERT INTO compressed_layers VALUES ('d', 'z', 1)");
+  database.run("DELETE FROM layers WHERE chain_id = 'one'");
+  assert.equal(database.all('SELECT * FROM compressed_layers').length, 1);
+  database.run("DELETE FROM layers WHERE chain_id = 'two'");
+  assert.equal(database.all('SELECT * FROM compressed_layers').length, 0);
+});

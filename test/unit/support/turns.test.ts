@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Turns } from '../../../core/plugin-launch/turns.ts';
+import { Turns } from '../../../core/support/turns.ts';
 
 test('Turns.take() lets so many in, the next when one leaves, and none that gave up', async () => {
   const turns = new Turns(1);

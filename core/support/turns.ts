@@ -1,4 +1,4 @@
-import type { Abortable } from '../support/index.ts';
+import type { Abortable } from './abort.ts';
 
 /** So many at once, the others in the order in which they came. */
 export class Turns {
