@@ -1,43 +1,49 @@
 import { connect } from 'node:net';
-import type { Socket } from 'node:net';
-import { once } from 'node:events';
 
-/** Requests per second on one connection, one after the other. Bytes, not a client library: its cost would count as the engine's. */
+/**
+ * Requests per second on one connection, one after the other. Bytes and one listener, not a client library and promises: what the client
+ * costs would count as the engine's.
+ */
 export async function requestRate(socketPath: string, path: string, durationMs: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`);
   const socket = connect(socketPath);
-  await once(socket, 'connect');
-  const request = `GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`;
-  let count = 0;
-  await ask(socket, request);
-  const began = performance.now();
-  for (const deadline = began + durationMs; performance.now() < deadline; count += 1) await ask(socket, request);
-  const spentMs = performance.now() - began;
-  socket.destroy();
-  return (count * 1000) / spentMs;
-}
-
-function ask(socket: Socket, request: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const chunks: Buffer[] = [];
+  let count = -1;
+  let began = 0;
+  /** Bytes of the answer that are to come. */
+  let missing = 0;
   const read = (chunk: Buffer): void => {
-    chunks.push(chunk);
-    if (!isWhole(chunks)) return;
-    socket.off('data', read).off('error', reject);
-    resolve();
+    missing = (missing === 0 ? lengthOf(chunk) : missing) - chunk.length;
+    if (missing > 0) return;
+    count += 1;
+    const spentMs = performance.now() - began;
+    // The first answer warms up and does not count.
+    if (count === 0) began = performance.now();
+    else if (spentMs >= durationMs) return resolve((count * 1000) / spentMs);
+    socket.write(request);
   };
-  socket.on('data', read).on('error', reject);
-  socket.write(request);
-  return promise;
+  socket.on('connect', () => socket.write(request));
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      read(chunk);
+    } catch (error) {
+      reject(error);
+    }
+  });
+  socket.on('error', reject);
+  socket.on('end', () => reject(new Error(`the engine ended the connection after ${count} answers`)));
+  try {
+    return await promise;
+  } finally {
+    socket.destroy();
+  }
 }
 
-function isWhole(chunks: readonly Buffer[]): boolean {
-  const [first = Buffer.alloc(0)] = chunks;
-  const head = first.indexOf('\r\n\r\n');
-  if (head === -1) throw new Error('the headers came in pieces');
-  const headers = first.toString('latin1', 0, head);
-  if (!headers.startsWith('HTTP/1.1 200')) throw new Error(first.toString('latin1', 0, 200));
-  const length = /^content-length: (\d+)/im.exec(headers)?.[1];
-  const received = chunks.reduce((sum, { length: size }) => sum + size, 0);
-  if (length !== undefined) return received === head + 4 + Number(length);
-  return chunks.at(-1)?.subarray(-5).toString('latin1') === '0\r\n\r\n';
+/** Of a whole answer, by its first bytes. */
+function lengthOf(first: Buffer): number {
+  const text = first.toString('latin1', 0, 1024);
+  const head = text.indexOf('\r\n\r\n');
+  const length = /\r\ncontent-length: (\d+)\r\n/i.exec(text)?.[1];
+  if (head < 0 || length === undefined || !text.startsWith('HTTP/1.1 200')) throw new Error(text);
+  return head + 4 + Number(length);
 }

@@ -3,6 +3,7 @@ import { failpoint, randomId } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
 import { generateName } from '../name-generator.ts';
 import type { Room } from '../room.ts';
+import { expectCgroupMove } from '../start/cgroup-moves.ts';
 import { checkContainerName } from '../validate/index.ts';
 import { composeDocument } from './document.ts';
 import { makeContainerFolder } from './folder.ts';
@@ -18,6 +19,8 @@ export async function createContainer(
   room: Room,
   request: CreateContainer,
 ): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
+  // Most are started at once.
+  expectCgroupMove();
   const { layers, images } = room.parts;
   const image = request.config.Image ? images.resolve(request.config.Image) : await noImage(room);
   const checked = await checkRequest(room, request, image);

@@ -3,6 +3,7 @@ import type { ExecConfig } from '@gantry/sdk/engine';
 import { randomId } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
 import type { Room } from '../room.ts';
+import { expectCgroupMove } from '../start/cgroup-moves.ts';
 import { checkUser, checkVariable, checkWorkingDirectory } from '../validate/index.ts';
 import { execUser } from './process.ts';
 import { ExecEntry } from './table.ts';
@@ -11,6 +12,7 @@ import { ExecEntry } from './table.ts';
 export async function createExec(room: Room, entry: Entry, config: ExecConfig): Promise<ExecEntry> {
   if (config.cmd.length === 0) throw invalidArgument('No exec command specified');
   checkCanExec(entry);
+  expectCgroupMove();
   for (const variable of config.env ?? []) checkVariable(variable);
   checkWorkingDirectory(config.workingDir ?? '');
   checkUser(config.user ?? '');

@@ -11,6 +11,7 @@ import { type Run, timestamp } from '../model.ts';
 import { removeAfterExit } from '../remove/remove.ts';
 import type { Room } from '../room.ts';
 import { composeSpec, writeBundle } from './bundle.ts';
+import { expectCgroupMove } from './cgroup-moves.ts';
 import { type Attaching, attachMounts } from './mounts.ts';
 import { startExitCode } from './failure.ts';
 import { workingDirectoryOf } from './spec-process.ts';
@@ -36,6 +37,7 @@ export async function startContainer(room: Room, entry: Entry, { signal }: Abort
 /** The same for who holds the lock: restarts after an end. */
 export async function startLocked(room: Room, entry: Entry, { signal }: Abortable = {}): Promise<void> {
   entry.hasFailed = false;
+  expectCgroupMove();
   const { kind } = entry.phase;
   const from = kind === 'created' || kind === 'restarting' ? kind : 'exited';
   try {
