@@ -223,7 +223,8 @@ function kindSettings({ runtimes, defaultRuntime, insecureRegistries, storageOpt
   };
 }
 
-function networkDefaults({ dns, dnsSearch, dnsOptions, publishAddress, bridgeCidr, mtu }: EngineOptions): NetworkDefaults {
+function networkDefaults({ dns, dnsSearch, dnsOptions, ...given }: EngineOptions): NetworkDefaults {
+  const { publishAddress, bridgeCidr, mtu, interContainer, userlandProxy } = given;
   return {
     ...(dns && { dns }),
     ...(dnsSearch && { dnsSearch }),
@@ -231,6 +232,8 @@ function networkDefaults({ dns, dnsSearch, dnsOptions, publishAddress, bridgeCid
     ...(publishAddress !== undefined && { publishAddress }),
     ...(bridgeCidr !== undefined && { bridgeCidr }),
     ...(mtu !== undefined && { mtu }),
+    ...(interContainer !== undefined && { interContainer }),
+    ...(userlandProxy !== undefined && { userlandProxy }),
   };
 }
 

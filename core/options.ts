@@ -47,6 +47,10 @@ export interface EngineOptions {
   readonly bridgeCidr?: string;
   /** Of bridges that name none, in bytes. */
   readonly mtu?: number;
+  /** Whether containers on the default bridge may talk to each other; default true. */
+  readonly interContainer?: boolean;
+  /** Published ports are served by the engine, so that the machine's firewall for what comes to itself counts; default false: the kernel maps them. */
+  readonly userlandProxy?: boolean;
   readonly log?: Logger;
 }
 

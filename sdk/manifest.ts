@@ -26,6 +26,8 @@ export interface Privileges {
   readonly hostPid?: boolean;
   /** Of exec drivers that describe: each OCI runtime with its arguments, as "runsc --platform=systrap", that the engine runs for it as root. */
   readonly runtimes?: readonly string[];
+  /** Of network drivers: folders with programs of the Container Network Interface that the engine runs for it as root, the first that has one. */
+  readonly cni?: readonly string[];
   /** It enters containers' network namespaces itself. */
   readonly netns?: boolean;
   /** `host`: the machine's network; default `none`. */
@@ -172,6 +174,7 @@ const manifest = object(
         hostPaths: list(text(/^\//, 'an absolute path')),
         devices: list(text(/^\/dev(\/|$)/, 'a path below /dev')),
         runtimes: list(text(/^[^\s\0]+( [^\s\0]+)*$/, 'a program and its arguments, with single spaces')),
+        cni: list(text(/^\//, 'an absolute path')),
         capabilities: list(text(/^(ALL|CAP_[A-Z_]+)$/, 'a capability like CAP_NET_ADMIN, or ALL')),
         hostIpc: boolean,
         hostPid: boolean,

@@ -100,7 +100,7 @@ export const catalogue: readonly Entry[] = [
   entry(
     'Containers',
     'update, container update',
-    'Change limits and restart policy',
+    'Change limits, restart policy and published ports',
     async () => (await import('./verbs/container/update.ts')).update,
   ),
   entry(

@@ -41,6 +41,8 @@ export interface DaemonOptions {
   readonly publishAddress?: string;
   readonly bridgeCidr?: string;
   readonly mtu?: number;
+  readonly interContainer?: boolean;
+  readonly userlandProxy?: boolean;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
 

@@ -13,6 +13,8 @@ export interface Grants {
   readonly hostLinks?: boolean;
   /** OCI runtimes with their arguments, as one text each; none unless given. */
   readonly runtimes?: readonly string[];
+  /** Folders with CNI programs that the engine may run for it; none unless given. */
+  readonly cni?: readonly string[];
   /** Whom the helpers of its mounts run as, and within what; absent: it has none. */
   readonly helpers?: HelperGrants;
   /** Options of the driver's kind that are kept apart and never shown; none unless given. */

@@ -1,5 +1,7 @@
 export { blaming, invalidPlan } from './blame.ts';
 export { type BrokenMount, Helpers } from './helpers.ts';
+export type { CniPortMapping, CniResult, CniWork } from './cni.ts';
+export { takesPortMappings } from './cni-config.ts';
 export { dropLimits, limitMount, whyNoProjectQuota } from './limits.ts';
 export { dataPathOf, isMounted, makeMounts, type MountRequest, unmount } from './mounts.ts';
 export { checkEndpointPlan, isLinkName, isMac } from './network-check.ts';
@@ -10,4 +12,4 @@ export { needsRules, NetworkExecutor, rulesOf } from './network.ts';
 export { checkShown } from './shown.ts';
 export { isThere, mayHang } from './foreign.ts';
 export { leaveThread } from './left-threads.ts';
-export type { PortMapping } from './network-rules.ts';
+export type { LinkedPort, PortMapping } from './network-rules.ts';

@@ -1,7 +1,8 @@
-import { forbidden } from '@gantry/sdk';
+import { forbidden, messageOf } from '@gantry/sdk';
 import { type EndpointPlan, type Link, type Network, type NetworkPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { blaming, invalidPlan } from './blame.ts';
+import { parseCniList } from './cni-config.ts';
 
 /** Throws `internal` (or `forbidden` for what the plugin was not granted) naming the plugin and the part, and counts it; nothing has been executed then. */
 export function checkNetworkPlan(plan: NetworkPlan, expected: { readonly network: Network; readonly grants: Grants }): void {
@@ -58,6 +59,7 @@ function checkEndpoint(
   { grants, network }: { readonly grants: Grants; readonly network: Pick<NetworkPlan, 'links'> },
 ): void {
   const refuse = refusal(grants.plugin, 'attach');
+  if (plan.cni !== undefined) checkCni(plan, grants, refuse);
   if (!endpointKinds.includes(plan.link.kind)) refuse(`link: a ${plan.link.kind} belongs to a network, not to a container`);
   if (plan.link.kind !== 'none') checkLink(plan.link, (problem) => refuse(`link: ${problem}`));
   checkHostLinks(plan.link, { grants, own: madeBy(network) });
@@ -73,6 +75,24 @@ function checkEndpoint(
     if (gateway !== undefined && parseAddress(gateway) === undefined) refuse(`gateway ${gateway} is no address`);
   }
   for (const [key, value] of Object.entries(plan.sysctls ?? {})) checkSysctl(key, value, refuse, /^net(\.[\w-]+)+$/);
+}
+
+function checkCni({ cni, link }: EndpointPlan, { plugin, cni: folders = [] }: Grants, refuse: Refuse): void {
+  if (folders.length === 0) {
+    throw forbidden(`plugin ${plugin} was not granted CNI and describes CNI plugins to run`, {
+      hint: 'its manifest has to name their folders in privileges.cni',
+    });
+  }
+  if (link.kind !== 'none') refuse(`a ${link.kind} link beside CNI plugins`);
+  if (!isLinkName(link.name.replace(/%d$/, '0'))) refuse(`"${link.name}" is no link name`);
+  try {
+    parseCniList(cni?.config ?? '');
+    for (const json of Object.values(cni?.capabilities ?? {})) JSON.parse(json);
+  } catch (error) {
+    refuse(messageOf(error));
+  }
+  const wrong = Object.entries(cni?.args ?? {}).find(([key, value]) => !/^[^=;\s]+$/.test(key) || /[;\0]/.test(value));
+  if (wrong !== undefined) refuse(`CNI argument ${wrong.join('=')}`);
 }
 
 /** Six octets, the first with the multicast bit clear: an interface cannot have a group's address. */

@@ -222,6 +222,18 @@ export function isDefault({ to }: Route): boolean {
   return parseCidr(to)?.length === 0;
 }
 
+/** Brings loopback up in a namespace and answers the name that a link is to have there. */
+export function freeName(netnsPath: string, name: string): string {
+  const netns = openNetns(netnsPath);
+  try {
+    using inside = Rtnetlink.open(netns);
+    inside.all([linkSetRequest(1, { up: true })]);
+    return chooseName(inside, name);
+  } finally {
+    closeSync(netns);
+  }
+}
+
 /** The lowest number that no interface in the namespace has, for a name that ends in %d. */
 function chooseName(inside: Rtnetlink, name: string): string {
   if (!name.endsWith('%d')) return name;

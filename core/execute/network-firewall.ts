@@ -4,6 +4,8 @@ import {
   addScript,
   deleteScript,
   type Element,
+  linkElements,
+  type LinkedPort,
   networkElements,
   type NetworkRules,
   portElements,
@@ -22,6 +24,7 @@ export class Firewall implements Disposable {
   readonly #log: Logger;
   readonly #networks = new Map<string, readonly Element[]>();
   readonly #ports = new Map<string, readonly Element[]>();
+  readonly #links = new Map<string, readonly Element[]>();
   readonly #counted = new Map<string, { readonly element: Element; count: number }>();
   readonly #generations = new NftGenerations();
   readonly #place = new NftPlace();
@@ -67,6 +70,11 @@ export class Firewall implements Disposable {
 
   removePorts(owner: string): void {
     this.#change(this.#ports, owner, []);
+  }
+
+  /** All of them; those that are not among them any more are closed. */
+  setLinks(links: readonly LinkedPort[]): void {
+    this.#change(this.#links, 'all', linkElements(links));
   }
 
   /**

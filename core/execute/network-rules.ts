@@ -11,6 +11,13 @@ export interface PortMapping {
   /** Trusted links of its network reach it at the container's own address, too. */
   readonly isDirect?: boolean;
 }
+/** What one container opens to another on a bridge that keeps its containers apart; IPv4 addresses. */
+export interface LinkedPort {
+  readonly protocol: PortMapping['protocol'];
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+}
 export interface NetworkRules {
   readonly isolation?: Isolation | undefined;
   readonly masquerade: readonly Masquerade[];
@@ -70,6 +77,10 @@ export function portElements(ports: readonly PortMapping[]): readonly Element[] 
   });
 }
 
+export function linkElements(links: readonly LinkedPort[]): readonly Element[] {
+  return links.map(({ protocol, from, to, port }) => ({ set: 'linked4', text: `${from} . ${to} . ${protocol} . ${port}` }));
+}
+
 function isolationElements({ bridge, internal, interContainer, subnets, ...direct }: Isolation): readonly Element[] {
   const { routedSubnets = [], openSubnets = [], trustedLinks = [] } = direct;
   return [
@@ -101,6 +112,7 @@ function familyOf(cidr: string): 4 | 6 {
   return parseCidr(cidr)?.family ?? 4;
 }
 
+// output: the kernel takes no answer to ::1 from a link, so whoever asks there is served by the engine.
 // forward: what a bridge sends to itself passes (it is seen here only with br_netfilter, or when routed back to a published port); new
 // connections to a bridge pass when a published port led them there, and no others: neither from other bridges nor from machines that
 // have a route to the containers, but for what their network opens to them. `fib daddr type local` keeps published ports from taking packets that are only passing through
@@ -127,6 +139,7 @@ const table = `table ${tableName} {
   set direct4 { type ipv4_addr . inet_proto . inet_service; }
   set direct6 { type ipv6_addr . inet_proto . inet_service; }
   set trusted { type ifname . ifname; }
+  set linked4 { type ipv4_addr . ipv4_addr . inet_proto . inet_service; }
   set routed4 { type ipv4_addr; flags interval; }
   set routed6 { type ipv6_addr; flags interval; }
   set unprotected4 { type ipv4_addr; flags interval; }
@@ -147,6 +160,7 @@ const table = `table ${tableName} {
   }
   chain output {
     type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 accept
     fib daddr type local jump publish
   }
   chain opened {
@@ -166,6 +180,7 @@ const table = `table ${tableName} {
     oifname @internal iifname != @internal drop
     ct status dnat oifname @bridges accept
     iifname . oifname @together accept
+    iifname . oifname @apart meta l4proto { tcp, udp, sctp } ip saddr . ip daddr . meta l4proto . th dport @linked4 accept
     oifname @bridges jump opened
     oifname @bridges drop
   }

@@ -1,14 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fromErrno, type Logger, messageOf } from '@gantry/sdk';
+import { type Abortable, fromErrno, type Logger, messageOf } from '@gantry/sdk';
 import { forgetFlows, linkSetRequest, nft } from '@gantry/sdk/linux';
 import { type EndpointPlan, type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { failpoint } from '../support/index.ts';
 import { blaming } from './blame.ts';
+import { cniAdd, cniCheck, cniDel, type CniResult, type CniWork } from './cni.ts';
 import { checkNetworkPlan } from './network-check.ts';
 import {
   cutEndpoint,
   type EndpointWork,
+  freeName,
   hostLinkOf,
   type MadeEndpoint,
   makeEndpoint,
@@ -17,7 +19,7 @@ import {
 } from './network-endpoint.ts';
 import { Firewall } from './network-firewall.ts';
 import { aliasOf, HostLinks } from './network-links.ts';
-import type { NetworkRules, PortMapping } from './network-rules.ts';
+import type { LinkedPort, NetworkRules, PortMapping } from './network-rules.ts';
 
 /** An endpoint as it was recorded: whole, or from before it was made. */
 export interface MadeWork {
@@ -119,9 +121,31 @@ export class NetworkExecutor implements Disposable {
     if (ifname !== '' && plan?.link.kind !== 'veth') await removeInside(netnsPath, ifname, plan?.link);
   }
 
+  /** The name that a plan's link is to have in a namespace: "eth%d" is numbered. */
+  freeName(netnsPath: string, name: string): string {
+    return freeName(netnsPath, name);
+  }
+
+  /** As `makeEndpoint`, by CNI plugins. */
+  addCni(work: CniWork, options: Abortable): Promise<CniResult> {
+    return cniAdd(work, options);
+  }
+
+  checkCni(work: CniWork): Promise<void> {
+    return cniCheck(work);
+  }
+
+  delCni(work: CniWork): Promise<void> {
+    return cniDel(work);
+  }
+
   publish(owner: string, mappings: readonly PortMapping[]): void {
     if (mappings.length > 0) this.firewall.setPorts(owner, mappings);
     else this.firewall.removePorts(owner);
+  }
+
+  link(ports: readonly LinkedPort[]): void {
+    this.firewall.setLinks(ports);
   }
 
   /**

@@ -1,10 +1,10 @@
-import { realpathSync, type Stats, statSync } from 'node:fs';
-import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { type Ctx, forbidden, invalidArgument, unavailable } from '@gantry/sdk';
 import type { DescribeRequest, DescribingExecDriver, ProcessSpec, Program, RuntimeCommand } from '@gantry/sdk/exec';
 import type { Grants } from '../drivers/types.ts';
 import { blamed } from './blame.ts';
 import { openPlace } from './places.ts';
+import { statOf, trustedProgram } from './trusted-program.ts';
 
 /**
  * Asks a driver how a container is to be run, and answers it checked: a runtime is one that was granted, with its absolute path; a program is
@@ -47,7 +47,7 @@ function checkedCommand({ program, arguments: given }: RuntimeCommand, grants: G
       hint: 'its manifest has to name it, with its arguments, in privileges.runtimes',
     });
   }
-  return { program: trusted(locate(program, grants), grants), arguments: given };
+  return { program: trustedProgram(locate(program, grants), { what: 'runtime', plugin: grants.plugin }), arguments: given };
 }
 
 function locate(program: string, { plugin }: Grants): string {
@@ -59,32 +59,6 @@ function locate(program: string, { plugin }: Grants): string {
     .find((path) => statOf(path)?.isFile() === true);
   if (found === undefined) throw unavailable(`runtime ${program} is not installed`, { hint: `it was looked for in ${searchPath}` });
   return found;
-}
-
-/** What was granted is this program, so nobody but root may be able to put another in its place. */
-function trusted(path: string, { plugin }: Grants): string {
-  const stats = statOf(path);
-  if (stats === undefined) throw unavailable(`runtime ${path} is not installed`);
-  if (!stats.isFile() || (stats.mode & 0o111) === 0) throw unavailable(`runtime ${path} is no program`);
-  const real = realpathSync(path);
-  const open = [real, ...foldersAbove(real)].find((each) => isOpenToOthers(statSync(each)));
-  if (open !== undefined) {
-    throw unavailable(`runtime ${path} of plugin ${plugin} can be changed by others than root, by way of ${open}`, {
-      hint: `chown root ${open}; chmod go-w ${open}`,
-    });
-  }
-  return real;
-}
-
-function foldersAbove(path: string): readonly string[] {
-  const above = dirname(path);
-  return above === path ? [] : [above, ...foldersAbove(above)];
-}
-
-/** In a sticky folder only its owner can replace what is there. */
-function isOpenToOthers(stats: Stats): boolean {
-  const isSticky = stats.isDirectory() && (stats.mode & 0o1000) !== 0;
-  return stats.uid !== 0 || ((stats.mode & 0o022) !== 0 && !isSticky);
 }
 
 function checkedProgram({ argv, env, cwd = '/', hostPaths = [] }: Program, { plugin }: Grants): Program {
@@ -102,11 +76,3 @@ function checkedProgram({ argv, env, cwd = '/', hostPaths = [] }: Program, { plu
 }
 
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
-}

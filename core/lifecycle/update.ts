@@ -5,29 +5,53 @@ import { hostLimits } from './host.ts';
 import { linuxResources } from './oci-spec/resources.ts';
 import type { Room } from './room.ts';
 import { cgroupVersion } from './start/cgroups.ts';
+import { changedBindings } from './update-ports.ts';
 import { checkContainerName, checkResources, checkRestartPolicy, withoutUnsupported } from './validate/index.ts';
 
-/** New limits and restart policy, of a running container at once. What the request leaves out stays. */
+/** New limits, restart policy and published ports, of a running container at once. What the request leaves out stays. */
 export async function updateContainer(
   room: Room,
   entry: Entry,
-  request: UpdateContainer,
+  { PublishAdd, PublishRemove, ...request }: UpdateContainer,
 ): Promise<{ readonly warnings: readonly string[] }> {
   using _held = await room.lock(entry);
   if (entry.phase.kind === 'removing' || entry.phase.kind === 'dead')
     throw conflict('container is marked for removal and cannot be "update".');
   const asked: UpdateContainer = Object.fromEntries(Object.entries(request).filter(([, value]) => isGiven(value)));
   const { resources: given, warnings } = withoutUnsupported(asked, cgroupVersion());
-  const hostConfig: HostConfig = { ...entry.document.hostConfig, ...given };
+  const bindings = changedBindings({ name: entry.name, hostConfig: entry.document.hostConfig }, { PublishAdd, PublishRemove });
+  const ports = bindings === undefined ? {} : { PortBindings: bindings };
+  const hostConfig: HostConfig = { ...entry.document.hostConfig, ...given, ...ports };
   checkResources(hostConfig, hostLimits());
   checkRestartPolicy(hostConfig.RestartPolicy ?? {}, hostConfig.AutoRemove === true);
+  if (bindings !== undefined) room.parts.networks.validate({ ...entry.document, name: entry.name, hostConfig });
   if (entry.run !== undefined) {
     const { devices: _unchanged, ...resources } = linuxResources(hostConfig, []);
     if (Object.keys(resources).length > 0) await (await room.driver(entry)).update({ id: entry.id, resources }, room.context());
   }
-  room.store.setDocument(entry, { hostConfig });
+  const isPublished = bindings === undefined || entry.run === undefined || (await publish(room, entry, hostConfig));
+  await record(room, entry, { hostConfig, isChangeOfPorts: bindings !== undefined });
   room.announce(entry, 'update');
-  return { warnings };
+  const notYet = `container ${entry.name} has no network that publishes ports: they are published when it gets one`;
+  return { warnings: isPublished ? warnings : [...warnings, notYet] };
+}
+
+function publish(room: Room, { id, name, document }: Entry, hostConfig: HostConfig): Promise<boolean> {
+  return room.parts.networks.publish({ ...document, id, name, hostConfig });
+}
+
+/** Ports that were changed are as before when the change could not be recorded. */
+async function record(
+  room: Room,
+  entry: Entry,
+  { hostConfig, isChangeOfPorts }: { readonly hostConfig: HostConfig; readonly isChangeOfPorts: boolean },
+): Promise<void> {
+  try {
+    room.store.setDocument(entry, { hostConfig });
+  } catch (error) {
+    if (isChangeOfPorts && entry.run !== undefined) await publish(room, entry, entry.document.hostConfig);
+    throw error;
+  }
 }
 
 /** The new name is used from here on, by DNS too. `conflict` when it is taken. */

@@ -5,9 +5,11 @@ import { driverContext } from '../drivers/index.ts';
 import { checkEndpointPlan } from '../execute/index.ts';
 import { type Abortable, failpoint, randomId, shortId, undoSignal } from '../support/index.ts';
 import { attempts } from './attempts.ts';
+import { attachByCni, workOf } from './cni.ts';
 import type { EndpointDocument, EndpointRecord, NetworkRecord } from './documents.ts';
 import { releaseAddresses, requestAddresses } from './pools.ts';
 import { exposedPorts, wishedPorts } from './port-wishes.ts';
+import type { PublishTools } from './take-ports.ts';
 import type { Tools } from './tools.ts';
 import type { NetworkedContainer } from './types.ts';
 import { ifnameOption, parseSysctls, sysctlsOption } from './wishes.ts';
@@ -26,8 +28,8 @@ export interface AttachRequest {
  * Takes a container into a network: recorded, then addresses, then the driver's plan, then the kernel. A failure undoes all of it; what a
  * crash leaves is found by the record.
  */
-export async function attach(tools: Tools, request: AttachRequest, { signal }: Partial<Abortable> = {}): Promise<EndpointRecord> {
-  const { container, network, config, netnsPath } = request;
+export async function attach(tools: PublishTools, request: AttachRequest, { signal }: Partial<Abortable> = {}): Promise<EndpointRecord> {
+  const { container, network, config } = request;
   const driver = await tools.drivers.get('network', network.document.driver);
   const ctx = driverContext(tools.log, signal);
   const planned = plannedRecord(request);
@@ -51,15 +53,23 @@ export async function attach(tools: Tools, request: AttachRequest, { signal }: P
       return recorded;
     }
     tools.executor.ensureNetwork(network.document.plan);
-    const made = tools.executor.makeEndpoint({ endpointId: planned.document.endpointId, netnsPath, plan, isGateway: request.isGateway });
-    const record: EndpointRecord = { ...recorded, document: { ...recorded.document, ...made } };
-    tools.books.putEndpoints([record]);
+    const record =
+      plan.cni === undefined
+        ? make(tools, request, recorded, plan)
+        : await attachByCni(tools, request, recorded, signal === undefined ? {} : { signal });
     publish(tools, 'connect', record);
     return record;
   } catch (error) {
     await detach(tools, tools.books.endpoint(container.id, network.id) ?? planned, { netnsGone: false });
     throw error;
   }
+}
+
+function make(tools: Tools, { netnsPath, isGateway }: AttachRequest, recorded: EndpointRecord, plan: EndpointPlan): EndpointRecord {
+  const made = tools.executor.makeEndpoint({ endpointId: recorded.document.endpointId, netnsPath, plan, isGateway });
+  const record = { ...recorded, document: { ...recorded.document, ...made } };
+  tools.books.putEndpoints([record]);
+  return record;
 }
 
 /** Takes a container out of a network. What fails is logged and the rest is undone all the same; twice is fine. */
@@ -69,7 +79,10 @@ export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }
   const facts = { container: containerId, network: network?.name ?? networkId };
   const attempt = attempts(tools.log, facts, 'taking a container out of a network');
   const ctx = driverContext(tools.log, undoSignal());
-  await attempt('remove its link', () => (netnsGone ? tools.executor.cutEndpoint(document) : tools.executor.undoEndpoint(document)));
+  await attempt('remove its link', () => {
+    if (document.plan?.cni !== undefined) return document.cni === undefined ? undefined : tools.executor.delCni(workOf(record));
+    return netnsGone ? tools.executor.cutEndpoint(document) : tools.executor.undoEndpoint(document);
+  });
   if (network !== undefined && document.plan !== undefined) {
     const context = document.plan.context;
     await attempt('tell its driver', async () => {

@@ -3,6 +3,7 @@ import type { EndpointConfig } from '@gantry/sdk/engine';
 import { attach, checkStatic, detach } from './attachments.ts';
 import { refreshResolvConf } from './container-files.ts';
 import type { NetworkRecord } from './documents.ts';
+import { openLinks } from './linked-ports.ts';
 import { movePorts, unpublishPorts } from './publish.ts';
 import type { Sandboxes, SandboxTools } from './sandboxes.ts';
 import type { NetworkedContainer } from './types.ts';
@@ -53,10 +54,12 @@ export async function disconnect(
   }
   if (endpoint !== undefined) {
     if (endpoint.document.ports.length > 0) unpublishPorts(tools, containerId);
+    openLinks(tools, { except: containerId });
     await detach(tools, endpoint, { netnsGone: false });
     sandboxes.reroute(containerId);
     if (container === undefined) tools.ports.release(containerId);
     else movePorts(tools, container, endpoint.document.ports);
+    openLinks(tools);
   }
   if (container !== undefined) {
     await sandboxes.serveNamesOf(container);
@@ -79,6 +82,7 @@ async function connectRunning(
   try {
     sandboxes.reroute(container.id);
     movePorts(tools, container);
+    openLinks(tools);
     await sandboxes.serveNamesOf(container);
     refreshResolvConf(tools, container);
   } catch (error) {

@@ -41,6 +41,8 @@ export async function createNetwork(
   const wanted = driverName(request.driver || defaultDriver);
   const driver = await tools.drivers.get('network', wanted);
   if (!isPredefined && driver.namespace !== 'own') throw forbidden(`only one instance of "${wanted}" network is allowed`);
+  if (!driver.ipam && !isPredefined && (request.ipam?.Config ?? []).length > 0)
+    throw invalidArgument(`network driver ${wanted} gives out addresses itself: leave subnets, ranges and gateways to it`);
   await using undo = new AsyncDisposableStack();
   const id = randomId();
   const ipamName = driverName(request.ipam?.Driver || defaultIpam);

@@ -14,6 +14,10 @@ export interface NetworkDefaults {
   readonly bridgeCidr?: string;
   /** Of bridges, in bytes; default: 1500 for the default bridge, the kernel's choice for others. */
   readonly mtu?: number;
+  /** Whether containers on the default bridge may talk to each other; default true. */
+  readonly interContainer?: boolean;
+  /** Published ports are served by this process instead of the kernel; default false. */
+  readonly userlandProxy?: boolean;
 }
 
 /** Refuses with `invalid_argument` what no network could be made of, naming it. */

@@ -1,5 +1,6 @@
 import type { EndpointConfig, IpamConfig } from '@gantry/sdk/engine';
 import type { EndpointPlan, NetworkPlan } from '@gantry/sdk/network';
+import type { CniResult } from '../execute/index.ts';
 
 /** What is stored of a network: everything that inspect shows and that undo needs. */
 export interface NetworkDocument {
@@ -30,6 +31,8 @@ export interface PublishedPort {
   readonly hostIp: string;
   /** 0: its network is routed, so that it is opened at the container's own address. */
   readonly hostPort: number;
+  /** The engine chose the host port. */
+  readonly isChosen?: boolean;
 }
 
 /** What is stored of one container's use of one network, before any of it exists: undo starts from this alone. */
@@ -48,6 +51,8 @@ export interface EndpointDocument {
   readonly mac: string;
   /** The container's published ports, on the endpoint that carries them. */
   readonly ports: readonly PublishedPort[];
+  /** Of an endpoint that CNI plugins make: whose they are, where, and once it is made what they answered. */
+  readonly cni?: { readonly plugin: string; readonly folders: readonly string[]; readonly result?: CniResult };
 }
 export interface EndpointRecord {
   readonly containerId: string;

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { conflict, exhausted, GantryError, invalidArgument } from '@gantry/sdk';
 import { boundSocketIn, isErrno } from '@gantry/sdk/linux';
 import type { PublishedPort } from './documents.ts';
+import { portUser } from './port-user.ts';
 import type { PortWish } from './port-wishes.ts';
 
 /** Where ports are chosen from; the kernel's own ephemeral range, ip_local_port_range. */
@@ -18,8 +19,14 @@ interface Held extends PublishedPort {
  * comes second, container or other program, learns it at once; the packets themselves never reach the socket.
  */
 export class PortBooks {
+  readonly #nameOf: (owner: string) => string | undefined;
   readonly #held = new Map<string, Held[]>();
   #next = firstEphemeral + Math.floor(Math.random() * (lastEphemeral - firstEphemeral));
+
+  /** `nameOf`: what an owner is called, for whoever finds its port taken. */
+  constructor(nameOf: (owner: string) => string | undefined = () => undefined) {
+    this.#nameOf = nameOf;
+  }
 
   /** Takes one host port on all of `hostIps`, or none. Taken by a container or by another program: `conflict`. */
   take(owner: string, wish: PortWish, hostIps: readonly string[]): readonly PublishedPort[] {
@@ -28,7 +35,7 @@ export class PortBooks {
     let last: unknown;
     for (const hostPort of candidates) {
       try {
-        return this.#bindAll(owner, { ...wish, hostPort }, hostIps);
+        return this.#bindAll(owner, { ...wish, hostPort }, { hostIps, isChosen });
       } catch (error) {
         if (!GantryError.is(error) || error.code !== 'conflict') throw error;
         last = error;
@@ -55,6 +62,16 @@ export class PortBooks {
     });
   }
 
+  /** The socket that holds a port of an owner; undefined when there is none (SCTP, or a family that this machine lacks). */
+  socketOf(owner: string, port: PublishedPort): number | undefined {
+    return this.#held.get(keyOf(port))?.find((held) => held.owner === owner && held.hostIp === port.hostIp)?.socket;
+  }
+
+  /** Of an owner these alone; those that take none of the host's are passed over. */
+  giveBack(owner: string, ports: readonly PublishedPort[]): void {
+    for (const port of ports) if (port.hostPort !== 0) this.#unbind(owner, port);
+  }
+
   release(owner: string): void {
     for (const [key, held] of this.#held) {
       for (const port of held) if (port.owner === owner && port.socket !== undefined) closeSync(port.socket);
@@ -64,12 +81,16 @@ export class PortBooks {
     }
   }
 
-  #bindAll(owner: string, wish: PortWish, hostIps: readonly string[]): readonly PublishedPort[] {
+  #bindAll(
+    owner: string,
+    wish: PortWish,
+    { hostIps, isChosen }: { readonly hostIps: readonly string[]; readonly isChosen: boolean },
+  ): readonly PublishedPort[] {
     const done: PublishedPort[] = [];
     const { protocol, containerPort, hostPort } = wish;
     try {
       for (const hostIp of hostIps) {
-        const port = { protocol, containerPort, hostIp, hostPort };
+        const port = { protocol, containerPort, hostIp, hostPort, ...(isChosen ? { isChosen } : {}) };
         this.#bind(owner, port);
         done.push(port);
       }
@@ -83,8 +104,10 @@ export class PortBooks {
   #bind(owner: string, port: PublishedPort): void {
     const key = keyOf(port);
     const held = this.#held.get(key) ?? [];
-    if (held.some((other) => clashes(other.hostIp, port.hostIp))) {
-      throw conflict(`Bind for ${shown(port)} failed: port is already allocated`);
+    const other = held.find(({ hostIp }) => clashes(hostIp, port.hostIp));
+    if (other !== undefined) {
+      const name = this.#nameOf(other.owner);
+      throw conflict(`Bind for ${shown(port)} failed: port is already allocated${name === undefined ? '' : ` to container ${name}`}`);
     }
     this.#held.set(key, [...held, { ...port, owner, socket: bind(port) }]);
   }
@@ -126,9 +149,14 @@ function bindBesideOldConnections(options: Parameters<typeof boundSocketIn>[1], 
   try {
     if (options.kind === 'tcp') return boundSocketIn(undefined, options);
   } catch (cause) {
-    throw conflict(`${doing}: address already in use`, { cause });
+    throw taken(options, doing, cause);
   }
-  throw conflict(`${doing}: address already in use`);
+  throw taken(options, doing);
+}
+
+function taken({ kind, port }: Parameters<typeof boundSocketIn>[1], doing: string, cause?: unknown): GantryError {
+  const user = portUser(kind, port);
+  return conflict(`${doing}: address already in use${user === undefined ? '' : ` by ${user}`}`, { cause });
 }
 
 function keyOf({ protocol, hostPort }: Pick<PublishedPort, 'protocol' | 'hostPort'>): string {

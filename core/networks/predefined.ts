@@ -33,7 +33,7 @@ export function isPredefinedName(name: string): boolean {
   return ['default', defaultNetwork, 'host', 'none'].includes(name);
 }
 
-function defaultBridge({ publishAddress = '0.0.0.0', bridgeCidr, mtu }: NetworkDefaults): PredefinedNetwork {
+function defaultBridge({ publishAddress = '0.0.0.0', bridgeCidr, mtu, interContainer = true }: NetworkDefaults): PredefinedNetwork {
   // The option knows IPv4 only; any other address counts as the default of all networks.
   const hostBinding = parseAddress(publishAddress)?.family === 4;
   return {
@@ -41,7 +41,7 @@ function defaultBridge({ publishAddress = '0.0.0.0', bridgeCidr, mtu }: NetworkD
     driver: 'bridge',
     options: {
       'com.docker.network.bridge.default_bridge': 'true',
-      'com.docker.network.bridge.enable_icc': 'true',
+      'com.docker.network.bridge.enable_icc': String(interContainer),
       'com.docker.network.bridge.enable_ip_masquerade': 'true',
       ...(hostBinding ? { 'com.docker.network.bridge.host_binding_ipv4': publishAddress } : {}),
       'com.docker.network.bridge.name': 'gantry0',

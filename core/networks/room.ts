@@ -15,11 +15,12 @@ import { checkDefaults, type NetworkDefaults } from './defaults.ts';
 import { DnsServers } from './dns/index.ts';
 import type { NetworkRecord } from './documents.ts';
 import { endpointInfo, idleEndpointInfo } from './endpoint-info.ts';
+import { Mapper } from './mapper/index.ts';
 import { networkInfo, networkMatcher, pruneMatcher } from './network-info.ts';
 import { releasePools } from './pools.ts';
 import { PortBooks } from './port-books.ts';
 import { isAsWished, predefinedNetworks } from './predefined.ts';
-import { mappingsOf } from './publish.ts';
+import { kernelPorts, mappingsOf } from './mapped-ports.ts';
 import { publishedPorts } from './published-ports.ts';
 import { Sandboxes, type SandboxTools } from './sandboxes.ts';
 import { readStatistics } from './statistics.ts';
@@ -55,7 +56,15 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     const books = new NetworkBooks(database);
     const shared = { books, drivers, events, execRoot, log, users, defaults };
     const executor = new NetworkExecutor(log);
-    this.#tools = { ...shared, executor, now, ports: new PortBooks(), dns: new DnsServers({ books, log, defaults }) };
+    const ports = new PortBooks((owner) => books.endpointsOf(owner)[0]?.document.containerName);
+    this.#tools = {
+      ...shared,
+      executor,
+      now,
+      ports,
+      mapper: new Mapper({ log, ownThread: defaults.userlandProxy === true }),
+      dns: new DnsServers({ books, log, defaults }),
+    };
     this.#sandboxes = new Sandboxes(this.#tools);
     this.#watch = new Watch(this.#tools, this.#sandboxes);
     this.#remember();
@@ -144,6 +153,10 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     return this.#sandboxes.setup(container, options);
   }
 
+  publish(container: NetworkedContainer): Promise<boolean> {
+    return this.#sandboxes.publish(container);
+  }
+
   teardown(containerId: string): Promise<void> {
     return this.#sandboxes.teardown(containerId);
   }
@@ -186,6 +199,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
     this.#tools.dns.closeAll();
+    this.#tools.mapper[Symbol.dispose]();
     for (const { containerId } of this.#tools.books.endpoints) this.#tools.ports.release(containerId);
     this.#tools.executor[Symbol.dispose]();
   }
@@ -239,7 +253,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
       networks: new Map(used.filter(({ document }) => needsRules(document.plan)).map(({ id, document }) => [id, rulesOf(document.plan)])),
       ports: new Map(
         books.endpoints.flatMap((record) =>
-          record.document.ports.length === 0 ? [] : [[record.containerId, mappingsOf(record, books)] as const],
+          record.document.ports.length === 0 ? [] : [[record.containerId, kernelPorts(this.#tools, mappingsOf(record, books))] as const],
         ),
       ),
     });

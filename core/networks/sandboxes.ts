@@ -11,9 +11,13 @@ import type { DnsServers } from './dns/index.ts';
 import type { EndpointRecord, NetworkRecord } from './documents.ts';
 import { endpointInfo } from './endpoint-info.ts';
 import { gatewayOrder } from './gateway.ts';
+import { checkCni } from './cni.ts';
 import { containerFiles } from './container-files.ts';
+import { openLinks } from './linked-ports.ts';
+import type { Mapper } from './mapper/index.ts';
 import type { PortBooks } from './port-books.ts';
-import { publishPorts, unpublishPorts } from './publish.ts';
+import { servePorts } from './mapped-ports.ts';
+import { publishPorts, republish, unpublishPorts } from './publish.ts';
 import { publishedPorts } from './published-ports.ts';
 import type { Tools } from './tools.ts';
 import type { NetworkedContainer, Sandbox } from './types.ts';
@@ -21,6 +25,8 @@ import { networkMode, wishedNetworks } from './wishes.ts';
 
 export interface SandboxTools extends Tools {
   readonly ports: PortBooks;
+  /** Ports that this process serves itself. */
+  readonly mapper: Mapper;
   readonly dns: DnsServers;
 }
 export interface Wish {
@@ -58,6 +64,11 @@ export class Sandboxes {
     await this.#undo(containerId);
   }
 
+  async publish(container: NetworkedContainer): Promise<boolean> {
+    using _held = await this.mutex.acquire(container.id);
+    return republish(this.#tools, container);
+  }
+
   async adopt(container: NetworkedContainer): Promise<Sandbox> {
     using _held = await this.mutex.acquire(container.id);
     const mode = networkMode(container.hostConfig);
@@ -77,8 +88,12 @@ export class Sandboxes {
       log.warn({ container: container.name }, `published port ${hostIp}:${hostPort}/${protocol} was taken by another program meanwhile`);
     }
     executor.firewall.repair();
+    for (const record of records) servePorts(this.#tools, record);
+    for (const record of records) await checkCni(this.#tools, record);
+    this.#finishPublishing(container);
+    openLinks(this.#tools);
     await this.#serveNames(container, records);
-    return this.#describe(container, records);
+    return this.#describe(container, books.endpointsOf(container.id));
   }
 
   get live(): ReadonlySet<string> {
@@ -137,9 +152,21 @@ export class Sandboxes {
       const isGateway = network.id === gateway?.networkId;
       records.push(await attach(this.#tools, { container, network, config, netnsPath, isGateway }, signal === undefined ? {} : { signal }));
     }
+    // CNI plugins have set a way out wherever their configuration says so.
+    if (records.length > 1 && records.some(({ document }) => document.cni !== undefined)) this.reroute(container.id);
     if (isOwn) publishPorts(this.#tools, container, records);
+    openLinks(this.#tools);
     await this.#serveNames(container, records);
     return this.#describe(container, this.#tools.books.endpointsOf(container.id));
+  }
+
+  /** A change of ports that was recorded and not carried out, or the other way round, when the engine died. */
+  #finishPublishing(container: NetworkedContainer): void {
+    try {
+      republish(this.#tools, container);
+    } catch (error) {
+      this.#tools.log.warn({ container: container.name, reason: messageOf(error) }, 'could not publish its ports as they are wished');
+    }
   }
 
   #wishesOf(container: NetworkedContainer): readonly Wish[] {
@@ -195,11 +222,21 @@ export class Sandboxes {
     return { netnsPath: `/proc/${target.pid}/ns/net`, ...shared };
   }
 
+  /** Before its address may be another's. */
+  #closeLinks(containerId: string): void {
+    try {
+      openLinks(this.#tools, { except: containerId });
+    } catch (error) {
+      this.#tools.log.warn({ container: containerId, reason: messageOf(error) }, 'could not close the ports that its links opened');
+    }
+  }
+
   async #undo(containerId: string): Promise<void> {
     const { books, dns, ports, log } = this.#tools;
     this.#live.delete(containerId);
     dns.close(containerId);
     unpublishPorts(this.#tools, containerId);
+    this.#closeLinks(containerId);
     ports.release(containerId);
     for (const record of books.endpointsOf(containerId)) await detach(this.#tools, record, { netnsGone: true });
     const path = this.netnsPath(containerId);

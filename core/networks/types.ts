@@ -28,6 +28,11 @@ export interface ContainerNetworks {
   validate(container: Pick<NetworkedContainer, 'name' | 'config' | 'hostConfig' | 'networks'>): void;
   /** Everything a start needs; a failure undoes all of it. */
   setup(container: NetworkedContainer, options?: Abortable): Promise<Sandbox>;
+  /**
+   * Makes the published ports of a running container those of this `hostConfig`: what stays keeps its host port. A taken one is a `conflict`
+   * that names who has it, and changes nothing. False: none of its networks publishes ports.
+   */
+  publish(container: NetworkedContainer): Promise<boolean>;
   /** Undoes setup; twice is fine. */
   teardown(containerId: string): Promise<void>;
   /** After an engine restart: takes over what a running container has; repairs DNS, port reservations, rules. */

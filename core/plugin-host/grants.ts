@@ -15,6 +15,7 @@ export function grantsOf(plugin: Plugin, kind: DriverKind, dataDir: string): Gra
     devices = [],
     nftables = false,
     runtimes = [],
+    cni = [],
     capabilities = [],
     network = 'none',
   } = record.manifest.privileges ?? {};
@@ -30,6 +31,7 @@ export function grantsOf(plugin: Plugin, kind: DriverKind, dataDir: string): Gra
     nftables,
     hostLinks: network === 'host',
     runtimes,
+    cni,
     helpers: { codeDir: record.dir, uid: userOf(record, record), capabilities, network, resources: resourcesOf(record.manifest) },
     onViolation: (what) => plugin.strike(what),
   };

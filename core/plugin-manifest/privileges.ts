@@ -17,6 +17,7 @@ export function privilegesOf({ privileges = {} }: Pick<Manifest, 'privileges'>):
     ...listed('capabilities', 'list of additional capabilities required', capabilities),
     ...listed('mount type', 'file system types to mount', mountTypes),
     ...listed('runtimes', 'OCI runtimes that run as root', privileges.runtimes ?? []),
+    ...listed('cni', 'folders with CNI programs that run as root', privileges.cni ?? []),
     ...when(privileges.nftables, 'nftables', 'add firewall rules'),
     ...when(privileges.netns, 'netns', 'enter the network namespaces of containers'),
     ...when(privileges.user === 'root', 'user', 'run as user 0', 'root'),

@@ -169,7 +169,12 @@ export interface TopResult {
 }
 export interface UpdateContainer extends Resources {
   readonly RestartPolicy?: RestartPolicy;
+  /** Beyond Docker's: published from now on, of a running container at once. All of it happens, or nothing. */
+  readonly PublishAdd?: PortMap;
+  /** Beyond Docker's: published no longer, before `PublishAdd` counts. A port without bindings stands for all of its bindings. */
+  readonly PublishRemove?: PortMap;
 }
+type PortMap = NonNullable<HostConfig['PortBindings']>;
 export interface CommitContainer {
   readonly container: string;
   /** Full reference, or absent for a dangling image. */

@@ -142,6 +142,23 @@ export interface Neighbour {
   readonly mac: string;
 }
 
+/**
+ * An endpoint that programs of the Container Network Interface make. The engine runs them in the container's network namespace as the
+ * specification says: ADD, CHECK after it was started again, DEL in reverse order in the end, also when the plugin is gone. They lie in a
+ * folder that the manifest names in the privilege `cni`.
+ */
+export interface Cni {
+  /** A network configuration list of CNI 0.3.1 to 1.1.0, as JSON text. */
+  readonly config: string;
+  /** CNI_ARGS. */
+  readonly args?: Readonly<Record<string, string>>;
+  /**
+   * By capability its value as JSON text, for the programs whose configuration declares it. `portMappings` is the engine's to give: host
+   * ports are taken, recorded and shown as those that it maps itself.
+   */
+  readonly capabilities?: Readonly<Record<string, string>>;
+}
+
 export interface EndpointPlan {
   /** `kind: 'none'`: the container gets no link here. */
   readonly link: Link;
@@ -156,6 +173,8 @@ export interface EndpointPlan {
   readonly gateway?: string;
   readonly gateway6?: string;
   readonly context?: Readonly<Record<string, string>>;
+  /** With `link.kind: 'none'`, whose name is the interface's: addresses, routes and MAC address are what these programs answer. */
+  readonly cni?: Cni;
 }
 
 export interface DetachRequest {

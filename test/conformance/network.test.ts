@@ -13,6 +13,7 @@ inNamespaces(import.meta.url);
 leakGuard();
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
+const cniConfig = JSON.stringify({ cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'bridge', ipam: { type: 'host-local' } }] });
 const bridgeOption = { 'com.docker.network.bridge.nonsense': '1' };
 
 /** What one driver of each kind is tested with (nobody is at the remote address, and no packet gets there); `noKernel`: why plans of its kind cannot be executed here. */
@@ -27,6 +28,7 @@ const drivers: readonly DriverCase[] = [
     badOption: { macvlan_mode: 'bridge' },
     noKernel: whyNoLinks('ipvlan'),
   },
+  { plugin: 'cni', driver: 'cni', options: { config: cniConfig }, badOption: { parent: 'eth0' } },
   { plugin: 'host', driver: 'host' },
   { plugin: 'none', driver: 'null' },
 ];

@@ -167,6 +167,41 @@ test('gantry ps, inspect, top, stats, port, diff, wait, rename and update tell a
   assert.equal((await gantry('rename', 'shop', 'web')).code, 0);
 });
 
+test('gantry update publishes ports of a running container, and no longer, and both outlast restarts of it and of the engine', async () => {
+  const command = 'echo hello > /index.html; exec httpd -f -p 80 -h /';
+  await gantry('run', '-d', '--name', 'site', '-p', '127.0.0.1:8180:80', 'busybox', 'sh', '-c', command);
+  const read = async (port: number) =>
+    (
+      await fetch(`http://127.0.0.1:${port}/`).then(
+        (answer) => answer.text(),
+        () => 'nobody',
+      )
+    ).trim();
+  const all = () => Promise.all([8180, 8181].map(read));
+  assert.deepEqual(await gantry('update', '--publish-add', '8181:80', '--publish-rm', '8180:80', 'site'), {
+    code: 0,
+    stdout: 'site\n',
+    stderr: '',
+  });
+  assert.deepEqual(await all(), ['nobody', 'hello']);
+  assert.equal((await gantry('port', 'site', '80')).stdout, '0.0.0.0:8181\n[::]:8181\n');
+  await gantry('restart', '-t', '0', 'site');
+  assert.deepEqual(await all(), ['nobody', 'hello'], 'after a restart of the container');
+  await daemon.kill();
+  daemon = await Daemon.start({ folder: join(folder, 'engine') });
+  assert.deepEqual(await all(), ['nobody', 'hello'], 'after a kill of the engine');
+  await gantry('run', '-d', '--name', 'rival', '-p', '8182:80', 'busybox', 'sleep', '1000');
+  for (const [port, message] of [
+    ['8182:80', 'Bind for 0.0.0.0:8182 failed: port is already allocated to container rival'],
+    ['8181:80', 'port 8181:80/tcp of container site is published already'],
+  ] as const)
+    assert.deepEqual(await gantry('update', '--publish-add', port, 'site'), { code: 1, stdout: '', stderr: `gantry: ${message}\n` });
+  assert.equal((await gantry('update', '--publish-rm', '80', 'site')).code, 0);
+  assert.deepEqual(await all(), ['nobody', 'nobody']);
+  assert.equal((await gantry('inspect', '--format', 'json', 'site')).stdout.includes('8181'), false);
+  await gantry('rm', '-f', 'site', 'rival');
+});
+
 test('gantry logs shows both streams, the tail, times, and follows to the end', async () => {
   await gantry('run', '-d', '--name', 'talker', 'busybox', 'sh', '-c', 'echo one; echo two >&2; echo three');
   await gantry('wait', 'talker');

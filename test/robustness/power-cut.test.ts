@@ -29,6 +29,8 @@ interface Row {
   readonly check: (api: Api) => Promise<unknown>;
 }
 
+const keptSubnet = { IPAM: { Config: [{ Subnet: '10.55.0.0/24' }] } };
+
 const rows: Readonly<Record<string, Row>> = {
   'a loaded image': {
     ask: (api) => api.stream('POST', '/images/load?quiet=1', { body: loaded.archive }),
@@ -59,8 +61,12 @@ const rows: Readonly<Record<string, Row>> = {
     },
   },
   'a network': {
-    ask: (api) => expect(api, 'POST', '/networks/create', { statuses: [201], json: { Name: 'kept-network' } }),
-    check: (api) => expect(api, 'GET', '/networks/kept-network', { statuses: [200] }),
+    ask: (api) => expect(api, 'POST', '/networks/create', { statuses: [201], json: { Name: 'kept-network', ...keptSubnet } }),
+    check: async (api) => {
+      await expect(api, 'GET', '/networks/kept-network', { statuses: [200] });
+      // Its pool is there as well.
+      await expect(api, 'POST', '/networks/create', { statuses: [403], json: { Name: 'second', ...keptSubnet } });
+    },
   },
   'a container and what its image had for its volume': {
     ask: (api) =>

@@ -34,7 +34,16 @@ export interface Granted {
 
 /** What the engine would check a plugin's descriptions against. */
 export function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Granted): Grants {
-  const { mountTypes = [], hostPaths = [], devices = [], nftables = false, runtimes = [], capabilities = [], network } = privileges;
+  const {
+    mountTypes = [],
+    hostPaths = [],
+    devices = [],
+    nftables = false,
+    runtimes = [],
+    cni = [],
+    capabilities = [],
+    network,
+  } = privileges;
   const helpers = {
     codeDir: import.meta.dirname,
     uid: 0,
@@ -42,7 +51,7 @@ export function grantsOf({ manifest: { name, privileges = {} }, dataDir }: Grant
     network: 'none',
     resources: { memoryBytes: 512 << 20, pids: 256 },
   } as const;
-  return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables, hostLinks: network === 'host', runtimes, helpers };
+  return { plugin: name, dataDir, mountTypes, hostPaths, devices, nftables, hostLinks: network === 'host', runtimes, cni, helpers };
 }
 
 /** The engine's own exec driver, which runs what others describe. */

@@ -48,6 +48,8 @@ const tools: readonly Tool[] = [
   { kind: 'run', needs: ['busybox'], packages: ['busybox-static'], why: 'the demo and the tests make their image from it' },
   { kind: 'test', needs: ['runc'], packages: ['runc'], why: 'both runtimes are tested' },
   { kind: 'test', needs: ['nft'], packages: ['nftables'], why: 'tests look at the rules' },
+  { kind: 'test', needs: ['/usr/lib/cni/bridge'], packages: ['containernetworking-plugins'], why: 'CNI networks are tested with them' },
+  { kind: 'test', needs: ['iptables'], packages: ['iptables'], why: 'CNI plugins make their rules with it' },
   { kind: 'test', needs: ['ip'], packages: ['iproute2'], why: 'tests look at links and addresses' },
   { kind: 'test', needs: ['unshare'], packages: ['util-linux'], why: 'tests run in private namespaces' },
   { kind: 'test', needs: ['openssl'], packages: ['openssl'], why: 'tests make certificates' },

@@ -109,7 +109,7 @@ function hostConfig(flags: ContainerFlags): HostConfig {
     ShmSize: flags.shmSize,
     StorageOpt: flags.storageOpt.length === 0 ? undefined : toRecord(flags.storageOpt),
     NetworkMode: flags.network[0]?.name,
-    PortBindings: portBindings(flags),
+    PortBindings: toPortMap(flags.publish),
     PublishAllPorts: flags.publishAll,
     Links: some(flags.link),
     ExtraHosts: some(flags.addHost),
@@ -160,7 +160,8 @@ function securityOptions({ securityOpt }: ContainerFlags): HostConfig {
   return { ...(rest.length === 0 ? {} : { SecurityOpt: rest }), ...(isUnmasked ? { MaskedPaths: [], ReadonlyPaths: [] } : {}) };
 }
 
-function portBindings({ publish }: ContainerFlags): HostConfig['PortBindings'] | undefined {
+/** What `-p` and its like were given; nothing: undefined. */
+export function toPortMap(publish: ContainerFlags['publish']): NonNullable<HostConfig['PortBindings']> | undefined {
   if (publish.length === 0) return undefined;
   const byPort = Map.groupBy(publish.flat(), ({ port }) => port);
   return Object.fromEntries([...byPort].map(([port, published]) => [port, published.map(({ binding }) => binding)]));

@@ -164,6 +164,18 @@ export const directives: readonly Directive[] = [
     description: 'MTU of bridges that name none',
   },
   {
+    key: 'icc',
+    flags: '--icc',
+    kind: 'boolean',
+    description: 'Containers on the default bridge may talk to each other (default: true)',
+  },
+  {
+    key: 'userland-proxy',
+    flags: '--userland-proxy',
+    kind: 'boolean',
+    description: "Serve published ports from this process, behind the machine's own firewall; they rest while it does (default: false)",
+  },
+  {
     key: 'ip',
     flags: '--ip <address>',
     kind: 'text',
@@ -204,13 +216,12 @@ export const directives: readonly Directive[] = [
     ignored: 'forwarding is switched on by the first network that needs it',
   },
   { key: 'ip-masq', flags: '--ip-masq', kind: 'boolean', description: '', ignored: 'masquerading is an option of each network' },
-  { key: 'userland-proxy', flags: '--userland-proxy', kind: 'boolean', description: '', ignored: 'there is none: the kernel does it' },
   {
     key: 'userland-proxy-path',
     flags: '--userland-proxy-path <path>',
     kind: 'text',
     description: '',
-    ignored: 'there is none: the kernel does it',
+    ignored: 'it is part of gantryd',
   },
   { key: 'firewall-backend', flags: '--firewall-backend <name>', kind: 'text', description: '', ignored: ownRules },
   { key: 'containerd', flags: '--containerd <address>', kind: 'text', description: '', ignored: 'Gantry needs no containerd' },

@@ -40,6 +40,8 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     ...optional('publishAddress', textOf(settings, 'ip')),
     ...optional('bridgeCidr', textOf(settings, 'bip')),
     ...optional('mtu', numberOf(settings, 'mtu')),
+    ...optional('interContainer', truthOf(settings, 'icc')),
+    ...optional('userlandProxy', truthOf(settings, 'userland-proxy')),
   };
 }
 
@@ -63,6 +65,11 @@ function textOf(settings: Settings, key: string): string | undefined {
 function numberOf(settings: Settings, key: string): number | undefined {
   const setting = settings.get(key);
   return typeof setting === 'number' ? setting : undefined;
+}
+
+function truthOf(settings: Settings, key: string): boolean | undefined {
+  const setting = settings.get(key);
+  return typeof setting === 'boolean' ? setting : undefined;
 }
 
 function listOf(settings: Settings, key: string): readonly string[] {

@@ -47,7 +47,7 @@ function declare(): DockerCommand {
 
 const notes = `
 daemon.json holds the same settings under dockerd's names ("data-root", "log-opts", …) and "plugins": settings by plugin name.
-Other flags of dockerd (iptables, containerd, userland-proxy, tls, …) are accepted and have no effect: the log says so. A tcp host is refused.
+Other flags of dockerd (iptables, containerd, tls, …) are accepted and have no effect: the log says so. A tcp host is refused.
 
   gantryd                                  serve unix:///run/gantry/gantry.sock
   gantryd -H unix:///run/docker.sock       where docker looks without being told

@@ -6,8 +6,8 @@ import { type Block, firstFree } from './blocks.ts';
 import { AddressPool } from './pool.ts';
 
 /**
- * Lowest free address first. A pool is one durable value, an address one small value that a power cut may take: it belongs to a running
- * container, which the power cut takes too. Everything is answered from memory; a choice and its entry in memory are one synchronous stretch, so none collide.
+ * Lowest free address first. A pool is one value, an address another. A power cut may take the last of them: an address belongs to a running
+ * container, which it takes too, and a pool to a network, whose own record comes after it and brings it onto the disk. Everything is answered from memory; a choice and its entry in memory are one synchronous stretch, so none collide.
  */
 export class DefaultIpam implements IpamDriver {
   readonly #state: StateStore;
@@ -44,7 +44,7 @@ export class DefaultIpam implements IpamDriver {
     const value = JSON.stringify({ requestId: request.requestId, range: range === undefined ? '' : formatCidr(range) });
     this.#pools.set(poolId, pool);
     await this.#releasing.get(poolId)?.catch(() => {});
-    await this.#unlessStored(() => this.#pools.delete(poolId), [{ key: `pool/${poolId}`, value }]);
+    await this.#unlessStored(() => this.#pools.delete(poolId), [{ key: `pool/${poolId}`, value }], { relaxed: true });
     return poolOf(pool);
   }
 
@@ -77,7 +77,11 @@ export class DefaultIpam implements IpamDriver {
   async #forget(pool: AddressPool): Promise<void> {
     try {
       const addresses = await this.#state.list(`address/${pool.id}/`);
-      await this.#state.put([`pool/${pool.id}`, ...addresses.map(({ key }) => key)].map((key) => ({ key, value: undefined })));
+      const keys = [`pool/${pool.id}`, ...addresses.map(({ key }) => key)];
+      await this.#state.put(
+        keys.map((key) => ({ key, value: undefined })),
+        { relaxed: true },
+      );
     } catch (error) {
       this.#pools.set(pool.id, pool);
       throw error;

@@ -40,6 +40,7 @@ export function networkPlan(network: Network): NetworkPlan {
     sysctls: {
       // Lets the machine's own 127.0.0.1 be answered by a container behind a published port; the rules keep everybody else out.
       'net.ipv4.conf.IFNAME.route_localnet': '1',
+      ...(options.interContainer || options.gatewayMode[4] === 'isolated' ? {} : byWayOfHost),
       ...(network.ipv6
         ? { 'net.ipv6.conf.IFNAME.accept_ra': '0', 'net.ipv6.conf.IFNAME.accept_dad': '0' }
         : { 'net.ipv6.conf.IFNAME.disable_ipv6': '1' }),
@@ -59,5 +60,11 @@ function sourceOf({ sourceAddress, sourceAddress6 }: BridgeOptions, cidr: string
   const source = familyOf(cidr) === 4 ? sourceAddress : sourceAddress6;
   return source === undefined ? {} : { toAddress: source };
 }
+
+/**
+ * Containers that the bridge keeps apart reach each other by way of the host, whose rules let linked ones pass and nothing else: it answers for
+ * them when they ask for each other (RFC 3069), and at once.
+ */
+const byWayOfHost = { 'net.ipv4.conf.IFNAME.proxy_arp_pvlan': '1', 'net.ipv4.neigh.IFNAME.proxy_delay': '0' };
 
 const familyOf = (cidr: string): 4 | 6 => parseCidr(cidr)?.family ?? 4;

@@ -47,7 +47,7 @@ test('NetworksRoom.teardown() leaves nothing but the default bridge, also twice 
   const netns = web.netns;
   await assert.rejects(machine.run('rival', { hostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } } }), {
     code: 'conflict',
-    message: 'Bind for 0.0.0.0:8080 failed: port is already allocated',
+    message: 'Bind for 0.0.0.0:8080 failed: port is already allocated to container web',
   });
   await web.stop();
   await machine.room.teardown(web.id);

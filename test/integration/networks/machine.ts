@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { createServer as createTcpServer, type Server } from 'node:net';
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { closeSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { notFound, type Logger } from '@gantry/sdk';
@@ -14,6 +14,7 @@ import { EventBus } from '../../../core/events/index.ts';
 import { Database } from '../../../core/metadata/index.ts';
 import { type NetworkDefaults, NetworksRoom, type NetworkedContainer, type NetworkUsers } from '../../../core/networks/index.ts';
 import { randomId } from '../../../core/support/index.ts';
+import cni from '../../../plugins/network/cni/main.ts';
 import bridge from '../../../plugins/network/bridge/main.ts';
 import ipvlan from '../../../plugins/network/ipvlan/main.ts';
 import macvlan from '../../../plugins/network/macvlan/main.ts';
@@ -126,14 +127,14 @@ export interface ContainerWishes {
 export class Container implements NetworkedContainer {
   readonly id = randomId();
   readonly config: NetworkedContainer['config'];
-  readonly hostConfig: HostConfig;
+  hostConfig: HostConfig;
   networks: Readonly<Record<string, EndpointConfig>>;
   name: string;
   running = false;
   readonly resolvConfPath: string;
   sandbox: Awaited<ReturnType<NetworksRoom['setup']>> | undefined;
   readonly #machine: Machine;
-  readonly #servers: (Server | UdpSocket)[] = [];
+  readonly #servers: { close(): unknown }[] = [];
 
   constructor(machine: Machine, name: string, { hostConfig = {}, config = {}, networks = {} }: ContainerWishes) {
     this.#machine = machine;
@@ -146,6 +147,20 @@ export class Container implements NetworkedContainer {
 
   get address(): string {
     return this.sandbox?.endpoints[0]?.ipAddress ?? assert.fail('no address');
+  }
+
+  /** Other published ports from now on. */
+  async publish(PortBindings: HostConfig['PortBindings']): Promise<boolean> {
+    const hostConfig = { ...this.hostConfig, PortBindings: PortBindings ?? null };
+    const isPublished = await this.#machine.room.publish({
+      id: this.id,
+      name: this.name,
+      config: this.config,
+      networks: this.networks,
+      hostConfig,
+    });
+    this.hostConfig = hostConfig;
+    return isPublished;
   }
 
   get netns(): string {
@@ -178,6 +193,20 @@ export class Container implements NetworkedContainer {
     await new Promise<void>((resolve) => socket.bind({ fd }, resolve));
     socket.on('message', (message, { port: to, address }) => socket.send(`${this.name}:${message.toString()}`, to, address));
     this.#servers.push(socket);
+  }
+
+  /** A TCP server inside that sends back what it gets. */
+  async pipe(port: number): Promise<void> {
+    const netns = openNetns(this.netns);
+    const fd = boundSocketIn(netns, { kind: 'tcp', ip: '0.0.0.0', port });
+    closeSync(netns);
+    const open = new Set<Socket>();
+    const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      open.add(socket.on('error', () => undefined));
+      socket.pipe(socket);
+    });
+    await new Promise<void>((resolve) => server.listen({ fd }, resolve));
+    this.#servers.push({ close: () => [...open].map((socket) => socket.destroy()) && server.close() });
   }
 
   run(...command: string[]): Promise<string> {
@@ -286,6 +315,7 @@ function realDrivers(database: Database, folder: string, log: Logger): Drivers {
     'network/vxlan': bridge,
     'network/macvlan': macvlan,
     'network/ipvlan': ipvlan,
+    'network/cni': cni,
     'network/host': host,
     'network/null': none,
     'ipam/default': ipam,
@@ -315,10 +345,14 @@ function realDrivers(database: Database, folder: string, log: Logger): Drivers {
       devices: [],
       nftables: false,
       hostLinks: true,
+      ...(name === 'cni' ? { cni: cniFolders } : {}),
     }),
   };
   return drivers;
 }
+
+/** Where Debian has CNI plugins. */
+export const cniFolders: readonly string[] = ['/usr/lib/cni'];
 
 export function linkNames(): readonly string[] {
   using here = Rtnetlink.open();

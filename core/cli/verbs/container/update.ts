@@ -1,16 +1,34 @@
 import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
-import { type ResourceFlags, resourceOptions, toResources } from '../../container-options/index.ts';
+import { type ContainerFlags, type ResourceFlags, resourceOptions, toPortMap, toResources } from '../../container-options/index.ts';
+import { list } from '../../option.ts';
+import { parsePublish } from '../../parse/port.ts';
 import { forEachTarget } from '../../targets.ts';
 import { verb } from '../../verb.ts';
 
-export const update = verb<ResourceFlags>({
+interface UpdateFlags extends ResourceFlags {
+  readonly publishAdd: ContainerFlags['publish'];
+  readonly publishRm: ContainerFlags['publish'];
+}
+
+export const update = verb<UpdateFlags>({
   arguments: '<container...>',
-  options: resourceOptions(),
-  async action(context, names, flags) {
-    if (Object.keys(flags).length === 0) throw invalidArgument('nothing to change: give at least one flag', { reason: usageReason });
+  options: [
+    ...resourceOptions(),
+    list('--publish-add <port>', 'Publish, at once: [[ip:]hostPort:]containerPort[/udp]', parsePublish),
+    list('--publish-rm <port>', 'Publish no longer; a container port alone stands for all that leads to it', parsePublish),
+  ],
+  notes: 'Connections through a port that is published no longer go on until they end.',
+  async action(context, names, { publishAdd, publishRm, ...flags }) {
+    const request = {
+      ...toResources(flags),
+      ...(flags.restart === undefined ? {} : { RestartPolicy: flags.restart }),
+      ...present('PublishAdd', toPortMap(publishAdd)),
+      ...present('PublishRemove', toPortMap(publishRm)),
+    };
+    if (Object.keys(flags).length + publishAdd.length + publishRm.length === 0)
+      throw invalidArgument('nothing to change: give at least one flag', { reason: usageReason });
     const { containers } = await context.client();
-    const request = { ...toResources(flags), ...(flags.restart === undefined ? {} : { RestartPolicy: flags.restart }) };
     return await forEachTarget(context, names, async (name) => {
       const { Warnings } = await containers.update(name, request);
       for (const warning of Warnings ?? []) context.note(`WARNING: ${warning}`);
@@ -18,3 +36,7 @@ export const update = verb<ResourceFlags>({
     });
   },
 });
+
+function present<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: Value });
+}

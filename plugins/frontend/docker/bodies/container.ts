@@ -37,6 +37,8 @@ const configFields = {
   Shell: list(text),
 };
 
+const portMap = map(nullable(list(object('PortBinding', { HostIp: text, HostPort: text }))));
+
 const mountFields = object('Mount', {
   Type: word<'bind' | 'volume' | 'tmpfs' | 'image'>(),
   Source: text,
@@ -103,7 +105,7 @@ const hostConfig = object('HostConfig', {
   ContainerIDFile: text,
   LogConfig: object('LogConfig', { Type: text, Config: map(text) }),
   NetworkMode: text,
-  PortBindings: map(nullable(list(object('PortBinding', { HostIp: text, HostPort: text })))),
+  PortBindings: portMap,
   RestartPolicy: restartPolicy,
   AutoRemove: flag,
   VolumeDriver: text,
@@ -158,7 +160,12 @@ export const createContainer = object('CreateRequest', {
   HostConfig: hostConfig,
   NetworkingConfig: object('NetworkingConfig', { EndpointsConfig: map(nullable(endpoint)) }),
 });
-export const updateContainer = object('UpdateConfig', { ...resourceFields, RestartPolicy: restartPolicy });
+export const updateContainer = object('UpdateConfig', {
+  ...resourceFields,
+  RestartPolicy: restartPolicy,
+  PublishAdd: portMap,
+  PublishRemove: portMap,
+});
 
 export const createExec = object('ExecOptions', {
   User: text,

@@ -1,0 +1,1 @@
+export { Mapper, type MappedPort } from './mapper.ts';
