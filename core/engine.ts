@@ -200,6 +200,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           execRoot,
           engineId: engineId(database),
           labels: options.labels ?? [],
+          registries: { insecure: options.insecureRegistries ?? [], mirrors: options.registryMirrors ?? [] },
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
           defaultLogDriver: logDriver(rooms),
           graphDriver: () => graphDriver(rooms),
@@ -215,10 +216,10 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
 }
 
 /** What the engine is told that only drivers of one kind can use. */
-function kindSettings({ runtimes, defaultRuntime, insecureRegistries, storageOptions }: EngineOptions) {
+function kindSettings({ runtimes, defaultRuntime, insecureRegistries, registryMirrors, storageOptions }: EngineOptions) {
   return {
     graph: { ...storageOptions },
-    transport: { ...(insecureRegistries && { insecureRegistries }) },
+    transport: { ...(insecureRegistries && { insecureRegistries }), ...(registryMirrors && { registryMirrors }) },
     exec: { ...(runtimes && { runtimes }), ...(defaultRuntime !== undefined && { defaultRuntime }) },
   };
 }

@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly authorizationPlugins?: readonly string[];
   /** Registries that may be spoken to without TLS: host, host:port, or CIDR. Loopback always may. */
   readonly insecureRegistries?: readonly string[];
+  /** Mirrors of Docker Hub, like https://mirror:5000, the best first. */
+  readonly registryMirrors?: readonly string[];
   /** Graph driver for new images and containers; default: the best that works here. */
   readonly storageDriver?: string;
   /** Of graph drivers, whose names they begin with: "btrfs.min_space". Each looks at its own. */

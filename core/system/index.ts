@@ -14,6 +14,7 @@ export interface SystemOptions {
   readonly dataRoot: string;
   readonly execRoot: string;
   readonly labels: readonly string[];
+  readonly registries: SystemInfo['registries'];
   readonly defaultLogDriver: string;
   readonly defaultRuntime?: string;
   readonly graphDriver: () => Promise<string>;
@@ -37,7 +38,7 @@ export class SystemRoom implements System {
   }
 
   async info(): Promise<SystemInfo> {
-    const { engineId, dataRoot, execRoot, labels, drivers, events, images } = this.#options;
+    const { engineId, dataRoot, execRoot, labels, registries, drivers, events, images } = this.#options;
     const host = hostFacts();
     const [graph, exec, imageList] = await Promise.all([this.#graph(), this.#exec(), images.list({})]);
     return {
@@ -64,6 +65,7 @@ export class SystemRoom implements System {
       labels,
       eventListeners: events.listeners,
       liveRestore: true,
+      registries,
     };
   }
 

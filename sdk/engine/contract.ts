@@ -54,6 +54,8 @@ export interface SystemInfo {
   readonly memoryBytes: number;
   readonly eventListeners: number;
   readonly liveRestore: boolean;
+  /** Registries spoken to without TLS, and the mirrors of Docker Hub. */
+  readonly registries: { readonly insecure: readonly string[]; readonly mirrors: readonly string[] };
 }
 export interface DiskUsage {
   readonly layersSizeBytes: number;

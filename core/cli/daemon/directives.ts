@@ -4,6 +4,7 @@ import { parseDuration } from '../parse/duration.ts';
 import { parseInteger } from '../parse/integer.ts';
 import { parseAssignment } from '../parse/key-value.ts';
 import { refuse } from '../parse/refuse.ts';
+import { parseMirror } from './mirror.ts';
 import { parseHost, parseRuntime, parseStoragePath } from './values.ts';
 
 /** One thing that gantryd can be told, by a flag or in daemon.json. */
@@ -20,7 +21,6 @@ export interface Directive {
   readonly ignored?: string;
 }
 
-const notYet = 'the engine does not take it yet';
 const ownRules = 'Gantry keeps its rules in one nftables table of its own';
 
 /** dockerd's flags and daemon.json keys, and Gantry's own. */
@@ -201,9 +201,8 @@ export const directives: readonly Directive[] = [
     key: 'registry-mirrors',
     flags: '--registry-mirror <url>',
     kind: 'list',
-    parse: parseUrl,
-    description: 'Mirror to try first',
-    ignored: notYet,
+    parse: checked(parseMirror),
+    description: 'Mirror of Docker Hub to read from first; may be given many times',
   },
 
   { key: 'iptables', flags: '--iptables', kind: 'boolean', description: '', ignored: ownRules },
@@ -274,10 +273,5 @@ function parseCidr(given: string): string {
   const [address = '', bits = ''] = given.split('/');
   if (isIP(address) !== 4 || !/^\d{1,2}$/.test(bits) || Number(bits) > 32)
     throw refuse(given, 'is not an address with a prefix', '192.168.9.1/24');
-  return given;
-}
-
-function parseUrl(given: string): string {
-  if (!/^https?:$/.test(URL.parse(given)?.protocol ?? '')) throw refuse(given, 'is not an http or https address');
   return given;
 }

@@ -3,6 +3,7 @@ import type { TransportDriver } from '@gantry/sdk/transport';
 import { hasBlob, readBlob, storeBlob } from './blobs.ts';
 import { checkCredentials } from './login.ts';
 import { readManifest, storeManifest } from './manifests.ts';
+import { Mirrors } from './mirrors.ts';
 import { Registry } from './registry.ts';
 import type { RegistrySettings } from './settings.ts';
 import { readTags } from './tags.ts';
@@ -14,17 +15,21 @@ type Answer<Name extends keyof Methods> = ReturnType<Methods[Name]>;
 /** OCI distribution as a transport driver. Disposing closes the connections that are kept. */
 export class RegistryDriver implements TransportDriver, Disposable {
   readonly #registry: Registry;
+  readonly #mirrors: Mirrors;
 
   constructor(settings: RegistrySettings) {
     this.#registry = new Registry(settings);
+    this.#mirrors = new Mirrors(this.#registry, settings);
   }
 
-  resolve(request: Request<'resolve'>, { signal }: Ctx): Answer<'resolve'> {
-    return readManifest(this.#registry, request, signal);
+  resolve(request: Request<'resolve'>, ctx: Ctx): Answer<'resolve'> {
+    const { reference, ...place } = request;
+    return this.#mirrors.read(place, ctx, (registry, from) => readManifest(registry, { reference, ...from }, ctx.signal));
   }
 
-  fetch(request: Request<'fetch'>, { signal }: Ctx): Answer<'fetch'> {
-    return readBlob(this.#registry, request, signal);
+  fetch(request: Request<'fetch'>, ctx: Ctx): Answer<'fetch'> {
+    const { descriptor, offset, ...place } = request;
+    return this.#mirrors.stream(place, ctx, (registry, from) => readBlob(registry, { descriptor, offset, ...from }, ctx.signal));
   }
 
   exists(request: Request<'exists'>, { signal }: Ctx): Answer<'exists'> {
@@ -39,8 +44,8 @@ export class RegistryDriver implements TransportDriver, Disposable {
     return storeManifest(this.#registry, request, signal);
   }
 
-  async tags(request: Request<'tags'>, { signal }: Ctx): Answer<'tags'> {
-    return { tags: await readTags(this.#registry, request, signal) };
+  async tags(place: Request<'tags'>, ctx: Ctx): Answer<'tags'> {
+    return { tags: await this.#mirrors.read(place, ctx, (registry, from) => readTags(registry, from, ctx.signal)) };
   }
 
   login(request: Request<'login'>, { signal }: Ctx): Answer<'login'> {
@@ -48,6 +53,7 @@ export class RegistryDriver implements TransportDriver, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#mirrors[Symbol.dispose]();
     this.#registry[Symbol.dispose]();
   }
 }

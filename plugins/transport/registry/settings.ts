@@ -2,6 +2,8 @@ import { invalidArgument } from '@gantry/sdk';
 
 export interface RegistrySettings {
   readonly insecureRegistries: readonly string[];
+  /** Addresses of mirrors by the host of the registry, the best first. */
+  readonly mirrors: Readonly<Record<string, readonly string[]>>;
   readonly certificateFolders: readonly string[];
   readonly answerTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -13,12 +15,20 @@ export interface RegistrySettings {
 export function settingsOf(given: Readonly<Record<string, unknown>>): RegistrySettings {
   return {
     insecureRegistries: texts(given, 'insecureRegistries', []),
+    mirrors: mirrorsOf(given),
     certificateFolders: texts(given, 'certificateFolders', ['/etc/gantry/certs.d', '/etc/docker/certs.d']),
     answerTimeoutMs: number(given, 'answerTimeoutMs', 30_000),
     idleTimeoutMs: number(given, 'idleTimeoutMs', 60_000),
     attempts: number(given, 'attempts', 5),
     retryDelayMs: number(given, 'retryDelayMs', 1_000),
   };
+}
+
+function mirrorsOf(given: Readonly<Record<string, unknown>>): RegistrySettings['mirrors'] {
+  const byHost = Object(given['mirrors'] ?? {}) as Readonly<Record<string, unknown>>;
+  const mirrors = Object.fromEntries(Object.keys(byHost).map((host) => [host, texts(byHost, host, [])]));
+  const ofHub = texts(given, 'registryMirrors', []);
+  return ofHub.length === 0 ? mirrors : { ...mirrors, 'docker.io': [...ofHub, ...(mirrors['docker.io'] ?? [])] };
 }
 
 function texts(given: Readonly<Record<string, unknown>>, name: string, otherwise: readonly string[]): readonly string[] {

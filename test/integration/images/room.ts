@@ -27,12 +27,12 @@ export class RoomUnderTest implements AsyncDisposable {
   readonly #driver: string;
   readonly #opened: AsyncDisposableStack;
 
-  private constructor(root: string, driver: string) {
+  private constructor(root: string, driver: string, pluginSettings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>) {
     const opened = new AsyncDisposableStack();
     const [dataRoot, execRoot] = [join(root, 'data'), join(root, 'exec')];
     for (const folder of [dataRoot, execRoot]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const database = opened.use(new Database(join(dataRoot, 'metadata.db')));
-    const drivers = opened.use(new PluginHost({ dataRoot, execRoot, log: quietLog, database, pluginDirs: [plugins] }));
+    const drivers = opened.use(new PluginHost({ dataRoot, execRoot, log: quietLog, database, pluginDirs: [plugins], pluginSettings }));
     this.dataRoot = dataRoot;
     this.content = new Content(dataRoot);
     this.layers = opened.use(new Layers({ database, drivers, content: this.content, dataRoot, execRoot, log: quietLog }));
@@ -51,10 +51,20 @@ export class RoomUnderTest implements AsyncDisposable {
   }
 
   /** In `root`, or in a new folder that goes away with it. */
-  static open({ root, driver = 'overlay2' }: { readonly root?: string; readonly driver?: string } = {}): RoomUnderTest {
-    if (root !== undefined) return new RoomUnderTest(root, driver);
+  static open({
+    root,
+    driver = 'overlay2',
+    registry,
+  }: {
+    readonly root?: string;
+    readonly driver?: string;
+    /** Settings of what talks to registries. */
+    readonly registry?: Readonly<Record<string, unknown>>;
+  } = {}): RoomUnderTest {
+    const settings = registry === undefined ? undefined : { 'gantry.transport.registry': registry };
+    if (root !== undefined) return new RoomUnderTest(root, driver, settings);
     const own = mkdtempSync(join(tmpdir(), 'images-'));
-    const room = new RoomUnderTest(own, driver);
+    const room = new RoomUnderTest(own, driver, settings);
     room.#opened.defer(() => rmSync(own, { recursive: true, force: true }));
     return room;
   }

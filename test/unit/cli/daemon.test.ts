@@ -120,7 +120,12 @@ const refused: readonly (readonly [file: unknown, flags: string, message: RegExp
   [{}, '--bip 10.0.0.1', /--bip: .* is not an address with a prefix/],
   [{}, '--bip fd00::1/64', /--bip: .* is not an address with a prefix/],
   [{}, '--add-runtime x', /--add-runtime: "x" is not a runtime/],
-  [{}, '--registry-mirror ftp://x', /--registry-mirror: .* is not an http or https address/],
+  [{}, '--registry-mirror mirror:5000', /--registry-mirror: invalid mirror: no scheme specified for "mirror:5000"/],
+  [{}, '--registry-mirror ftp://x', /invalid mirror: unsupported scheme "ftp" in "ftp:\/\/x"/],
+  [{}, '--registry-mirror https://', /invalid mirror: "https:\/\/" is not a valid URI/],
+  [{}, '--registry-mirror https://me:secret@x', /invalid mirror: username\/password not allowed in URI "https:\/\/\*\*\*@x"/],
+  [{}, '--registry-mirror https://x/?a=1', /invalid mirror: query or fragment at end of the URI/],
+  [{ 'registry-mirrors': ['https://x/hub'] }, '', /"registry-mirrors": invalid mirror: path in the URI "https:\/\/x\/hub"/],
   [{}, '--bogus', /unknown flag: --bogus/],
   [{}, 'extra', /takes 0 arguments, got 1/],
 ];

@@ -37,7 +37,7 @@ export function infoDocument(info: SystemInfo) {
     OSType: 'linux',
     Architecture: info.architecture,
     IndexServerAddress: 'https://index.docker.io/v1/',
-    RegistryConfig: registryConfig,
+    RegistryConfig: registryConfig(info.registries),
     NCPU: info.cpus,
     MemTotal: info.memoryBytes,
     GenericResources: null,
@@ -71,11 +71,16 @@ export function goArchitecture(): string {
   return goArchitectures[process.arch] ?? process.arch;
 }
 
-const registryConfig = {
-  InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8'],
-  IndexConfigs: { 'docker.io': { Name: 'docker.io', Mirrors: [], Secure: true, Official: true } },
-  Mirrors: [],
-};
+function registryConfig({ insecure, mirrors }: SystemInfo['registries']) {
+  const isNetwork = (registry: string): boolean => registry.includes('/');
+  const index = (Name: string, Secure: boolean, Mirrors: readonly string[], Official: boolean) => ({ Name, Mirrors, Secure, Official });
+  const hosts = insecure.filter((registry) => !isNetwork(registry)).map((registry) => [registry, index(registry, false, [], false)]);
+  return {
+    InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...insecure.filter(isNetwork)],
+    IndexConfigs: Object.fromEntries([['docker.io', index('docker.io', true, mirrors, true)], ...hosts]),
+    Mirrors: mirrors,
+  };
+}
 
 function isForwarding(): boolean {
   try {
