@@ -45,6 +45,6 @@ async function send(
   const id = shortDigest({ digest });
   if (await driver.exists({ ...place, digest }, context)) return onProgress({ id, status: 'Layer already exists' });
   onProgress({ id, status: 'Pushing', current: 0, total: size });
-  await driver.upload({ ...place, digest, size, content: content() as AsyncIterable<Buffer> }, context);
+  await driver.upload({ ...place, digest, size, content: () => content() as AsyncIterable<Buffer> }, context);
   onProgress({ id, status: 'Pushed' });
 }

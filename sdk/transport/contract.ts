@@ -55,11 +55,19 @@ export interface TransportDriver {
   fetch(request: Place & { readonly descriptor: Descriptor; readonly offset: number }, ctx: Ctx): AsyncIterable<Buffer>;
   /** Whether the repository has the blob. */
   exists(request: Place & { readonly digest: string }, ctx: Ctx): Promise<boolean>;
-  /** Stores one blob; the content is read once. There already: stored again, without harm. */
+  /**
+   * Stores one blob. There already: stored again, without harm. `content` begins anew each time it is called: an upload that breaks off is
+   * tried again. `mountFrom` is another repository of the registry that should have the blob: taken from there, nothing is sent.
+   */
   upload(
-    request: Place & { readonly digest: string; readonly size: number; readonly content: AsyncIterable<Buffer> },
+    request: Place & {
+      readonly digest: string;
+      readonly size: number;
+      readonly content: () => AsyncIterable<Buffer>;
+      readonly mountFrom?: string | undefined;
+    },
     ctx: Ctx,
-  ): Promise<void>;
+  ): Promise<{ readonly mountedFrom?: string | undefined }>;
   /** Stores a manifest under a tag or its digest. Its blobs must be there. */
   putManifest(
     request: Place & { readonly reference: string; readonly mediaType: string; readonly bytes: Buffer },

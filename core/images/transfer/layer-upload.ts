@@ -7,6 +7,7 @@ import { digestOf, type Ingested } from '../../content/index.ts';
 import { decompressed, plainStream, sniff, through } from '../../layers/index.ts';
 import { writeIngest } from '../archive/ingest-writer.ts';
 import type { Parts } from '../types.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { type RegistryCall, shortDigest } from './registry-call.ts';
 
 /** A layer as the registry has it. */
@@ -27,12 +28,14 @@ const everyMs = 100;
 export class LayerUpload {
   readonly #parts: Parts;
   readonly #call: RegistryCall;
+  readonly #elsewhere: Elsewhere;
   /** An image may have the same layer twice. */
   readonly #sent = new Map<string, Promise<LayerToPush>>();
 
   constructor(parts: Parts, call: RegistryCall) {
     this.#parts = parts;
     this.#call = call;
+    this.#elsewhere = new Elsewhere(parts.store, call.place);
   }
 
   /** What came compressed goes as it is; the rest is compressed, unless the registry has what it became the last time. */
@@ -47,7 +50,7 @@ export class LayerUpload {
     const { driver, place, context, signal } = this.#call;
     const digest = digestOf(bytes);
     if (await driver.exists({ ...place, digest }, context(signal))) return;
-    await driver.upload({ ...place, digest, size: bytes.length, content: once(bytes) }, context(signal));
+    await driver.upload({ ...place, digest, size: bytes.length, content: () => once(bytes) }, context(signal));
   }
 
   async #send(layer: StoredLayer): Promise<LayerToPush> {
@@ -55,7 +58,8 @@ export class LayerUpload {
     const form = sniff(content.head(layer.blobDigest));
     if (form === 'gzip' || form === 'zstd') {
       const stored = { digest: layer.blobDigest, sizeBytes: content.sizeOf(layer.blobDigest), compression: form } as const;
-      if (!(await this.#isThere(layer, stored.digest))) await this.#upload(layer, stored, content.read(stored.digest));
+      if (!(await this.#isThere(layer, stored.digest)))
+        await this.#upload(layer, stored, () => content.read(stored.digest, { signal: this.#call.signal }));
       return stored;
     }
     const before = store.compressed(layer.diffId);
@@ -74,7 +78,7 @@ export class LayerUpload {
       });
       const compressed = { digest, sizeBytes, compression: 'gzip' } as const;
       if (!(await this.#isThere(layer, digest))) {
-        await this.#upload(layer, compressed, createReadStream(path, { highWaterMark: chunkBytes }) as AsyncIterable<Buffer>);
+        await this.#upload(layer, compressed, () => createReadStream(path, { highWaterMark: chunkBytes }) as AsyncIterable<Buffer>);
       }
       store.setCompressed(layer.diffId, compressed);
       return compressed;
@@ -102,11 +106,12 @@ export class LayerUpload {
     return isThere;
   }
 
-  async #upload(layer: StoredLayer, { digest, sizeBytes }: LayerToPush, bytes: AsyncIterable<Buffer>): Promise<void> {
+  async #upload(layer: StoredLayer, { digest, sizeBytes }: LayerToPush, bytes: () => AsyncIterable<Buffer>): Promise<void> {
     const { driver, place, context, signal } = this.#call;
-    const content = counted(bytes, (current) => this.#tell(layer, 'Pushing', { current, total: sizeBytes }));
-    await driver.upload({ ...place, digest, size: sizeBytes, content }, context(signal));
-    this.#tell(layer, 'Pushed');
+    const content = () => counted(bytes(), (current) => this.#tell(layer, 'Pushing', { current, total: sizeBytes }));
+    const mountFrom = this.#elsewhere.of(digest);
+    const { mountedFrom } = await driver.upload({ ...place, digest, size: sizeBytes, content, mountFrom }, context(signal));
+    this.#tell(layer, mountedFrom === undefined ? 'Pushed' : `Mounted from ${mountedFrom}`);
   }
 
   #tell({ diffId }: StoredLayer, status: string, progressDetail: { readonly current?: number; readonly total?: number } = {}): void {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { dataLoss, type GantryError, invalidArgument, unavailable } from '@gantry/sdk';
 import type { Descriptor, Place } from '@gantry/sdk/transport';
 import { isDigest } from './manifests.ts';
-import { type Answer, continuation, type Registry } from './registry.ts';
+import type { Answer, Registry } from './registry.ts';
 
 /** The bytes of a blob from `offset` on: not one more than there should be, and read from the start, none that the digest does not cover. */
 export async function* readBlob(
@@ -10,7 +10,7 @@ export async function* readBlob(
   { descriptor, offset, ...place }: Place & { readonly descriptor: Descriptor; readonly offset: number },
   signal: AbortSignal,
 ): AsyncIterable<Buffer> {
-  const { digest, size } = checked(descriptor);
+  const { digest, size } = checkedDescriptor(descriptor);
   const about = `${place.host}/${place.repository}: blob ${digest}`;
   if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) throw invalidArgument(`${about}: no offset ${offset} in ${size} bytes`);
   if (offset > 0 && offset === size) return;
@@ -72,59 +72,7 @@ export async function hasBlob(
   return message.statusCode === 200;
 }
 
-export interface BlobToStore extends Place {
-  readonly digest: string;
-  readonly size: number;
-  readonly content: AsyncIterable<Buffer>;
-}
-
-/** Announces a blob, then sends it as a whole (OCI distribution, "POST then PUT"). */
-export async function storeBlob(registry: Registry, { digest, size, content, ...place }: BlobToStore, signal: AbortSignal): Promise<void> {
-  checked({ digest, size, mediaType: '' });
-  const what = `blob ${digest}`;
-  const begin = { place, access: 'pull,push', method: 'POST', at: 'blobs/uploads/', what, body: Buffer.alloc(0), wanted: [202] } as const;
-  const begun = await registry.ask(begin, signal);
-  begun.message.resume();
-  const at = continuation(begun, place);
-  at.searchParams.set('digest', digest);
-  const ended = await registry.ask(
-    {
-      place,
-      access: 'pull,push',
-      method: 'PUT',
-      at,
-      what,
-      headers: { 'content-type': 'application/octet-stream' },
-      body: { size, content: verified(content, { digest, size }) },
-      wanted: [200, 201, 202, 204],
-    },
-    signal,
-  );
-  ended.message.resume();
-}
-
-/** What we have on the disk may be damaged too; the last bytes do not go before all were seen to be right. */
-async function* verified(
-  content: AsyncIterable<Buffer>,
-  { digest, size }: { readonly digest: string; readonly size: number },
-): AsyncIterable<Buffer> {
-  const hash = createHash('sha256');
-  let sent = 0;
-  let held: Buffer | undefined;
-  for await (const chunk of content) {
-    hash.update(chunk);
-    sent += chunk.length;
-    if (sent > size) break;
-    if (held !== undefined) yield held;
-    held = Buffer.from(chunk);
-  }
-  const found = `sha256:${hash.digest('hex')}`;
-  if (sent !== size || found !== digest)
-    throw dataLoss(`blob ${digest} of ${size} bytes: what there is to send has ${sent} bytes and digest ${found}`);
-  if (held !== undefined) yield held;
-}
-
-function checked(descriptor: Descriptor): Descriptor {
+export function checkedDescriptor(descriptor: Descriptor): Descriptor {
   if (!isDigest(descriptor.digest)) throw invalidArgument(`invalid digest ${JSON.stringify(descriptor.digest.slice(0, 100))}`);
   if (!Number.isSafeInteger(descriptor.size) || descriptor.size < 0)
     throw invalidArgument(`blob ${descriptor.digest}: no size ${descriptor.size}`);

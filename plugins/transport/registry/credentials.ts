@@ -12,6 +12,8 @@ export type Access = 'pull' | 'pull,push';
 export interface Want {
   readonly place: Place;
   readonly access: Access;
+  /** A further repository that is read. */
+  readonly alsoFrom?: string;
   readonly base: URL;
   readonly signal: AbortSignal;
 }
@@ -67,7 +69,9 @@ export class Credentials {
         hint: 'log in with a token of the registry itself, or ask without credentials',
       });
     }
-    const scopes = [...new Set([scopeOf(want), ...(parameters['scope'] ?? '').split(' ')])].filter((scope) => scope !== '').slice(0, 10);
+    const scopes = [...new Set([...scopeOf(want).split(' '), ...(parameters['scope'] ?? '').split(' ')])]
+      .filter((scope) => scope !== '')
+      .slice(0, 10);
     const fields = new URLSearchParams();
     if (parameters['service'] !== undefined) fields.set('service', parameters['service']);
     if (identityToken !== undefined) {
@@ -112,9 +116,10 @@ export function noCredentials({ place, base }: Want): GantryError {
 }
 
 /** Docker asks for plugins under a class of their own. */
-function scopeOf({ place, access }: Want): string {
+function scopeOf({ place, access, alsoFrom }: Want): string {
   if (place.repository === '') return '';
-  return `repository${place.resource === 'plugin' ? '(plugin)' : ''}:${place.repository}:${access}`;
+  const of = `repository${place.resource === 'plugin' ? '(plugin)' : ''}`;
+  return [`${of}:${place.repository}:${access}`, ...(alsoFrom === undefined ? [] : [`${of}:${alsoFrom}:pull`])].join(' ');
 }
 
 function realmOf(text: string | undefined, base: URL): URL {

@@ -1,12 +1,13 @@
 import type { Ctx } from '@gantry/sdk';
 import type { TransportDriver } from '@gantry/sdk/transport';
-import { hasBlob, readBlob, storeBlob } from './blobs.ts';
+import { hasBlob, readBlob } from './blobs.ts';
 import { checkCredentials } from './login.ts';
 import { readManifest, storeManifest } from './manifests.ts';
 import { Mirrors } from './mirrors.ts';
 import { Registry } from './registry.ts';
 import type { RegistrySettings } from './settings.ts';
 import { readTags } from './tags.ts';
+import { storeBlob } from './uploads.ts';
 
 type Methods = Required<TransportDriver>;
 type Request<Name extends keyof Methods> = Parameters<Methods[Name]>[0];

@@ -16,6 +16,8 @@ const longestWaitMs = 120_000;
 export interface Wish extends Omit<Question, 'url'> {
   readonly place: Place;
   readonly access: Access;
+  /** A further repository that is read. */
+  readonly alsoFrom?: string;
   /** Below `/v2/<repository>/` (without a repository `/v2/` itself), or where the registry said it is to go on. */
   readonly at: string | URL;
   /** "manifest 1.0", for what an error says. */
@@ -50,7 +52,7 @@ export class Registry implements Disposable {
       try {
         return await this.#authorized(wish, signal);
       } catch (error) {
-        const waitMs = isRepeatable && attempt < this.#settings.attempts ? this.#pauseBefore(error, attempt) : undefined;
+        const waitMs = isRepeatable ? this.pauseBefore(error, attempt) : undefined;
         if (waitMs === undefined) throw error;
         await sleep(waitMs, undefined, { signal });
       }
@@ -61,8 +63,9 @@ export class Registry implements Disposable {
     this.#exchange[Symbol.dispose]();
   }
 
-  #pauseBefore(error: unknown, attempt: number): number | undefined {
-    if (!GantryError.is(error)) return undefined;
+  /** How long to wait before the next attempt, in ms; undefined when there is to be none. */
+  pauseBefore(error: unknown, attempt: number): number | undefined {
+    if (!GantryError.is(error) || attempt >= this.#settings.attempts) return undefined;
     if (error.reason !== 'TRANSIENT' && ![429, 502, 503, 504].includes(Number(error.facts['status']))) return undefined;
     const asked = error.facts['retryAfterMs'];
     return typeof asked === 'number' ? asked : this.#settings.retryDelayMs * 2 ** (attempt - 1);
@@ -70,7 +73,8 @@ export class Registry implements Disposable {
 
   async #authorized(wish: Wish, signal: AbortSignal): Promise<Answer> {
     const base = baseUrl(wish.place.host, this.#settings.insecureRegistries);
-    const want: Want = { place: wish.place, access: wish.access, base, signal };
+    const alsoFrom = wish.alsoFrom === undefined ? {} : { alsoFrom: checkedRepository(wish.alsoFrom) };
+    const want: Want = { place: wish.place, access: wish.access, ...alsoFrom, base, signal };
     const first = await this.#followed(wish, want, this.#credentials.known(want));
     if (first.message.statusCode !== 401 || first.url.origin !== base.origin) return this.#wanted(first, wish);
     await this.#drain(first);

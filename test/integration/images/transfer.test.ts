@@ -100,6 +100,20 @@ test('an image keeps its digest on its way through engines and repositories, wha
   }
 });
 
+test('a layer that another repository of the registry has is mounted from there, not sent', async () => {
+  await using place = await world();
+  const room = place.room();
+  const [first, second] = [`${place.host}/acme/base:1`, `${place.host}/acme/app:1`];
+  await room.load(makeImage({ reference: first, layers: [small('below')] }).archive);
+  await room.images.push(first, {});
+  await room.images.tag(first, second);
+  const lines = await told((onProgress) => room.images.push(second, { onProgress }));
+  assert.ok(lines.includes(`${digestOf(small('below')).slice(7, 19)}: Mounted from acme/base`), lines.join('\n'));
+  await using other = RoomUnderTest.open();
+  await other.images.pull(second, {});
+  assert.equal(other.images.inspect(second).id, room.images.inspect(first).id);
+});
+
 test('layers that are here already, from wherever, do not come again', async () => {
   const shared = gzipSync(small('shared'));
   const own = gzipSync(small('own'));

@@ -326,9 +326,9 @@ const pushes: readonly (readonly [string, Readonly<Record<string, Reply>>, Buffe
 for (const [what, replies, bytes, code, message] of pushes) {
   test(`upload() fails with ${what}`, async () => {
     await using registry = await scriptedRegistry(replies);
-    const content = (async function* () {
+    const content = async function* () {
       yield bytes;
-    })();
+    };
     const request = { host: registry.host, repository: 'acme/nfs', ...layer, content };
     await assert.rejects(
       using_((driver) => driver.upload(request, context)),
@@ -345,10 +345,10 @@ test('upload() goes on where the registry says, relative or with a query, and pu
     'PUT /v2/acme/nfs/manifests/1': reply(201, '', { 'docker-content-digest': sha256('other') }),
   });
   const place = { host: registry.host, repository: 'acme/nfs' };
-  const content = (async function* () {
+  const content = async function* () {
     yield blob.subarray(0, 5);
     yield blob.subarray(5);
-  })();
+  };
   await using_((driver) => driver.upload({ ...place, ...layer, content }, context));
   assert.deepEqual([got.equals(blob), registry.asked[1]], [true, `PUT /u?state=1&digest=${layer.digest.replace(':', '%3A')}`]);
   const put = { ...place, reference: '1', mediaType: type, bytes: Buffer.from(manifest) };
