@@ -45,6 +45,7 @@ export interface DaemonOptions {
   readonly userlandProxy?: boolean;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  readonly proxies: { readonly http?: string; readonly https?: string; readonly none?: string };
 
   /** Settings that were accepted and have no effect here: to be logged once. */
   readonly notes: readonly string[];

@@ -54,8 +54,12 @@ export interface SystemInfo {
   readonly memoryBytes: number;
   readonly eventListeners: number;
   readonly liveRestore: boolean;
-  /** Registries spoken to without TLS, and the mirrors of Docker Hub. */
-  readonly registries: { readonly insecure: readonly string[]; readonly mirrors: readonly string[] };
+  /** Registries spoken to without TLS, the mirrors of Docker Hub, and proxies on the way. */
+  readonly registries: {
+    readonly insecure: readonly string[];
+    readonly mirrors: readonly string[];
+    readonly proxies: { readonly http?: string; readonly https?: string; readonly none?: string };
+  };
 }
 export interface DiskUsage {
   readonly layersSizeBytes: number;

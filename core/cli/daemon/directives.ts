@@ -204,6 +204,10 @@ export const directives: readonly Directive[] = [
     parse: checked(parseMirror),
     description: 'Mirror of Docker Hub to read from first; may be given many times',
   },
+  { key: 'http-proxy', flags: '--http-proxy <url>', kind: 'text', parse: parseProxy, description: 'Proxy for registries without TLS' },
+  { key: 'https-proxy', flags: '--https-proxy <url>', kind: 'text', parse: parseProxy, description: 'Proxy for the other registries' },
+  { key: 'no-proxy', flags: '--no-proxy <hosts>', kind: 'text', description: 'Hosts and networks that are asked without one, with commas' },
+  { key: 'proxies', kind: 'map', description: 'http-proxy, https-proxy and no-proxy in one' },
 
   { key: 'iptables', flags: '--iptables', kind: 'boolean', description: '', ignored: ownRules },
   { key: 'ip6tables', flags: '--ip6tables', kind: 'boolean', description: '', ignored: ownRules },
@@ -261,6 +265,13 @@ function checked(check: (text: string) => unknown): (text: string) => string {
     check(given);
     return given;
   };
+}
+
+/** Its credentials are nobody's business. */
+function parseProxy(given: string): string {
+  if (!/^https?:$/.test(URL.parse(given)?.protocol ?? ''))
+    throw refuse(given.replace(/\/\/[^/@]*@/, '//***@'), 'is not an http or https address');
+  return given;
 }
 
 function parseLevel(given: string): string {

@@ -30,6 +30,7 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     dnsOptions: listOf(settings, 'dns-opts'),
     insecureRegistries: listOf(settings, 'insecure-registries'),
     registryMirrors: listOf(settings, 'registry-mirrors'),
+    proxies: proxiesOf(settings),
     notes: ignoredNotes(settings),
     ...optional('pidfile', textOf(settings, 'pidfile')),
     ...optional('idleExitSeconds', numberOf(settings, 'idle-exit')),
@@ -96,6 +97,18 @@ function objectsOf(settings: Settings, key: string): Readonly<Record<string, Rea
     return [name, setting] as const;
   });
   return Object.fromEntries(entries);
+}
+
+/** As flags and keys of their own, or all in "proxies", as dockerd has them in daemon.json. */
+function proxiesOf(settings: Settings): DaemonOptions['proxies'] {
+  const all = textsOf(settings, 'proxies');
+  const unknown = Object.keys(all).find((key) => !['http-proxy', 'https-proxy', 'no-proxy'].includes(key));
+  if (unknown !== undefined) throw invalidArgument(`proxies: ${JSON.stringify(unknown)} is not known: http-proxy, https-proxy or no-proxy`);
+  return {
+    ...optional('http', textOf(settings, 'http-proxy') ?? all['http-proxy']),
+    ...optional('https', textOf(settings, 'https-proxy') ?? all['https-proxy']),
+    ...optional('none', textOf(settings, 'no-proxy') ?? all['no-proxy']),
+  };
 }
 
 function runtimesOf(settings: Settings): DaemonOptions['runtimes'] {

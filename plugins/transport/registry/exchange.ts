@@ -1,8 +1,8 @@
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { unavailable } from '@gantry/sdk';
-import { certificatesFor } from './certificates.ts';
+import { Agents } from './agents.ts';
 import { networkFailure } from './failures.ts';
 import type { RegistrySettings } from './settings.ts';
 
@@ -16,11 +16,11 @@ export interface Question {
 /** One request and one answer, over connections that are kept. No redirect, no credentials, no second try. */
 export class Exchange implements Disposable {
   readonly #settings: RegistrySettings;
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: 16 });
-  readonly #https = new Map<string, HttpsAgent>();
+  readonly #agents: Agents;
 
   constructor(settings: RegistrySettings) {
     this.#settings = settings;
+    this.#agents = new Agents(settings);
   }
 
   /** The answer, its body not read yet: whoever asked reads it all or destroys it. `unavailable` when there is none in time. Abort ends it. */
@@ -32,10 +32,7 @@ export class Exchange implements Disposable {
       signal,
       headers: { 'user-agent': 'gantry', ...headers, ...(size === undefined ? {} : { 'content-length': String(size) }) },
     };
-    const asked =
-      url.protocol === 'http:'
-        ? httpRequest(url, { ...options, agent: this.#http })
-        : httpsRequest(url, { ...options, agent: this.#tls(url) });
+    const asked = (url.protocol === 'http:' ? httpRequest : httpsRequest)(url, { ...options, agent: this.#agents.of(url) });
     const patience = new Patience(this.#settings.answerTimeoutMs, () =>
       asked.destroy(
         unavailable(`${url.host} did not answer in ${this.#settings.answerTimeoutMs} ms`, { hint: 'is the registry overloaded?' }),
@@ -51,7 +48,7 @@ export class Exchange implements Disposable {
       return await Promise.race([answered, sent]);
     } catch (error) {
       signal.throwIfAborted();
-      throw networkFailure(error, url);
+      throw networkFailure(error, url, { proxy: this.#agents.proxyOf(url) });
     } finally {
       patience.end();
     }
@@ -71,7 +68,7 @@ export class Exchange implements Disposable {
       }
     } catch (error) {
       signal.throwIfAborted();
-      throw networkFailure(error, url, 'BLOB_INTERRUPTED');
+      throw networkFailure(error, url, { reason: 'BLOB_INTERRUPTED' });
     } finally {
       patience.end();
       signal.removeEventListener('abort', stop);
@@ -80,18 +77,7 @@ export class Exchange implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#http.destroy();
-    for (const agent of this.#https.values()) agent.destroy();
-  }
-
-  #tls({ host }: URL): HttpsAgent {
-    let agent = this.#https.get(host);
-    if (agent === undefined) {
-      const { ca, ...own } = certificatesFor(host, this.#settings.certificateFolders);
-      agent = new HttpsAgent({ keepAlive: true, maxSockets: 16, ...own, ...(ca === undefined ? {} : { ca: [...ca] }) });
-      this.#https.set(host, agent);
-    }
-    return agent;
+    this.#agents[Symbol.dispose]();
   }
 }
 

@@ -2,16 +2,31 @@ import type { IncomingMessage } from 'node:http';
 import { type ErrorCode, GantryError, unavailable } from '@gantry/sdk';
 
 /** What a connection died of, in words, with the host and what may help. */
-export function networkFailure(error: unknown, { host, protocol }: URL, reason?: string): GantryError {
+export function networkFailure(
+  error: unknown,
+  { host, protocol }: URL,
+  { reason, proxy }: { readonly reason?: string; readonly proxy?: string | undefined } = {},
+): GantryError {
   if (GantryError.is(error)) return error;
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
   const words = error instanceof Error ? error.message : String(error);
-  const facts = { cause: error, hint: hintOf(code, protocol), reason: reason ?? (transient.has(code) ? 'TRANSIENT' : undefined) };
+  const facts = {
+    cause: error,
+    hint: proxy !== undefined && noWay.has(code) ? proxyHint(proxy) : hintOf(code, protocol),
+    reason: reason ?? (transient.has(code) ? 'TRANSIENT' : undefined),
+  };
   return unavailable(`registry ${host}: ${words}`, facts);
 }
 
 /** Failures that a further try may not see again. */
 const transient = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
+const noWay = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
+
+function proxyHint(proxy: string): string {
+  const { host = proxy } = URL.parse(proxy) ?? {};
+  return `is the proxy ${host} right, and does it run? no-proxy names who is asked without it`;
+}
 
 function hintOf(code: string, protocol: string): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'is the name right, and can this machine resolve names?';

@@ -6,7 +6,7 @@ export function baseUrl(host: string, insecure: readonly string[]): URL {
   if (!hostPattern.test(host)) throw invalidArgument(`invalid registry host ${JSON.stringify(host.slice(0, 100))}`);
   const served = host === 'docker.io' ? 'registry-1.docker.io' : host;
   const url = new URL(`https://${served}`);
-  if (isLoopback(url) || isInsecure(url, insecure)) return new URL(`http://${served}`);
+  if (isLoopback(url) || isAmong(url, insecure)) return new URL(`http://${served}`);
   return url;
 }
 
@@ -45,7 +45,7 @@ local.addAddress('::1', 'ipv6');
 local.addAddress('::', 'ipv6');
 local.addSubnet('fe80::', 10, 'ipv6');
 
-function isLoopback(url: URL): boolean {
+export function isLoopback(url: URL): boolean {
   return url.hostname === 'localhost' || isIn(loopback, bare(url));
 }
 
@@ -53,8 +53,9 @@ function isLocal(url: URL): boolean {
   return url.hostname === 'localhost' || url.hostname.endsWith('.localhost') || isIn(local, bare(url));
 }
 
-function isInsecure(url: URL, insecure: readonly string[]): boolean {
-  return insecure.some((entry) => {
+/** Whether a host, host:port or network in the list means the address. */
+export function isAmong(url: URL, entries: readonly string[]): boolean {
+  return entries.some((entry) => {
     if (entry === url.host || entry === url.hostname || entry === bare(url)) return true;
     const [, network = '', bits = ''] = /^([0-9a-fA-F.:]+)\/(\d{1,3})$/.exec(entry) ?? [];
     const family = isIP(network);

@@ -1,9 +1,17 @@
 import { invalidArgument } from '@gantry/sdk';
 
+export interface Proxies {
+  readonly http?: string | undefined;
+  readonly https?: string | undefined;
+  /** Who is asked without one, with commas. */
+  readonly none?: string | undefined;
+}
+
 export interface RegistrySettings {
   readonly insecureRegistries: readonly string[];
   /** Addresses of mirrors by the host of the registry, the best first. */
   readonly mirrors: Readonly<Record<string, readonly string[]>>;
+  readonly proxies: Proxies;
   readonly certificateFolders: readonly string[];
   readonly answerTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -16,12 +24,21 @@ export function settingsOf(given: Readonly<Record<string, unknown>>): RegistrySe
   return {
     insecureRegistries: texts(given, 'insecureRegistries', []),
     mirrors: mirrorsOf(given),
+    proxies: proxiesOf(given['proxies']),
     certificateFolders: texts(given, 'certificateFolders', ['/etc/gantry/certs.d', '/etc/docker/certs.d']),
     answerTimeoutMs: number(given, 'answerTimeoutMs', 30_000),
     idleTimeoutMs: number(given, 'idleTimeoutMs', 60_000),
     attempts: number(given, 'attempts', 5),
     retryDelayMs: number(given, 'retryDelayMs', 1_000),
   };
+}
+
+function proxiesOf(given: unknown): Proxies {
+  const { http, https, none } = Object(given ?? {}) as Readonly<Record<string, unknown>>;
+  for (const text of [http, https, none]) {
+    if (text !== undefined && typeof text !== 'string') throw invalidArgument('proxies must be text');
+  }
+  return { http, https, none } as Proxies;
 }
 
 function mirrorsOf(given: Readonly<Record<string, unknown>>): RegistrySettings['mirrors'] {

@@ -15,6 +15,7 @@ import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { quietLog } from '../../support/quiet-log.ts';
+import { forwardProxy } from '../../support/forward-proxy.ts';
 import { scriptedRegistry } from '../../support/scripted-registry.ts';
 
 inNamespaces(import.meta.url);
@@ -104,3 +105,33 @@ for (const [what, location, message] of [
     await assert.rejects(resolve(asking.host, {}, { username: 'a', password: 'b' }), refused('forbidden', /asks for a token at/, /-/));
   });
 }
+
+test('resolve() goes by a proxy: a tunnel for TLS, forwarded with its credentials where it is plain', async () => {
+  await using proxy = await forwardProxy();
+  await using secure = await tlsRegistry(good);
+  assert.equal(await resolve(secure.host, { proxies: { https: proxy.url } }), type);
+  assert.deepEqual(proxy.asked, [`CONNECT ${secure.host}`]);
+  await using plain = await scriptedRegistry({ '*': (request, response) => good(request, response) }, address);
+  const http = proxy.url.replace('//', '//me:secret@');
+  assert.equal(await resolve(plain.host, { insecureRegistries: [address], proxies: { http } }), type);
+  const basic = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+  assert.equal(proxy.asked[1], `GET http://${plain.host}/v2/acme/nfs/manifests/1 ${basic}`);
+  assert.ok(!plain.asked.some((line) => line.includes('secret') || line.includes(basic)));
+});
+
+for (const none of [address, '10.0.0.0/8', ` other.test , ${address}`, '*'] as const) {
+  test(`resolve() asks without the proxy who is in ${JSON.stringify(none)}`, async () => {
+    await using proxy = await forwardProxy();
+    await using secure = await tlsRegistry(good);
+    assert.equal(await resolve(secure.host, { proxies: { https: proxy.url, none } }), type);
+    assert.deepEqual(proxy.asked, []);
+  });
+}
+
+test('resolve() asks a registry of this machine without the proxy, and says that a proxy is not there', async () => {
+  await using local = await scriptedRegistry({ '*': (request, response) => good(request, response) });
+  const proxies = { http: 'http://127.0.0.1:1', https: 'http://127.0.0.1:1' };
+  assert.equal(await resolve(local.host, { proxies }), type);
+  await using secure = await tlsRegistry(good);
+  await assert.rejects(resolve(secure.host, { proxies }), refused('unavailable', /ECONNREFUSED 127\.0\.0\.1:1/, /proxy/));
+});

@@ -78,6 +78,6 @@ function info(containers: MemoryContainers): Awaited<ReturnType<System['info']>>
     memoryBytes: 2 ** 31,
     eventListeners: 0,
     liveRestore: false,
-    registries: { insecure: [], mirrors: [] },
+    registries: { insecure: [], mirrors: [], proxies: {} },
   };
 }

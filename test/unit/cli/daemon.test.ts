@@ -28,6 +28,7 @@ const defaults: DaemonOptions = {
   dnsOptions: [],
   insecureRegistries: [],
   registryMirrors: [],
+  proxies: {},
   notes: [],
 };
 
@@ -120,6 +121,8 @@ const refused: readonly (readonly [file: unknown, flags: string, message: RegExp
   [{}, '--bip 10.0.0.1', /--bip: .* is not an address with a prefix/],
   [{}, '--bip fd00::1/64', /--bip: .* is not an address with a prefix/],
   [{}, '--add-runtime x', /--add-runtime: "x" is not a runtime/],
+  [{}, '--http-proxy me:secret@x', /--http-proxy: .* is not an http or https address/],
+  [{ proxies: { 'ftp-proxy': 'x' } }, '', /proxies: "ftp-proxy" is not known/],
   [{}, '--registry-mirror mirror:5000', /--registry-mirror: invalid mirror: no scheme specified for "mirror:5000"/],
   [{}, '--registry-mirror ftp://x', /invalid mirror: unsupported scheme "ftp" in "ftp:\/\/x"/],
   [{}, '--registry-mirror https://', /invalid mirror: "https:\/\/" is not a valid URI/],

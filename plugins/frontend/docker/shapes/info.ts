@@ -42,9 +42,9 @@ export function infoDocument(info: SystemInfo) {
     MemTotal: info.memoryBytes,
     GenericResources: null,
     DockerRootDir: info.dataRoot,
-    HttpProxy: '',
-    HttpsProxy: '',
-    NoProxy: '',
+    HttpProxy: withoutPassword(info.registries.proxies.http),
+    HttpsProxy: withoutPassword(info.registries.proxies.https),
+    NoProxy: info.registries.proxies.none ?? '',
     Name: info.name,
     Labels: info.labels,
     ExperimentalBuild: false,
@@ -69,6 +69,11 @@ const goArchitectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: 
 /** "amd64" where node says "x64". */
 export function goArchitecture(): string {
   return goArchitectures[process.arch] ?? process.arch;
+}
+
+/** As Docker shows it: that there are credentials, not which. */
+function withoutPassword(url = ''): string {
+  return url.replace(/\/\/[^/@]*@/, '//xxxxx:xxxxx@');
 }
 
 function registryConfig({ insecure, mirrors }: SystemInfo['registries']) {
