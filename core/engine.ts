@@ -18,7 +18,6 @@ import { Database, pluginState } from './metadata/index.ts';
 import { type NetworkDefaults, NetworksRoom } from './networks/index.ts';
 import { defaultRoots, type EngineOptions, silentLog } from './options.ts';
 import { PluginHost } from './plugin-host/index.ts';
-import { type Proxies, proxiesOf } from './proxies.ts';
 import { registries } from './registries.ts';
 import { openRoots } from './roots.ts';
 import { randomId } from './support/index.ts';
@@ -201,7 +200,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           execRoot,
           engineId: engineId(database),
           labels: options.labels ?? [],
-          registries: { insecure: options.insecureRegistries ?? [], mirrors: options.registryMirrors ?? [], proxies: proxies(options) },
+          registries: { insecure: options.insecureRegistries ?? [], mirrors: options.registryMirrors ?? [], proxies: options.proxies ?? {} },
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
           defaultLogDriver: logDriver(rooms),
           graphDriver: () => graphDriver(rooms),
@@ -216,18 +215,14 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
   return container;
 }
 
-function proxies(options: EngineOptions): Proxies {
-  return { ...proxiesOf(process.env), ...options.proxies };
-}
-
 /** What the engine is told that only drivers of one kind can use. */
-function kindSettings({ runtimes, defaultRuntime, insecureRegistries, registryMirrors, storageOptions, ...options }: EngineOptions) {
+function kindSettings({ runtimes, defaultRuntime, insecureRegistries, registryMirrors, proxies, storageOptions }: EngineOptions) {
   return {
     graph: { ...storageOptions },
     transport: {
       ...(insecureRegistries && { insecureRegistries }),
       ...(registryMirrors && { registryMirrors }),
-      proxies: proxies(options),
+      ...(proxies && { proxies }),
     },
     exec: { ...(runtimes && { runtimes }), ...(defaultRuntime !== undefined && { defaultRuntime }) },
   };

@@ -1,6 +1,5 @@
 import type { Logger } from '@gantry/sdk';
 import type { ImageRetention } from './images/index.ts';
-import type { Proxies } from './proxies.ts';
 import type { PluginPolicy } from './plugin-host/index.ts';
 
 /** Everything an engine can be told; all of it has a default. */
@@ -25,8 +24,8 @@ export interface EngineOptions {
   readonly insecureRegistries?: readonly string[];
   /** Mirrors of Docker Hub, like https://mirror:5000, the best first. */
   readonly registryMirrors?: readonly string[];
-  /** Proxies to reach registries by, and who is reached without; what is not said is as the environment has it (HTTP_PROXY, HTTPS_PROXY, NO_PROXY). */
-  readonly proxies?: Partial<Proxies>;
+  /** Proxies to reach registries by, like http://proxy:3128; in `none` hosts, .domains and networks that are reached without, with commas. */
+  readonly proxies?: { readonly http?: string; readonly https?: string; readonly none?: string };
   /** Graph driver for new images and containers; default: the best that works here. */
   readonly storageDriver?: string;
   /** Of graph drivers, whose names they begin with: "btrfs.min_space". Each looks at its own. */

@@ -1,9 +1,10 @@
 import { invalidArgument, notImplemented } from '@gantry/sdk';
 import type { Registries } from '@gantry/sdk/engine';
+import { searchFilter, searchQuestion } from './search.ts';
 import { driverContext, type Drivers } from './drivers/index.ts';
 import type { Logger } from '@gantry/sdk';
 
-/** Logging in is a question to a registry, put by the transport driver. */
+/** Questions to registries that are about no image, put by the transport driver. */
 export function registries({ drivers, log }: { readonly drivers: Drivers; readonly log: Logger }): Registries {
   return {
     async login(auth, { signal } = {}) {
@@ -11,6 +12,14 @@ export function registries({ drivers, log }: { readonly drivers: Drivers; readon
       const driver = await drivers.get('transport', await drivers.preferred('transport'));
       if (driver.login === undefined) throw notImplemented('the transport driver cannot check credentials');
       await driver.login({ host, auth }, driverContext(log, signal));
+    },
+    async search(term, { limit, filters = {}, auth, signal } = {}) {
+      const question = searchQuestion(term, limit);
+      const wanted = searchFilter(filters);
+      const driver = await drivers.get('transport', await drivers.preferred('transport'));
+      if (driver.search === undefined) throw notImplemented('the transport driver cannot search');
+      const { results } = await driver.search({ ...question, auth }, driverContext(log, signal));
+      return results.filter(wanted);
     },
   };
 }

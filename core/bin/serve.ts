@@ -1,7 +1,7 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
 import { createEngine } from '../index.ts';
 import { restWhenIdle } from './rest.ts';
-import type { DaemonOptions } from '../cli/daemon/index.ts';
+import { type DaemonOptions, environmentProxies } from '../cli/daemon/index.ts';
 
 /** An engine that serves its API. Disposing stops both, orderly; containers run on. */
 export interface Running extends AsyncDisposable {
@@ -23,7 +23,7 @@ export async function serve(options: DaemonOptions, destination?: DestinationStr
     destination ?? pino.destination({ fd: 2, sync: false }),
   );
   await using opened = new AsyncDisposableStack();
-  const engine = opened.use(await createEngine({ ...options, log }));
+  const engine = opened.use(await createEngine({ ...options, proxies: { ...environmentProxies(process.env), ...options.proxies }, log }));
   const serving = opened.use(await engine.serve({ hosts: options.hosts, socketGroup: options.group }));
   for (const note of options.notes) log.info(note);
   log.info({ addresses: serving.addresses, dataRoot: options.dataRoot }, 'API listening');

@@ -127,6 +127,7 @@ export const catalogue: readonly Entry[] = [
   ),
   entry('Images', 'pull, image pull', 'Fetch an image from a registry', async () => (await import('./verbs/image/pull.ts')).pull),
   entry('Images', 'push, image push', 'Send an image to a registry', async () => (await import('./verbs/image/push.ts')).push),
+  entry('Images', 'search', 'Look for images in a registry', async () => (await import('./verbs/registry/search.ts')).search),
   entry('Images', 'login', 'Log in to a registry', async () => (await import('./verbs/registry/login.ts')).login),
   entry('Images', 'logout', 'Forget the login at a registry', async () => (await import('./verbs/registry/logout.ts')).logout),
   entry('Images', 'tag, image tag', 'Give an image another name', async () => (await import('./verbs/image/tag.ts')).tag),

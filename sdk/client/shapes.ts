@@ -214,3 +214,11 @@ export interface DiskUsageAnswer {
   readonly Volumes: readonly VolumeAnswer[] | null;
   readonly BuildCache?: readonly { readonly Size?: number; readonly InUse?: boolean }[] | null;
 }
+
+export interface SearchResult {
+  readonly name: string;
+  readonly description: string;
+  readonly star_count: number;
+  readonly is_official: boolean;
+  readonly is_automated: boolean;
+}

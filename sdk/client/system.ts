@@ -2,11 +2,12 @@ import type { CheckOptions, CheckReport, Filters } from '../engine/index.ts';
 import { dataLoss } from '../errors.ts';
 import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
+import { authHeader } from './auth-header.ts';
 import { filtersParameter } from './filters.ts';
 import type { Http } from './http.ts';
 import { jsonLines } from './json-lines.ts';
 import { messages } from './messages.ts';
-import type { DiskUsageAnswer, EventAnswer, InfoAnswer, VersionAnswer } from './shapes.ts';
+import type { DiskUsageAnswer, EventAnswer, InfoAnswer, SearchResult, VersionAnswer } from './shapes.ts';
 
 export class System {
   readonly #http: Http;
@@ -52,6 +53,15 @@ export class System {
     { signal }: Abortable = {},
   ): Promise<void> {
     await this.#http.done('POST', '/auth', { json: { username, password, serveraddress, identitytoken }, signal });
+  }
+
+  /** Repositories with the term in their name or description; "reg.example:5000/app" searches there, else Docker Hub. */
+  async search(
+    { term, limit, filters }: { readonly term: string; readonly limit?: number | undefined; readonly filters?: Filters },
+    { auth, signal }: { readonly auth?: RegistryAuth } & Abortable = {},
+  ): Promise<readonly SearchResult[]> {
+    const query = { term, limit, filters: filtersParameter(filters) };
+    return await this.#http.json('GET', '/images/search', { query, headers: authHeader(auth), signal });
   }
 
   async diskUsage(): Promise<DiskUsageAnswer> {

@@ -3,12 +3,12 @@
  * prefix or name; an image by reference or id. Failures are GantryErrors; nothing half-made stays behind a rejected promise.
  * Whatever can wait takes `{ signal }`: aborting stops the waiting, never undoes what was acknowledged.
  */
-import type { RegistryAuth } from '../transport/index.ts';
+import type { FoundRepository, RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 import type { LogTime } from '../log/index.ts';
 import type { Container, Containers, SizeInfo } from './containers.ts';
 import type { Execs } from './execs.ts';
-import type { Filtered } from './filters.ts';
+import type { Filtered, Filters } from './filters.ts';
 import type { Image, Images, OnProgress } from './images.ts';
 import type { Networks } from './networks.ts';
 import type { Plugins } from './plugins.ts';
@@ -106,6 +106,11 @@ export interface System {
 export interface Registries {
   /** `unauthorized` when the registry at `serverAddress` (Docker Hub unless given) does not take these credentials. The engine keeps none: each request brings its own. */
   login(auth: RegistryAuth, options?: Abortable): Promise<void>;
+  /** Repositories with the term in their name or description; "reg.example:5000/app" searches there, else Docker Hub. Filters: is-official, is-automated, stars. */
+  search(
+    term: string,
+    options?: { readonly limit?: number; readonly filters?: Filters; readonly auth?: RegistryAuth } & Abortable,
+  ): Promise<readonly FoundRepository[]>;
 }
 
 export interface Engine extends AsyncDisposable {

@@ -35,6 +35,14 @@ export interface Place {
   readonly resource?: 'image' | 'plugin';
   readonly auth?: RegistryAuth | undefined;
 }
+export interface FoundRepository {
+  /** As a user would pull it: "busybox", "reg.example:5000/acme/app". */
+  readonly name: string;
+  readonly description: string;
+  readonly stars: number;
+  readonly isOfficial: boolean;
+  readonly isAutomated: boolean;
+}
 export interface TransportDriver {
   /**
    * The manifest that a tag or a digest names, whatever its media type, at most 4 MiB. `not_found`; `unauthorized`; `forbidden`;
@@ -75,6 +83,11 @@ export interface TransportDriver {
   ): Promise<{ readonly digest: string }>;
   /** All tags of a repository; `not_found` when there is none. Without it users have to name the tag. */
   tags?(request: Place, ctx: Ctx): Promise<{ readonly tags: readonly string[] }>;
+  /** Repositories of a registry with the term in their name or description, the best first, at most `limit`. Without it users cannot search. */
+  search?(
+    request: { readonly host: string; readonly term: string; readonly limit: number; readonly auth?: RegistryAuth | undefined },
+    ctx: Ctx,
+  ): Promise<{ readonly results: readonly FoundRepository[] }>;
   /** Whether the registry takes these credentials; `unauthorized` when it does not. Nothing is kept. */
   login?(request: { readonly host: string; readonly auth: RegistryAuth }, ctx: Ctx): Promise<void>;
 }
@@ -86,5 +99,6 @@ export const transportMethods = {
   upload: { deadline: 'long' },
   putManifest: { deadline: 'long' },
   tags: { deadline: 'long' },
+  search: { deadline: 'long' },
   login: { deadline: 'normal' },
 } as const satisfies ContractMethods<TransportDriver>;

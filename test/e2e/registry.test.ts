@@ -89,3 +89,14 @@ test('gantry pull, push and run show where they are, and say what is wrong in on
   const nowhere = gantry('push', 'nope:1');
   assert.match(nowhere.stderr, /An image does not exist locally with the tag: nope/);
 });
+
+test('docker search and gantry search look through a registry that has no search', options, async () => {
+  await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+  await docker('tag', 'busybox', `${registry.host}/found/here:1`);
+  await docker('push', `${registry.host}/found/here:1`);
+  assert.equal(await docker('search', '--format', '{{.Name}}', `${registry.host}/here`), `${registry.host}/found/here`);
+  assert.match(gantry('search', `${registry.host}/found`).stdout, /^NAME +DESCRIPTION +STARS +OFFICIAL\n\S+\/found\/here/);
+  const refused = gantry('search', 'https://x');
+  assert.deepEqual([refused.status, /invalid repository name/.test(refused.stderr)], [1, true]);
+  assert.match((await api.docker(['search', '--filter', 'colour=red', `${registry.host}/x`])).stderr, /invalid filter 'colour'/);
+});

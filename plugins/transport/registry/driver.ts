@@ -6,6 +6,7 @@ import { readManifest, storeManifest } from './manifests.ts';
 import { Mirrors } from './mirrors.ts';
 import { Registry } from './registry.ts';
 import type { RegistrySettings } from './settings.ts';
+import { searchRepositories } from './search.ts';
 import { readTags } from './tags.ts';
 import { storeBlob } from './uploads.ts';
 
@@ -17,9 +18,11 @@ type Answer<Name extends keyof Methods> = ReturnType<Methods[Name]>;
 export class RegistryDriver implements TransportDriver, Disposable {
   readonly #registry: Registry;
   readonly #mirrors: Mirrors;
+  readonly #insecure: readonly string[];
 
   constructor(settings: RegistrySettings) {
     this.#registry = new Registry(settings);
+    this.#insecure = settings.insecureRegistries;
     this.#mirrors = new Mirrors(this.#registry, settings);
   }
 
@@ -47,6 +50,10 @@ export class RegistryDriver implements TransportDriver, Disposable {
 
   async tags(place: Request<'tags'>, ctx: Ctx): Answer<'tags'> {
     return { tags: await this.#mirrors.read(place, ctx, (registry, from) => readTags(registry, from, ctx.signal)) };
+  }
+
+  async search(request: Request<'search'>, { signal }: Ctx): Answer<'search'> {
+    return { results: await searchRepositories(this.#registry, request, { signal, insecure: this.#insecure }) };
   }
 
   login(request: Request<'login'>, { signal }: Ctx): Answer<'login'> {

@@ -47,7 +47,7 @@ async function begin(
   { place, digest }: Blob,
   { from, signal }: { readonly from?: string | undefined; readonly signal: AbortSignal },
 ): Promise<Upload | 'mounted'> {
-  const mount = from === undefined ? '' : `?${new URLSearchParams({ mount: digest, from })}`;
+  const mount = from === undefined ? '' : `?${new URLSearchParams({ mount: digest, from }).toString()}`;
   const answer = await registry.ask(
     {
       place,

@@ -28,7 +28,7 @@ export function memoryEngine(): MemoryEngine {
     networks: new MemoryNetworks(),
     events,
     plugins: new MemoryPlugins(events),
-    registries: { login: async ({ password }) => void (password === 'wrong' && refuse()) },
+    registries: { login: async ({ password }) => void (password === 'wrong' && refuse()), search: async () => [] },
     system: {
       info: async () => info(containers),
       version: async () => ({ version: '0.1.0', components: [{ name: 'none', version: '1' }], kernelVersion: '6.0', buildTime: '' }),

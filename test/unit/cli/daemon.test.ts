@@ -3,7 +3,7 @@ import { mkdtempDisposableSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type DaemonOptions, parseDaemon } from '../../../core/cli/daemon/index.ts';
+import { type DaemonOptions, environmentProxies, parseDaemon } from '../../../core/cli/daemon/index.ts';
 
 const defaults: DaemonOptions = {
   configFile: '/nowhere/daemon.json',
@@ -157,3 +157,12 @@ function options(...words: readonly string[]): DaemonOptions {
   assert.ok(command.kind === 'serve');
   return command.options;
 }
+
+test('the environment names proxies in either case, as curl and Go read it', () => {
+  assert.deepEqual(environmentProxies({ HTTP_PROXY: 'http://a', https_proxy: 'http://b', NO_PROXY: '', no_proxy: 'c', HTTP_PROXY_X: 'd' }), {
+    http: 'http://a',
+    https: 'http://b',
+    none: 'c',
+  });
+  assert.deepEqual(environmentProxies({}), {});
+});

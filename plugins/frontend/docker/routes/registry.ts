@@ -1,13 +1,8 @@
-import { notImplemented } from '@gantry/sdk';
 import { registryAuth } from '../bodies/objects.ts';
 import { withoutAbsent } from '../http/absent.ts';
 import type { Call } from '../http/call.ts';
 import { authOf } from '../http/registry-auth.ts';
 import { get, post, type Route } from './route.ts';
-
-const noRegistry = (what: string) => (): never => {
-  throw notImplemented(`${what} needs a registry transport that can do it, and none is loaded`);
-};
 
 async function login(call: Call): Promise<void> {
   const { username, password, serveraddress, identitytoken, registrytoken } = await call.json(registryAuth);
@@ -29,9 +24,25 @@ async function inspectRemote(call: Call): Promise<void> {
   call.send({ Descriptor: descriptor, Platforms: platforms });
 }
 
-/** Questions to a registry, and those that the engine has no driver for. */
+/** The engine reads a limit of 0 as Docker's older clients mean it: the usual one. */
+async function search(call: Call): Promise<void> {
+  const { query, signal } = call;
+  const options = withoutAbsent({ limit: query.integer('limit') || undefined, filters: query.filters(), auth: authOf(call), signal });
+  const found = await call.engine.registries.search(query.text('term'), options);
+  call.send(
+    found.map(({ name, description, stars, isOfficial, isAutomated }) => ({
+      star_count: stars,
+      is_official: isOfficial,
+      name,
+      is_automated: isAutomated,
+      description,
+    })),
+  );
+}
+
+/** Questions to a registry. */
 export const registryRoutes: readonly Route[] = [
   post('/auth', login),
   get('/distribution/:name/json', inspectRemote),
-  get('/images/search', noRegistry('searching for images')),
+  get('/images/search', search),
 ];
