@@ -200,7 +200,11 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           execRoot,
           engineId: engineId(database),
           labels: options.labels ?? [],
-          registries: { insecure: options.insecureRegistries ?? [], mirrors: options.registryMirrors ?? [], proxies: options.proxies ?? {} },
+          registries: {
+            insecure: options.insecureRegistries ?? [],
+            mirrors: options.registryMirrors ?? [],
+            proxies: options.proxies ?? {},
+          },
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
           defaultLogDriver: logDriver(rooms),
           graphDriver: () => graphDriver(rooms),

@@ -159,10 +159,13 @@ function options(...words: readonly string[]): DaemonOptions {
 }
 
 test('the environment names proxies in either case, as curl and Go read it', () => {
-  assert.deepEqual(environmentProxies({ HTTP_PROXY: 'http://a', https_proxy: 'http://b', NO_PROXY: '', no_proxy: 'c', HTTP_PROXY_X: 'd' }), {
-    http: 'http://a',
-    https: 'http://b',
-    none: 'c',
-  });
+  assert.deepEqual(
+    environmentProxies({ HTTP_PROXY: 'http://a', https_proxy: 'http://b', NO_PROXY: '', no_proxy: 'c', HTTP_PROXY_X: 'd' }),
+    {
+      http: 'http://a',
+      https: 'http://b',
+      none: 'c',
+    },
+  );
   assert.deepEqual(environmentProxies({}), {});
 });
