@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Logger, messageOf } from '@gantry/sdk';
+import { internal, type Logger, messageOf } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import type { AuthzLink, Serving } from '@gantry/sdk/frontend';
 import { asFunction, asValue, type AwilixContainer, createContainer, InjectionMode } from 'awilix/browser';
+import { BuildsRoom } from './builds/index.ts';
 import { StoreCheck } from './check/index.ts';
 import { collectRemains } from './collect.ts';
 import { Content } from './content/index.ts';
@@ -45,6 +46,9 @@ interface Rooms {
   readonly volumes: VolumesRoom;
   readonly logs: Logs;
   readonly lifecycle: Lifecycle;
+  readonly builds: BuildsRoom;
+  /** What builders are given: the facade. */
+  readonly facade: { engine?: Engine };
   readonly check: StoreCheck;
   readonly system: SystemRoom;
 }
@@ -62,7 +66,8 @@ export async function createEngine(given: EngineOptions = {}): Promise<LocalEngi
   const { endedCleanly } = opened.use(openRoots(options));
   const database = opened.use(new Database(join(options.dataRoot, 'metadata.db')));
   const { cradle } = wire(options, database);
-  for (const room of ['helpers', 'drivers', 'layers', 'networks', 'volumes', 'logs', 'lifecycle'] as const) opened.use(cradle[room]);
+  for (const room of ['helpers', 'drivers', 'layers', 'networks', 'volumes', 'logs', 'lifecycle', 'builds'] as const)
+    opened.use(cradle[room]);
   await cradle.networks.start();
   if (!endedCleanly) await collect(cradle);
   await cradle.layers.mend();
@@ -191,6 +196,20 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
         }),
     ),
+    facade: asValue({}),
+    builds: room(
+      (rooms) =>
+        new BuildsRoom({
+          ...pick(rooms),
+          content: rooms.content,
+          images: rooms.images,
+          layers: rooms.layers,
+          engine: () => {
+            if (rooms.facade.engine === undefined) throw internal('the engine is not open yet');
+            return rooms.facade.engine;
+          },
+        }),
+    ),
     check: room(({ content, layers, images, volumes }) => new StoreCheck({ database, content, layers, images, volumes })),
     system: room(
       (rooms) =>
@@ -299,6 +318,7 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
     events,
     plugins: drivers,
     registries: registries({ drivers, log: options.log }),
+    builds: rooms.builds,
     recovered,
     get system() {
       return rooms.system;
@@ -323,5 +343,6 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+  rooms.facade.engine = engine;
   return engine;
 }

@@ -117,6 +117,13 @@ export const catalogue: readonly Entry[] = [
   ),
   entry('Containers', 'container prune', 'Remove all stopped containers', async () => (await import('./verbs/prune.ts')).pruneContainers),
 
+  entry(
+    'Images',
+    'build, image build, builder build',
+    'Build an image from a Dockerfile',
+    async () => (await import('./verbs/image/build.ts')).build,
+  ),
+  entry('Images', 'builder prune', 'Remove what builds left for the next ones', async () => (await import('./verbs/prune.ts')).pruneBuilds),
   entry('Images', 'load, image load', 'Load images from a tar', async () => (await import('./verbs/image/load.ts')).load),
   entry('Images', 'save, image save', 'Save images to a tar', async () => (await import('./verbs/image/save.ts')).save),
   entry(

@@ -110,6 +110,11 @@ export class Content {
     return { digest, sizeBytes: typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length };
   }
 
+  /** For files without a name, beside what they become. */
+  get ingestFolder(): string {
+    return this.#ingest;
+  }
+
   /** A fresh path in the ingest folder, for whoever writes the bytes himself. */
   newIngestPath(): string {
     return join(this.#ingest, shortRandom());

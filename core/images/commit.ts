@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { announce } from './announce.ts';
 import { applyChanges } from './config/changes.ts';
-import { createImage } from './create.ts';
+import { createImage, plainLayer } from './create.ts';
 import { familiarText, parseTag } from './reference.ts';
 import type { CommitImage, Parts } from './types.ts';
 
@@ -16,7 +16,7 @@ export async function commitImage(parts: Parts, request: CommitImage): Promise<{
     const id = await createImage(parts, {
       parent: imageId,
       config: changed,
-      layer,
+      layer: plainLayer(layer),
       createdBy,
       author,
       comment,

@@ -1,6 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { Filters, Image } from '@gantry/sdk/engine';
-import { pathMatcher } from './path-match.ts';
+import { pathMatcher } from '@gantry/sdk/builder';
 import { familiarName, familiarText, parseReference } from './reference.ts';
 import { parseTimestamp } from './timestamp.ts';
 

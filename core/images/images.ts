@@ -1,11 +1,13 @@
-import type { Abortable } from '@gantry/sdk';
+import { type Abortable, notFound } from '@gantry/sdk';
 import type { Image, ImageConfig, Images } from '@gantry/sdk/engine';
-import type { Rootfs } from '../layers/index.ts';
+import type { LayerSource, Rootfs } from '../layers/index.ts';
 import { KeyedMutex } from '../support/index.ts';
 import { commitImage } from './commit.ts';
+import { type Creation, createImage, layerSourceOf } from './create.ts';
 import { importImage } from './import.ts';
 import { listImages } from './list.ts';
 import { loadImages } from './load.ts';
+import { parsePlatform } from './platform.ts';
 import { pruneImages } from './prune.ts';
 import { removeImage } from './remove.ts';
 import { keepSwept } from './retention.ts';
@@ -18,7 +20,7 @@ import { pullImages } from './transfer/pull.ts';
 import { pushImage } from './transfer/push.ts';
 import type { CommitImage, ImagesOptions, Parts } from './types.ts';
 import { type ImageRetention, removeUnused } from './unused.ts';
-import { historyOf, tagsOf, viewImage } from './view.ts';
+import { chainOf, historyOf, tagsOf, viewImage } from './view.ts';
 
 /** What a container is made from. */
 export interface ContainerImage {
@@ -26,6 +28,11 @@ export interface ContainerImage {
   readonly config: ImageConfig;
   readonly chainIds: readonly string[];
   readonly graphDriver: string;
+}
+
+/** See `Creation`; the platform as text. */
+export interface Derivation extends Omit<Creation, 'platform' | 'isBuiltHere' | 'reference'> {
+  readonly platform?: string | undefined;
 }
 
 /** Images: names, configs and the layers they stand on. One line per verb; each verb is a file. Making it costs one query. */
@@ -111,6 +118,37 @@ export class ImagesRoom implements Images {
 
   commit(request: CommitImage): Promise<{ readonly id: string }> {
     return commitImage(this.#parts, request);
+  }
+
+  /** An image that stands on another, without a name; it is there when this resolves. */
+  async derive({ platform, ...creation }: Derivation): Promise<string> {
+    const parsed = platform === undefined || platform === '' ? {} : { platform: parsePlatform(platform) };
+    return createImage(this.#parts, { ...creation, ...parsed, isBuiltHere: true });
+  }
+
+  /** A layer of an image, from 0, the lowest. */
+  layerOf(image: string, number: number): LayerSource {
+    const layer = chainOf(this.#parts, this.#parts.store.resolve(image).row).toReversed()[number];
+    if (layer === undefined) throw notFound(`image ${image} has no layer ${number}`);
+    return layerSourceOf(this.#parts, layer);
+  }
+
+  hasChildren(id: string): boolean {
+    return this.#parts.store.childrenOf(id).length > 0;
+  }
+
+  /** By a container. */
+  isUsed(id: string): boolean {
+    return this.#parts.users().usersOf(id).length > 0;
+  }
+
+  /** Whether it, or an image built on it, has a name. */
+  standsUnderName(id: string): boolean {
+    return [...this.descendantsOf(id)].some((each) => this.#parts.store.referencesOf(each).length > 0);
+  }
+
+  topLayerBytes(id: string): number {
+    return chainOf(this.#parts, this.#parts.store.get(id))[0]?.sizeBytes ?? 0;
   }
 
   pull(...[reference, options]: Parameters<Images['pull']>): Promise<void> {

@@ -5,7 +5,7 @@ import { decompressed, plainStream } from '../layers/index.ts';
 import { announce } from './announce.ts';
 import { writeIngest } from './archive/ingest-writer.ts';
 import { applyChanges } from './config/changes.ts';
-import { createImage } from './create.ts';
+import { createImage, plainLayer } from './create.ts';
 import { parsePlatform } from './platform.ts';
 import { parseTag } from './reference.ts';
 import type { Parts } from './types.ts';
@@ -22,7 +22,7 @@ export async function importImage(parts: Parts, request: ImportImage & Abortable
     const id = await createImage(parts, {
       parent: '',
       config,
-      layer,
+      layer: plainLayer(layer),
       comment: message,
       reference,
       isBuiltHere: false,

@@ -29,6 +29,8 @@ export interface PublishOptions extends Abortable {
   readonly early?: EarlyLayers;
   /** The references are a user's wish, not an archive's word: RFC 3339. */
   readonly taggedAt?: string;
+  /** Further rows for the same transaction, of images that it makes. */
+  readonly also?: (published: readonly PublishedImage[]) => void;
 }
 
 /**
@@ -53,7 +55,7 @@ async function publishStaged(parts: Parts, images: readonly NewImage[], options:
   using _names = await parts.locks.acquire('names', options.signal === undefined ? {} : { signal: options.signal });
   for (const { configBytes } of images) await putWhole(parts, configBytes);
   options.signal?.throwIfAborted();
-  return name(parts, images, { staged, taggedAt: options.taggedAt });
+  return name(parts, images, { staged, ...options });
 }
 
 /** Also when the disk no longer holds what it should: loading again is how a damaged image is repaired. */
@@ -91,7 +93,7 @@ async function stage(
 function name(
   { store }: Parts,
   images: readonly NewImage[],
-  { staged, taggedAt }: { readonly staged: StagedLayers; readonly taggedAt: string | undefined },
+  { staged, taggedAt, also }: { readonly staged: StagedLayers } & Pick<PublishOptions, 'taggedAt' | 'also'>,
 ): readonly PublishedImage[] {
   const names = new Map<string, string>();
   const claim = (reference: Reference, id: string): PublishedReference => {
@@ -116,6 +118,7 @@ function name(
     also: () => {
       staged.record();
       failpoint('load.tags.txn');
+      also?.(published);
     },
   });
   staged.keep();

@@ -25,6 +25,11 @@ interface Parts {
   readonly log: Logger;
 }
 
+export interface DiffOptions extends Abortable {
+  /** Nothing is said to be younger, in seconds since 1970. */
+  readonly latestSeconds?: number | undefined;
+}
+
 /** What is wanted of a container's mount, besides what the kernel shows. */
 interface MountState {
   isWanted: boolean;
@@ -143,8 +148,13 @@ export class ContainerTrees implements ContainerLayers {
   }
 
   /** Writes a tar of what the container changed into an open file. */
-  async diff(containerId: string, fd: number, options: Abortable = {}): Promise<{ readonly digest: string; readonly tarBytes: number }> {
-    return this.#comparing(containerId, options, (comparison) => this.#parts.workers.run('diff', { comparison, fd }, options));
+  async diff(
+    containerId: string,
+    fd: number,
+    { latestSeconds, signal }: DiffOptions = {},
+  ): Promise<{ readonly digest: string; readonly tarBytes: number }> {
+    const run = (comparison: Comparison) => this.#parts.workers.run('diff', { comparison, fd, latestSeconds }, { signal });
+    return this.#comparing(containerId, { signal }, run);
   }
 
   describe(containerId: string): { readonly graphDriver: string; readonly graphData: Readonly<Record<string, string>> } {

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, GantryError, type Logger, messageOf } from '@gantry/sdk';
+import { GantryError, type Logger, messageOf } from '@gantry/sdk';
 import type { GraphDriver } from '@gantry/sdk/graph';
 import type { Content, Ingested } from '../content/index.ts';
 import type { Drivers } from '../drivers/index.ts';
@@ -9,7 +9,7 @@ import type { Helpers } from '../execute/index.ts';
 import { type Database, LayerRows } from '../metadata/index.ts';
 import { undoSignal } from '../support/index.ts';
 import { TreeArchives } from './archives.ts';
-import { ContainerTrees } from './container-layers.ts';
+import { ContainerTrees, type DiffOptions } from './container-layers.ts';
 import { ImageLayers } from './image-layers.ts';
 import { Views } from './views.ts';
 import { TreeWorkers } from './worker/pool.ts';
@@ -54,7 +54,7 @@ export class Layers implements AsyncDisposable {
   }
 
   /** The container's changes as a layer tar in the ingest folder; whoever asked adopts or removes it. */
-  async exportChanges(containerId: string, options: Abortable = {}): Promise<Ingested> {
+  async exportChanges(containerId: string, options: DiffOptions = {}): Promise<Ingested> {
     const path = this.#content.newIngestPath();
     const fd = openSync(path, 'wx', 0o600);
     try {
@@ -66,6 +66,11 @@ export class Layers implements AsyncDisposable {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** Where a layer's tar may be written that is to become a blob; what a crash leaves there is swept. */
+  newLayerPath(): string {
+    return this.#content.newIngestPath();
   }
 
   /** Forgets and deletes layers that nothing refers to; the bytes that this freed. */

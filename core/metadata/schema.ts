@@ -6,6 +6,7 @@
  *   ├─ images           image id (= digest of its config blob) → parent, times, whether built here
  *   │  ├─ image_manifests  the manifests it came with, or went to a registry under
  *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
+ *   ├─ build_cache      key of a build's step → the image that it made; goes with the image
  *   ├─ compressed_layers  diff id → the blob that it became on its way to a registry, to be recognised there
  *   ├─ containers       id → name, document (what never changes), state (what does)
  *   │  └─ rw_layers     container id → graph driver, key, chain, init key, how much may be written
@@ -103,5 +104,12 @@ export const migrations: readonly string[] = [
   CREATE TRIGGER compressed_layers_go AFTER DELETE ON layers
     WHEN NOT EXISTS (SELECT 1 FROM layers WHERE diff_id = OLD.diff_id)
     BEGIN DELETE FROM compressed_layers WHERE diff_id = OLD.diff_id; END;
+  `,
+  `
+  CREATE TABLE build_cache (
+    key TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    created INTEGER NOT NULL, used INTEGER NOT NULL, uses INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX build_cache_image ON build_cache(image_id);
   `,
 ];

@@ -1,19 +1,19 @@
 /**
- * The builder contract: an image from a context folder and instructions. Lives in the engine's process and uses the Engine interface
- * alone, as any client would.
+ * The builder contract: an image from a context and instructions. Lives in the engine's process and uses the Engine interface alone, as
+ * any client would: steps run in containers of `engine.containers`, and `engine.builds` has the files, the cache and the images of steps.
+ *
+ * build() resolves with the image's id when all of it is there; naming it is the engine's. It rejects with the first failure of any step,
+ * when the others have ended. Abort ends running steps; their containers are gone when build() rejects.
  */
-import type { Engine } from '../engine/index.ts';
+import type { BuildImage, Engine } from '../engine/index.ts';
 import type { Ctx } from '../types/index.ts';
 
-export interface BuildRequest {
+export interface BuildRequest extends Omit<BuildImage, 'signal' | 'tags'> {
   readonly engine: Engine;
-  readonly context: AsyncIterable<Buffer>;
-  readonly dockerfile: string;
-  readonly tags: readonly string[];
-  readonly buildArgs: Readonly<Record<string, string | null>>;
-  readonly labels: Readonly<Record<string, string>>;
 }
+/** Volumes that carry it are what steps keep for later ones (`RUN --mount=type=cache`): pruning the build cache removes them. */
+export const buildCacheLabel = 'gantry.build.cache';
+
 export interface BuilderDriver {
-  /** Progress lines as they come; the last one carries the image id. */
-  build(request: BuildRequest, ctx: Ctx): AsyncIterable<{ readonly stream?: string; readonly imageId?: string }>;
+  build(request: BuildRequest, ctx: Ctx): Promise<{ readonly imageId: string }>;
 }

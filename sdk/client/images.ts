@@ -1,11 +1,33 @@
-import { authHeader } from './auth-header.ts';
+import { authHeader, authsHeader } from './auth-header.ts';
 import type { RegistryAuth } from '../transport/index.ts';
 import type { Filters, Progress } from '../engine/index.ts';
 import type { Abortable } from '../types/index.ts';
 import { filtersParameter } from './filters.ts';
 import { type Http, segment } from './http.ts';
 import { messages } from './messages.ts';
-import type { HistoryAnswer, ImageAnswer, ImageDeleted, ImageSummary, ImagesPruned } from './shapes.ts';
+import type { HistoryAnswer, ImageAnswer, ImageDeleted, ImageSummary, ImagesPruned, BuildsPruned } from './shapes.ts';
+
+/** What of Docker's POST /build can be asked for; absent is the server's default. */
+export interface BuildQuery {
+  readonly dockerfile?: string | undefined;
+  readonly remote?: string | undefined;
+  readonly tags?: readonly string[];
+  readonly buildArgs?: Readonly<Record<string, string | null>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly extraHosts?: readonly string[];
+  readonly cacheFrom?: readonly string[];
+  readonly target?: string | undefined;
+  readonly platform?: string | undefined;
+  readonly network?: string | undefined;
+  /** Bytes. */
+  readonly memory?: number | undefined;
+  readonly shmSize?: number | undefined;
+  readonly noCache?: boolean;
+  readonly pull?: boolean;
+  readonly remove?: boolean;
+  readonly forceRemove?: boolean;
+  readonly quiet?: boolean;
+}
 
 export class Images {
   readonly #http: Http;
@@ -61,6 +83,41 @@ export class Images {
     const { repository: repo, tag, message, changes, platform, signal } = options;
     const query = { fromSrc: '-', repo, tag, message, changes, platform };
     yield* messages(await this.#http.stream('POST', '/images/create', { query, body: tar, signal }));
+  }
+
+  /** Sends a context and tells what becomes of the build; the last `aux` has the image's id. */
+  async *build(
+    tar: AsyncIterable<Buffer>,
+    given: BuildQuery,
+    auths: Readonly<Record<string, RegistryAuth>> = {},
+    { signal }: Abortable = {},
+  ): AsyncGenerator<Progress> {
+    const { dockerfile, remote, target, platform, memory, network, quiet, pull, buildArgs, labels, cacheFrom } = given;
+    const query = {
+      dockerfile,
+      remote,
+      target,
+      platform,
+      memory,
+      pull,
+      q: quiet,
+      t: given.tags,
+      networkmode: network,
+      shmsize: given.shmSize,
+      nocache: given.noCache,
+      rm: given.remove,
+      forcerm: given.forceRemove,
+      extrahosts: given.extraHosts,
+      buildargs: JSON.stringify(buildArgs ?? {}),
+      labels: JSON.stringify(labels ?? {}),
+      cachefrom: JSON.stringify(cacheFrom ?? []),
+      version: '1',
+    };
+    yield* messages(await this.#http.stream('POST', '/build', { query, body: tar, headers: authsHeader(auths), signal }));
+  }
+
+  async pruneBuilds({ filters }: { readonly filters?: Filters } = {}): Promise<BuildsPruned> {
+    return await this.#http.json('POST', '/build/prune', { query: { filters: filtersParameter(filters) } });
   }
 
   async *pull(

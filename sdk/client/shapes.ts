@@ -207,6 +207,11 @@ export interface InfoAnswer {
   readonly Labels?: readonly string[] | null;
   readonly Warnings?: readonly string[] | null;
 }
+export interface BuildsPruned {
+  readonly CachesDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
 export interface DiskUsageAnswer {
   readonly LayersSize?: number;
   readonly Images: readonly ImageSummary[] | null;

@@ -6,6 +6,7 @@
 import type { FoundRepository, RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 import type { LogTime } from '../log/index.ts';
+import type { Builds } from './builds.ts';
 import type { Container, Containers, SizeInfo } from './containers.ts';
 import type { Execs } from './execs.ts';
 import type { Filtered, Filters } from './filters.ts';
@@ -122,5 +123,6 @@ export interface Engine extends AsyncDisposable {
   readonly events: Events;
   readonly plugins: Plugins;
   readonly registries: Registries;
+  readonly builds: Builds;
   readonly system: System;
 }

@@ -1,3 +1,4 @@
+export * from './builds.ts';
 export * from './config.ts';
 export * from './containers.ts';
 export * from './contract.ts';

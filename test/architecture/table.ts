@@ -16,6 +16,7 @@ const engine = [
   'core/volumes',
   'core/logs',
   'core/lifecycle',
+  'core/builds',
   'core/system',
   'core/check',
   ...images,
@@ -78,6 +79,10 @@ export const rooms: Readonly<Record<string, Room>> = {
   'core/lifecycle': {
     rooms: ['core/images', 'core/networks', 'core/volumes', 'core/logs', ...images],
     because: 'the one room that brings the others together for a container; the engine wires it',
+  },
+  'core/builds': {
+    rooms: ['core/images', 'core/lifecycle', ...images],
+    because: 'it makes the images of steps; steps are run by a builder, through the interface that everybody has',
   },
   'core/check': {
     rooms: ['core/content', 'core/images', 'core/layers', 'core/metadata', sdk],

@@ -18,6 +18,22 @@ export class Logins {
     return found === undefined ? undefined : { ...found, serverAddress: server };
   }
 
+  /** By server; what a helper cannot tell is left out. */
+  all(): Readonly<Record<string, RegistryAuth>> {
+    const config = readConfig(this.#path);
+    const servers = [...new Set([...Object.keys(config.auths ?? {}), ...Object.keys(config.credHelpers ?? {})])];
+    return Object.fromEntries(
+      servers.flatMap((server) => {
+        try {
+          const auth = this.get(server);
+          return auth === undefined ? [] : [[server, auth] as const];
+        } catch {
+          return [];
+        }
+      }),
+    );
+  }
+
   /** A second login takes the place of the first. Answers whether the secret now lies readable in the file. */
   put(server: string, auth: RegistryAuth): { readonly isPlain: boolean } {
     const config = readConfig(this.#path);

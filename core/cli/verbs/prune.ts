@@ -32,6 +32,7 @@ export const pruneVolumes = declare(
   [flag('-a, --all', 'Also those with a name')],
   [volumes],
 );
+export const pruneBuilds = declare('all steps of builds that no named image has', [flag('-a, --all', 'As without')], [builds]);
 export const pruneNetworks = declare('all networks that no container uses', [], [networks]);
 
 export const pruneSystem = verb<PruneFlags>({
@@ -44,7 +45,7 @@ export const pruneSystem = verb<PruneFlags>({
   ],
   async action(context, _given, flags) {
     const what = `all stopped containers, all unused networks, ${flags.all === true ? 'all unused images' : 'all images without a name'}`;
-    const steps = [containers, networks, ...(flags.volumes === true ? [volumes] : []), images];
+    const steps = [containers, networks, ...(flags.volumes === true ? [volumes] : []), images, builds];
     return await prune(context, flags, { what: flags.volumes === true ? `${what}, all anonymous volumes that are not used` : what, steps });
   },
 });
@@ -96,6 +97,12 @@ async function volumes(
 ): Promise<number> {
   const { VolumesDeleted, SpaceReclaimed } = await client.volumes.prune({ filters: all ? { ...filters, all: ['true'] } : filters });
   listRemoved(context, 'Deleted Volumes:', VolumesDeleted ?? []);
+  return SpaceReclaimed;
+}
+
+async function builds(context: Context, client: Client, { filters }: { readonly filters: Filters }): Promise<number> {
+  const { CachesDeleted, SpaceReclaimed } = await client.images.pruneBuilds({ filters });
+  listRemoved(context, 'Deleted build cache objects:', CachesDeleted ?? []);
   return SpaceReclaimed;
 }
 

@@ -1,6 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
+import { applyInstruction, instructionNames } from '@gantry/sdk/builder';
 import type { ContainerConfig } from '@gantry/sdk/engine';
-import { applyInstruction, instructionNames } from './instructions.ts';
 
 /**
  * A config after Dockerfile instructions, as `docker commit --change` and `docker import --change` take them, in their order: CMD

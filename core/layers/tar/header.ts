@@ -164,3 +164,13 @@ function base256(block: Buffer, start: number, end: number, what: string): numbe
   if (value >> 63n !== 0n) throw invalidHeader(`${what} is too large`);
   return Number(isNegative ? -value - 1n : value);
 }
+
+/** Whether these bytes begin an archive: what is written in a first header adds up. */
+export function isTarHead(head: Buffer): boolean {
+  if (head.length < blockBytes) return false;
+  try {
+    return parseBlock(head.subarray(0, blockBytes)) !== undefined;
+  } catch {
+    return false;
+  }
+}

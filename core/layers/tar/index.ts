@@ -1,3 +1,3 @@
-export { TarError, type TarHeader, type TarTime } from './header.ts';
+export { isTarHead, TarError, type TarHeader, type TarTime } from './header.ts';
 export { TarReader, type TarHandler } from './reader.ts';
 export { endOfArchive, paddingBytes, tarHeader, type TarEntry } from './writer.ts';

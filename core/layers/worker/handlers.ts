@@ -5,6 +5,10 @@ import { conflict, invalidArgument, notFound } from '@gantry/sdk';
 import { isErrno, syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
 import { TarReader } from '../tar/index.ts';
+import { composeLayer } from '../copy/compose.ts';
+import { choiceDigest } from '../copy/digest.ts';
+import { indexArchive } from '../copy/index-archive.ts';
+import { RootTree } from '../copy/root-tree.ts';
 import { packedChanges } from './change-list.ts';
 import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
@@ -54,18 +58,17 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return {};
   },
 
-  diff({ comparison, fd }, channel) {
+  diff({ comparison, fd, latestSeconds }, channel) {
     const hash = createHash('sha256');
     let tarBytes = 0;
-    const packer = new Packer({
-      write: (bytes) => {
-        channel.check();
-        failpoint('diff.write');
-        hash.update(bytes);
-        for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
-        tarBytes += bytes.length;
-      },
-    });
+    const write = (bytes: Buffer): void => {
+      channel.check();
+      failpoint('diff.write');
+      hash.update(bytes);
+      for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+      tarBytes += bytes.length;
+    };
+    const packer = new Packer({ write }, { latestSeconds });
     packDiff(packer, comparison);
     packer.finish();
     return { digest: `sha256:${hash.digest('hex')}`, tarBytes, sizeBytes: packer.contentBytes };
@@ -127,6 +130,19 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
 
   async ingest({ path }, channel) {
     return ingest(decompressed(channel.input()), path);
+  },
+
+  index({ fd }, channel) {
+    return indexArchive(fd, decompressed(channel.input()), () => channel.check());
+  },
+
+  compose(job) {
+    return composeLayer(job);
+  },
+
+  choose({ root, choice }) {
+    enter(root);
+    return choiceDigest(new RootTree(), choice, { keepsOwners: true });
   },
 
   init({ root }) {

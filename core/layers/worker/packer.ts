@@ -1,27 +1,23 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { deviceNumbers, getXattr, isErrno } from '@gantry/sdk/linux';
 import { endOfArchive, paddingBytes, tarHeader, type TarEntry } from '../tar/index.ts';
 import { baseOf, type EntryPath, joined, kernelPath, parentOf } from './entry-path.ts';
-
-export interface TarSink {
-  write(bytes: Buffer): void;
-}
-
-const bufferBytes = 1024 * 1024;
+import { TarBuffer, type TarSink } from './tar-buffer.ts';
 
 /**
  * Writes a tar of what it is shown of this thread's root, by the rules of Docker's layers: PAX, whole seconds, no user names, of the
  * attributes the capabilities only, hard links by inode, no sockets. The same tree gives the same bytes.
  */
 export class Packer {
-  readonly #sink: TarSink;
+  readonly #out: TarBuffer;
+  readonly #latestSeconds: number;
   readonly #links = new Map<string, EntryPath>();
-  #buffer = Buffer.allocUnsafeSlow(bufferBytes);
-  #used = 0;
   #contentBytes = 0;
 
-  constructor(sink: TarSink) {
-    this.#sink = sink;
+  /** Nothing is said to be younger than `latestSeconds`, in seconds since 1970. */
+  constructor(sink: TarSink, { latestSeconds = Infinity }: { readonly latestSeconds?: number | undefined } = {}) {
+    this.#out = new TarBuffer(sink);
+    this.#latestSeconds = latestSeconds;
   }
 
   /** Of the files written so far. */
@@ -49,8 +45,8 @@ export class Packer {
   }
 
   finish(): void {
-    this.#write(endOfArchive);
-    this.#flush();
+    this.#out.write(endOfArchive);
+    this.#out.flush();
   }
 
   #add(path: EntryPath, stat: Stats, name: EntryPath): void {
@@ -79,21 +75,10 @@ export class Packer {
       if (!stat.isFile()) return;
       this.#header({ ...entry, size: stat.size });
       this.#contentBytes += stat.size;
-      this.#content(fd, stat.size);
-      this.#zeros(paddingBytes(stat.size));
+      this.#out.content(fd, stat.size);
+      this.#out.zeros(paddingBytes(stat.size));
     } finally {
       closeSync(fd);
-    }
-  }
-
-  /** Exactly as many bytes as the header says, whatever happens to the file meanwhile. */
-  #content(fd: number, sizeBytes: number): void {
-    for (let left = sizeBytes; left > 0; ) {
-      if (this.#used === bufferBytes) this.#flush();
-      const got = readSync(fd, this.#buffer, this.#used, Math.min(left, bufferBytes - this.#used), null);
-      if (got === 0) return this.#zeros(left);
-      this.#used += got;
-      left -= got;
     }
   }
 
@@ -103,33 +88,7 @@ export class Packer {
   }
 
   #header(entry: TarEntry): void {
-    this.#write(tarHeader(entry));
-  }
-
-  #write(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; ) {
-      if (this.#used === bufferBytes) this.#flush();
-      const copied = bytes.copy(this.#buffer, this.#used, at);
-      this.#used += copied;
-      at += copied;
-    }
-  }
-
-  #zeros(lengthBytes: number): void {
-    for (let left = lengthBytes; left > 0; ) {
-      if (this.#used === bufferBytes) this.#flush();
-      const length = Math.min(left, bufferBytes - this.#used);
-      this.#buffer.fill(0, this.#used, this.#used + length);
-      this.#used += length;
-      left -= length;
-    }
-  }
-
-  #flush(): void {
-    if (this.#used === 0) return;
-    this.#sink.write(this.#buffer.subarray(0, this.#used));
-    if (this.#buffer.buffer.byteLength === 0) this.#buffer = Buffer.allocUnsafeSlow(bufferBytes); // given away
-    this.#used = 0;
+    this.#out.write(tarHeader((entry.mtime ?? 0) > this.#latestSeconds ? { ...entry, mtime: this.#latestSeconds } : entry));
   }
 }
 
@@ -138,7 +97,7 @@ function bytesOf(path: EntryPath): Buffer {
 }
 
 /** A namespaced capability (revision 3) is written as one of the initial namespace (revision 2): see capabilities(7). */
-function capabilityOf(path: EntryPath): Buffer | undefined {
+export function capabilityOf(path: EntryPath): Buffer | undefined {
   let value: Buffer | undefined;
   try {
     value = getXattr(kernelPath(path), 'security.capability');

@@ -100,5 +100,6 @@ export class TreeWorkers implements AsyncDisposable {
 
 function rootOf(job: JobOf<JobName>): string | undefined {
   if ('root' in job) return job.root;
+  if ('copies' in job) return job.lower;
   return 'comparison' in job ? job.comparison.upper : undefined;
 }

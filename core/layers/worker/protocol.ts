@@ -1,5 +1,8 @@
 import type { PathStat } from '@gantry/sdk/engine';
 import type { ErrorFacts, ErrorCode } from '@gantry/sdk';
+import type { Choice } from '../copy/choose.ts';
+import type { ComposeJob } from '../copy/compose.ts';
+import type { IndexEntries } from '../copy/index-tree.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import type { UnpackRules } from './unpacker.ts';
 
@@ -28,7 +31,7 @@ export interface Jobs {
   };
   /** Writes a tar of what a snapshot changed into an open file. */
   readonly diff: {
-    readonly job: { readonly comparison: Comparison; readonly fd: number };
+    readonly job: { readonly comparison: Comparison; readonly fd: number; readonly latestSeconds?: number | undefined };
     readonly result: { readonly digest: string; readonly tarBytes: number; readonly sizeBytes: number };
   };
   /** Packed: see change-list.ts. */
@@ -53,6 +56,18 @@ export interface Jobs {
   };
   /** Reads a whole tree: a digest of each thing in it. */
   readonly fingerprint: { readonly job: { readonly root: string }; readonly result: Fingerprint };
+  /** Reads a stream that is an archive: contents into the file, the rest is the answer. */
+  readonly index: { readonly job: { readonly fd: number }; readonly result: IndexEntries };
+  /** Writes the tar of a layer that copies make over a tree into an open file. */
+  readonly compose: {
+    readonly job: ComposeJob;
+    readonly result: { readonly digest: string; readonly tarBytes: number };
+  };
+  /** What stands for things of a tree, and the beginning of a file of it. */
+  readonly choose: {
+    readonly job: { readonly root: string; readonly choice: Choice };
+    readonly result: string;
+  };
   /** Makes the stub files of an init layer. */
   readonly init: { readonly job: { readonly root: string }; readonly result: Record<string, never> };
   /** Deletes what is at a path, whole; `conflict` before anything is deleted when something is mounted in it. */

@@ -1,6 +1,7 @@
 import { unauthorized } from '@gantry/sdk';
 import type { Engine, System } from '@gantry/sdk/engine';
 import { EventBus } from '../../../core/events/index.ts';
+import { MemoryBuilds } from './builds.ts';
 import { MemoryContainers } from './containers.ts';
 import { MemoryExecs } from './execs.ts';
 import { MemoryImages } from './images.ts';
@@ -26,6 +27,7 @@ export function memoryEngine(): MemoryEngine {
     images,
     volumes,
     networks: new MemoryNetworks(),
+    builds: new MemoryBuilds(),
     events,
     plugins: new MemoryPlugins(events),
     registries: { login: async ({ password }) => void (password === 'wrong' && refuse()), search: async () => [] },

@@ -16,7 +16,7 @@ const rows: readonly (readonly [change: string, expected: object])[] = [
     'ENV A="b c" B=\'$HOME\' C=$HOME/x D=${NO:-d} E=${HOME:+e} F=\\$x',
     { Env: ['PATH=/bin', 'HOME=/root', 'A=b c', 'B=$HOME', 'C=/root/x', 'D=d', 'E=e', 'F=$x'] },
   ],
-  ['ENV PATH=/x:$PATH', { Env: ['HOME=/root', 'PATH=/x:/bin'] }],
+  ['ENV PATH=/x:$PATH', { Env: ['PATH=/x:/bin', 'HOME=/root'] }],
   ['ENV A=', { Env: ['PATH=/bin', 'HOME=/root', 'A='] }],
   ['EXPOSE 80 53/UDP 7000-7002/tcp', { ExposedPorts: { '80/tcp': {}, '53/udp': {}, '7000/tcp': {}, '7001/tcp': {}, '7002/tcp': {} } }],
   ['LABEL a=b "c d"="e f"', { Labels: { old: '1', a: 'b', 'c d': 'e f' } }],

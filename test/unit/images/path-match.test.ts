@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pathMatcher } from '../../../core/images/path-match.ts';
+import { pathMatcher } from '@gantry/sdk/builder';
 
 /** Rows of Go's path.Match, from its documentation. */
 const rows: readonly (readonly [pattern: string, name: string, matches: boolean | undefined])[] = [

@@ -46,6 +46,21 @@ export async function* packTar(
   await ended;
 }
 
+/** Packs these paths of a folder, and nothing that is in them but not named. Owners are left out: they are whoever sends them. */
+export async function* packList(folder: string, paths: readonly string[]): AsyncGenerator<Buffer> {
+  const list = ['--no-recursion', '--null', '--verbatim-files-from', '--files-from=-'];
+  const process = startTar(
+    ['-cf', '-', '--owner=:0', '--group=:0', '--numeric-owner', '--sort=none', '-C', folder, ...list],
+    ['pipe', 'pipe', 'pipe'],
+  );
+  const ended = outcome(process);
+  ended.catch(() => undefined);
+  // tar ends early when it cannot read something, and says so.
+  process.stdin?.on('error', () => undefined).end(paths.map((path) => `${path}\0`).join(''));
+  if (process.stdout !== null) yield* process.stdout as AsyncIterable<Buffer>;
+  await ended;
+}
+
 function startTar(given: readonly string[], stdio: ['pipe' | 'ignore', 'pipe' | 'ignore', 'pipe']): ChildProcess {
   return spawn('tar', given, { stdio });
 }
@@ -56,7 +71,7 @@ async function outcome(process: ChildProcess): Promise<void> {
     words = (words + chunk.toString('utf8')).slice(0, 2000);
   });
   const failed = once(process, 'error').then(([error]: unknown[]) => {
-    throw unavailable('cp needs tar(1), which could not be started', { cause: error, hint: 'install the package tar' });
+    throw unavailable('this needs tar(1), which could not be started', { cause: error, hint: 'install the package tar' });
   });
   const closed = once(process, 'close').then(([code]: unknown[]) => {
     if (code !== 0) throw internal(words.trim().split('\n')[0] ?? `tar ended with ${String(code)}`);

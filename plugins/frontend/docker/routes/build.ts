@@ -1,4 +1,9 @@
-import { notImplemented } from '@gantry/sdk';
+import { invalidArgument, messageOf, notImplemented, releasing } from '@gantry/sdk';
+import type { BuildEvent, Progress } from '@gantry/sdk/engine';
+import { buildContext, buildOptions } from '../bodies/build.ts';
+import type { Call } from '../http/call.ts';
+import { BuildLines } from '../streams/build-lines.ts';
+import { withProgress } from '../streams/progress.ts';
 import { post, type Route } from './route.ts';
 
 const noBuildKit = (): never => {
@@ -6,12 +11,48 @@ const noBuildKit = (): never => {
 };
 
 export const buildRoutes: readonly Route[] = [
-  post('/build', () => {
-    throw notImplemented('building images needs a builder plugin, and none is loaded');
-  }),
-  // `docker system prune` always asks; there is no build cache to prune.
-  post('/build/prune', (call) => call.send({ CachesDeleted: null, SpaceReclaimed: 0 })),
+  post('/build', build),
+  post('/build/prune', prune),
   post('/build/cancel', (call) => call.sendNothing(204)),
   post('/session', noBuildKit),
   post('/grpc', noBuildKit),
 ];
+
+async function build(call: Call): Promise<void> {
+  if (call.query.text('version') === '2')
+    throw invalidArgument('builds by BuildKit go through POST /grpc; for the classic builder set DOCKER_BUILDKIT=0');
+  const options = buildOptions(call);
+  const isQuiet = call.query.flag('q');
+  await withProgress(call, async (report) => {
+    const quiet: string[] = [];
+    const lines = new BuildLines(isQuiet ? ({ stream = '' }: Progress) => void quiet.push(stream) : report);
+    const onEvent = (event: BuildEvent): void => lines.take(event);
+    try {
+      const { id } = await call.engine.builds.build({
+        ...options,
+        context: buildContext(call, releasing(call.body())),
+        onEvent,
+        signal: call.signal,
+      });
+      if (isQuiet) report({ stream: `${id}\n` });
+      else lines.finish(id);
+    } catch (error) {
+      lines.flush();
+      // Whoever asked for quiet gets what was said only when it is needed.
+      if (quiet.length > 0) throw invalidArgument(`${quiet.join('')}${messageOf(error)}`, { cause: error });
+      throw error;
+    }
+  });
+}
+
+async function prune(call: Call): Promise<void> {
+  const { query } = call;
+  const keepBytes = query.integer('keep-storage') ?? query.integer('reserved-space');
+  const { deleted, spaceReclaimed } = await call.engine.builds.prune({
+    filters: query.filters(),
+    all: query.flag('all'),
+    signal: call.signal,
+    ...(keepBytes === undefined ? {} : { keepBytes }),
+  });
+  call.send({ CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: spaceReclaimed });
+}

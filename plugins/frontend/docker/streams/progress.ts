@@ -1,4 +1,4 @@
-import { codeOf } from '@gantry/sdk';
+import { codeOf, firstCause, GantryError } from '@gantry/sdk';
 import type { Progress } from '@gantry/sdk/engine';
 import type { Call } from '../http/call.ts';
 import { textOf } from '../status.ts';
@@ -49,7 +49,7 @@ class ProgressLines {
       clearImmediate(this.#scheduled);
       throw error;
     }
-    if (codeOf(error) !== 'cancelled') this.add({ errorDetail: { message: textOf(error) }, error: textOf(error) });
+    if (codeOf(error) !== 'cancelled') this.add({ errorDetail: { ...exitCodeOf(error), message: textOf(error) }, error: textOf(error) });
   }
 
   end(): void {
@@ -65,4 +65,11 @@ class ProgressLines {
     if (this.#waiting !== '' && !this.#call.response.destroyed) this.#call.response.write(this.#waiting);
     this.#waiting = '';
   }
+}
+
+/** Of a build's step: clients end with it. */
+function exitCodeOf(thrown: unknown): { readonly code?: number } {
+  const error = firstCause(thrown);
+  const code = GantryError.is(error) ? error.facts['exitCode'] : undefined;
+  return typeof code === 'number' ? { code } : {};
 }

@@ -1,4 +1,4 @@
-import type { DiskUsage } from '@gantry/sdk/engine';
+import type { CacheRecord, DiskUsage } from '@gantry/sdk/engine';
 import type { Call } from '../../http/call.ts';
 import { invalidArgument } from '@gantry/sdk';
 import { containerSummary } from '../../shapes/container-summary.ts';
@@ -19,8 +19,24 @@ export async function diskUsage(call: Call): Promise<void> {
     Images: wants('image') ? usage.images.map((image) => imageSummary(image, call.version)) : null,
     Containers: wants('container') ? containersOf(usage, call) : null,
     Volumes: wants('volume') ? usage.volumes.map(volumeDocument) : null,
-    BuildCache: wants('build-cache') ? [] : null,
+    BuildCache: wants('build-cache') ? call.engine.builds.cache().map(cacheDocument) : null,
   });
+}
+
+/** Layers that an image with a name has are counted there. */
+function cacheDocument({ id, parent, description, inUse, shared, sizeBytes, createdMs, usedMs, uses }: CacheRecord) {
+  return {
+    ID: id.replace('sha256:', ''),
+    ...(parent === '' ? {} : { Parents: [parent.replace('sha256:', '')], Parent: parent.replace('sha256:', '') }),
+    Type: 'regular',
+    Description: description,
+    InUse: inUse,
+    Shared: shared,
+    Size: sizeBytes,
+    CreatedAt: new Date(createdMs).toISOString(),
+    LastUsedAt: usedMs > createdMs ? new Date(usedMs).toISOString() : null,
+    UsageCount: uses,
+  };
 }
 
 function containersOf(usage: DiskUsage, { engine, version }: Call) {

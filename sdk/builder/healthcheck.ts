@@ -1,5 +1,5 @@
-import { invalidArgument } from '@gantry/sdk';
-import type { Healthcheck } from '@gantry/sdk/engine';
+import type { Healthcheck } from '../engine/index.ts';
+import { invalidArgument } from '../errors.ts';
 import { jsonWords } from './words.ts';
 
 const durations: Readonly<Record<string, keyof Healthcheck>> = {

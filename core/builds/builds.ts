@@ -1,0 +1,108 @@
+import { type Abortable, codeOf, type Logger, notFound, notImplemented } from '@gantry/sdk';
+import { buildCacheLabel } from '@gantry/sdk/builder';
+import type { BuildImage, Builds, BuildStep, BuildTree, CacheRecord, Engine, TreeFile } from '@gantry/sdk/engine';
+import type { Content } from '../content/index.ts';
+import { driverContext, type Drivers } from '../drivers/index.ts';
+import type { EventBus } from '../events/index.ts';
+import type { ImagesRoom } from '../images/index.ts';
+import type { Layers } from '../layers/index.ts';
+import { CacheRows, type Database } from '../metadata/index.ts';
+import { familiarText, parseTag } from '../references/index.ts';
+import { Turns } from '../support/index.ts';
+import { BuildCache } from './cache.ts';
+import { composeStep } from './step.ts';
+import { Trees } from './trees.ts';
+
+export interface BuildsOptions {
+  readonly database: Database;
+  readonly content: Content;
+  readonly drivers: Drivers;
+  readonly events: EventBus;
+  readonly images: ImagesRoom;
+  readonly layers: Layers;
+  /** The engine as the builder sees it. */
+  readonly engine: () => Engine;
+  readonly log: Logger;
+}
+
+/** As many builds at once; the others wait. */
+const buildsAtOnce = 4;
+
+/** Builds, and what builders make images with. */
+export class BuildsRoom implements Builds, Disposable {
+  readonly #options: BuildsOptions;
+  readonly #trees: Trees;
+  readonly #cache: BuildCache;
+  readonly #turns = new Turns(buildsAtOnce);
+
+  constructor(options: BuildsOptions) {
+    this.#options = options;
+    this.#trees = new Trees(options);
+    this.#cache = new BuildCache({ rows: new CacheRows(options.database), ...options });
+  }
+
+  async build({ tags, signal = new AbortController().signal, ...request }: BuildImage): Promise<{ readonly id: string }> {
+    const { drivers, images, log, engine } = this.#options;
+    const references = tags.map((tag) => familiarText(parseTag(tag)));
+    if (drivers.names('builder').length === 0) throw notImplemented('building images needs a builder plugin, and none is installed');
+    const builder = await drivers.get('builder', await drivers.preferred('builder'));
+    using _turn = await this.#turns.take({ signal });
+    const { imageId: id } = await builder.build({ ...request, engine: engine() }, driverContext(log, signal));
+    for (const reference of references) {
+      await images.tag(id, reference);
+      request.onEvent({ kind: 'tagged', reference });
+    }
+    return { id };
+  }
+
+  async prune(request: Parameters<Builds['prune']>[0]): ReturnType<Builds['prune']> {
+    const steps = await this.#cache.prune(request);
+    return request.all === true ? { ...steps, deleted: [...steps.deleted, ...(await this.#pruneMounts())] } : steps;
+  }
+
+  [Symbol.dispose](): void {
+    this.#cache[Symbol.dispose]();
+  }
+
+  /** What `RUN --mount=type=cache` kept, unless a step uses it now. */
+  async #pruneMounts(): Promise<readonly string[]> {
+    const { volumes } = this.#options.engine();
+    const found = await volumes.list({ filters: { label: [buildCacheLabel] } });
+    const removed: string[] = [];
+    for (const { name } of found.volumes) {
+      try {
+        await volumes.remove(name, { force: false });
+        removed.push(name);
+      } catch (error) {
+        if (codeOf(error) !== 'conflict') throw error;
+      }
+    }
+    return removed;
+  }
+
+  cache(): readonly CacheRecord[] {
+    return this.#cache.records();
+  }
+
+  openArchive(tar: AsyncIterable<Buffer>, options: Abortable = {}): Promise<BuildTree> {
+    return this.#trees.openArchive(tar, options);
+  }
+
+  openFiles(files: readonly TreeFile[], options: Abortable = {}): Promise<BuildTree> {
+    return this.#trees.openFiles(files, options);
+  }
+
+  openImage(image: string, options: Abortable = {}): Promise<BuildTree> {
+    return this.#trees.openImage(image, options);
+  }
+
+  async compose(step: BuildStep & Abortable): Promise<{ readonly id: string }> {
+    const { parent } = step;
+    if (parent !== '' && this.#options.images.resolve(parent).id !== parent) throw notFound(`No such image: ${parent}`);
+    return composeStep({ ...this.#options, trees: this.#trees, remember: (keys, id) => this.#cache.remember(keys, id) }, step);
+  }
+
+  cached(key: string): string | undefined {
+    return this.#cache.find(key);
+  }
+}

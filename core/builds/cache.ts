@@ -1,0 +1,129 @@
+import { GantryError, invalidArgument, messageOf, type Logger } from '@gantry/sdk';
+import type { Builds, CacheRecord, Filters } from '@gantry/sdk/engine';
+import type { EventBus } from '../events/index.ts';
+import type { ImagesRoom } from '../images/index.ts';
+import type { Layers } from '../layers/index.ts';
+import type { CacheRows } from '../metadata/index.ts';
+
+interface Parts {
+  readonly rows: CacheRows;
+  readonly images: ImagesRoom;
+  readonly layers: Layers;
+  readonly events: EventBus;
+  readonly log: Logger;
+}
+
+/** What a step made is an image without a name, remembered under keys. An image that goes takes its keys along. */
+export class BuildCache implements Disposable {
+  readonly #parts: Parts;
+  /** Keys that were used, to be written down in one go. */
+  readonly #used = new Set<string>();
+  #writing: NodeJS.Timeout | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  find(key: string): string | undefined {
+    const found = this.#parts.rows.imageOf(key);
+    if (found !== undefined) this.#use(key);
+    return found;
+  }
+
+  /** In the caller's transaction. */
+  remember(keys: readonly string[], imageId: string): void {
+    for (const key of keys) this.#parts.rows.put(key, imageId, Date.now());
+  }
+
+  records(): readonly CacheRecord[] {
+    const { images } = this.#parts;
+    const byImage = Map.groupBy(this.#parts.rows.all(), ({ imageId }) => imageId);
+    return [...byImage].map(([id, rows]) => {
+      const image = images.inspect(id);
+      const isNamed = images.standsUnderName(id);
+      return {
+        id,
+        parent: image.parent,
+        description: image.config.history?.at(-1)?.created_by ?? '',
+        inUse: images.isUsed(id),
+        shared: isNamed,
+        sizeBytes: image.config.history?.at(-1)?.empty_layer === true ? 0 : images.topLayerBytes(id),
+        createdMs: Math.min(...rows.map(({ createdMs }) => createdMs)),
+        usedMs: Math.max(...rows.map(({ usedMs }) => usedMs)),
+        uses: rows.reduce((sum, { uses }) => sum + uses, 0),
+      };
+    });
+  }
+
+  /** Children before parents, since a parent stays while something stands on it; those unused for longest first. */
+  async prune({ filters = {}, keepBytes = 0, signal }: Parameters<Builds['prune']>[0]): ReturnType<Builds['prune']> {
+    const matches = recordFilter(filters);
+    const before = this.#parts.images.layersSizeBytes;
+    const deleted: string[] = [];
+    for (let isAnother = true; isAnother; ) {
+      isAnother = false;
+      const found = this.records().filter((record) => !record.inUse && !record.shared && matches(record));
+      for (const { id, sizeBytes } of found.toSorted((left, right) => left.usedMs - right.usedMs)) {
+        signal?.throwIfAborted();
+        if (keepBytes > 0 && found.reduce((sum, record) => sum + record.sizeBytes, 0) - sizeBytes < keepBytes) break;
+        if (!(await this.#isRemoved(id))) continue;
+        deleted.push(id);
+        isAnother = true;
+      }
+    }
+    const spaceReclaimed = before - this.#parts.images.layersSizeBytes;
+    this.#parts.events.publish('builder', 'prune', '', { reclaimed: String(spaceReclaimed) });
+    return { deleted, spaceReclaimed };
+  }
+
+  async #isRemoved(id: string): Promise<boolean> {
+    if (this.#parts.images.hasChildren(id)) return false;
+    try {
+      await this.#parts.images.remove(id, { force: false, prune: false });
+      return true;
+    } catch (error) {
+      if (!GantryError.is(error)) throw error;
+      this.#parts.log.debug({ image: id, error: messageOf(error) }, 'a cached step stays');
+      return false;
+    }
+  }
+
+  #use(key: string): void {
+    this.#used.add(key);
+    this.#writing ??= setTimeout(() => this.#write(), writeLaterMs).unref();
+  }
+
+  #write(): void {
+    clearTimeout(this.#writing);
+    this.#writing = undefined;
+    if (this.#used.size > 0) this.#parts.rows.use([...this.#used], Date.now());
+    this.#used.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.#write();
+  }
+}
+
+/** A build looks up many keys at once. */
+const writeLaterMs = 1000;
+
+function recordFilter(filters: Filters): (record: CacheRecord) => boolean {
+  const known = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
+  for (const key of Object.keys(filters)) if (!known.includes(key)) throw invalidArgument(`invalid filter '${key}'`);
+  const ages = [...(filters['until'] ?? []), ...(filters['unused-for'] ?? [])].map(durationMs);
+  const ids = filters['id'] ?? [];
+  return ({ id, usedMs }) =>
+    ages.every((age) => Date.now() - usedMs > age) &&
+    (ids.length === 0 || ids.some((wanted) => id.replace('sha256:', '').startsWith(wanted.replace('sha256:', ''))));
+}
+
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Go's durations: "24h", "1h30m". */
+function durationMs(text: string): number {
+  const parts = [...text.slice(0, 64).matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text)
+    throw invalidArgument(`invalid duration ${JSON.stringify(text.slice(0, 40))}`);
+  return parts.reduce((sum, [, value, unit]) => sum + Number(value) * (unitsMs[unit ?? ''] ?? 0), 0);
+}

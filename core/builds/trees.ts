@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto';
+import { closeSync, createReadStream, writeSync } from 'node:fs';
+import { type Abortable, invalidArgument } from '@gantry/sdk';
+import type { BuildTree, TreeFile } from '@gantry/sdk/engine';
+import { openUnnamed } from '@gantry/sdk/linux';
+import type { Content } from '../content/index.ts';
+import type { ImagesRoom } from '../images/index.ts';
+import {
+  choiceDigest,
+  choose,
+  type CopySource,
+  decompressed,
+  emptyFile,
+  IndexTree,
+  isTarHead,
+  type Layers,
+  plainStream,
+  resolveSource,
+  type Rootfs,
+  sniff,
+} from '../layers/index.ts';
+import { shortRandom } from '../support/index.ts';
+
+export interface TreesParts {
+  readonly content: Content;
+  readonly images: ImagesRoom;
+  readonly layers: Layers;
+}
+
+/** What a builder copies from; the engine's side of a BuildTree. */
+export interface OpenTree extends BuildTree {
+  readonly source: CopySource;
+  /** Files of a context belong to nobody, those of an image to whom they say. */
+  readonly keepsOwners: boolean;
+  /** Those of these sources that are archives, opened; the other sources stay. */
+  unpacked(
+    sources: readonly string[],
+    options: Abortable,
+  ): Promise<{ readonly plain: readonly string[]; readonly archives: readonly OpenTree[] }>;
+}
+
+/** The trees that builds have open. */
+export class Trees {
+  readonly #parts: TreesParts;
+  readonly #open = new Map<string, OpenTree>();
+
+  constructor(parts: TreesParts) {
+    this.#parts = parts;
+  }
+
+  /** What a builder was given before; it hands back an id and nothing else that counts. */
+  get({ id }: BuildTree): OpenTree {
+    const tree = this.#open.get(id);
+    if (tree === undefined) throw invalidArgument(`no tree ${id} is open`);
+    return tree;
+  }
+
+  async openArchive(tar: AsyncIterable<Buffer>, options: Abortable & { readonly keepsOwners?: boolean } = {}): Promise<OpenTree> {
+    const fd = openUnnamed(this.#parts.content.ingestFolder);
+    try {
+      const entries = await this.#parts.layers.workers.run('index', { fd }, { input: plainStream(tar, options), signal: options.signal });
+      return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree: new IndexTree(fd, entries), trees: this, forget, ...options }));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  async openFiles(files: readonly TreeFile[], { signal }: Abortable = {}): Promise<OpenTree> {
+    const fd = openUnnamed(this.#parts.content.ingestFolder);
+    try {
+      const tree = new IndexTree(fd);
+      let offset = 0;
+      for (const file of files) {
+        const { sizeBytes: size, digest } = await append(fd, file.content, signal);
+        const node = { ...emptyFile, mode: file.mode, mtime: file.mtimeSeconds, size, offset, digest };
+        tree.add(Buffer.from(file.name).toString('latin1'), node);
+        offset += size;
+      }
+      return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget }));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  async openImage(image: string, options: Abortable = {}): Promise<OpenTree> {
+    const rootfs = await this.#parts.images.mount(image, options);
+    return this.#opened((id, forget) => new ImageTree(id, { rootfs, layers: this.#parts.layers, forget }));
+  }
+
+  #opened(open: (id: string, forget: () => void) => OpenTree): OpenTree {
+    const id = shortRandom();
+    const tree = open(id, () => this.#open.delete(id));
+    this.#open.set(id, tree);
+    return tree;
+  }
+}
+
+async function append(
+  fd: number,
+  content: AsyncIterable<Buffer>,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly sizeBytes: number; readonly digest: string }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of content) {
+    signal?.throwIfAborted();
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+    for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
+  }
+  return { sizeBytes, digest: hash.digest('hex') };
+}
+
+interface ArchiveParts {
+  readonly fd: number;
+  readonly tree: IndexTree;
+  readonly trees: Trees;
+  readonly forget: () => void;
+  readonly keepsOwners?: boolean;
+}
+
+class ArchiveTree implements OpenTree {
+  readonly id: string;
+  readonly #parts: ArchiveParts;
+
+  constructor(id: string, parts: ArchiveParts) {
+    this.id = id;
+    this.#parts = parts;
+  }
+
+  get source(): CopySource {
+    return { kind: 'index', fd: this.#parts.fd, entries: this.#parts.tree.entries() };
+  }
+
+  get keepsOwners(): boolean {
+    return this.#parts.keepsOwners === true;
+  }
+
+  async readFile(path: string, { mostBytes }: { readonly mostBytes: number }): Promise<Buffer | undefined> {
+    const { path: real, node } = resolveSource(this.#parts.tree, path);
+    if (node === undefined) return undefined;
+    if (node.type !== '0') throw invalidArgument(`${path} is no file`);
+    if (node.size > mostBytes) throw invalidArgument(`${path} has ${node.size} bytes, at most ${mostBytes}`);
+    return this.#parts.tree.head(real, node.size);
+  }
+
+  async digest(choice: Parameters<BuildTree['digest']>[0]): Promise<string> {
+    return choiceDigest(this.#parts.tree, choice, this);
+  }
+
+  async unpacked(sources: readonly string[], options: Abortable): ReturnType<OpenTree['unpacked']> {
+    const plain: string[] = [];
+    const archives: OpenTree[] = [];
+    for (const source of sources) {
+      const chosen = choose(this.#parts.tree, { sources: [source] });
+      const opened = await Promise.all(chosen.map(({ path }) => this.#openInside(path, options)));
+      archives.push(...opened.filter((tree) => tree !== undefined));
+      // A pattern may mean both kinds: what is no archive is named one by one.
+      plain.push(
+        ...(opened.every((tree) => tree === undefined)
+          ? [source]
+          : chosen.flatMap(({ path }, at) => (opened[at] === undefined ? [path] : []))),
+      );
+    }
+    return { plain, archives };
+  }
+
+  async #openInside(path: string, options: Abortable): Promise<OpenTree | undefined> {
+    const node = this.#parts.tree.node(path);
+    if (node?.type !== '0' || node.size < 6) return undefined;
+    const kind = sniff(this.#parts.tree.head(path, 8));
+    const stream = (): AsyncIterable<Buffer> =>
+      createReadStream('', {
+        fd: this.#parts.fd,
+        autoClose: false,
+        start: node.offset,
+        end: node.offset + node.size - 1,
+        highWaterMark: 256 * 1024,
+      });
+    const head = kind === 'none' ? this.#parts.tree.head(path, 512) : await firstBlock(decompressed(plainStream(stream(), options)));
+    return isTarHead(head) ? this.#parts.trees.openArchive(stream(), { ...options, keepsOwners: true }) : undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.forget();
+    closeSync(this.#parts.fd);
+  }
+}
+
+/** What cannot be decompressed is no archive: it is copied as it is. */
+async function firstBlock(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  let head: Buffer = Buffer.alloc(0);
+  try {
+    for await (const chunk of chunks) {
+      head = Buffer.concat([head, chunk]);
+      if (head.length >= 512) break;
+    }
+  } catch {
+    return Buffer.alloc(0);
+  }
+  return head.subarray(0, 512);
+}
+
+class ImageTree implements OpenTree {
+  readonly id: string;
+  readonly keepsOwners = true;
+  readonly #parts: { readonly rootfs: Rootfs; readonly layers: Layers; readonly forget: () => void };
+
+  constructor(id: string, parts: { readonly rootfs: Rootfs; readonly layers: Layers; readonly forget: () => void }) {
+    this.id = id;
+    this.#parts = parts;
+  }
+
+  get source(): CopySource {
+    return { kind: 'root', root: this.#parts.rootfs.path };
+  }
+
+  async readFile(): Promise<Buffer | undefined> {
+    throw invalidArgument('files of an image are copied, not read');
+  }
+
+  async digest(choice: Parameters<BuildTree['digest']>[0], { signal }: Abortable = {}): Promise<string> {
+    return this.#parts.layers.workers.run('choose', { root: this.#parts.rootfs.path, choice }, { signal });
+  }
+
+  async unpacked(sources: readonly string[]): ReturnType<OpenTree['unpacked']> {
+    return { plain: sources, archives: [] };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.forget();
+    await this.#parts.rootfs[Symbol.asyncDispose]();
+  }
+}

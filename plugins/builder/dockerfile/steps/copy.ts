@@ -1,0 +1,145 @@
+import { posix } from 'node:path';
+import { GantryError, invalidArgument } from '@gantry/sdk';
+import { expand } from '@gantry/sdk/builder';
+import type { BuildTree, Copy } from '@gantry/sdk/engine';
+import type { Heredoc } from '../parse/heredocs.ts';
+import { isHeredoc } from '../parse/heredocs.ts';
+import { type Instruction, isSet, valueOf, wordsOf } from '../parse/instruction.ts';
+import { openSource } from '../stage/sources.ts';
+import { nothingDone, variables } from '../stage/state.ts';
+import { download, isGit, isRemote } from './download.ts';
+import type { Plan, Planning } from './planned.ts';
+
+/** COPY and ADD: what is copied is known before it is copied, and its digest is the step's name. */
+export const planCopy: Plan = async (planning) => {
+  const { state, instruction } = planning;
+  await using opened = new AsyncDisposableStack();
+  const read = readCopy(planning);
+  const copies = await copiesOf(planning, read, opened);
+  const digests: string[] = [];
+  for (const copy of copies) digests.push(await digestOf(copy, planning));
+  const close = opened.move();
+  const shown = digests.length === 1 ? digests[0] : `multi:${digests.join(',')}`;
+  const flags = [...instruction.flags].flatMap(([name, values]) => (name === 'link' ? [] : values.map((value) => `--${name}=${value}`)));
+  const said = [instruction.name, ...(read.owner === undefined ? [] : [`--chown=${read.owner}`]), shown, 'in', read.destination, ''].join(
+    ' ',
+  );
+  return {
+    config: state.config,
+    createdBy: nothingDone(state, said),
+    keys: [async () => JSON.stringify([flags, read.destination, digests])],
+    make: async () => ({ layer: { copies }, done: async () => undefined }),
+    close: () => close.disposeAsync(),
+  };
+};
+
+interface Read {
+  readonly files: readonly string[];
+  readonly urls: readonly string[];
+  readonly heredocs: readonly Heredoc[];
+  readonly destination: string;
+  readonly isMany: boolean;
+  readonly owner?: string;
+  readonly mode?: number;
+}
+
+function readCopy({ state, instruction }: Planning): Read {
+  const options = variables(state, instruction.escape);
+  const words = wordsOf(instruction);
+  const sources = words.slice(0, -1).filter((word) => !isHeredoc(word));
+  const plain = sources.map((word) => expand(word, options));
+  const urls = instruction.name === 'ADD' ? plain.filter((word) => isRemote(word) || isGit(word)) : [];
+  const files = plain.filter((word) => !urls.includes(word));
+  const written = expand(words.at(-1) ?? '', options);
+  const isMany = words.length > 2 || files.some((word) => /[*?[]/.test(word));
+  if (words.length > 2 && !/(?:^\.\.?|\/\.?|\/\.\.)$/.test(written))
+    throw invalidArgument(
+      `When using ${instruction.name} with more than one source file, the destination must be a directory and end with a /`,
+    );
+  const [owner, mode] = [valueOf(instruction, 'chown'), valueOf(instruction, 'chmod')];
+  return {
+    files,
+    urls,
+    heredocs: instruction.heredocs,
+    destination: absolute(written, state.config.WorkingDir),
+    isMany,
+    ...(owner === undefined ? {} : { owner: expand(owner, options) }),
+    ...(mode === undefined ? {} : { mode: modeOf(expand(mode, options)) }),
+  };
+}
+
+/** From the working directory; a slash, or a dot, at the end says that it is a folder. */
+function absolute(written: string, workingDir: string | undefined): string {
+  const isFolder = /(?:^|\/)\.{0,2}$/.test(written);
+  const path = posix.resolve('/', workingDir ?? '', written);
+  return isFolder && path !== '/' ? `${path}/` : path;
+}
+
+function modeOf(text: string): number {
+  if (!/^0?[0-7]{3,4}$/.test(text))
+    throw invalidArgument(`invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`);
+  return Number.parseInt(text, 8);
+}
+
+async function copiesOf(planning: Planning, read: Read, opened: AsyncDisposableStack): Promise<readonly Copy[]> {
+  const { job, instruction } = planning;
+  const { destination, isMany, owner, mode } = read;
+  const common = { destination, isMany, ...(owner === undefined ? {} : { owner }), ...(mode === undefined ? {} : { mode }) };
+  const copies: Copy[] = [];
+  if (read.files.length > 0) copies.push({ ...common, ...(await filesOf(planning, read, opened)) });
+  for (const url of read.urls) {
+    if (isGit(url)) throw invalidArgument(`ADD ${url}: git repositories cannot be added; fetch it in a RUN step, or send it as a context`);
+    const file = await download(url, { destination, checksum: valueOf(instruction, 'checksum'), mode: mode ?? 0o600, signal: job.signal });
+    const tree = opened.use(await job.request.engine.builds.openFiles([file], { signal: job.signal }));
+    copies.push({ ...common, tree, sources: [file.name], unpack: isSet(instruction, 'unpack') });
+  }
+  if (read.heredocs.length > 0) {
+    const tree = opened.use(await inlineFiles(planning, read.heredocs));
+    copies.push({ ...common, tree, sources: read.heredocs.map(({ name }) => name) });
+  }
+  return copies;
+}
+
+async function filesOf(
+  { job, instruction, stageIndex }: Planning,
+  { files }: Read,
+  opened: AsyncDisposableStack,
+): Promise<Pick<Copy, 'tree' | 'sources' | 'exclude' | 'parents' | 'unpack'>> {
+  const from = valueOf(instruction, 'from');
+  const tree: BuildTree = from === undefined ? job.context : opened.use(await openSource(job, from, stageIndex));
+  const exclude = [...(from === undefined ? job.excluded : []), ...(instruction.flags.get('exclude') ?? [])];
+  const unpacks = instruction.name === 'ADD' && (!instruction.flags.has('unpack') || isSet(instruction, 'unpack'));
+  return { tree, sources: files, exclude, parents: isSet(instruction, 'parents'), unpack: unpacks };
+}
+
+async function inlineFiles({ job, state, instruction }: Planning, heredocs: readonly Heredoc[]): Promise<BuildTree> {
+  const options = { ...variables(state, instruction.escape), isText: true };
+  const files = heredocs.map(({ name, content, isExpanded }) => ({
+    name,
+    content: once(Buffer.from(isExpanded ? expand(content, options) : content)),
+    mode: 0o644,
+    mtimeSeconds: Math.floor((job.created === undefined ? Date.now() : Date.parse(job.created)) / 1000),
+  }));
+  return job.request.engine.builds.openFiles(files, { signal: job.signal });
+}
+
+async function* once(bytes: Buffer): AsyncIterable<Buffer> {
+  yield bytes;
+}
+
+async function digestOf({ tree, sources, exclude, parents }: Copy, { job, instruction }: Planning): Promise<string> {
+  try {
+    return await tree.digest({ sources, ...(exclude && { exclude }), ...(parents === true && { parents }) }, { signal: job.signal });
+  } catch (error) {
+    throw GantryError.is(error) && error.reason === 'SOURCE_NOT_FOUND' ? notThere(instruction, error) : error;
+  }
+}
+
+/** In the words that Docker's users look for. */
+function notThere(instruction: Instruction, error: GantryError): GantryError {
+  const [, quoted = ''] = /^(".*"): not found$/.exec(error.message) ?? [];
+  const path = quoted === '' ? error.message : String(JSON.parse(quoted));
+  const where =
+    valueOf(instruction, 'from') === undefined ? 'in build context or excluded by .dockerignore' : `in ${valueOf(instruction, 'from')}`;
+  return invalidArgument(`${instruction.name} failed: file not found ${where}: stat ${path}: file does not exist`, { cause: error });
+}

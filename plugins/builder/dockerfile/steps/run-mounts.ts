@@ -1,0 +1,144 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { codeOf, invalidArgument } from '@gantry/sdk';
+import { buildCacheLabel } from '@gantry/sdk/builder';
+import type { MountSpec } from '@gantry/sdk/engine';
+import type { Job } from '../job.ts';
+import type { RunMount } from '../parse/mounts.ts';
+import { sourceImage } from '../stage/sources.ts';
+import type { Planning } from './planned.ts';
+
+interface OpenMounts {
+  readonly mounts: readonly MountSpec[];
+  readonly env: readonly string[];
+}
+
+/** What of the mounts makes a RUN what it is: not what secrets say, nor what a cache holds. */
+export function shownMounts(mounts: readonly RunMount[]): readonly unknown[] {
+  return mounts.map((mount) => [mount.type, mount.target, mount.source, mount.from, mount.type === 'cache' ? mount.id : undefined]);
+}
+
+/** Makes what the mounts of a RUN show. What is opened is closed when the step is done. */
+export async function openMounts(planning: Planning, mounts: readonly RunMount[], opened: AsyncDisposableStack): Promise<OpenMounts> {
+  const found: OpenMounts[] = [];
+  for (const mount of mounts) found.push(await open[mount.type](planning, mount, opened));
+  return { mounts: found.flatMap((each) => each.mounts), env: found.flatMap(({ env }) => env) };
+}
+
+type Open = (planning: Planning, mount: RunMount, opened: AsyncDisposableStack) => Promise<OpenMounts>;
+
+const open: Readonly<Record<RunMount['type'], Open>> = {
+  /** The files of a stage or an image, or of the context, which becomes an image for that. */
+  bind: async (planning, mount) => {
+    const { job, stageIndex } = planning;
+    const source = posix.join('/', mount.source ?? '/').slice(1);
+    const image = mount.from === undefined ? await contextImage(planning) : await sourceImage(job, mount.from, stageIndex);
+    return one({ Type: 'image', Source: image, Target: target(planning, mount), ImageOptions: { Subpath: source } });
+  },
+  tmpfs: async (planning, mount) =>
+    one({
+      Type: 'tmpfs',
+      Target: target(planning, mount),
+      ...(mount.sizeBytes === undefined ? {} : { TmpfsOptions: { SizeBytes: mount.sizeBytes } }),
+    }),
+  /** A volume whose name is a digest: whatever an id says, it cannot lead anywhere. */
+  cache: async (planning, mount, opened) => {
+    const { job } = planning;
+    const path = target(planning, mount);
+    const key = createHash('sha256')
+      .update(mount.id ?? path)
+      .digest('hex');
+    const name = mount.sharing === 'private' ? `${cachePrefix}${randomUUID()}` : `${cachePrefix}${key}`;
+    if (mount.sharing === 'private') opened.defer(() => removeUnused(job, name));
+    if (mount.sharing === 'locked') opened.use(await lock(name, job.signal));
+    await job.request.engine.volumes.create({ name, driver: 'local', options: {}, labels: { [buildCacheLabel]: mount.id ?? path } });
+    return one({ Type: 'volume', Source: name, Target: path, ReadOnly: !mount.isWritable });
+  },
+  secret: async (planning, mount, opened) => {
+    const { job } = planning;
+    const id = mount.id ?? posix.basename(mount.target ?? mount.source ?? '');
+    const secret = await job.request.secret?.(id, { signal: job.signal });
+    if (secret === undefined) {
+      if (mount.isRequired) throw invalidArgument(`secret ${id}: not found`);
+      return { mounts: [], env: [] };
+    }
+    const env = mount.env === undefined ? [] : [`${mount.env}=${secret.toString()}`];
+    if (mount.env !== undefined && mount.target === undefined) return { mounts: [], env };
+    const file = secretFile(job.request.runDir, secret, mount, opened);
+    const path = mount.target === undefined ? `/run/secrets/${id}` : target(planning, mount);
+    return { mounts: [{ Type: 'bind', Source: file, Target: path, ReadOnly: true }], env };
+  },
+  ssh: async (_planning, mount) => {
+    if (mount.isRequired) throw invalidArgument(`ssh agent ${mount.id ?? 'default'}: not forwarded`);
+    return { mounts: [], env: [] };
+  },
+};
+
+const cachePrefix = 'build-cache-';
+
+function one(mount: MountSpec): OpenMounts {
+  return { mounts: [mount], env: [] };
+}
+
+function target({ state }: Planning, { target: given = '' }: RunMount): string {
+  return posix.resolve('/', state.config.WorkingDir ?? '', given);
+}
+
+/** In memory, for as long as the step runs; the folder is root's alone, the file its reader's. */
+function secretFile(runDir: string, secret: Buffer, { mode = 0o400, uid, gid }: RunMount, opened: AsyncDisposableStack): string {
+  const folder = join(runDir, 'secrets');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, randomUUID());
+  opened.defer(() => rmSync(file, { force: true }));
+  writeFileSync(file, secret, { mode, flag: 'wx' });
+  chownSync(file, uid, gid);
+  return file;
+}
+
+/** The context as an image of one layer, made once for the same files. */
+async function contextImage({ job }: Planning): Promise<string> {
+  const { builds } = job.request.engine;
+  const choice = { sources: ['/'], exclude: job.excluded };
+  const digest = await job.context.digest(choice);
+  const key = createHash('sha256').update(`context ${digest}`).digest('hex');
+  const known = builds.cached(key);
+  if (known !== undefined) return known;
+  const copies = [{ ...choice, tree: job.context, destination: '/', isMany: false }];
+  const { id } = await builds.compose({
+    parent: '',
+    config: {},
+    createdBy: `build context ${digest}`,
+    layer: { copies },
+    cacheKeys: [key],
+    signal: job.signal,
+  });
+  return id;
+}
+
+/** A container that is kept because it failed keeps it too. */
+async function removeUnused(job: Job, name: string): Promise<void> {
+  try {
+    await job.request.engine.volumes.remove(name, { force: false });
+  } catch (error) {
+    if (codeOf(error) !== 'conflict') throw error;
+  }
+}
+
+const held = new Map<string, Promise<void>>();
+
+/** One step at a time has a cache that is `locked`. */
+async function lock(name: string, signal: AbortSignal): Promise<AsyncDisposable> {
+  for (let before = held.get(name); before !== undefined; before = held.get(name)) {
+    await before;
+    signal.throwIfAborted();
+  }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  held.set(name, promise);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      held.delete(name);
+      resolve();
+    },
+  };
+}

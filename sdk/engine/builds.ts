@@ -1,0 +1,161 @@
+/** Builds: what a front end asks for, and what a builder makes images with. */
+import type { RegistryAuth } from '../transport/index.ts';
+import type { Abortable } from '../types/index.ts';
+import type { ContainerConfig, HostConfig } from './config.ts';
+import type { Filtered } from './filters.ts';
+import type { Progress } from './images.ts';
+
+/** What a build is asked to do, in the words of Docker's POST /build. */
+export interface BuildOptions {
+  /** Path of the instructions in the context; "Dockerfile" when it is ''. */
+  readonly dockerfile: string;
+  /** Names of the image: full or familiar references. */
+  readonly tags: readonly string[];
+  /** Null: the value is what the builder's environment says, which is nothing. */
+  readonly buildArgs: Readonly<Record<string, string | null>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Stages whose steps are not taken from the cache, or all. */
+  readonly noCache: boolean | readonly string[];
+  /** Base images are fetched even if they are here. */
+  readonly pull: boolean;
+  /** Containers of steps go when the step succeeded, and when it failed. */
+  readonly remove: boolean;
+  readonly forceRemove: boolean;
+  /** Stage to end with, by name or number; '' the last one. */
+  readonly target: string;
+  /** "linux/amd64"; '' this machine's. */
+  readonly platform: string;
+  /** Images whose steps may be used as a cache. */
+  readonly cacheFrom: readonly string[];
+  /** Of the containers that run the steps: resources, network, hosts. */
+  readonly hostConfig: HostConfig;
+  /** By registry host. */
+  readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
+}
+/** Where the files come from. */
+export type BuildContext =
+  | { readonly kind: 'tar'; readonly tar: AsyncIterable<Buffer> }
+  /** "https://…/context.tar.gz", "https://…/Dockerfile". */
+  | { readonly kind: 'remote'; readonly url: string };
+
+/** What becomes of a build, step by step. A `step` is a number that the events of one step share. */
+export type BuildEvent =
+  /** A step begins: "RUN make", 3 of 7. */
+  | {
+      readonly kind: 'step';
+      readonly step: number;
+      readonly number: number;
+      readonly total: number;
+      /** Number of the stage, and its name. */
+      readonly stage: number;
+      readonly stageName: string;
+      readonly text: string;
+      /** Written in the base image with ONBUILD. */
+      readonly isTrigger: boolean;
+      /** Steps that had to be done before. */
+      readonly after: readonly number[];
+    }
+  | { readonly kind: 'container'; readonly step: number; readonly id: string; readonly isRemoved: boolean }
+  | { readonly kind: 'output'; readonly step: number; readonly source: 'stdout' | 'stderr'; readonly data: Buffer }
+  | { readonly kind: 'progress'; readonly step: number; readonly progress: Progress }
+  | { readonly kind: 'warning'; readonly step?: number; readonly text: string }
+  /** The image that the step made, which was there when `isCached`. */
+  | { readonly kind: 'done'; readonly step: number; readonly imageId: string; readonly isCached: boolean }
+  | { readonly kind: 'failed'; readonly step: number; readonly error: unknown }
+  /** The image of a stage, of which no more comes. */
+  | { readonly kind: 'stage'; readonly stage: number; readonly imageId: string }
+  | { readonly kind: 'tagged'; readonly reference: string };
+
+export interface BuildImage extends BuildOptions, Abortable {
+  readonly context: BuildContext;
+  readonly onEvent: (event: BuildEvent) => void;
+  /** A secret of whoever builds; undefined: there is none of this name. */
+  readonly secret?: (id: string, options: Abortable) => Promise<Buffer | undefined>;
+}
+
+/** Files that steps copy from: a context, or the files of an image. Gone when it is disposed. */
+export interface BuildTree extends AsyncDisposable {
+  readonly id: string;
+  /** The file at a path, symlinks followed inside the tree; undefined: there is none. `invalid_argument` when it is larger or no file. */
+  readFile(path: string, options: { readonly mostBytes: number }): Promise<Buffer | undefined>;
+  /** "file:…", "dir:…" or "multi:…": what is chosen, without times. `invalid_argument` with reason SOURCE_NOT_FOUND for what is nothing. */
+  digest(choice: CopyChoice, options?: Abortable): Promise<string>;
+}
+export interface TreeFile {
+  readonly name: string;
+  readonly content: AsyncIterable<Buffer>;
+  readonly mode: number;
+  readonly mtimeSeconds: number;
+}
+export interface CopyChoice {
+  /** Paths from the root of the tree, or patterns of Go's filepath.Match. */
+  readonly sources: readonly string[];
+  /** As in a .dockerignore. */
+  readonly exclude?: readonly string[];
+  /** Keeps the folders above each source. */
+  readonly parents?: boolean;
+}
+/** One copy of files from a tree into an image. */
+export interface Copy extends CopyChoice {
+  readonly tree: BuildTree;
+  /** Absolute; a slash at the end makes it a folder. */
+  readonly destination: string;
+  /** The destination must be a folder. */
+  readonly isMany: boolean;
+  /** USER[:GROUP] of the image or numbers; absent: 0:0, or for files of an image those they have. */
+  readonly owner?: string;
+  /** Permission bits. */
+  readonly mode?: number;
+  /** Archives among the sources are unpacked. */
+  readonly unpack?: boolean;
+}
+/** An image that stands on another. */
+export interface BuildStep {
+  /** Image id; '' nothing. */
+  readonly parent: string;
+  readonly config: ContainerConfig;
+  readonly platform?: string;
+  readonly author?: string;
+  readonly createdBy: string;
+  readonly comment?: string;
+  /** RFC 3339; now unless given. Given, no file of the layer is younger. */
+  readonly created?: string;
+  /** What it adds: copies, what a container changed, a layer (from 0, the lowest) of an image. Absent: nothing. */
+  readonly layer?:
+    | { readonly copies: readonly Copy[] }
+    | { readonly container: string }
+    | { readonly like: string; readonly layer: number };
+  /** Remembered in the cache under each of these keys. */
+  readonly cacheKeys: readonly string[];
+}
+export interface CacheRecord {
+  readonly id: string;
+  readonly parent: string;
+  readonly description: string;
+  readonly inUse: boolean;
+  readonly shared: boolean;
+  readonly sizeBytes: number;
+  readonly createdMs: number;
+  readonly usedMs: number;
+  readonly uses: number;
+}
+export interface Builds {
+  /** Builds by the builder plugin; `not_implemented` when there is none. Abort ends the running steps and leaves what is done in the cache. */
+  build(request: BuildImage): Promise<{ readonly id: string }>;
+  /** Removes cached steps that no named image and no container needs. */
+  prune(
+    request: Filtered & { readonly all?: boolean; readonly keepBytes?: number } & Abortable,
+  ): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }>;
+  cache(): readonly CacheRecord[];
+
+  /** For builders: the files of an archive, compressed or not. Nothing of it is unpacked. */
+  openArchive(tar: AsyncIterable<Buffer>, options?: Abortable): Promise<BuildTree>;
+  /** For builders: a tree of these files alone, in its root. */
+  openFiles(files: readonly TreeFile[], options?: Abortable): Promise<BuildTree>;
+  /** For builders: the files of an image. */
+  openImage(image: string, options?: Abortable): Promise<BuildTree>;
+  /** For builders: a step's image, durable when it resolves; a failure leaves nothing. */
+  compose(step: BuildStep & Abortable): Promise<{ readonly id: string }>;
+  /** For builders: the image that a step with this key made, if it is still here. Looking counts as a use. */
+  cached(key: string): string | undefined;
+}

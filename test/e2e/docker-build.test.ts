@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { contextTar } from '../support/build-context.ts';
+import { busyboxImage } from '../support/busybox.ts';
+import { Daemon } from '../support/daemon.ts';
+import { DockerApi } from '../support/docker-api.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+
+inNamespaces(import.meta.url);
+
+const options = { skip: spawnSync('docker', ['--version']).status === 0 ? false : 'needs the docker CLI', timeout: 60_000 };
+const folder = mkdtempSync(join(tmpdir(), 'docker-build-'));
+let daemon: Daemon;
+let api: DockerApi;
+before(async () => {
+  daemon = await Daemon.start({ folder: join(folder, 'engine') });
+  api = new DockerApi(daemon.places.socketPath);
+  await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+});
+after(() => daemon[Symbol.asyncDispose]());
+
+/** A folder of these files, new. */
+function context(files: Readonly<Record<string, string>>): string {
+  const path = mkdtempSync(join(folder, 'context-'));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
+  return path;
+}
+
+const app = {
+  Dockerfile:
+    'ARG BASE=none\nFROM $BASE AS build\nARG N\nRUN echo "n=$N" > /n\nFROM busybox\nCOPY --from=build /n /n\nCOPY . /src\nCMD cat /n\n',
+  '.dockerignore': '*.log\nDockerfile\n!kept.log\n',
+  'a.log': '',
+  'kept.log': '',
+  'main.c': '',
+};
+
+test('docker build builds, tags, and says what Docker says; docker run, history and inspect know the image', options, async () => {
+  const path = context(app);
+  const build = [
+    'build',
+    '--build-arg',
+    'BASE=busybox',
+    '--build-arg',
+    'N=7',
+    '--build-arg',
+    'X=1',
+    '--label',
+    'who=me',
+    '-t',
+    'app:1',
+    '-t',
+    'app:2',
+    path,
+  ];
+  const first = await api.docker(build);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /^Sending build context to Docker daemon/);
+  assert.match(first.stdout, /Step 1\/9 : ARG BASE=none\nStep 2\/9 : FROM \$BASE AS build\n ---> [0-9a-f]{12}\n/);
+  assert.match(first.stdout, /Step 9\/9 : LABEL who=me\n/);
+  assert.match(
+    first.stdout,
+    /One or more build-args \[X\] were not consumed\nSuccessfully built ([0-9a-f]{12})\nSuccessfully tagged app:1\nSuccessfully tagged app:2\n$/,
+  );
+  assert.equal((await api.docker(['run', '--rm', 'app:1'])).stdout, 'n=7\n');
+  assert.equal((await api.docker(['run', '--rm', 'app:2', 'ls', '-A', '/src'])).stdout, '.dockerignore\nkept.log\nmain.c\n');
+  assert.equal((await api.docker(['inspect', '-f', '{{.Config.Labels.who}} {{.Config.Cmd}}', 'app:1'])).stdout, 'me [/bin/sh -c cat /n]\n');
+  assert.match((await api.docker(['history', '--format', '{{.CreatedBy}}', 'app:1'])).stdout, /#\(nop\)\s+LABEL who=me\n/);
+  const again = await api.docker(build);
+  assert.equal(again.stdout.split(' ---> Using cache\n').length, 7);
+  assert.equal((await api.docker(['ps', '-aq'])).stdout, '');
+  const quiet = await api.docker(['build', '-q', '--build-arg', 'BASE=busybox', '--build-arg', 'N=7', '--label', 'who=me', path]);
+  assert.equal(quiet.stdout, (await api.docker(['inspect', '-f', '{{.Id}}', 'app:1'])).stdout);
+});
+
+test('docker build of what cannot be built ends with the code of the step, the line, and as the API with 400', options, async () => {
+  const failed = await api.docker(['build', '--force-rm', context({ Dockerfile: 'FROM busybox\nRUN echo said && exit 7\n' })]);
+  assert.equal(failed.code, 7);
+  assert.match(
+    failed.stderr,
+    /The command '\/bin\/sh -c echo said && exit 7' returned a non-zero code: 7\n  Dockerfile:2 \| RUN echo said/,
+  );
+  const wrong = await api.docker(['build', context({ Dockerfile: 'FROM busybox\nFOO\n' })]);
+  assert.notEqual(wrong.code, 0);
+  assert.match(wrong.stderr, /dockerfile parse error on line 2: unknown instruction: FOO/);
+  for (const query of ['buildargs=x', 'labels=[]', 'ulimits={}', 'memory=x', 'squash=1', 'version=2', 't=UPPER', 'cachefrom=3']) {
+    const { status } = await api.request(`POST /v1.51/build?${query}`, {
+      body: Buffer.alloc(1024),
+      headers: { 'Content-Type': 'application/x-tar' },
+    });
+    assert.equal(status, 400, query);
+  }
+  assert.equal((await api.docker(['ps', '-aq'])).stdout, '');
+});
+
+for (const [when, mark] of [
+  ['before its container runs', 'Step 2/2'],
+  ['while its container runs', '\nbegun'],
+] as const)
+  test(`docker build that is interrupted ${when} leaves no container`, options, async () => {
+    const path = context({ Dockerfile: 'FROM busybox\nRUN echo begun; sleep 300\n' });
+    const child = spawn('docker', ['build', path], {
+      env: { ...process.env, DOCKER_HOST: `unix://${daemon.places.socketPath}`, DOCKER_BUILDKIT: '0' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    while (!said.includes(mark)) await setTimeout(20);
+    child.kill('SIGINT');
+    await once(child, 'exit');
+    for (let left = 'x'; left !== ''; ) {
+      left = (await api.docker(['ps', '-aq'])).stdout;
+      await setTimeout(50);
+    }
+  });
+
+test('docker builder prune frees what builds left, and docker system df counts it', options, async () => {
+  const path = context({ Dockerfile: 'FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=3\nENV a=b\n' });
+  assert.equal((await api.docker(['build', '-t', 'gone', path])).code, 0);
+  await api.docker(['rmi', '--no-prune', 'gone']);
+  assert.match(
+    (await api.docker(['system', 'df', '--format', '{{.Type}} {{.TotalCount}} {{.Size}}'])).stdout,
+    /Build Cache [1-9]\d* 3\.\d+MB/,
+  );
+  assert.match((await api.docker(['builder', 'prune', '-f'])).stdout, /Total reclaimed space: 3\.\d+MB/);
+  assert.match((await api.docker(['build', '-t', 'gone', path])).stdout, /Running in/);
+});
+
+const program = join(import.meta.dirname, '../../core/bin/gantry.mjs');
+
+test('gantry build sends what .dockerignore leaves, and takes folders, archives and a Dockerfile elsewhere', {
+  timeout: 60_000,
+}, async () => {
+  const gantry = async (args: readonly string[], input?: Buffer) => {
+    const env = { ...process.env, GANTRY_HOST: `unix://${daemon.places.socketPath}`, DOCKER_CONFIG: folder, FROM_ENV: 'here' };
+    const child = spawn(process.execPath, [program, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdin.end(input);
+    const [code] = await once(child, 'close');
+    return { code: Number(code), stdout, stderr };
+  };
+  const path = context({ ...app, 'other/My.Dockerfile': 'FROM busybox\nARG FROM_ENV\nRUN echo "$FROM_ENV"\nCOPY . /all\n' });
+  const built = await gantry([
+    'build',
+    '-t',
+    'cli',
+    '-f',
+    join(path, 'other/My.Dockerfile'),
+    '--build-arg',
+    'FROM_ENV',
+    '--iidfile',
+    join(folder, 'iid'),
+    path,
+  ]);
+  assert.equal(built.code, 0, built.stderr);
+  assert.match(
+    built.stdout,
+    /Step 3\/4 : RUN echo "\$FROM_ENV"\n ---> Running in [0-9a-f]{12}\nhere\n[\s\S]*Successfully tagged cli:latest\n$/,
+  );
+  assert.equal(
+    (await api.docker(['run', '--rm', 'cli', 'sh', '-c', 'cd /all; find . -type f | sort'])).stdout,
+    './.dockerignore\n./kept.log\n./main.c\n./other/My.Dockerfile\n',
+  );
+  assert.equal(`${readFileSync(join(folder, 'iid'), 'utf8')}\n`, (await api.docker(['inspect', '-f', '{{.Id}}', 'cli'])).stdout);
+  const archive = await gantry(['build', '-q', '-'], contextTar({ Dockerfile: 'FROM busybox\nCOPY f /f\n', f: 'F' }));
+  assert.match(archive.stdout, /^sha256:[0-9a-f]{64}\n$/);
+  const failed = await gantry(['build', context({ Dockerfile: 'FROM busybox\nRUN exit 3\n' })]);
+  assert.notEqual(failed.code, 0);
+  assert.match(failed.stderr, /returned a non-zero code: 3\s+Dockerfile:2 \| RUN exit 3/);
+  assert.match((await gantry(['build', context({ f: '' })])).stderr, /there is no Dockerfile in .*name it with -f/);
+  assert.match((await gantry(['builder', 'prune', '-f'])).stdout, /Total reclaimed space: /);
+});

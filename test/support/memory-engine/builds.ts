@@ -1,0 +1,30 @@
+import { notImplemented } from '@gantry/sdk';
+import type { Builds } from '@gantry/sdk/engine';
+
+/** Has no builder: what asks for one hears of it. */
+export class MemoryBuilds implements Builds {
+  async build(): Promise<never> {
+    throw notImplemented('building images needs a builder plugin, and none is installed');
+  }
+  async prune(): ReturnType<Builds['prune']> {
+    return { deleted: [], spaceReclaimed: 0 };
+  }
+  cache(): readonly never[] {
+    return [];
+  }
+  openArchive(): Promise<never> {
+    return this.build();
+  }
+  openFiles(): Promise<never> {
+    return this.build();
+  }
+  openImage(): Promise<never> {
+    return this.build();
+  }
+  compose(): Promise<never> {
+    return this.build();
+  }
+  cached(): undefined {
+    return undefined;
+  }
+}
