@@ -272,6 +272,25 @@ test('gantry save, load, export, import, commit, tag, history and rmi move image
   assert.equal((await gantry({ input: readFileSync(file) }, 'load')).stdout, 'Loaded image: busybox:latest\n');
 });
 
+test('gantry load takes an OCI layout in a folder and import the files of one; others are refused by name', async () => {
+  const layout = join(folder, 'layout');
+  mkdirSync(layout);
+  await gantry('save', '-o', join(folder, 'layout.tar'), 'busybox');
+  execFileSync('tar', ['-xf', join(folder, 'layout.tar'), '-C', layout]);
+  assert.match((await gantry('load', '-i', layout)).stdout, /^Loaded image: busybox:latest$/m);
+  const files = join(folder, 'files');
+  mkdirSync(files);
+  writeFileSync(join(files, 'hello'), 'from a folder');
+  assert.match((await gantry('import', files, 'of-folder')).stdout, /^sha256:[0-9a-f]{64}\n$/);
+  await gantry('create', '--name', 'of-folder', 'of-folder', '/x');
+  assert.equal((await gantry('cp', 'of-folder:/hello', join(folder, 'hello'))).code, 0);
+  assert.equal(readFileSync(join(folder, 'hello'), 'utf8'), 'from a folder');
+  await gantry('rm', 'of-folder');
+  await gantry('rmi', 'of-folder');
+  const { code, stderr } = await gantry('load', '-i', files);
+  assert.deepEqual([code, /files holds no image: neither oci-layout nor manifest.json is in it/.test(stderr)], [1, true], stderr);
+});
+
 test('gantry save to a place that cannot be written leaves no half of a file', async () => {
   const { code, stderr } = await gantry('save', '-o', '/proc/nosuch', 'busybox');
   assert.deepEqual([code, stderr.startsWith('gantry: cannot write the file')], [1, true], stderr);

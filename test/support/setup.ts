@@ -57,6 +57,8 @@ const tools: readonly Tool[] = [
   { kind: 'test', needs: libraries('rsyslog/lmnsd_ossl.so'), packages: ['rsyslog-openssl'], why: 'rsyslogd receives by tls with it' },
   { kind: 'test', needs: ['/lib/systemd/systemd-journald'], packages: ['systemd'], why: 'the journald log driver is tested against it' },
   { kind: 'test', needs: ['umoci'], packages: ['umoci'], why: 'images must look as it unpacks them' },
+  { kind: 'test', needs: ['skopeo'], packages: ['skopeo'], why: 'images go to and come from it' },
+  { kind: 'test', needs: ['podman'], packages: ['podman'], why: 'images go to and come from it' },
   {
     kind: 'test',
     needs: ['linux.uml'],

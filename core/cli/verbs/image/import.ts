@@ -11,13 +11,13 @@ interface ImportFlags {
 }
 
 export const importImage = verb<ImportFlags>({
-  arguments: '<file> [image]',
+  arguments: '<path> [image]',
   options: [
     list('-c, --change <instruction>', 'Dockerfile instruction, e.g. \'CMD ["sh"]\'', text),
     value('-m, --message <text>', 'Comment', text),
     value('--platform <os/arch>', 'Platform of the image', text),
   ],
-  notes: "The file '-' is stdin.",
+  notes: "A tar ('-' is stdin), or a folder with the files.",
   async action(context, [file = '-', reference], { change: changes, message, platform }) {
     const { stream, sizeBytes } = openInput(file);
     const { images } = await context.client();

@@ -1,9 +1,11 @@
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../../command.ts';
 import { printProgress, withBar } from '../../format/progress.ts';
 import { flag, text, value } from '../../option.ts';
 import { verb } from '../../verb.ts';
+import { packTar } from '../container/cp-tar.ts';
 
 interface LoadFlags {
   readonly input?: string;
@@ -12,9 +14,16 @@ interface LoadFlags {
 
 export const load = verb<LoadFlags>({
   arguments: '',
-  options: [value('-i, --input <file>', 'Read this file instead of stdin', text), flag('-q, --quiet', 'No progress')],
-  notes: 'Takes what docker save writes and OCI layouts, also compressed with gzip or zstd.',
+  options: [
+    value('-i, --input <path>', 'Read this file, or the OCI layout in this folder, instead of stdin', text),
+    flag('-q, --quiet', 'No progress'),
+  ],
+  notes: `Takes what docker save writes and OCI layouts, as tars (also compressed with gzip or zstd) or as folders.
+
+  gantry load -i image.tar
+  gantry load -i ./oci-layout`,
   async action(context, _given, { input, quiet = false }) {
+    if (input !== undefined && isFolder(input)) checkLayout(input);
     const { stream, sizeBytes } = openInput(input);
     const { images } = await context.client();
     const shown = quiet ? stream : withBar('loading', stream, sizeBytes);
@@ -22,6 +31,18 @@ export const load = verb<LoadFlags>({
   },
 });
 
+function checkLayout(folder: string): void {
+  if (['oci-layout', 'manifest.json'].some((file) => existsSync(join(folder, file)))) return;
+  throw invalidArgument(`${folder} holds no image: neither oci-layout nor manifest.json is in it`, {
+    hint: 'to make an image of its files: gantry import',
+  });
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** A file, stdin for "-", or what is in a folder, as a tar. */
 export function openInput(path: string | undefined): { readonly stream: AsyncIterable<Buffer>; readonly sizeBytes: number | undefined } {
   if (path === undefined || path === '-') {
     if (process.stdin.isTTY)
@@ -29,6 +50,7 @@ export function openInput(path: string | undefined): { readonly stream: AsyncIte
     return { stream: process.stdin as AsyncIterable<Buffer>, sizeBytes: undefined };
   }
   try {
+    if (isFolder(path)) return { stream: packTar(path, { as: '.', followLink: true }), sizeBytes: undefined };
     const { size } = statSync(path);
     return { stream: createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>, sizeBytes: size };
   } catch (error) {
