@@ -1,11 +1,13 @@
-import { type Abortable, codeOf, conflict, type Ctx, GantryError, type Logger, messageOf, notFound, notImplemented } from '@gantry/sdk';
+import { type Abortable, codeOf, type Ctx, GantryError, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { CreateVolume } from '@gantry/sdk/engine';
 import type { Volume, VolumeAnswer, VolumeDriver } from '@gantry/sdk/volume';
 import { driverContext, driverName, type Drivers } from '../drivers/index.ts';
 import type { VolumeRows } from '../metadata/index.ts';
-import { failpoint, KeyedMutex, randomId, withDeadline } from '../support/index.ts';
+import { failpoint, KeyedMutex, randomId } from '../support/index.ts';
+import { findVolume } from './asking.ts';
 import { checkVolumeName } from './names.ts';
 import { anonymousLabel, dataPathOf, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
+import { isCertain, lacking, named, taken } from './refusals.ts';
 import { hiddenInError, separated } from './secrets.ts';
 
 export interface RegistryOptions {
@@ -31,9 +33,6 @@ export interface CopyRequest extends Pick<VolumeDocument, 'options' | 'labels'> 
   readonly kind: 'clone' | 'snapshot';
   readonly name: string;
 }
-
-/** Slow or dead drivers cost a question to all of them no more than this. */
-const fanOutMs = 2_000;
 
 /** Which volumes there are: the engine's records, kept in memory as well, and how they come and go together with the drivers' volumes. */
 export class VolumeRegistry {
@@ -174,26 +173,6 @@ export class VolumeRegistry {
     }
   }
 
-  /** Asks every driver at once; those that do not answer in time, or fail, become warnings. */
-  async askAll<T>(ask: (driver: VolumeDriver, name: string, options: Abortable) => Promise<T>): Promise<{
-    readonly answers: readonly (readonly [driver: string, answer: T])[];
-    readonly warnings: readonly string[];
-  }> {
-    const answers: [string, T][] = [];
-    const warnings: string[] = [];
-    await Promise.all(
-      this.#options.drivers.names('volume').map(async (name) => {
-        try {
-          const answer = await withDeadline(fanOutMs, async ({ signal }) => ask(await this.driver(name), name, { signal }));
-          answers.push([name, answer]);
-        } catch (error) {
-          warnings.push(`volume driver ${name}: ${messageOf(error)}`);
-        }
-      }),
-    );
-    return { answers: answers.toSorted(([a], [b]) => (a < b ? -1 : 1)), warnings: warnings.toSorted() };
-  }
-
   /** What its driver is given with an attachment. Options that became secret with a new version of its plugin are among them. */
   given({ name, driver, options }: VolumeRecord): { readonly options: Texts; readonly secrets: Texts } {
     const { options: open, secrets } = separated(options, this.#options.drivers.grants('volume', driver));
@@ -293,25 +272,14 @@ export class VolumeRegistry {
 
   /** A volume that was made behind the engine's back gets a record when somebody asks for it. */
   async #adopt(name: string): Promise<VolumeRecord | undefined> {
-    const { answers } = await this.askAll(async (driver, asked, options) => {
-      try {
-        const { volume } = await driver.stat({ name }, this.context(options));
-        if (volume.name === name) return volume;
-        this.#options.drivers.grants('volume', asked).onViolation?.(`asked for volume ${name}, it answered ${volume.name}`);
-        return undefined;
-      } catch (error) {
-        if (codeOf(error) === 'not_found' || codeOf(error) === 'invalid_argument') return undefined;
-        throw error;
-      }
-    });
-    for (const [driver, volume] of answers) {
-      if (volume === undefined) continue;
-      const { options, secrets } = separated(volume.options, this.#options.drivers.grants('volume', driver));
-      const record = recordOf({ ...volume, name }, driver, { options, labels: {} });
-      this.#record(record, secrets);
-      return record;
-    }
-    return undefined;
+    const { drivers, log } = this.#options;
+    const found = await findVolume(name, { drivers, log });
+    if (found === undefined) return undefined;
+    const { driver, volume } = found;
+    const { options, secrets } = separated(volume.options, drivers.grants('volume', driver));
+    const record = recordOf({ ...volume, name }, driver, { options, labels: {} });
+    this.#record(record, secrets);
+    return record;
   }
 
   #record(record: VolumeRecord, secrets: Readonly<Record<string, string>> = {}): void {
@@ -340,27 +308,4 @@ export class VolumeRegistry {
       throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`, { cause: error, hint });
     }
   }
-}
-
-function taken(doing: string, { name, driver }: VolumeRecord): Error {
-  return conflict(`${doing} ${name}: conflict: volume name must be unique: driver "${driver}" already has volume "${name}"`);
-}
-
-function lacking(driver: string, method: string): never {
-  throw notImplemented(`volume driver ${driver} cannot ${method} volumes`);
-}
-
-/** Whether the driver said no; anything else may have been done. */
-function isCertain(error: unknown): boolean {
-  return !['deadline_exceeded', 'cancelled', 'unavailable', 'internal', 'data_loss'].includes(codeOf(error));
-}
-
-function named(error: unknown, doing: string): unknown {
-  if (!GantryError.is(error) || error.message.startsWith(doing)) return error;
-  return new GantryError(error.code, `${doing}: ${error.message}`, {
-    cause: error,
-    hint: error.hint,
-    reason: error.reason,
-    facts: error.facts,
-  });
 }

@@ -1,16 +1,17 @@
 import { join } from 'node:path';
-import { type Abortable, codeOf, conflict, exhausted, type Logger, messageOf, notFound } from '@gantry/sdk';
+import { type Abortable, codeOf, conflict, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { CopyVolume, CreateVolume, Filtered, PruneResult, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { BrokenMount, Helpers } from '../execute/index.ts';
 import { type Database, VolumeRows } from '../metadata/index.ts';
 import { type AttachmentDocument, Attachments } from './attachments.ts';
-import { listFilter, pruneFilter } from './filters.ts';
+import { pruneFilter } from './filters.ts';
+import { VolumeLooks } from './looks.ts';
 import { Mending } from './mending.ts';
-import { infoOf, isAnonymous, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
+import { isAnonymous, type VolumeDocument, type VolumeRecord } from './record.ts';
 import { type CopyRequest, VolumeRegistry } from './registry.ts';
-import { hiddenIn, hiddenInError, separated } from './secrets.ts';
+import { separated } from './secrets.ts';
 import type { AttachOptions, ContainerVolumes, VolumeUsers } from './types.ts';
 
 export interface VolumesRoomOptions {
@@ -29,15 +30,13 @@ export interface VolumesRoomOptions {
 /** Between `ensure` and `reference` a volume looks unused; a prune leaves it alone for so long. */
 const settlingMs = 60_000;
 
-/** That only their driver knows, of one driver: time alone does not bound what a list without end would hold. */
-const mostForeign = 50_000;
-
 /** Volumes as users see them, and as containers use them. */
 export class VolumesRoom implements Volumes, ContainerVolumes {
   readonly #options: VolumesRoomOptions;
   readonly #rows: VolumeRows<VolumeDocument, AttachmentDocument>;
   readonly #registry: VolumeRegistry;
   readonly #attachments: Attachments;
+  readonly #looks: VolumeLooks;
   readonly #settling = new Map<string, number>();
   readonly #removing = new Set<string>();
   readonly #opened = new DisposableStack();
@@ -57,6 +56,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       helpers,
       log,
     });
+    this.#looks = new VolumeLooks({ registry: this.#registry, attachments: this.#attachments, rows: this.#rows, drivers, log });
     if (helpers !== undefined) this.#opened.use(helpers.onBroken((broken) => this.#onBroken(broken)));
   }
 
@@ -68,22 +68,15 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   async create(request: CreateVolume, options: Abortable = {}): Promise<VolumeInfo> {
     const { record, isNew } = await this.#registry.create(request, options);
     if (isNew) this.#publish('create', record);
-    return this.#info(record);
+    return this.#looks.info(record);
   }
 
   async inspect(name: string): Promise<VolumeInfo> {
-    const record = await this.#registry.find(name);
-    const broken = [...this.#attachments.brokenIn(name)].map(([id, reason]) => `${id.slice(0, 12)}: ${reason}`);
-    const status = { ...(await this.#status(record)), ...(broken.length > 0 && { broken: broken.join('; ') }) };
-    return this.#info(record, Object.keys(status).length === 0 ? undefined : status);
+    return this.#looks.inspect(await this.#registry.find(name));
   }
 
-  async list({ filters = {} }: Filtered): Promise<{ readonly volumes: readonly VolumeInfo[]; readonly warnings: readonly string[] }> {
-    const matches = listFilter(filters);
-    const used = this.#rows.used();
-    const { foreign, warnings } = await this.#foreign();
-    const records = [...this.#registry.records, ...foreign].filter((record) => matches(record, used.has(record.name)));
-    return { volumes: records.map((record) => this.#info(record)), warnings };
+  list(request: Filtered): ReturnType<Volumes['list']> {
+    return this.#looks.list(request);
   }
 
   async remove(name: string, { force }: { readonly force: boolean }): Promise<void> {
@@ -108,7 +101,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     let spaceReclaimed = 0;
     for (const record of this.#registry.records) {
       if (!matches(record) || this.#isSettling(record.name) || this.#rows.users(record.name).length > 0) continue;
-      const { sizeBytes } = await this.#usage(record);
+      const { sizeBytes } = await this.#looks.usageOf(record);
       try {
         await this.remove(record.name, { force: false });
       } catch (error) {
@@ -123,14 +116,8 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   }
 
   /** All volumes with their size (-1: the driver cannot say) and the number of containers that refer to them. */
-  async usage(): Promise<readonly VolumeInfo[]> {
-    const used = this.#rows.used();
-    return Promise.all(
-      this.#registry.records.map(async (record) => ({
-        ...this.#info(record),
-        usage: { ...(await this.#usage(record)), refCount: used.get(record.name) ?? 0 },
-      })),
-    );
+  usage(): Promise<readonly VolumeInfo[]> {
+    return this.#looks.usage();
   }
 
   async rename(name: string, to: string): Promise<VolumeInfo> {
@@ -142,7 +129,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     try {
       const renamed = await this.#registry.rename(record, to);
       this.#publish('rename', renamed, { oldName: name });
-      return infoOf(renamed, this.#mountpoint(renamed));
+      return this.#looks.info(renamed);
     } finally {
       this.#removing.delete(name);
     }
@@ -257,34 +244,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   }
 
   async mountpoint(name: string): Promise<string> {
-    return this.#mountpoint(await this.#registry.find(name));
-  }
-
-  #info(record: VolumeRecord, status?: Readonly<Record<string, string>>): VolumeInfo {
-    return infoOf(this.#registry.shown(record), this.#mountpoint(record), status);
-  }
-
-  #mountpoint({ name, driver, dataPath }: VolumeRecord): string {
-    if (dataPath === undefined || !this.#options.drivers.has('volume', driver)) return this.#attachments.mountPoint(name);
-    return join(this.#options.drivers.grants('volume', driver).dataDir, dataPath);
-  }
-
-  /** Volumes that drivers have and the engine has no record of. */
-  async #foreign(): Promise<{ readonly foreign: readonly VolumeRecord[]; readonly warnings: readonly string[] }> {
-    // What a slow driver has listed by its deadline counts.
-    const foreign = new Map<string, VolumeRecord[]>();
-    const { warnings } = await this.#registry.askAll(async (driver, name, options) => {
-      const found: VolumeRecord[] = [];
-      foreign.set(name, found);
-      for await (const volume of driver.list({}, this.#registry.context(options))) {
-        if (options.signal?.aborted === true) return;
-        if (this.#registry.known(volume.name) !== undefined) continue;
-        if (found.length >= mostForeign) throw exhausted(`it lists more than ${mostForeign} volumes; the others are left out`);
-        found.push(recordOf(volume, name, { options: volume.options, labels: {} }));
-      }
-    });
-    const names = [...foreign.keys()].toSorted();
-    return { foreign: names.flatMap((name) => foreign.get(name) ?? []), warnings };
+    return this.#looks.mountpoint(await this.#registry.find(name));
   }
 
   async #copy(from: string, request: CopyRequest): Promise<VolumeInfo> {
@@ -292,7 +252,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     const source = await this.#registry.find(from);
     const record = await this.#registry.copy(source, request);
     this.#publish('create', record, { [request.kind === 'clone' ? 'cloneOf' : 'snapshotOf']: from });
-    return this.#info(record);
+    return this.#looks.info(record);
   }
 
   #mustBeIdle({ name }: VolumeRecord, doing: string): void {
@@ -331,28 +291,6 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       using _lock = await this.#registry.lock(name);
       await this.#attachments.mend(record, path);
     });
-  }
-
-  async #status({ name, driver }: VolumeRecord): Promise<Readonly<Record<string, string>> | undefined> {
-    const secrets = this.#rows.secrets(name);
-    try {
-      const source = await this.#registry.driver(driver);
-      const { status } = (await source.stat({ name }, this.#registry.context())).volume;
-      return status && hiddenIn(status, secrets);
-    } catch (error) {
-      this.#options.log.warn({ volume: name, driver, error: messageOf(hiddenInError(error, secrets)) }, 'volume driver gave no status');
-      return undefined;
-    }
-  }
-
-  async #usage({ name, driver }: VolumeRecord): Promise<{ readonly sizeBytes: number; readonly capacityBytes?: number }> {
-    try {
-      const source = await this.#registry.driver(driver);
-      const { bytes = -1, capacity = 0 } = (await source.usage?.({ name }, this.#registry.context())) ?? {};
-      return { sizeBytes: bytes, ...(capacity > 0 ? { capacityBytes: capacity } : {}) };
-    } catch {
-      return { sizeBytes: -1 };
-    }
   }
 
   #isSettling(name: string): boolean {
