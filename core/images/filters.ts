@@ -1,8 +1,8 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { Filters, Image } from '@gantry/sdk/engine';
 import { pathMatcher } from '@gantry/sdk/builder';
+import { momentOf } from '../support/index.ts';
 import { familiarName, familiarText, parseReference } from './reference.ts';
-import { parseTimestamp } from './timestamp.ts';
 
 const listKeys = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'];
 const pruneKeys = ['dangling', 'label', 'label!', 'until'];
@@ -22,9 +22,8 @@ export function danglingOf({ dangling = [] }: Filters): boolean | undefined {
 
 /** Whether an image has the labels and the age that the filters ask for. `createdOf` gives an image's time by what a user calls it. */
 export function imageFilter(filters: Filters, createdOf: (image: string) => number): (image: Image) => boolean {
-  const { before = [], since = [], until = [], label = [], 'label!': unwanted = [] } = filters;
-  if (until.length > 1) throw invalidArgument('more than one until filter specified');
-  const earlier = [...before.map(createdOf), ...until.map((time) => parseTimestamp(time))];
+  const { before = [], since = [], label = [], 'label!': unwanted = [] } = filters;
+  const earlier = [...before.map(createdOf), ...untilOf(filters)];
   const later = since.map(createdOf);
   return (image) => {
     const created = createdMs(image);
@@ -36,6 +35,16 @@ export function imageFilter(filters: Filters, createdOf: (image: string) => numb
       !unwanted.some((wanted) => hasLabel(labels, wanted))
     );
   };
+}
+
+/** Before which moment; one at most. */
+function untilOf({ until = [] }: Filters): readonly number[] {
+  if (until.length > 1) throw invalidArgument('more than one until filter specified');
+  return until.map((text) => momentOf(text) ?? refuseTime(text));
+}
+
+function refuseTime(text: string): never {
+  throw invalidArgument(`failed to parse value as time or duration: ${JSON.stringify(text.slice(0, 80))}`);
 }
 
 /** Of canonical references those that one of the patterns means, as `docker images PATTERN` does: with the tag or without. */

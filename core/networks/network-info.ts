@@ -2,7 +2,7 @@ import { invalidArgument } from '@gantry/sdk';
 import type { Filters, NetworkInfo } from '@gantry/sdk/engine';
 import { parseCidr } from '@gantry/sdk/network';
 import { driverName } from '../drivers/index.ts';
-import { matchesPattern } from '../support/index.ts';
+import { matchesPattern, momentOf } from '../support/index.ts';
 import type { NetworkBooks } from './books.ts';
 import type { EndpointRecord, NetworkRecord } from './documents.ts';
 
@@ -54,7 +54,9 @@ export function pruneMatcher(filters: Filters, nowMs: number): (network: Network
   checkKeys(filters, pruneKeys);
   const untils = filters['until'] ?? [];
   if (untils.length > 1) throw invalidArgument('more than one until filter specified');
-  const until = untils[0] === undefined ? undefined : parseUntil(untils[0], nowMs);
+  const until = untils[0] === undefined ? undefined : momentOf(untils[0], nowMs);
+  if (until === undefined && untils[0] !== undefined)
+    throw invalidArgument(`failed to parse value as time or duration: ${JSON.stringify(untils[0].slice(0, 80))}`);
   return ({ document }) =>
     !document.isPredefined &&
     (until === undefined || Date.parse(document.created) < until) &&
@@ -85,17 +87,4 @@ function truth(filters: Filters, key: string): boolean | undefined {
   if (values.every((value) => value === 'true' || value === '1')) return true;
   if (values.every((value) => value === 'false' || value === '0')) return false;
   throw invalidArgument(`invalid filter: '${key}'='${values.join(',')}'`);
-}
-
-/** A Unix time, a date, or an age such as 24h or 1h30m. */
-function parseUntil(text: string, nowMs: number): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1e3;
-  const age = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text);
-  if (text !== '' && age !== null) {
-    const [hours = 0, minutes = 0, seconds = 0] = age.slice(1).map((part) => Number(part ?? 0));
-    return nowMs - (hours * 3600 + minutes * 60 + seconds) * 1e3;
-  }
-  const date = Date.parse(text);
-  if (Number.isNaN(date)) throw invalidArgument(`invalid until filter: ${text}`);
-  return date;
 }

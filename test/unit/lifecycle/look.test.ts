@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { selectProcesses } from '../../../core/lifecycle/look/top.ts';
 import { cgroupsPath } from '../../../core/lifecycle/start/cgroups-path.ts';
-import { parseUntil } from '../../../core/lifecycle/until.ts';
 import { knownVulnerability } from '../../../plugins/exec/oci/vulnerable.ts';
 
 test('selectProcesses() keeps the container’s rows and gives the last column the rest of the line', () => {
@@ -13,24 +12,6 @@ test('selectProcesses() keeps the container’s rows and gives the last column t
   });
   assert.throws(() => selectProcesses('USER CMD\n', new Set()), { code: 'invalid_argument', message: /couldn't find PID field/ });
 });
-
-for (const [text, expected] of [
-  ['10m', 400_000],
-  ['1h30m', -4_400_000],
-  ['1.5s', 998_500],
-  ['12.5', 12_500],
-  ['1970-01-01T00:00:07Z', 7_000],
-] as const) {
-  test(`parseUntil('${text}') is a moment`, () => {
-    assert.equal(parseUntil(text, 1_000_000), expected);
-  });
-}
-
-for (const text of ['', 'ten minutes', '10x', '10m!']) {
-  test(`parseUntil('${text}') is refused by name`, () => {
-    assert.throws(() => parseUntil(text), { code: 'invalid_argument', message: `invalid filter 'until=${text}'` });
-  });
-}
 
 test('cgroupsPath() stays below its parent and refuses what could lead out', () => {
   assert.equal(cgroupsPath('', 'abc'), '/gantry/abc');
