@@ -4,6 +4,7 @@ import type { LayerSource, Rootfs } from '../layers/index.ts';
 import { KeyedMutex } from '../support/index.ts';
 import { commitImage } from './commit.ts';
 import { type Creation, createImage, layerSourceOf } from './create.ts';
+import { diskUsage } from './disk-usage.ts';
 import { importImage } from './import.ts';
 import { listImages } from './list.ts';
 import { loadImages } from './load.ts';
@@ -45,9 +46,9 @@ export class ImagesRoom implements Images {
     this.#downloads = new Downloads(options.content);
   }
 
-  /** Of all layers, each once, also those that only containers still use. */
-  get layersSizeBytes(): number {
-    return this.#parts.layers.images.all().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  /** What images and their layers take, also layers that only containers still use. */
+  diskUsage(): ReturnType<typeof diskUsage> {
+    return diskUsage(this.#parts);
   }
 
   get count(): number {

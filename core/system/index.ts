@@ -23,7 +23,7 @@ export interface SystemOptions {
   readonly drivers: Drivers;
   readonly events: EventBus;
   readonly containers: Containers;
-  readonly images: Images & { readonly layersSizeBytes: number };
+  readonly images: Images & { diskUsage(): Pick<DiskUsage, 'layersSizeBytes' | 'layersReclaimableBytes' | 'blobs'> };
   readonly volumes: { usage(): Promise<readonly VolumeInfo[]> };
   readonly check: { run(options: CheckOptions): Promise<CheckReport> };
   readonly log: Logger;
@@ -95,7 +95,7 @@ export class SystemRoom implements System {
       containers.sizes(containers.list({ all: true })),
     ]);
     options.signal?.throwIfAborted();
-    return { layersSizeBytes: images.layersSizeBytes, images: imageList, containers: sizes, volumes: volumeList };
+    return { ...images.diskUsage(), images: imageList, containers: sizes, volumes: volumeList };
   }
 
   #containerCounts(): SystemInfo['containers'] {

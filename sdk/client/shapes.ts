@@ -218,6 +218,15 @@ export interface DiskUsageAnswer {
   readonly Containers: readonly ContainerSummary[] | null;
   readonly Volumes: readonly VolumeAnswer[] | null;
   readonly BuildCache?: readonly { readonly Size?: number; readonly InUse?: boolean }[] | null;
+  readonly ImageUsage?: UsageAnswer;
+  /** Gantry's own: layers as they came, and configs. */
+  readonly BlobUsage?: UsageAnswer;
+}
+export interface UsageAnswer {
+  readonly TotalCount: number;
+  readonly ActiveCount?: number;
+  readonly TotalSize: number;
+  readonly Reclaimable: number;
 }
 
 export interface SearchResult {

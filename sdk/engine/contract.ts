@@ -63,7 +63,12 @@ export interface SystemInfo {
   };
 }
 export interface DiskUsage {
+  /** Of all layers' files, each once. */
   readonly layersSizeBytes: number;
+  /** Of the layers on which no container stands. */
+  readonly layersReclaimableBytes: number;
+  /** Layers as they came, and configs of images: what is saved and pushed. Reclaimable are those of images that no container uses. */
+  readonly blobs: { readonly count: number; readonly sizeBytes: number; readonly reclaimableBytes: number };
   readonly images: readonly (Image & { readonly sharedSizeBytes: number; readonly containers: number })[];
   readonly containers: readonly { readonly container: Container; readonly size: SizeInfo }[];
   readonly volumes: readonly VolumeInfo[];

@@ -37,6 +37,8 @@ export function memoryEngine(): MemoryEngine {
       check: async () => ({ checked: { blobs: 0, layers: 0, graphDrivers: 0, volumes: 0 }, findings: [] }),
       diskUsage: async () => ({
         layersSizeBytes: 4_711,
+        layersReclaimableBytes: 11,
+        blobs: { count: 2, sizeBytes: 815, reclaimableBytes: 15 },
         images: await images.list({}),
         containers: await containers.sizes(containers.list({ all: true })),
         volumes: (await volumes.list({})).volumes.map((volume) => ({ ...volume, usage: { sizeBytes: 5, refCount: 0 } })),

@@ -29,7 +29,8 @@ export const df = verb<{ readonly format?: Format; readonly verbose?: boolean }>
     const { system } = await context.client();
     const usage = await system.diskUsage();
     if (flags.verbose === true) return printEach(context, usage, flags.format);
-    printListing(context, [imageRow(usage), containerRow(usage), volumeRow(usage)], { ...flags, columns });
+    const rows = [imageRow(usage), containerRow(usage), volumeRow(usage), ...blobRow(usage)];
+    printListing(context, rows, { ...flags, columns });
   },
 });
 
@@ -38,8 +39,8 @@ function reclaimable({ bytes, reclaimableBytes }: Row): string {
   return `${humanSize(reclaimableBytes, 4)}${share}`;
 }
 
-/** Layers that images share count once. */
-function imageRow({ Images, LayersSize = 0 }: DiskUsageAnswer): Row {
+/** Layers that images share count once. Other engines do not say what is reclaimable: it is at most what no image in use has for itself. */
+function imageRow({ Images, LayersSize = 0, ImageUsage }: DiskUsageAnswer): Row {
   const images = Images ?? [];
   const used = images.filter(({ Containers = 0 }) => Containers > 0);
   const usedBytes = used.reduce((sum, { Size, SharedSize = 0 }) => sum + Size - Math.max(0, SharedSize), 0);
@@ -47,8 +48,15 @@ function imageRow({ Images, LayersSize = 0 }: DiskUsageAnswer): Row {
     total: images.length,
     active: used.length,
     bytes: LayersSize,
-    reclaimableBytes: Math.max(0, LayersSize - usedBytes),
+    reclaimableBytes: ImageUsage?.Reclaimable ?? Math.max(0, LayersSize - usedBytes),
   });
+}
+
+/** Layers are kept as they came as well: images take that much more. */
+function blobRow({ BlobUsage }: DiskUsageAnswer): readonly Row[] {
+  if (BlobUsage === undefined) return [];
+  const { TotalCount: total, TotalSize: bytes, Reclaimable: reclaimableBytes } = BlobUsage;
+  return [row('Image Blobs', { total, active: total, bytes, reclaimableBytes })];
 }
 
 function containerRow({ Containers }: DiskUsageAnswer): Row {

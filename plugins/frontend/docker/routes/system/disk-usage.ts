@@ -20,6 +20,7 @@ export async function diskUsage(call: Call): Promise<void> {
     Containers: wants('container') ? containersOf(usage, call) : null,
     Volumes: wants('volume') ? usage.volumes.map(volumeDocument) : null,
     BuildCache: wants('build-cache') ? call.engine.builds.cache().map(cacheDocument) : null,
+    ...(wants('image') && { ImageUsage: imageUsage(usage), BlobUsage: blobUsage(usage) }),
   });
 }
 
@@ -42,4 +43,18 @@ function cacheDocument({ id, parent, description, inUse, shared, sizeBytes, crea
 function containersOf(usage: DiskUsage, { engine, version }: Call) {
   const nowMs = Date.now();
   return usage.containers.map(({ container, size }) => containerSummary(container, { engine, version, nowMs, size }));
+}
+
+/** API 1.52's words. What clients of 1.51 reckon out of `Images` counts layers as reclaimable that other images share. */
+function imageUsage({ images, layersSizeBytes, layersReclaimableBytes }: DiskUsage) {
+  return {
+    TotalCount: images.length,
+    ActiveCount: images.filter(({ containers }) => containers > 0).length,
+    TotalSize: layersSizeBytes,
+    Reclaimable: layersReclaimableBytes,
+  };
+}
+
+function blobUsage({ blobs }: DiskUsage) {
+  return { TotalCount: blobs.count, TotalSize: blobs.sizeBytes, Reclaimable: blobs.reclaimableBytes };
 }
