@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type Abortable, GantryError, internal, messageOf } from '@gantry/sdk';
 import { leaveThread } from '../../execute/index.ts';
+import { Turns } from '../../support/index.ts';
 import { controlCells, type FromWorker, type JobName, type JobOf, type ToWorker, window } from './protocol.ts';
 
 export interface JobStreams extends Abortable {
@@ -75,10 +76,9 @@ export class TreeWorker {
     const control = new SharedArrayBuffer(8);
     const cells = new Int32Array(control);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const taken = new Semaphore(window);
     let untaken = 0;
-    const feeding = { isOver: input === undefined };
-    this.#isWaitingForUs = () => untaken > 0 || (!feeding.isOver && taken.free === window);
+    const feeding = new Feeding(input === undefined);
+    this.#isWaitingForUs = () => untaken > 0 || feeding.isWaitingForInput;
     const stop = (): void => {
       Atomics.store(cells, controlCells.stop, 1);
       Atomics.add(cells, controlCells.taken, 0);
@@ -105,17 +105,13 @@ export class TreeWorker {
       if (message.kind === 'output') {
         untaken += 1;
         taking = taking.then(() => take(message.chunk)).catch(fail);
-      } else if (message.kind === 'taken') taken.release();
+      } else if (message.kind === 'taken') feeding.taken();
       else if (message.kind === 'done') resolve(message.result);
       else reject(new GantryError(message.code, message.message, { ...message.facts, facts: { errno: message.errno } }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#send({ kind: 'job', id, name, job, control });
-    const isOver = promise.then(
-      () => undefined,
-      () => undefined,
-    );
-    if (input !== undefined) void this.#feed(input, { id, taken, isOver }).then(() => (feeding.isOver = true), fail);
+    if (input !== undefined) void this.#feed(input, id, feeding).catch(fail);
     try {
       const result = await promise;
       await taking;
@@ -125,25 +121,21 @@ export class TreeWorker {
       throw firstFailure ?? error;
     } finally {
       signal?.removeEventListener('abort', onAbort);
+      feeding.end();
       this.#heardAt = undefined;
       this.#onMessage = () => undefined;
       this.#onDeath = () => undefined;
     }
   }
 
-  async #feed(
-    input: AsyncIterable<Buffer>,
-    { id, taken, isOver }: { readonly id: number; readonly taken: Semaphore; readonly isOver: Promise<void> },
-  ): Promise<void> {
-    let over = false;
-    void isOver.then(() => (over = true));
+  async #feed(input: AsyncIterable<Buffer>, id: number, feeding: Feeding): Promise<void> {
     for await (const chunk of input) {
-      await Promise.race([taken.acquire(), isOver]);
-      if (over) return;
+      if (!(await feeding.next())) return;
       const copy = new Uint8Array(chunk);
       this.#send({ kind: 'input', id, chunk: copy }, [copy.buffer]);
     }
-    if (!over) this.#send({ kind: 'input', id, chunk: undefined });
+    if (!feeding.isOver) this.#send({ kind: 'input', id, chunk: undefined });
+    feeding.end();
   }
 
   #send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
@@ -151,22 +143,40 @@ export class TreeWorker {
   }
 }
 
-class Semaphore {
-  free: number;
-  readonly #waiting: (() => void)[] = [];
+/** Inputs on their way to the thread: no more than a window of them, until the job is over or there are no more. */
+class Feeding {
+  readonly #turns = new Turns(window);
+  readonly #untaken: Disposable[] = [];
+  readonly #over = new AbortController();
 
-  constructor(free: number) {
-    this.free = free;
+  constructor(hasNone: boolean) {
+    if (hasNone) this.end();
   }
 
-  async acquire(): Promise<void> {
-    if (this.free > 0) this.free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  get isOver(): boolean {
+    return this.#over.signal.aborted;
   }
 
-  release(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.free += 1;
-    else next();
+  get isWaitingForInput(): boolean {
+    return !this.isOver && this.#untaken.length === 0;
+  }
+
+  /** When another may be sent; false when nobody wants it any more. */
+  async next(): Promise<boolean> {
+    try {
+      this.#untaken.push(await this.#turns.take({ signal: this.#over.signal }));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The thread has taken the oldest. */
+  taken(): void {
+    this.#untaken.shift()?.[Symbol.dispose]();
+  }
+
+  end(): void {
+    this.#over.abort();
   }
 }
