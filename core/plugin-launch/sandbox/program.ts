@@ -1,6 +1,7 @@
-import { lstatSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { forbidden, fromErrno, GantryError, invalidArgument, notFound } from '@gantry/sdk';
-import { isErrno, mayAccess, posixSpawn } from '@gantry/sdk/linux';
+import { errnoError, isErrno, mayAccess, posixSpawn } from '@gantry/sdk/linux';
 import { pidCells, type SandboxJob } from './job.ts';
 
 /** Starts the plugin's program, as whom this thread has become. Throws `not_found` or `forbidden` naming what is wrong with it. */
@@ -10,9 +11,37 @@ export function startProgram({ name, argv, cwd, env, stdio, isGated, pids }: San
   check(name, cwd, 'working directory', argv);
   const start = (isGated ? gated({ argv, env }) : undefined) ?? { file: program, argv };
   try {
+    if (start.file !== program) foreseen(program);
     new Int32Array(pids)[pidCells.program] = posixSpawn({ ...start, env, cwd, stdio, setsid: true });
   } catch (error) {
     throw explained(error, name, program);
+  }
+}
+
+/** Throws what the kernel will answer, as far as the file tells: the shell before it hears that when everybody takes the program for started. */
+function foreseen(program: string): void {
+  if (statSync(program).isDirectory()) throw errnoError('execve', { path: program, errno: constants.errno.EACCES });
+  const head = beginningOf(program);
+  if (head === undefined || head.startsWith('\x7fELF')) return;
+  const [, interpreter] = /^#![ \t]*([^ \t\n\0]+)/.exec(head) ?? [];
+  if (interpreter === undefined) throw errnoError('execve', { path: program, errno: constants.errno.ENOEXEC });
+  if (!mayAccess(interpreter, 1))
+    throw errnoError('execve', { path: program, errno: existsSync(interpreter) ? constants.errno.EACCES : constants.errno.ENOENT });
+}
+
+/** As many bytes as the kernel looks at, in latin1; undefined for a program that may be run and not read. */
+function beginningOf(program: string): string | undefined {
+  try {
+    const file = openSync(program, 'r');
+    try {
+      const bytes = Buffer.alloc(256);
+      return bytes.toString('latin1', 0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    if (isErrno(error, 'EACCES', 'EPERM')) return undefined;
+    throw error;
   }
 }
 
