@@ -1,0 +1,14 @@
+import { after } from 'node:test';
+import { Btrfs } from '../../../plugins/graph/btrfs/btrfs.ts';
+import { settingsOf } from '../../../plugins/graph/btrfs/settings.ts';
+import { missingForDisk, withDisk } from '../../support/disk.ts';
+import { leakGuard } from '../../support/leak-guard.ts';
+import { inNamespaces } from '../../support/namespaces.ts';
+import { testAgainstUmoci } from '../../support/umoci.ts';
+
+inNamespaces(import.meta.url, { missing: missingForDisk('btrfs') });
+const disk = withDisk('btrfs', { sizeMiB: 1024 });
+after(() => disk[Symbol.asyncDispose]());
+leakGuard({ settleMs: 15_000 });
+
+testAgainstUmoci({ driver: 'btrfs', root: disk.path, graph: { btrfs: (folder) => new Btrfs(folder, settingsOf({})) } });
