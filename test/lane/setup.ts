@@ -30,7 +30,7 @@ const namespaces = 'unshare --mount --propagation private --pid --fork --kill-ch
 
 /** What the guests run, and what boots them: everything comes from one folder. */
 const packages = [
-  'kmod iproute2 procps util-linux mount e2fsprogs xfsprogs btrfs-progs zfsutils-linux attr acl python3-minimal crun runc conmon busybox-static nftables',
+  'kmod iproute2 procps util-linux mount e2fsprogs xfsprogs btrfs-progs zfsutils-linux attr acl umoci python3-minimal crun runc conmon busybox-static nftables',
   'libnftables1 openssl ca-certificates qemu-system-x86 virtiofsd',
 ].flatMap((names) => names.split(' '));
 

@@ -1,12 +1,12 @@
-import { testInLane } from './suite.ts';
+import { testShortRun } from './suite.ts';
 
 // What of the long run fits into the time that everybody has. With the guests' boots it takes eight minutes at most.
-testInLane({
+testShortRun({
   kernel: 'uml',
   files: ['test/integration/plugin-launch/unified.test.ts', 'test/integration/lifecycle/cgroups.test.ts'],
-  budgetMs: 2 * 60_000,
+  timeoutMs: 2 * 60_000,
 });
-testInLane({
+testShortRun({
   kernel: 'vm',
   modules: ['zfs', 'loop'],
   files: ['test/conformance/graph-zfs.test.ts'],
@@ -30,5 +30,5 @@ testInLane({
     'attach.after-restart',
     'commit.atomic-under-kill9',
   ].join('|')})`,
-  budgetMs: 5 * 60_000,
+  timeoutMs: 5 * 60_000,
 });

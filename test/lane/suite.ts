@@ -1,61 +1,57 @@
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
-import type { Totals } from '../support/test-run.ts';
-import { runGuest, type GuestResult } from './boot.ts';
-import type { LaneKernel } from './cache.ts';
-import type { GuestPlan } from './guest.ts';
-import { whyNoLane } from './prepare.ts';
+import { test } from 'node:test';
+import type { GuestResult } from './boot.ts';
+import { type LanePiece, type PieceResult, runPiece } from './piece.ts';
+import { pieces } from './pieces.ts';
+import { whyNoPiece, whyNoShortRun } from './prepare.ts';
 
-export interface LaneSuite extends Omit<GuestPlan, 'fileTimeoutMs'> {
-  readonly kernel: LaneKernel;
-  readonly modules?: readonly string[];
-  /** For each file; without it what `budgetMs` has left. Two to ten times of what this machine needs. */
-  readonly fileTimeoutMs?: number;
-  /** For the files. */
-  readonly env?: Readonly<Record<string, string>>;
-  readonly memoryMiB?: number;
-}
-
-/**
- * Makes one test of each file, and runs them all in one guest, as they would run here. Where the lane is not set up they are skipped. With `budgetMs` it is the short
- * run: a guest that does not boot, or is too slow, is a reason to skip as well, but a test that fails in it fails.
- */
-export function testInLane({ kernel, modules = [], env = {}, memoryMiB = 3072, ...plan }: LaneSuite): void {
-  const { files, budgetMs, fileTimeoutMs = budgetMs ?? 0 } = plan;
-  const missing = whyNoLane(budgetMs === undefined ? 'long' : 'short');
-  const node = process.execPath.startsWith(project) ? process.execPath.replace(project, '/project/') : 'node';
-  let guest: GuestResult | undefined;
-  before(async () => {
-    if (missing !== undefined) return;
-    const words = [...Object.entries(env).map(([name, value]) => `${name}=${value}`), node, '--disable-warning=ExperimentalWarning'];
-    const script = `${words.join(' ')} test/lane/guest.ts '${JSON.stringify({ ...plan, fileTimeoutMs } satisfies GuestPlan)}'`;
-    const timeoutMs = budgetMs === undefined ? bootMs + files.length * fileTimeoutMs : budgetMs + slackMs;
-    guest = await runGuest({ kernel, modules, script, memoryMiB, timeoutMs, collect: ['totals.json'] });
-  });
-  for (const file of files)
-    test(`in the lane, kernel ${[kernel, ...modules].join(' with ')}: ${file}`, { skip: missing ?? false }, (context) => {
-      const text = guest?.files.get('totals.json') ?? '';
-      const totals = text === '' ? undefined : (JSON.parse(text) as Readonly<Record<string, Totals>>)[file];
-      if (totals === undefined && budgetMs !== undefined) return context.skip(`needs a faster machine: ${endOf(guest)}`);
-      if (totals === undefined) assert.fail(`the guest did not get to it:\n${guest?.output}\n${guest?.kernelLog}`);
-      const { passed, skipped, failures } = totals;
-      context.diagnostic(`${passed} passed, ${skipped.length} skipped`);
-      for (const reason of new Set(skipped.map((one) => one.reason))) context.diagnostic(`skipped there: ${reason}`);
-      assert.equal(failures.length, 0, failures.join('\n'));
-      if (passed === 0 && budgetMs !== undefined) return context.skip(`needs a faster machine: ${skipped[0]?.reason}`);
-      assert.ok(passed > 0, 'everything in it was skipped');
-      return undefined;
+/** One test for each piece of the long run whose name begins so. */
+export function testPieces(beginning: string): void {
+  for (const [name, piece] of Object.entries(pieces).filter(([known]) => known.startsWith(beginning)))
+    test(`the lane's piece ${name}, ${described(piece)}`, { skip: whyNoPiece(name) ?? false }, async (context) => {
+      const result = await runPiece(piece);
+      for (const file of piece.files) {
+        if (!result.totals.has(file)) assert.fail(`the guest did not get to the end of ${file}:\n${said(result.guest)}`);
+        context.diagnostic(checked(result, file));
+      }
     });
 }
 
-const bootMs = 90_000;
-/** Clocks of emulated machines go wrong by some tenths, and a file that is cut off still has to end. */
-const slackMs = 30_000;
-const project = new URL('../..', import.meta.url).pathname;
+/** One test for what of the long run fits into some minutes: a guest that does not boot, or is too slow, is a reason to skip, but a test that fails in it fails. */
+export function testShortRun(piece: LanePiece): void {
+  test(`in the lane, ${described(piece)}`, { skip: whyNoShortRun() ?? false }, async (context) => {
+    const result = await runPiece(piece, { mayBeCut: true });
+    for (const file of piece.files) {
+      const totals = result.totals.get(file);
+      if (totals === undefined) return context.skip(`needs a faster machine: ${endOf(result.guest)}`);
+      if (totals.passed + totals.failed === 0) return context.skip(`needs a faster machine: ${totals.skipped[0]?.reason}`);
+      context.diagnostic(checked(result, file));
+    }
+    return undefined;
+  });
+}
+
+function described({ kernel, modules = [], files, env = {}, only }: LanePiece): string {
+  const given = [...Object.values(env), ...(only === undefined ? [] : [only])].join(', ');
+  return `kernel ${[kernel, ...modules].join(' with ')}: ${files.join(', ')}${given === '' ? '' : ` (${given.slice(0, 60)})`}`;
+}
+
+/** How many passed; throws when one failed, or none was run. */
+function checked({ totals }: PieceResult, file: string): string {
+  const { passed = 0, skipped = [], failures = [] } = totals.get(file) ?? {};
+  assert.equal(failures.length, 0, failures.join('\n'));
+  assert.ok(passed > 0, `everything in ${file} was skipped: ${skipped[0]?.reason}`);
+  const reasons = [...new Set(skipped.map(({ reason }) => `\n  skipped there: ${reason}`))];
+  return `${file}: ${passed} passed, ${skipped.length} skipped${reasons.join('')}`;
+}
+
+function said({ isOutOfTime, output, kernelLog }: GuestResult): string {
+  return `${isOutOfTime ? 'it was out of time\n' : ''}${output}\n${kernelLog}`;
+}
 
 /** The last line of what it said, for a reason to be read in a list. */
-function endOf(guest: GuestResult | undefined): string {
-  if (guest?.isOutOfTime === true) return 'the guest was out of time before it came to it';
-  const said = [guest?.kernelLog, guest?.output].flatMap((text) => text?.trim().split('\n').at(-1) ?? []).filter((line) => line !== '');
-  return `the guest did not come to it (${said.at(-1)?.slice(0, 200) ?? 'it said nothing'})`;
+function endOf({ isOutOfTime, output, kernelLog }: GuestResult): string {
+  if (isOutOfTime) return 'the guest was out of time before it came to it';
+  const lines = [kernelLog, output].flatMap((text) => text.trim().split('\n').at(-1) ?? []).filter((line) => line !== '');
+  return `the guest did not come to it (${lines.at(-1)?.slice(0, 200) ?? 'it said nothing'})`;
 }

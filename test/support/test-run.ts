@@ -10,6 +10,8 @@ export interface TestRunOptions {
   readonly report?: (line: string) => void;
   /** A file that is out of time does not fail: what it had not come to counts as one skipped test. */
   readonly mayBeCut?: boolean;
+  /** One that fails is run once more, alone; yes unless given. */
+  readonly isTriedAgain?: boolean;
   /** Nothing but tests of such names. */
   readonly only?: RegExp;
 }
@@ -32,10 +34,10 @@ export interface Totals {
 
 export const noTests: Totals = { passed: 0, failed: 0, skipped: [], failures: [], unsteady: [] };
 
-/** Runs test files (globs from the top of the repository), each in a process of its own; reports one line per file. One that fails is run once more, alone. */
+/** Runs test files (globs from the top of the repository), each in a process of its own; reports one line per file. */
 export async function runTests(
   globs: readonly string[],
-  { concurrency, fileTimeoutMs, report = () => undefined, mayBeCut = false, only }: TestRunOptions,
+  { concurrency, fileTimeoutMs, report = () => undefined, mayBeCut = false, isTriedAgain = true, only }: TestRunOptions,
 ): Promise<Totals> {
   const given = { timeoutMs: fileTimeoutMs, mayBeCut, only };
   const waiting = globSync(globs, { cwd: top }).toSorted();
@@ -46,7 +48,7 @@ export async function runTests(
       const began = performance.now();
       const totals = await runFile(resolve(top, file), given);
       report(lineOf(file, totals, performance.now() - began));
-      if (totals.failed === 0) results.push(totals);
+      if (totals.failed === 0 || !isTriedAgain) results.push(totals);
       else suspects.push({ file, first: totals });
     }
   };
