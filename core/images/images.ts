@@ -46,7 +46,12 @@ export class ImagesRoom implements Images {
     this.#downloads = new Downloads(options.content);
   }
 
-  /** What images and their layers take, also layers that only containers still use. */
+  /** Of all layers, each once, also those that only containers still use. */
+  get layersSizeBytes(): number {
+    return this.#parts.layers.images.all().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
+  /** What images and their layers take of the disk. */
   diskUsage(): ReturnType<typeof diskUsage> {
     return diskUsage(this.#parts);
   }
