@@ -1,13 +1,9 @@
 /** What every room may ask for when it needs a driver. */
 import type { DriverKind, DriverKinds } from '@gantry/sdk';
+import type { HelperUser, MountGrants } from '@gantry/sdk/mounts';
 
 /** What a plugin was granted, and where its own files are: the executor checks every description against it. */
-export interface Grants {
-  readonly plugin: string;
-  readonly dataDir: string;
-  readonly mountTypes: readonly string[];
-  readonly hostPaths: readonly string[];
-  readonly devices: readonly string[];
+export interface Grants extends MountGrants {
   readonly nftables: boolean;
   /** Links that were there before it, which a container may be given or a link lie on; not unless given. */
   readonly hostLinks?: boolean;
@@ -21,15 +17,9 @@ export interface Grants {
   readonly secretOptions?: readonly string[];
   /** Told when an object that the plugin said it has is not there when it is to be used, and when it was used. */
   readonly onMissing?: (kind: 'volume', id: string, detail: string | undefined) => void;
-  /** Told when something described goes beyond the grant, or is not what the contract allows. */
-  readonly onViolation?: (what: string) => void;
 }
-export interface HelperGrants {
-  /** They see it, to read. */
-  readonly codeDir: string;
-  readonly uid: number;
-  /** "CAP_CHOWN", …, or "ALL": what they may ask for. */
-  readonly capabilities: readonly string[];
+/** They see its code, to read. */
+export interface HelperGrants extends HelperUser {
   readonly network: 'none' | 'host';
   readonly resources: { readonly memoryBytes: number; readonly pids: number; readonly cpus?: number };
 }

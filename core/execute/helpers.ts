@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, messageOf } from '@gantry/sdk';
 import { isErrno, readMountinfo, umount2, unmountFlags } from '@gantry/sdk/linux';
+import type { HelperRun, HelperRunner, HelperStart } from '@gantry/sdk/mounts';
+import type { Grants } from '../drivers/types.ts';
 import { adoptHelper, endHelper, FifoReader, type HelperProcess, type LaunchExit, openFifoWriter } from '../plugin-launch/index.ts';
-import { shortRandom } from '../support/index.ts';
+import { failpoint, shortRandom } from '../support/index.ts';
+import { startHelper } from './helper-start.ts';
 
 export interface HelpersOptions {
   readonly execRoot: string;
@@ -12,7 +15,7 @@ export interface HelpersOptions {
   readonly log: Logger;
 }
 /** What another engine has to know of a helper to find it. */
-export interface HelperRecord {
+interface HelperRecord {
   /** The mount that it works for. */
   readonly target: string;
   readonly plugin: string;
@@ -30,7 +33,7 @@ export interface BrokenMount {
   readonly reason: string;
 }
 /** The place of one helper that is being started, or runs. */
-export interface HelperPlace {
+interface HelperPlace {
   readonly folder: string;
   readonly output: string;
   readonly record: HelperRecord;
@@ -53,7 +56,7 @@ const keptLines = 10;
  * it: one that runs is taken over, one that does not makes its mount a broken one. Disposing leaves all of them running.
  */
 export class Helpers implements AsyncDisposable {
-  readonly cgroupParent: string | undefined;
+  readonly #cgroupParent: string | undefined;
   readonly #root: string;
   readonly #log: Logger;
   readonly #entries = new Map<string, Entry>();
@@ -62,7 +65,7 @@ export class Helpers implements AsyncDisposable {
 
   constructor({ execRoot, cgroupParent, log }: HelpersOptions) {
     this.#root = join(execRoot, 'helpers');
-    this.cgroupParent = cgroupParent;
+    this.#cgroupParent = cgroupParent;
     this.#log = log;
     for (const id of foldersIn(this.#root)) this.#takeOver(id);
   }
@@ -78,8 +81,30 @@ export class Helpers implements AsyncDisposable {
     return this.#below(target).find(({ broken, ending }) => broken !== undefined && ending === undefined)?.broken;
   }
 
+  /** Runs the helpers of one plugin's mounts, as whom and within what it was granted. */
+  of(grants: Grants): HelperRunner {
+    return {
+      begin: (facts) => this.#run(this.#begin(facts), grants),
+      end: (target, options) => this.end(target, options),
+    };
+  }
+
+  #run(place: HelperPlace, { plugin, helpers: granted }: Grants): HelperRun {
+    failpoint('helper.recorded');
+    return {
+      start: async (start: HelperStart) => {
+        failpoint('helper.mounted');
+        if (granted === undefined) return;
+        using output = this.#outputOf(place);
+        const { instance } = place.record;
+        this.#runs(place, await startHelper(start, { plugin, instance, granted, cgroupParent: this.#cgroupParent, output }));
+      },
+      causeOfEnd: () => this.#entries.get(place.folder)?.broken,
+    };
+  }
+
   /** Writes down that a helper is about to be started. */
-  begin(facts: Pick<HelperRecord, 'target' | 'plugin' | 'program'>): HelperPlace {
+  #begin(facts: Pick<HelperRecord, 'target' | 'plugin' | 'program'>): HelperPlace {
     const id = shortRandom();
     const folder = join(this.#root, id);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -91,7 +116,7 @@ export class Helpers implements AsyncDisposable {
   }
 
   /** The end for the helper of a pipe that is read from now on; `say` puts a line in as if it had said it. */
-  outputOf({ folder, output }: HelperPlace): Disposable & { readonly descriptor: number; readonly say: (line: string) => void } {
+  #outputOf({ folder, output }: HelperPlace): Disposable & { readonly descriptor: number; readonly say: (line: string) => void } {
     const descriptor = openFifoWriter(output);
     const entry = this.#entries.get(folder);
     if (entry !== undefined) this.#read(entry);
@@ -99,18 +124,13 @@ export class Helpers implements AsyncDisposable {
   }
 
   /** It runs: from now on its end is noticed. */
-  runs({ folder }: HelperPlace, process: HelperProcess): void {
+  #runs({ folder }: HelperPlace, process: HelperProcess): void {
     const entry = this.#entries.get(folder);
     if (entry === undefined) return;
     entry.process = process;
     entry.record = { ...entry.record, pid: process.pid, startTime: process.startTime };
     writeRecord(entry);
     this.#watch(entry, process);
-  }
-
-  /** How it ended and what it printed last, for an error; undefined: it runs. */
-  causeOfEnd({ folder }: HelperPlace): string | undefined {
-    return this.#entries.get(folder)?.broken;
   }
 
   /** Ends the helpers of the mounts at and below a path, which are not mounted any more: they end by themselves, and are killed when they take too long. */
@@ -138,7 +158,7 @@ export class Helpers implements AsyncDisposable {
     const entry = newEntry(folder, record);
     this.#entries.set(folder, entry);
     const { pid, startTime, instance, target } = record;
-    const known = { instance, ...(this.cgroupParent !== undefined && { cgroupParent: this.cgroupParent }) };
+    const known = { instance, ...(this.#cgroupParent !== undefined && { cgroupParent: this.#cgroupParent }) };
     if (pid !== undefined && startTime !== undefined) entry.process = adoptHelper({ ...known, pid, startTime });
     const isUsed = pid !== undefined && isFuseMount(target);
     // Whoever wanted it did not learn that it is there.
@@ -150,13 +170,13 @@ export class Helpers implements AsyncDisposable {
     this.#read(entry);
     if (entry.process !== undefined) return this.#watch(entry, entry.process);
     entry.broken = `its helper ${record.program} ended while no engine ran`;
-    endHelper(instance, this.cgroupParent).catch((error: unknown) => this.#warn(entry, error));
+    endHelper(instance, this.#cgroupParent).catch((error: unknown) => this.#warn(entry, error));
   }
 
   /** What was to be started was not written down whole. */
   #forget(folder: string, id: string): void {
     rmSync(folder, { recursive: true, force: true });
-    endHelper(instanceOf(id), this.cgroupParent).catch((error: unknown) =>
+    endHelper(instanceOf(id), this.#cgroupParent).catch((error: unknown) =>
       this.#log.warn({ error: messageOf(error) }, 'a helper could not be ended'),
     );
   }
@@ -191,7 +211,7 @@ export class Helpers implements AsyncDisposable {
   async #end(entry: Entry, waitMs: number): Promise<void> {
     const { process, record, folder } = entry;
     try {
-      if (process === undefined) await endHelper(record.instance, this.cgroupParent);
+      if (process === undefined) await endHelper(record.instance, this.#cgroupParent);
       else {
         const patience = new AbortController();
         await Promise.race([process.ended, sleep(waitMs, undefined, { signal: patience.signal }).catch(() => undefined)]);

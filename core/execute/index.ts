@@ -1,9 +1,8 @@
-export { blaming, invalidPlan } from './blame.ts';
+export { blaming, dataPathOf, dropLimits, invalidPlan, isMounted, limitMount, unmount, whyNoProjectQuota } from '@gantry/sdk/mounts';
 export { type BrokenMount, Helpers } from './helpers.ts';
 export type { CniPortMapping, CniResult, CniWork } from './cni.ts';
 export { takesPortMappings } from './cni-config.ts';
-export { dropLimits, limitMount, whyNoProjectQuota } from './limits.ts';
-export { dataPathOf, isMounted, makeMounts, type MountRequest, unmount } from './mounts.ts';
+export { makeMounts, type MountRequest } from './mounts.ts';
 export { checkEndpointPlan, isLinkName, isMac } from './network-check.ts';
 export { type EndpointWork, isDefault, type MadeEndpoint, setDefaultRoutes } from './network-endpoint.ts';
 export { type Firewall } from './network-firewall.ts';

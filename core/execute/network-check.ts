@@ -1,8 +1,8 @@
 import { forbidden, messageOf } from '@gantry/sdk';
 import { type EndpointPlan, type Link, type Network, type NetworkPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
-import { blaming, invalidPlan } from './blame.ts';
 import { parseCniList } from './cni-config.ts';
+import { blaming, invalidPlan } from '@gantry/sdk/mounts';
 
 /** Throws `internal` (or `forbidden` for what the plugin was not granted) naming the plugin and the part, and counts it; nothing has been executed then. */
 export function checkNetworkPlan(plan: NetworkPlan, expected: { readonly network: Network; readonly grants: Grants }): void {

@@ -4,8 +4,8 @@ import { forgetFlows, linkSetRequest, nft } from '@gantry/sdk/linux';
 import { type EndpointPlan, type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { failpoint } from '../support/index.ts';
-import { blaming } from './blame.ts';
 import { cniAdd, cniCheck, cniDel, type CniResult, type CniWork } from './cni.ts';
+import { blaming } from '@gantry/sdk/mounts';
 import { checkNetworkPlan } from './network-check.ts';
 import {
   cutEndpoint,

@@ -2,9 +2,8 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { type Ctx, forbidden, invalidArgument, unavailable } from '@gantry/sdk';
 import type { DescribeRequest, DescribingExecDriver, ProcessSpec, Program, RuntimeCommand } from '@gantry/sdk/exec';
 import type { Grants } from '../drivers/types.ts';
-import { blamed } from './blame.ts';
-import { openPlace } from './places.ts';
 import { statOf, trustedProgram } from './trusted-program.ts';
+import { blamed, openPlace } from '@gantry/sdk/mounts';
 
 /**
  * Asks a driver how a container is to be run, and answers it checked: a runtime is one that was granted, with its absolute path; a program is

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { fromErrno } from '@gantry/sdk';
 import type { Grants } from '../drivers/types.ts';
-import { blamed } from './blame.ts';
+import { blamed } from '@gantry/sdk/mounts';
 import { mayHang, mustAnswer } from './foreign.ts';
 
 /** Looks whether what a driver described for a volume is there and answers. Throws what is wrong with it, naming the plugin. */

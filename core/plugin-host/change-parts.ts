@@ -10,5 +10,5 @@ export interface ChangesParts {
   readonly records: Records;
   readonly registry: Registry;
   readonly make: (record: PluginRecord) => Plugin;
-  readonly onEvent: (plugin: Plugin, action: string) => void;
+  readonly onEvent: (plugin: Plugin, action: string, attributes?: Readonly<Record<string, string>>) => void;
 }

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { conflict, invalidArgument, messageOf } from '@gantry/sdk';
+import { aborted, conflict, invalidArgument, messageOf } from '@gantry/sdk';
 import type { InstallRequest, PluginOffer, Plugins } from '@gantry/sdk/engine';
 import { createFromArchive, offerOf, packArchive, parseSource, pushPlugin } from '../plugin-install/index.ts';
 import { comparePrivilegeChange, comparePrivileges, delta } from '../plugin-manifest/index.ts';
@@ -8,11 +8,12 @@ import { failpoint, shortRandom } from '../support/index.ts';
 import { addPlugin, checkFree, placementFor } from './add.ts';
 import type { ChangesParts } from './change-parts.ts';
 import type { Plugin } from './plugin.ts';
+import { prove } from './prove.ts';
 import { setSettings } from './set-settings.ts';
 import { applySettings } from './settings.ts';
 import { foldersOf } from './start.ts';
 import { asPrevious, checkSuccessor } from './successor.ts';
-import { switchVersion } from './switch-version.ts';
+import { isExclusive, switchVersion } from './switch-version.ts';
 import { codeDir, discard, fetchVersion, keepOrDiscard, type PrivilegeCheck } from './version-code.ts';
 
 /** Installing, setting, upgrading, going back and removing: what is recorded is what the next engine finds, at every moment. */
@@ -147,6 +148,27 @@ export class Changes {
     using _parked = plugin.park();
     await plugin.stop();
     await this.rollback(plugin).catch((error: unknown) => plugin.output.say(`rollback failed: ${messageOf(error)}`));
+  }
+
+  /** A new generation of the same version in the place of one that uses too much memory; nobody waits for this. One that was changed meanwhile stays. */
+  async renew(plugin: Plugin, reason: string): Promise<void> {
+    const { current, record } = plugin;
+    plugin.output.say(`generation ${current?.number} is renewed: ${reason}`);
+    this.#parts.onEvent(plugin, 'renew', { reason });
+    const isSame = (): boolean => plugin.current === current && plugin.record.enabled;
+    try {
+      await plugin.swap(record, {
+        settings: record.settings,
+        secrets: record.secrets,
+        isExclusive: isExclusive(record.manifest),
+        prove: (next) => prove(this.#parts, plugin, next),
+        commit: () => {
+          if (!isExclusive(record.manifest) && !isSame()) throw aborted(`plugin ${plugin.name} was changed meanwhile`);
+        },
+      });
+    } catch (error) {
+      plugin.output.say(`it could not be renewed: ${messageOf(error)}`);
+    }
   }
 
   async remove(plugin: Plugin, { keepData }: { readonly keepData: boolean }): Promise<void> {

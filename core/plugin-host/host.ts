@@ -226,7 +226,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       records: this.#records,
       registry: this.#registry,
       make: (record) => this.#make(record),
-      onEvent: (plugin, action) => this.#publish(plugin, action),
+      onEvent: (...given) => this.#publish(...given),
     });
     return this.#changes;
   }
@@ -247,6 +247,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
       onProbationPassed: (plugin) => this.#decide(plugin, { isOnProbation: false }),
       // Only a change begins a probation.
       onProbationFailed: (plugin, reason) => void this.#changes?.rollBack(plugin, reason),
+      onFull: (plugin, reason) => void this.#change().then((changes) => changes.renew(plugin, reason)),
     });
   }
 
@@ -271,7 +272,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   #publish(plugin: Plugin, action: string, attributes: Readonly<Record<string, string>> = {}): void {
     this.#options.events.publish('plugin', action, plugin.record.id, { name: plugin.name, ...attributes });
-    if (action === 'crash' || action === 'quarantine' || action === 'hang')
+    if (action === 'crash' || action === 'quarantine' || action === 'hang' || action === 'renew')
       this.#options.log.warn({ plugin: plugin.name, ...attributes }, `plugin ${action}`);
   }
 }

@@ -12,7 +12,7 @@ import type { Registry } from './registry.ts';
 import { checkEngine, startRequired } from './requirements.ts';
 import { foldersOf, startLink } from './start.ts';
 
-export interface MakeParts extends Pick<PluginParts, 'onReady' | 'onProbationPassed' | 'onProbationFailed'> {
+export interface MakeParts extends Pick<PluginParts, 'onReady' | 'onProbationPassed' | 'onProbationFailed' | 'onFull'> {
   readonly options: HostOptions;
   readonly policy: PluginPolicy;
   readonly registry: Registry;

@@ -17,6 +17,8 @@ export interface PluginParts {
   /** The probation after an upgrade was passed, and was not. */
   readonly onProbationPassed: (plugin: Plugin) => void;
   readonly onProbationFailed: (plugin: Plugin, reason: string) => void;
+  /** It has been close to its memory's limit for long. */
+  readonly onFull: (plugin: Plugin, reason: string) => void;
 }
 
 export interface Swap {

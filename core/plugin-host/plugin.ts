@@ -9,6 +9,7 @@ import { IdleStop } from './idle-stop.ts';
 import { infoOf } from './info.ts';
 import { failedToStart, launch } from './launch.ts';
 import type { Ending } from './link.ts';
+import { watchMemory } from './memory.ts';
 import { Output } from './output.ts';
 import { Parking } from './parking.ts';
 import type { PluginParts, Swap } from './plugin-parts.ts';
@@ -135,10 +136,11 @@ export class Plugin {
 
   /** Puts a proven generation in the place of the one that serves; calls meanwhile wait. `prove` runs while they do, just before the switch. */
   async swap(version: Version, { settings, secrets, isExclusive, ...steps }: Swap): Promise<void> {
-    const old = this.#current;
+    let last: Generation | undefined;
     using parked = new DisposableStack();
     if (isExclusive) {
       parked.use(this.park());
+      const old = this.#current;
       this.#current = undefined;
       await old?.link.stop();
     }
@@ -153,6 +155,8 @@ export class Plugin {
         await next.link.kill('the switch was given up');
         throw error;
       }
+      // What serves by now: it may be another one than at the beginning.
+      if (!isExclusive) last = this.#current;
       this.#serve(next);
     } catch (error) {
       if (isExclusive) {
@@ -161,7 +165,7 @@ export class Plugin {
       }
       throw error;
     }
-    if (!isExclusive) void old?.link.stop();
+    void last?.link.stop();
   }
 
   /** The plugin answered something that its contract or its grant forbids. */
@@ -252,6 +256,8 @@ export class Plugin {
     const isServing = (): boolean => this.#current?.link === link;
     watches.use(watchHealth(link, given, (reason) => void (isServing() && this.hang(reason))));
     watches.use(watchSelfTest(link, given, (reasons) => isServing() && this.#status.complain('self-test', reasons)));
+    const { manifest } = this.record;
+    watches.use(watchMemory(link, { ...given, manifest }, (reason) => isServing() && this.#parts.onFull(this, reason)));
     this.#watches = watches;
   }
 

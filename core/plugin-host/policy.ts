@@ -12,6 +12,8 @@ export interface PluginPolicy {
   /** Between two signs of life; the deadline of one. */
   readonly healthMs: number;
   readonly healthDeadlineMs: number;
+  /** A process that uses this share of its memory for so long is renewed; between two looks. */
+  readonly memory: { readonly share: number; readonly forMs: number; readonly lookMs: number };
   /** Between two looks at whether what plugins have is what the records have. */
   readonly compareMs: number;
   /** What nobody knows of is kept for so long, unless a user wants it gone. */
@@ -31,6 +33,7 @@ export const defaultPolicy: PluginPolicy = {
   probationMs: 60_000,
   healthMs: 15_000,
   healthDeadlineMs: 10_000,
+  memory: { share: 0.8, forMs: 600_000, lookMs: 30_000 },
   compareMs: 3_600_000,
   orphanGraceMs: 86_400_000,
   selfTestMs: 60_000,

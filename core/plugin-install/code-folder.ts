@@ -2,7 +2,7 @@ import { realpath, rm, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { type Abortable, invalidArgument, type Manifest, notFound } from '@gantry/sdk';
-import { developmentPackages } from '../support/index.ts';
+import { developmentPackages } from '@gantry/sdk/managed/npm-packages';
 import { manifestName, readManifest, writeManifest } from './documents.ts';
 import { originalFolder } from './original.ts';
 import { copyTree, harden, treeDigest } from './tree.ts';

@@ -1,5 +1,4 @@
 import { closeSync, readFileSync } from 'node:fs';
-import { forbidden, invalidArgument } from '@gantry/sdk';
 import { pidfdOpen, processStartTime, whenReadable } from '@gantry/sdk/linux';
 import { type Abortable, keepAlive } from '../support/index.ts';
 import { grantedCapabilities } from './capabilities.ts';
@@ -168,15 +167,4 @@ async function start(request: HelperRequest, { signal }: Abortable): Promise<Hel
     kill: () => (killed ??= kill()),
     leave: () => sandbox.leave(),
   };
-}
-
-/** What a helper asks for must be what its plugin has. */
-export function checkedCapabilities(wanted: readonly string[], granted: readonly string[], plugin: string): readonly string[] {
-  const unknown = wanted.find((name) => !/^CAP_[A-Z_]+$/.test(name));
-  if (unknown !== undefined) throw invalidArgument(`plugin ${plugin}: a helper cannot have capability ${JSON.stringify(unknown)}`);
-  const beyond = wanted.find((name) => !granted.includes(name) && !granted.includes('ALL'));
-  if (beyond === undefined) return wanted;
-  throw forbidden(`plugin ${plugin}: its helper asks for ${beyond}, which the plugin was not granted`, {
-    hint: 'its manifest has to ask for it in privileges.capabilities',
-  });
 }

@@ -1,4 +1,4 @@
-export { adoptHelper, checkedCapabilities, endHelper, type HelperProcess, launchHelper } from './helper.ts';
+export { adoptHelper, endHelper, type HelperProcess, launchHelper } from './helper.ts';
 export { endLeftOver } from './cgroup/group.ts';
 export { launch } from './launch.ts';
 export { FifoReader, openFifoWriter } from './output/fifo.ts';

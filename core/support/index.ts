@@ -5,6 +5,5 @@ export * from './ids.ts';
 export * from './keep-alive.ts';
 export * from './keyed-mutex.ts';
 export * from './moment.ts';
-export * from './npm-packages.ts';
 export * from './text-pattern.ts';
 export * from './turns.ts';

@@ -9,12 +9,15 @@ export const packCommand: Command = {
   help: `Usage: gantry-sdk pack [DIR] --docker [-o OUT] [--base BASE]
 
 Makes a managed plugin of Docker's from the plugin in DIR (here, unless given): config.json, and rootfs with Node, the SDK and the
-plugin's code, which serves its drivers by Docker's protocol and carries out what they describe. Same input, same bytes.
+plugin's code. The SDK serves its drivers by Docker's protocol and carries out what they describe. Same input, same bytes.
 
   --docker         the format; the only one so far
   -o, --out OUT    a folder, or a tar when it ends with .tar; NAME-docker unless given. Must not be there yet
   --base BASE      a root file system to begin with: a folder, or an image in a tar (docker save, docker export). It may bring its own
-                   Node (24 or later, glibc); without a base this machine's is taken, with the libraries it needs
+                   Node (24 or later, glibc); otherwise this machine's is taken, with the libraries it needs
+
+A plugin that is a program (entry.exec) is started in there, and needs a base with whatever it does not bring: a static program (Go with
+CGO_ENABLED=0) needs none, one in Python a base with Python 3 of the version that it was built for, a script its shell and tools.
 
 Docker has volume, network, ipam, log and authz plugins, with one driver of a kind each. What else a plugin wants is refused, with the reason.
 Settings become variables that can be set (docker plugin set), privileges what the user is asked for.

@@ -40,8 +40,13 @@ Mounts and links that its drivers describe are made by this process, on this mac
     const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
     const socketPath = resolve(values.socket ?? join(socketFolder, `${manifest.name}.sock`));
     const serving = await serveDocker({
-      load: async () => (await loadPlugin(dir)).module,
+      load: async () => {
+        if (manifest.entry.node !== undefined) return (await loadPlugin(dir)).module;
+        const { programModule } = await import('../legacy/program.ts');
+        return programModule(dir, manifest);
+      },
       manifest,
+      dir,
       socketPath,
       root: resolve(values.root ?? join('/var/lib/gantry-docker', manifest.name)),
       settings: Object.fromEntries(values.set.map(settingOf)),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../errors.ts';
 import type { StateEntry } from '../plugin.ts';
 import type { OpenedPlugin, PluginWire } from './opened-plugin.ts';
-import type { PluginProcess } from './plugin-process.ts';
+import type { PluginProcess } from '../serve/plugin-process.ts';
 import { casesOf, type PluginCase, type Runs, type WithProbe, withProbe } from './plugin-case.ts';
 import type { Probe } from './probes.ts';
 import { refStates } from './ref-states.ts';

@@ -7,7 +7,7 @@ import { byteSize } from '../manifest.ts';
 import type { DriverKind } from '../plugin.ts';
 import { connectGrpc, encode } from '../rpc/index.ts';
 import type { ConformancePlacement, OpenedPlugin, PluginWire } from './opened-plugin.ts';
-import type { PluginProcess } from './plugin-process.ts';
+import type { PluginProcess } from '../serve/plugin-process.ts';
 import { isIdle } from './idle.ts';
 import { casesOf, type PluginCase, type Runs, type WithProbe, withProbe } from './plugin-case.ts';
 import { refOf } from './ref-states.ts';

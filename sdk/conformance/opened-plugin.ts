@@ -8,7 +8,7 @@ import type { PluginService, Wire } from '../rpc/index.ts';
 import { lendSdk, manifestIn } from '../serve/load.ts';
 import { type CapturedLine, type HostOptions, hostFor, type MemoryState } from '../testing/index.ts';
 import type { ChaosProxy } from './chaos/index.ts';
-import type { PluginProcess } from './plugin-process.ts';
+import type { PluginProcess } from '../serve/plugin-process.ts';
 
 export type ConformancePlacement = 'in-process' | 'worker' | 'process';
 

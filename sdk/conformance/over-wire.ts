@@ -4,28 +4,15 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Manifest } from '../manifest.ts';
-import type { Activation, Drivers, HostContext } from '../plugin.ts';
-import {
-  connectGrpc,
-  Dispatcher,
-  handshake,
-  hostServiceOf,
-  overPort,
-  type PluginService,
-  remote,
-  serveGrpc,
-  type Wire,
-} from '../rpc/index.ts';
+import type { Drivers, HostContext } from '../plugin.ts';
+import { connectGrpc, connectPlugin, Dispatcher, hostServiceOf, overPort, serveGrpc, type Wire } from '../rpc/index.ts';
 import { MemoryHost } from '../testing/index.ts';
 import { manifestIn } from '../serve/load.ts';
 import { environmentOf } from '../serve/start.ts';
-import type { Ctx } from '../types/index.ts';
 import { type ChaosProxy, chaosProxy } from './chaos/index.ts';
 import type { OpenedPlugin, OpenOptions, PluginWire } from './opened-plugin.ts';
-import { type PluginProcess, spawnPlugin } from './plugin-process.ts';
+import { type PluginProcess, spawnPlugin } from '../serve/plugin-process.ts';
 import { tracing } from './traced-calls.ts';
-
-const engineVersion = '0.1.0';
 
 /**
  * Runs it in a worker thread or in a process of its own, behind the same adapter, programs, environment and handshake that the engine uses
@@ -130,31 +117,13 @@ async function started(
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const service = remote<PluginService>(wire, 'plugin');
-    const ctx = { signal: AbortSignal.timeout(10_000), operationId: 'conformance', log: context.log };
-    await handshake(service, { manifest, token, instance, engineVersion, ctx });
-    const { drivers } = await service.configure({ settings: context.config, secrets: context.secrets, revision: 1 }, ctx);
-    const byKind: Record<string, Record<string, object>> = {};
-    for (const { contract, driver, methods, properties } of drivers) {
-      (byKind[contract] ??= {})[driver] = remote(wire, contract, { driver, methods, properties });
-    }
+    const { service, drivers, activation } = await connectPlugin(wire, { manifest, token, instance, context });
     const plugin = { wire, service, token };
-    const known = { activation: activationOf(service, context), dataDir: context.dataDir, configured: context };
-    return { drivers: byKind, ...known, ...about, plugin, stop: end };
+    return { drivers, activation, dataDir: context.dataDir, configured: context, ...about, plugin, stop: end };
   } catch (error) {
     await end();
     throw error;
   }
-}
-
-/** As long as a call may take: the cases have their own limits. */
-function activationOf(plugin: PluginService, { log }: HostContext): Pick<Activation, 'configure' | 'selfTest' | 'reconcile'> {
-  const ctx: Ctx = { signal: new AbortController().signal, operationId: 'conformance', log };
-  return {
-    configure: async (settings, secrets) => (await plugin.configure({ settings, secrets, revision: 2 }, ctx)).problems,
-    selfTest: async (options) => (await plugin.selfTest(options, ctx)).checks,
-    reconcile: (refs) => plugin.reconcile(refs, ctx),
-  };
 }
 
 const startWorker: Start = async (dir, { context: { dataDir, runDir }, token, dispatcher }) => {

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { notFound } from '../errors.ts';
+import type { MountGrants } from '../mounts/index.ts';
 import type { Activation, DriverKinds, HostContext, PluginModule } from '../plugin.ts';
 import type { Ctx, Logger } from '../types/index.ts';
 import { authzMethods } from './authz.ts';
 import type { DockerDriver } from './drivers.ts';
 import { FileState } from './file-state.ts';
+import { Helpers } from './helpers.ts';
 import type { Methods } from './http.ts';
 import { ipamMethods } from './ipam.ts';
 import { LogFront } from './log.ts';
@@ -18,6 +20,7 @@ export interface FrontsOptions {
   readonly host: HostContext;
   /** The plugin's folder: its own state and data are in it, and the fronts' and what is mounted beside them. */
   readonly root: string;
+  readonly grants: MountGrants;
   readonly isExclusive: boolean;
   readonly log: Logger;
 }
@@ -28,7 +31,7 @@ export interface Fronts extends AsyncDisposable {
 }
 
 /** Activates the plugin and takes over what another process of it left; a failure leaves nothing activated. */
-export async function openFronts({ module, drivers, host, root, isExclusive, log }: FrontsOptions): Promise<Fronts> {
+export async function openFronts({ module, drivers, host, root, grants, isExclusive, log }: FrontsOptions): Promise<Fronts> {
   await using undo = new AsyncDisposableStack();
   const activation = await module.activate(host);
   undo.defer(async () => activation.deactivate?.());
@@ -37,7 +40,7 @@ export async function openFronts({ module, drivers, host, root, isExclusive, log
   const ctx = (signal: AbortSignal): Ctx => ({ signal, log, operationId: `docker-${(calls += 1)}` });
   let methods: Methods = {};
   for (const { kind, name } of drivers) {
-    const make = { driver: driverOf(activation, kind, name), state, ctx, root, host, isExclusive };
+    const make = { driver: driverOf(activation, kind, name), state, ctx, root, host, grants, isExclusive, log };
     const { methods: own, dispose } = await makers[kind](make as never);
     methods = { ...methods, ...own };
     if (dispose !== undefined) undo.defer(dispose);
@@ -52,7 +55,9 @@ interface Making<Kind extends DockerKind> {
   readonly ctx: (signal: AbortSignal) => Ctx;
   readonly root: string;
   readonly host: HostContext;
+  readonly grants: MountGrants;
   readonly isExclusive: boolean;
+  readonly log: Logger;
 }
 interface Made {
   readonly methods: Methods;
@@ -60,8 +65,8 @@ interface Made {
 }
 
 const makers: { readonly [Kind in DockerKind]: (making: Making<Kind>) => Promise<Made> } = {
-  async volume({ root, host, ...making }) {
-    const front = new VolumeFront({ ...making, dataDir: host.dataDir, mountDir: join(root, 'volumes') });
+  async volume({ root, host, log, ...making }) {
+    const front = new VolumeFront({ ...making, helpers: new Helpers({ root, log }), mountDir: join(root, 'volumes') });
     await front.recover(host.signal);
     return front;
   },

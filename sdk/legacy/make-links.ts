@@ -149,7 +149,10 @@ export class PlannedLinks implements Disposable {
     const mode = attrs?.['mode'];
     if (kind === 'dummy') return { kind };
     if (kind === 'macvlan') return { kind, link: this.#indexOf(parent), mode: oneOf(mode, ['bridge', 'private', 'vepa', 'passthru']) };
-    if (kind === 'ipvlan') return { kind, link: this.#indexOf(parent), mode: oneOf(mode, ['l2', 'l3', 'l3s']) };
+    if (kind === 'ipvlan') {
+      const flag = oneOf(attrs?.['flag'], ['bridge', 'private', 'vepa']);
+      return { kind, link: this.#indexOf(parent), mode: oneOf(mode, ['l2', 'l3', 'l3s']), flag };
+    }
     throw invalidArgument(`link ${name}: a ${kind} belongs to a network, not to a container`);
   }
 

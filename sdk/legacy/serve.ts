@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type GantryError, invalidArgument, messageOf } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
+import type { MountGrants } from '../mounts/index.ts';
 import type { PluginModule } from '../plugin.ts';
 import type { Logger } from '../types/index.ts';
 import { dockerDrivers } from './drivers.ts';
@@ -14,6 +15,8 @@ export interface DockerServeOptions {
   /** Asked after it listens: dockerd looks half a second after the start, and then not before three seconds later. */
   readonly load: () => Promise<PluginModule>;
   readonly manifest: Manifest;
+  /** Of its code. */
+  readonly dir: string;
   readonly socketPath: string;
   /** The plugin's folder, kept; what it mounts is mounted in it, so engines must see it by the same path or know where it is for them. */
   readonly root: string;
@@ -58,7 +61,7 @@ export async function serveDocker(options: DockerServeOptions): Promise<AsyncDis
 }
 
 async function activate(
-  { load, manifest, root, settings, isExclusive = false, log }: DockerServeOptions,
+  { load, manifest, dir, root, settings, isExclusive = false, log }: DockerServeOptions,
   signal: AbortSignal,
 ): Promise<Fronts> {
   const [{ openFronts }, { standaloneHost }, { settle }] = await Promise.all([
@@ -69,7 +72,14 @@ async function activate(
   const { problems, ...settled } = settle(manifest, settings);
   if (problems.length > 0) throw lacking(manifest, problems);
   const host = standaloneHost({ ...settled, name: manifest.name, root, runDir: join(root, 'run'), log, signal });
-  return openFronts({ module: await load(), drivers: dockerDrivers(manifest), host, root, isExclusive, log });
+  const grants = grantsOf(manifest, { dir, dataDir: host.dataDir });
+  return openFronts({ module: await load(), drivers: dockerDrivers(manifest), host, root, grants, isExclusive, log });
+}
+
+/** Whoever installed it was shown what its manifest asks for. */
+function grantsOf({ name, privileges = {} }: Manifest, { dir, dataDir }: { readonly dir: string; readonly dataDir: string }): MountGrants {
+  const { mountTypes = [], hostPaths = [], devices = [], capabilities = [] } = privileges;
+  return { plugin: name, dataDir, mountTypes, hostPaths, devices, helpers: { codeDir: dir, uid: 0, capabilities } };
 }
 
 function lacking({ name }: Manifest, problems: readonly string[]): GantryError {

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { KeyedQueue } from '../author/keyed-queue.ts';
 import { Records } from '../author/records.ts';
 import { codeOf, conflict, invalidArgument } from '../errors.ts';
+import { isMounted, type MountGrants } from '../mounts/index.ts';
 import type { StateStore } from '../plugin.ts';
 import type { Ctx } from '../types/index.ts';
 import type { Volume, VolumeDriver } from '../volume/contract.ts';
 import { type Body, given, text, texts } from './body.ts';
 import type { Methods } from './http.ts';
-import { isMounted, makeMounts, plainFolder, removeMounts } from './make-mounts.ts';
+import type { Helpers } from './helpers.ts';
+import { doesAnswer, makeVolume, plainFolder, removeVolume } from './make-mounts.ts';
 
 /** One `Mount` of Docker's, by its id. */
 interface Use {
@@ -18,6 +20,8 @@ interface Use {
   readonly path?: string;
   /** Ours to unmount. */
   readonly isMounted?: boolean;
+  /** A helper answers for it, which ended with the process that started it. */
+  readonly hasHelper?: boolean;
   readonly context?: Readonly<Record<string, string>>;
 }
 interface VolumeRecord {
@@ -30,7 +34,9 @@ export interface VolumeFrontOptions {
   readonly driver: VolumeDriver;
   /** The front's own, not the plugin's. */
   readonly state: StateStore;
-  readonly dataDir: string;
+  /** What the plugin was granted by whoever installed it. */
+  readonly grants: MountGrants;
+  readonly helpers: Helpers;
   /** Mount points are made in it; the engine sees what is mounted there. */
   readonly mountDir: string;
   /** One engine uses it, and asks to remove only what it knows to be unused: after it was killed it does not say that what it had mounted is not any more. */
@@ -82,14 +88,28 @@ export class VolumeFront {
     for (const { id: name, value } of await this.#records.list()) {
       for (const [id, use] of Object.entries(value.uses)) {
         const isThere = use.path !== undefined && (use.isMounted !== true || isMounted(use.path));
-        if (isThere && use.path !== undefined) kept.add(use.path);
-        else await this.#tried(() => this.#letGo(name, id, use, signal), { volume: name, id });
+        if (isThere && use.path !== undefined) {
+          kept.add(use.path);
+          if (use.hasHelper === true) await this.#tried(() => this.#mountAnew(name, id, use, signal), { volume: name, id });
+        } else await this.#tried(() => this.#letGo(name, id, use, signal), { volume: name, id });
       }
     }
     for (const entry of readdirSync(mountDir)) {
       const path = join(mountDir, entry);
-      if (!kept.has(path)) await this.#tried(async () => removeMounts(path), { path });
+      if (!kept.has(path)) await this.#tried(() => removeVolume(path, this.#options.helpers), { path });
     }
+  }
+
+  /** When its helper went with the process that started it. Containers that have it do not see the new mount; the next that start do. */
+  async #mountAnew(name: string, id: string, { path = '' }: Use, signal: AbortSignal): Promise<void> {
+    if (await doesAnswer(path)) return;
+    await removeVolume(path, this.#options.helpers);
+    await this.#mount(name, id, signal);
+  }
+
+  /** Looks at no file in it: whose helper hangs is mounted all the same. */
+  #isUsable(path: string): boolean {
+    return isMounted(path) && this.#options.helpers.brokenAt(path) === undefined;
   }
 
   /** One that cannot be undone now must not keep the others from being used; the next start tries again. */
@@ -123,23 +143,27 @@ export class VolumeFront {
   }
 
   async #mount(name: string, id: string, signal: AbortSignal): Promise<string> {
-    const { driver, ctx, dataDir } = this.#options;
+    const { driver, ctx, grants, helpers } = this.#options;
     const record = await this.#records.get(name);
     // Made elsewhere, or not at all: the driver knows.
     if (record === undefined) await driver.stat({ name }, ctx(signal));
     const { options = {}, uses = {} } = record ?? {};
     const known = uses[id];
-    if (known?.path !== undefined && (known.isMounted !== true || isMounted(known.path))) return known.path;
+    if (known?.path !== undefined && (known.isMounted !== true || this.#isUsable(known.path))) return known.path;
     const use: Use = { attachmentId: known?.attachmentId ?? attachmentIdOf(id) };
     await this.#put(name, id, use);
     try {
       const request = { name, attachmentId: use.attachmentId, readOnly: false, options };
       const { attachment } = await driver.attach(request, ctx(signal));
       const context = attachment.context === undefined ? {} : { context: attachment.context };
-      const plain = plainFolder(attachment.mounts, dataDir);
+      const plain = plainFolder(attachment.mounts, grants);
+      const hasHelper = attachment.mounts.some(({ helper }) => helper !== undefined);
       const path = plain ?? this.#placeFor(name, attachment.shareable === true ? undefined : use.attachmentId);
-      if (plain === undefined && !isMounted(path)) await makeMounts({ target: path, mounts: attachment.mounts, dataDir, signal });
-      await this.#put(name, id, { ...use, path, isMounted: plain === undefined, ...context });
+      if (plain === undefined && !this.#isUsable(path)) {
+        if (isMounted(path)) await removeVolume(path, helpers);
+        await makeVolume({ target: path, mounts: attachment.mounts, grants, helpers, signal });
+      }
+      await this.#put(name, id, { ...use, path, isMounted: plain === undefined, ...(hasHelper ? { hasHelper } : {}), ...context });
       return path;
     } catch (error) {
       await this.#letGo(name, id, use, AbortSignal.timeout(undoMs)).catch(() => {});
@@ -155,7 +179,8 @@ export class VolumeFront {
 
   async #letGo(name: string, id: string, { attachmentId, path, isMounted: isOurs, context }: Use, signal: AbortSignal): Promise<void> {
     const others = Object.entries((await this.#records.get(name))?.uses ?? {}).filter(([other]) => other !== id);
-    if (path !== undefined && isOurs === true && !others.some(([, other]) => other.path === path)) removeMounts(path);
+    if (path !== undefined && isOurs === true && !others.some(([, other]) => other.path === path))
+      await removeVolume(path, this.#options.helpers);
     const request = { name, attachmentId, last: others.length === 0, ...(context === undefined ? {} : { context }) };
     try {
       await this.#options.driver.detach(request, this.#options.ctx(signal));

@@ -8,7 +8,8 @@ import { unpackTar } from './tar.ts';
 /** Fills an empty folder with a root file system: a folder's, or that of an image in a tar (`docker save`, OCI layout) or a plain one (`docker export`). */
 export async function layBase(base: string, rootfs: string, { signal }: Abortable = {}): Promise<void> {
   const found = lstat(base);
-  if (found === undefined) throw notFound(`base ${base} is not there`);
+  if (found === undefined)
+    throw notFound(`base ${base} is not there`, { hint: 'an image of an engine becomes one by docker save IMAGE -o base.tar' });
   if (found.isDirectory()) return copyTree(base, rootfs, signal === undefined ? {} : { signal });
   const work = mkdtempSync(join(dirname(rootfs), '.base-'));
   try {

@@ -52,31 +52,33 @@ export const places = {
   node: '/usr/bin/node',
   code: '/plugin',
   sdk: '/gantry/sdk',
-  packages: '/gantry/node_modules',
   /** Of what is in a managed plugin only this survives its upgrade. */
   own: '/mnt/gantry',
+  /** A Node with its own loader and libraries, in a root that has others or none. */
+  ownNode: '/gantry/node',
 } as const;
 
 /** The daemon's path of it has the plugin's id in it, and 107 bytes in all. */
 const socket = 'plugin.sock';
 
 /**
- * A manifest as Docker's config.json: `program` is the module that serves it, `node` what runs that. Refuses with `not_implemented`, saying why, what Docker's
+ * A manifest as Docker's config.json: `program` is the module that serves it, `node` the command line that runs that. Refuses with `not_implemented`, saying why, what Docker's
  * plugins cannot have; `notes` is what they have in another way, for who packs.
  */
 export function managedConfig(
   manifest: Manifest,
-  { program, node }: { readonly program: string; readonly node: string },
+  { program, node }: { readonly program: string; readonly node: readonly string[] },
 ): { readonly config: ManagedConfig; readonly notes: readonly string[] } {
   const kinds = dockerDrivers(manifest).map(({ kind }) => kind);
   refuseUnknown(manifest);
   const { privileges = {} } = manifest;
-  const { devices = [], hostPaths = [] } = privileges;
+  const { hostPaths = [] } = privileges;
+  const devices = devicesFor(kinds, privileges);
   const config: ManagedConfig = {
     description: manifest.description ?? `${manifest.name} ${manifest.version}`,
     documentation: manifest.documentation ?? '',
     interface: { types: kinds.map((kind) => dockerKinds[kind].type), socket },
-    entrypoint: [node, program, places.code, `${socketFolder}/${socket}`, places.own],
+    entrypoint: [...node, program, places.code, `${socketFolder}/${socket}`, places.own],
     workdir: '/',
     network: { type: needsNetwork(kinds, privileges) ? 'host' : 'none' },
     linux: {
@@ -106,11 +108,10 @@ export function managedConfig(
 }
 
 function refuseUnknown(manifest: Manifest): void {
-  const { name, entry, requires = [], privileges = {} } = manifest;
+  const { name, requires = [], privileges = {} } = manifest;
   const refuse = (why: string, hint?: string): never => {
     throw notImplemented(`plugin ${name} cannot become a Docker plugin: ${why}`, hint === undefined ? {} : { hint });
   };
-  if (entry.node === undefined) refuse('its entry is a program that speaks gRPC', 'only plugins with entry.node can be packed for Docker');
   const [needed] = requires.filter(({ optional }) => optional !== true);
   if (needed !== undefined) refuse(`it requires the plugin ${needed.plugin}, and Docker's plugins know no others`);
   if (privileges.unconfined === true) refuse('it wants no sandbox at all, and Docker has one for each plugin');
@@ -124,13 +125,26 @@ function refuseUnknown(manifest: Manifest): void {
 }
 
 /** Carrying out what a driver describes is done in the plugin's own container. */
-function capabilitiesFor(kinds: readonly DockerKind[], { capabilities = [], nftables }: Privileges): readonly string[] {
+function capabilitiesFor(kinds: readonly DockerKind[], privileges: Privileges): readonly string[] {
+  const { capabilities = [], nftables } = privileges;
   const wanted = [
     ...capabilities,
+    // A helper is started without any of these.
+    ...(hasHelpers(kinds, privileges) ? ['CAP_SETPCAP', 'CAP_SETUID', 'CAP_SETGID'] : []),
     ...(kinds.includes('volume') ? ['CAP_SYS_ADMIN'] : []),
     ...(kinds.includes('network') || nftables === true ? ['CAP_NET_ADMIN'] : []),
   ];
   return [...new Set(wanted)].toSorted();
+}
+
+function devicesFor(kinds: readonly DockerKind[], privileges: Privileges): readonly string[] {
+  const { devices = [] } = privileges;
+  const isThere = devices.some((path) => path === '/dev/fuse' || isAllDevices(path));
+  return hasHelpers(kinds, privileges) && !isThere ? [...devices, '/dev/fuse'] : devices;
+}
+
+function hasHelpers(kinds: readonly DockerKind[], { mountTypes = [] }: Privileges): boolean {
+  return kinds.includes('volume') && mountTypes.includes('fuse');
 }
 
 /** A kernel's client of a file server speaks from the network namespace of who mounts. */

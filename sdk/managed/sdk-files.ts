@@ -7,9 +7,10 @@ import { internal } from '../errors.ts';
 /** Files by the path that they are to have, relative to /gantry. */
 export type CodeFiles = ReadonlyMap<string, { readonly from: string } | { readonly text: string }>;
 
-/** What serves a packed plugin, without the ending that it has here. */
-export const servingProgram = 'legacy/process';
-const programs = [servingProgram, 'legacy/mount-child'] as const;
+/** How the plugin is started, and with that what serves it, without the ending that it has here. */
+export type Entry = 'node' | 'exec';
+const serving: Readonly<Record<Entry, string>> = { node: 'legacy/process', exec: 'legacy/process-exec' };
+const besides = ['legacy/mount-child', 'legacy/helper-worker'];
 /** Doors of the SDK that are for authors and engines, not for a plugin that runs. */
 const notAtRunTime = new Set(
   [
@@ -22,6 +23,7 @@ const notAtRunTime = new Set(
     'serve/load',
     'rpc',
     'managed',
+    'managed/npm-packages',
     'engine',
     'frontend',
     'transport',
@@ -35,12 +37,12 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const ending = fileURLToPath(import.meta.url).endsWith('.ts') ? '.ts' : '.js';
 
 /** The module that serves a packed plugin, relative to the SDK. */
-export function servingModule(): string {
-  return `${servingProgram}${ending}`;
+export function servingModule(entry: Entry): string {
+  return `${serving[entry]}${ending}`;
 }
 
-/** All of the SDK, and of the packages it needs, that a packed plugin may load; native code for this machine's kind with glibc, as the SDK wants it. */
-export function sdkFiles(): CodeFiles {
+/** All of the SDK, and of the packages it needs, that a packed plugin may load, which for a program is nothing; native code for this machine's kind with glibc, as the SDK wants it. */
+export function sdkFiles(entry: Entry): CodeFiles {
   const { exports, ...about } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     readonly name: string;
     readonly version: string;
@@ -48,9 +50,12 @@ export function sdkFiles(): CodeFiles {
   };
   const doors = Object.entries(exports).flatMap(([name, place]) => {
     const path = typeof place === 'string' ? place : place.default;
-    return notAtRunTime.has(name) || path.endsWith('.json') ? [] : [[name, path] as const];
+    return entry === 'exec' || notAtRunTime.has(name) || path.endsWith('.json') ? [] : [[name, path] as const];
   });
-  const entries = [...programs.map((name) => join(root, `${name}${ending}`)), ...doors.map(([, path]) => join(root, path))];
+  const entries = [
+    ...[serving[entry], ...besides].map((name) => join(root, `${name}${ending}`)),
+    ...doors.map(([, path]) => join(root, path)),
+  ];
   const { modules, packages } = follow(entries);
   const files = new Map<string, { readonly from: string } | { readonly text: string }>();
   // A bundle's chunks lie beside the SDK's folder, and keep their place.

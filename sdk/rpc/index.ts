@@ -2,6 +2,7 @@ export { decode, encode } from './codec.ts';
 export { Dispatcher } from './dispatch.ts';
 export type { HostService, LogRequest } from './generated-host.ts';
 export type { ConfigureRequest, DriverInfo, HandshakeRequest, PluginService } from './generated-plugin.ts';
+export { connectPlugin, type ConnectedPlugin } from './connect-plugin.ts';
 export { connectGrpc } from './grpc-client.ts';
 export { serveGrpc } from './grpc-server.ts';
 export { handshake } from './handshake.ts';

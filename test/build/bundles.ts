@@ -28,7 +28,9 @@ export async function makeBundles(top: string): Promise<Readonly<Record<'core/bi
 }
 
 /** Started as processes of their own, by their paths. */
-const programs = ['sdk/serve/process.ts', 'sdk/legacy/process.ts', 'sdk/legacy/mount-child.ts'];
+const programs = ['serve/process', 'legacy/process', 'legacy/process-exec', 'legacy/mount-child', 'legacy/helper-worker'].map(
+  (name) => `sdk/${name}.ts`,
+);
 
 function joined(bundles: readonly Bundle[]): Bundle {
   return {

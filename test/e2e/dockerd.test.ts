@@ -4,43 +4,45 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { readMountinfo } from '@gantry/sdk/linux';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packManaged } from '../../sdk/managed/index.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { dockerCli } from '../support/docker-cli.ts';
-import { missingForDockerd, startDockerd } from '../support/dockerd.ts';
+import { DockerdHouse } from '../support/dockerd.ts';
+import { prepareDockerd } from '../support/dockerd-root.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { everyKind } from '../support/served-for-docker.ts';
 
-inNamespaces(import.meta.url, { cgroups: 'v1' });
+const missing = prepareDockerd();
+inNamespaces(import.meta.url, { cgroups: 'v1', missing: missing === undefined ? undefined : `needs dockerd (${missing})` });
 
-const skip = missingForDockerd() ?? false;
-const options = { skip, timeout: 120_000 };
+const options = { timeout: 120_000 };
 const folder = mkdtempSync(join(tmpdir(), 'dockerd-'));
+let house: DockerdHouse;
 let dockerd: Daemon;
 const { docker, refused, both } = dockerCli(() => dockerd);
 async function start(flags: readonly string[] = []): Promise<void> {
   rmSync(join(folder, 'pid'), { force: true });
-  dockerd = await startDockerd({ folder, flags });
+  dockerd = await house.start({ folder, flags });
 }
 before(async () => {
-  if (skip !== false) return;
+  house = await DockerdHouse.open();
   await start();
   writeFileSync(join(folder, 'busybox.tar'), busyboxImage().archive);
   await docker('load', '-i', join(folder, 'busybox.tar'));
   await packManaged({ dir: everyKind, out: join(folder, 'packed') });
 });
 after(async () => {
-  if (skip === false) await dockerd[Symbol.asyncDispose]();
+  await dockerd[Symbol.asyncDispose]();
+  house[Symbol.dispose]();
 });
 
 const run = (...words: readonly string[]) => docker('run', '--rm', '--network', 'none', ...words);
 const pluginPids = (): readonly string[] =>
   execFileSync('pgrep', ['-f', '/gantry/sdk/legacy/process'], { encoding: 'utf8' }).trim().split('\n');
 const mounted = (): readonly string[] =>
-  readMountinfo().flatMap(({ mountPoint }) => /\/propagated-mount\/volumes\/(.*)$/.exec(mountPoint)?.[1] ?? []);
+  house.mounts().flatMap(({ mountPoint }) => /\/propagated-mount\/volumes\/(.*)$/.exec(mountPoint)?.[1] ?? []);
 
 test("Docker's own daemon creates and enables what was packed, with what the user sets", options, async () => {
   await docker('plugin', 'create', 'acme/every', join(folder, 'packed'));

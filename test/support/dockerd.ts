@@ -1,46 +1,68 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type MountinfoEntry, mount, mountOverlay, readMountinfo } from '@gantry/sdk/linux';
 import { Daemon, type DaemonOptions } from './daemon.ts';
+import { dockerdRoot } from './dockerd-root.ts';
 
-/** A folder into which the packages docker.io, containerd, runc and tini were unpacked, for machines that have no dockerd of their own. */
-const unpacked = process.env['GANTRY_TEST_DOCKERD'];
-const path = [
-  ...(unpacked === undefined ? [] : ['usr/bin', 'usr/sbin'].map((folder) => join(unpacked, folder))),
-  process.env['PATH'] ?? '',
-].join(delimiter);
+/**
+ * A mount namespace with Debian's files for its root, thrown away at the end, and of this machine the kernel, /dev and the test's own /run. Docker's daemons in it may follow
+ * each other, and containers stay. Only inside `inNamespaces`, where `prepareDockerd` found what is needed.
+ */
+export class DockerdHouse implements Disposable {
+  readonly #pid: number;
+  readonly #leave: () => void;
 
-/** Why Docker's own daemon cannot be run here; undefined when it can. */
-export function missingForDockerd(): string | undefined {
-  const missing = ['dockerd', 'containerd', 'runc', 'docker'].filter(
-    (program) => !path.split(delimiter).some((folder) => isProgram(join(folder, program))),
-  );
-  return missing.length === 0 ? undefined : `needs ${missing.join(', ')}`;
-}
+  private constructor(pid: number, leave: () => void) {
+    this.#pid = pid;
+    this.#leave = leave;
+  }
 
-/** Docker's own daemon in a folder of its own, without networks of its own. Only inside `inNamespaces`. */
-export function startDockerd({ folder, flags = [] }: Pick<DaemonOptions, 'folder' | 'flags'>): Promise<Daemon> {
-  const own = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'];
-  return Daemon.start({
-    folder,
-    flags,
-    startTimeoutMs: 60_000,
-    env: { PATH: path },
-    command: ({ dataRoot, execRoot, socketPath }) => [
-      join(path.split(delimiter).find((each) => isProgram(join(each, 'dockerd'))) ?? '', 'dockerd'),
-      `--data-root=${dataRoot}`,
-      `--exec-root=${execRoot}`,
-      `--host=unix://${socketPath}`,
-      `--pidfile=${join(folder, 'pid')}`,
-      ...own,
-    ],
-  });
-}
+  static async open(): Promise<DockerdHouse> {
+    const [root, upper, work] = ['root', 'upper', 'work'].map((name) => join('/run/dockerd', name)) as [string, string, string];
+    for (const path of [root, upper, work]) mkdirSync(path, { recursive: true });
+    mountOverlay({ lower: [dockerdRoot], upper, work, target: root });
+    for (const name of ['proc', 'sys', 'dev', 'run'])
+      mount(`/${name}`, join(root, name), { flags: new Set(name === 'run' ? ['bind'] : ['bind', 'rec']) });
+    mkdirSync(join(root, 'old'));
+    // The shell stays in it until its input ends.
+    const script = 'cd "$1" && pivot_root . old && cd / && umount -l /old && echo entered && read -r _';
+    const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', root], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const failed = once(holder, 'exit').then(() => Promise.reject(new Error("dockerd's root cannot be entered")));
+    await Promise.race([once(holder.stdout, 'data'), failed]);
+    failed.catch(() => {});
+    return new DockerdHouse(holder.pid ?? 0, () => holder.stdin.end());
+  }
 
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
+  /** Docker's own daemon, with its data in a folder below /run and without networks of its own. */
+  start({ folder, flags = [] }: Pick<DaemonOptions, 'folder' | 'flags'>): Promise<Daemon> {
+    const own = ['--log-level=warn', '--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'];
+    return Daemon.start({
+      folder,
+      flags,
+      startTimeoutMs: 60_000,
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      command: ({ dataRoot, execRoot, socketPath }) => [
+        '/usr/bin/nsenter',
+        `--mount=/proc/${this.#pid}/ns/mnt`,
+        '/usr/sbin/dockerd',
+        `--data-root=${dataRoot}`,
+        `--exec-root=${execRoot}`,
+        `--host=unix://${socketPath}`,
+        `--pidfile=${join(folder, 'pid')}`,
+        ...own,
+      ],
+    });
+  }
+
+  mounts(): readonly MountinfoEntry[] {
+    return readMountinfo(this.#pid);
+  }
+
+  [Symbol.dispose](): void {
+    this.#leave();
   }
 }

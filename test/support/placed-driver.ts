@@ -68,6 +68,7 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
       onCall: () => undefined,
       onProbationPassed: () => {},
       onProbationFailed: () => {},
+      onFull: () => {},
     });
   let plugin = make();
   undo.defer(() => plugin.close());

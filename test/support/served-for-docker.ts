@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { serveDocker } from '../../sdk/legacy/index.ts';
+import { programModule } from '../../sdk/legacy/program.ts';
 import { loadPlugin, manifestIn } from '../../sdk/serve/load.ts';
 import { quietLog } from './quiet-log.ts';
 
@@ -15,7 +16,9 @@ export interface ServedPlugin {
 
 /** A plugin's folder, served in this process by Docker's protocol. */
 export function serveForDocker({ dir, settings = {}, ...places }: ServedPlugin): Promise<AsyncDisposable> {
-  return serveDocker({ load: async () => (await loadPlugin(dir)).module, manifest: manifestIn(dir), settings, log: quietLog, ...places });
+  const manifest = manifestIn(dir);
+  const load = async () => (manifest.entry.node === undefined ? programModule(dir, manifest) : (await loadPlugin(dir)).module);
+  return serveDocker({ load, manifest, dir, settings, log: quietLog, ...places });
 }
 
 /** A plugin with a driver of each kind that Docker has. */

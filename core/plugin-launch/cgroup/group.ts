@@ -80,10 +80,21 @@ export class ProcessGroup implements AsyncDisposable {
     }
   }
 
+  /** Without what of its memory is files' contents, which the kernel takes back when it needs room. */
   usage(): { readonly memoryBytes: number; readonly pids: number } | undefined {
     const memoryBytes = this.#number('memory', { 1: 'memory.usage_in_bytes', 2: 'memory.current' });
     const pids = this.#number('pids', { 1: 'pids.current', 2: 'pids.current' });
-    return memoryBytes === undefined || pids === undefined ? undefined : { memoryBytes, pids };
+    return memoryBytes === undefined || pids === undefined
+      ? undefined
+      : { memoryBytes: Math.max(0, memoryBytes - this.#fileBytes()), pids };
+  }
+
+  #fileBytes(): number {
+    const folder = this.#limiting('memory');
+    const text = folder === undefined ? '' : read(join(folder.path, 'memory.stat'));
+    const prefix = folder?.hierarchy.version === 2 ? '' : 'total_';
+    const lines = [...text.matchAll(new RegExp(`^${prefix}(?:in)?active_file (\\d+)$`, 'gm'))];
+    return lines.reduce((sum, [, bytes]) => sum + Number(bytes), 0);
   }
 
   /** How many of its processes the kernel has killed for their memory. */

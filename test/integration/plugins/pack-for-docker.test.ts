@@ -83,19 +83,22 @@ test('packManaged() builds on a base that has Node, and takes no other along', a
   assert.deepEqual([existsSync(join(out, 'rootfs/usr/bin/node')), existsSync(join(out, 'rootfs/own'))], [false, true]);
 });
 
-const badBases: readonly (readonly [what: string, files: Readonly<Record<string, string>>, message: RegExp])[] = [
-  ['whose Node is no program', { 'usr/bin/node': '#!/bin/sh\n' }, /its node is no program/],
-  ['with another C library than this Node needs', { [(librariesOf([process.execPath])[0]?.to ?? '').slice(1)]: 'another' }, /has another/],
+const strangeBases: readonly (readonly [what: string, files: Readonly<Record<string, string>>, notes: RegExp])[] = [
+  ['without a Node', { 'etc/debian_version': '13' }, /^$/],
+  [
+    'whose Node is no program',
+    { 'usr/bin/node': '#!/bin/sh\n' },
+    /its? Node|the Node of .* is no program: this machine's is put beside it/,
+  ],
+  ['with another C library than this Node needs', { [(librariesOf([process.execPath])[0]?.to ?? '').slice(1)]: 'another' }, /^$/],
 ];
-for (const [what, files, message] of badBases) {
-  test(`packManaged() refuses a base ${what}, and leaves nothing`, async () => {
-    const base = writeFiles(join(root, `bad-${message.source.length}`), files);
-    const out = join(root, 'of-bad-base');
-    await assert.rejects(packManaged({ dir: folders, out, base }), { message });
-    assert.deepEqual(
-      readdirSync(root).filter((name) => name.includes('of-bad-base')),
-      [],
-    );
+for (const [what, files, notes] of strangeBases) {
+  test(`packManaged() puts this machine's Node, with its libraries, apart in a base ${what}, and it runs`, async () => {
+    const base = writeFiles(join(root, what.replaceAll(' ', '-')), files);
+    const out = `${base}-packed`;
+    assert.match((await packManaged({ dir: folders, out, base })).notes.join('\n'), notes);
+    for (const [path, content] of Object.entries(files)) assert.equal(readFileSync(join(out, 'rootfs', path), 'utf8'), content);
+    await listensIn(out, { url: '' }, /^info folders [^]* listens at/);
   });
 }
 
@@ -115,15 +118,46 @@ test('packManaged() refuses a plugin that Docker cannot use before it writes any
 });
 
 test('what packManaged() made runs with that root and nothing else, and listens soon', async () => {
-  const rootfs = join(root, 'every/rootfs');
-  mkdirSync(join(rootfs, 'proc'), { recursive: true });
-  const { entrypoint } = JSON.parse(readFileSync(join(root, 'every/config.json'), 'utf8')) as { readonly entrypoint: readonly string[] };
+  await listensIn(join(root, 'every'), { size: '1m' }, /^info every 1\.0\.0 listens at \/run\/docker\/plugins\/plugin\.sock/);
+});
+
+test('packManaged() packs a program with what serves it, and nothing that only modules need', async () => {
+  const about = JSON.parse(readFileSync(join(folders, 'gantry-plugin.json'), 'utf8')) as object;
+  const dir = writeFiles(join(root, 'program'), { 'gantry-plugin.json': { ...about, entry: { exec: ['./driver'] } } });
+  copyFileSync('/bin/busybox', join(dir, 'driver'));
+  const out = join(root, 'program-packed');
+  assert.deepEqual(await packManaged({ dir, out }), { notes: [] });
+  const { entrypoint } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')) as { readonly entrypoint: readonly string[] };
+  assert.equal(entrypoint[1], '/gantry/sdk/legacy/process-exec.ts');
+  const files = globSync('**', { cwd: join(out, 'rootfs') });
+  for (const path of ['plugin/driver', entrypoint[1].slice(1), 'gantry/node_modules/@grpc/grpc-js/package.json'])
+    assert.ok(files.includes(path), path);
+  assert.deepEqual(
+    files.filter((path) => /sdk\/(conformance|testing|command|client|create)\//.test(path)),
+    [],
+  );
+  await assert.rejects(
+    packManaged({
+      dir: writeFiles(join(root, 'no-program'), { 'gantry-plugin.json': { ...about, entry: { exec: ['./x'] } } }),
+      out: `${out}-2`,
+    }),
+    {
+      code: 'invalid_argument',
+      message: /entry\.exec is "\.\/x", and there is no such file/,
+    },
+  );
+});
+
+async function listensIn(packed: string, settings: Readonly<Record<string, string>>, said: RegExp): Promise<void> {
+  const rootfs = join(packed, 'rootfs');
+  for (const name of ['proc', 'dev']) mkdirSync(join(rootfs, name), { recursive: true });
+  const { entrypoint } = JSON.parse(readFileSync(join(packed, 'config.json'), 'utf8')) as { readonly entrypoint: readonly string[] };
   const child = spawn('chroot', [rootfs, ...entrypoint], {
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', size: '1m' },
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = await once(child.stdout, 'data');
-  assert.match(String(line), /^info every 1\.0\.0 listens at \/run\/docker\/plugins\/plugin\.sock/);
+  assert.match(String(line), said);
   child.kill('SIGTERM');
   assert.deepEqual(await once(child, 'exit'), [0, null]);
-});
+}

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { json, text } from 'node:stream/consumers';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMountPoint, Rtnetlink, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { decodeEntries, encodeEntry } from '@gantry/sdk/legacy/wire';
+import { ask, call, kill, startServed } from '../../support/docker-protocol.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { everyKind, serveForDocker } from '../../support/served-for-docker.ts';
@@ -25,38 +26,6 @@ const places = () => {
   const root = join(folder, `${(made += 1)}`);
   return { dir: everyKind, root, socketPath: join(folder, `${made}.sock`) };
 };
-
-type Answer = Readonly<Record<string, unknown>>;
-async function ask(
-  socketPath: string,
-  method: string,
-  body: unknown = {},
-  verb = 'POST',
-): Promise<{ readonly status: number; readonly answer: Answer }> {
-  const sent = request({ socketPath, path: `/${method}`, method: verb, agent: false });
-  sent.end(typeof body === 'string' ? body : JSON.stringify(body));
-  const [response] = await once(sent, 'response');
-  if (response.headers['content-type'] === 'text/plain') return { status: response.statusCode, answer: { text: await text(response) } };
-  return { status: response.statusCode, answer: (await json(response)) as Answer };
-}
-async function call(socketPath: string, method: string, body: unknown = {}): Promise<Answer> {
-  const { status, answer } = await ask(socketPath, method, body);
-  assert.equal(status, 200, `${method}: ${JSON.stringify(answer)}`);
-  return answer;
-}
-
-/** A process of its own, to be killed. */
-async function start({ root, socketPath }: ReturnType<typeof places>): Promise<ChildProcess> {
-  const program = join(import.meta.dirname, '../../../sdk/legacy/process.ts');
-  const child = spawn(process.execPath, [program, everyKind, socketPath, root], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(child.stdout ?? child, 'data');
-  return child;
-}
-async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  const ended = once(child, 'exit');
-  child.kill(signal);
-  await ended;
-}
 
 test('serveDocker() speaks as Docker expects: handshake, missing methods, words for failures', async () => {
   const at = places();
@@ -131,14 +100,14 @@ test('serveDocker() leaves nothing of a mount that fails, and says why', async (
   await using _serving = await serveForDocker(at);
   await call(at.socketPath, 'VolumeDriver.Create', { Name: 'v', Opts: { kind: 'bad' } });
   const { status, answer } = await ask(at.socketPath, 'VolumeDriver.Mount', { Name: 'v', ID: 'a' });
-  assert.deepEqual([status, /volumes\/v: ENOENT/.test(String(answer['Err']))], [500, true], JSON.stringify(answer));
+  assert.deepEqual([status, /plugin every: .*\/nowhere.*ENOENT/.test(String(answer['Err']))], [500, true], JSON.stringify(answer));
   assert.deepEqual(readdirSync(join(at.root, 'volumes')), []);
   await call(at.socketPath, 'VolumeDriver.Remove', { Name: 'v' });
 });
 
 test('another process takes over what a killed one mounted, and undoes what nobody has a record of', async () => {
   const at = places();
-  const first = await start(at);
+  const first = await startServed(at);
   for (const Name of ['kept', 'gone']) {
     await call(at.socketPath, 'VolumeDriver.Create', { Name, Opts: { kind: 'memory' } });
     await call(at.socketPath, 'VolumeDriver.Mount', { Name, ID: 'a' });
@@ -149,7 +118,7 @@ test('another process takes over what a killed one mounted, and undoes what nobo
   umount2(join(at.root, 'volumes/gone'), unmountFlags.detach);
   mkdirSync(join(at.root, 'volumes/half'));
   execFileSync('mount', ['-t', 'tmpfs', 'half', join(at.root, 'volumes/half')]);
-  const second = await start(at);
+  const second = await startServed(at);
   assert.deepEqual(readdirSync(join(at.root, 'volumes')), ['kept']);
   assert.equal(readFileSync(join(at.root, 'volumes/kept/x'), 'utf8'), 'kept');
   assert.deepEqual(await call(at.socketPath, 'VolumeDriver.Mount', { Name: 'kept', ID: 'a' }), {
@@ -164,14 +133,14 @@ test('another process takes over what a killed one mounted, and undoes what nobo
 
 test('a mount of which the record says no end is undone by the next process', async () => {
   const at = places();
-  const first = await start(at);
+  const first = await startServed(at);
   await call(at.socketPath, 'VolumeDriver.Create', { Name: 'v', Opts: { kind: 'memory' } });
   await call(at.socketPath, 'VolumeDriver.Mount', { Name: 'v', ID: 'a' });
   await kill(first, 'SIGKILL');
   const file = join(at.root, 'front.json');
   // Killed after the mount and before the answer.
   writeFileSync(file, readFileSync(file, 'utf8').replace(/,\\"path\\":\\"[^"]+\\",\\"isMounted\\":true/, ''));
-  const second = await start(at);
+  const second = await startServed(at);
   assert.equal(existsSync(join(at.root, 'volumes/v')), false);
   await call(at.socketPath, 'VolumeDriver.Remove', { Name: 'v' });
   await kill(second, 'SIGTERM');
@@ -179,7 +148,7 @@ test('a mount of which the record says no end is undone by the next process', as
 
 test('serveDocker() takes the place of a dead process, and of no other', async () => {
   const at = places();
-  const first = await start(at);
+  const first = await startServed(at);
   await assert.rejects(serveForDocker(at), { code: 'conflict', message: /somebody listens/ });
   await kill(first, 'SIGKILL');
   await using _second = await serveForDocker(at);
@@ -228,7 +197,7 @@ test('a log goes on after the plugin was killed, and StopLogging waits for what 
   const Info = { ContainerID: 'c1', ContainerName: '/web', Config: {}, ContainerArgs: null, ContainerCreated: '2026-01-01T00:00:00Z' };
   const frame = (line: string) =>
     encodeEntry({ time: { seconds: 1, nanos: 2 }, source: 'stdout', line: Buffer.from(line), partial: false }, undefined);
-  const first = await start(at);
+  const first = await startServed(at);
   await call(at.socketPath, 'LogDriver.StartLogging', { File: pipe, Info });
   await call(at.socketPath, 'LogDriver.StartLogging', { File: pipe, Info });
   const writer = spawn('sh', ['-c', `cat > ${pipe}`], { stdio: ['pipe', 'inherit', 'inherit'] });
@@ -236,7 +205,7 @@ test('a log goes on after the plugin was killed, and StopLogging waits for what 
   const stored = join(at.root, 'data/c1.log');
   while (!existsSync(stored)) await sleep(5);
   await kill(first, 'SIGKILL');
-  const second = await start(at);
+  const second = await startServed(at);
   for (let index = 0; index < 2_000; index += 1) writer.stdin.write(frame(`line ${index}`));
   writer.stdin.end();
   await once(writer, 'exit');

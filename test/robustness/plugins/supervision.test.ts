@@ -19,6 +19,7 @@ before(async () => {
       quarantineMs: [1_500],
       healthMs: 500,
       healthDeadlineMs: 2_000,
+      memory: { share: 0.8, forMs: 1_000, lookMs: 100 },
     },
   });
   await using plugin = await rig.install('first');
@@ -118,6 +119,40 @@ test('a plugin that leaks memory is ended by its limit, which is told apart from
   await Promise.all([soon(plugin.create('leaked'), 25_000), rig.othersAreWell()]);
   await plugin.comesBack(generation);
   assert.match(plugin.info.output.join('\n'), /it used more memory than it may \(killed by the kernel\)/);
+  await container.isUntouched();
+});
+
+test('a plugin that stays close to its limit of memory is renewed in time: calls under way end, none fails, and containers go on', async () => {
+  await using _nothingLeft = await rig.noLeaks();
+  await using plugin = await rig.install('hoarder', { manifest: { resources: { memory: '384MiB' } } });
+  await using container = await writer(rig.under, 'kept', plugin.driver);
+  const { pid, info } = plugin;
+  const seen: string[] = [];
+  const watching = new AbortController();
+  const events = (async () => {
+    for await (const event of rig.engine.events.subscribe({ filters: { type: ['plugin'] }, signal: watching.signal }))
+      if (event.actor.attributes['name'] === 'hoarder') seen.push(event.action);
+  })().catch(() => {});
+  plugin.misbehave({ create: { does: 'hoard', mebibytes: 280, once: true } });
+  await plugin.create('hoarded');
+  plugin.misbehave({ create: { does: 'wait', waitMs: 2_500 } });
+  const underWay = plugin.create('under-way');
+  await plugin.comesBack(info.generation ?? 0);
+  assert.notEqual(plugin.pid, pid);
+  plugin.misbehave({});
+  await Promise.all([underWay, plugin.create('after')]);
+  await until(
+    () => !existsSync(`/proc/${pid}`),
+    15_000,
+    () => `process ${pid} is still there`,
+  );
+  assert.match(plugin.info.output.join('\n'), /generation \d+ is renewed: it used 3\d\d MiB of its 384 MiB for 1 s/);
+  assert.deepEqual(
+    [plugin.info.state, seen.includes('renew'), seen.includes('crash'), seen.includes('oom')],
+    ['ready', true, false, false],
+  );
+  watching.abort();
+  await events;
   await container.isUntouched();
 });
 

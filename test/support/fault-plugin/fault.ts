@@ -10,6 +10,7 @@ export interface Fault {
     | 'throw'
     | 'fork'
     | 'leak'
+    | 'hoard'
     | 'flood'
     | 'flood-log'
     | 'rules'
@@ -20,6 +21,8 @@ export interface Fault {
     | 'until-cancelled'
     | 'refuse';
   readonly waitMs?: number;
+  /** Of what it hoards. */
+  readonly mebibytes?: number;
   /** Of what it refuses with. */
   readonly code?: ErrorCode;
   /** Before the work (unless said), after it and before the answer, or a moment after the answer. */

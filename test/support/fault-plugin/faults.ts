@@ -60,7 +60,12 @@ function forget(dataDir: string, method: string): void {
   writeFileSync(join(dataDir, 'faults.json'), JSON.stringify(others));
 }
 
-async function misbehave({ does = 'nothing', waitMs = 1_000, code = 'internal' }: Fault, { log }: HostContext): Promise<void> {
+const hoard: Buffer[] = [];
+
+async function misbehave(
+  { does = 'nothing', waitMs = 1_000, mebibytes = 0, code = 'internal' }: Fault,
+  { log }: HostContext,
+): Promise<void> {
   switch (does) {
     case 'nothing':
     case 'rules':
@@ -95,6 +100,9 @@ async function misbehave({ does = 'nothing', waitMs = 1_000, code = 'internal' }
         await sleep(1);
       }
     }
+    case 'hoard':
+      hoard.push(Buffer.alloc(mebibytes << 20, 1));
+      return;
     case 'flood':
       for (let line = 0; line < 50_000; line += 1) console.log(`line ${line} of a flood`);
       return;

@@ -12,7 +12,7 @@ const plain: Manifest = {
   entry: { node: 'main.js' },
 };
 const configOf = (given: Partial<Manifest>) =>
-  managedConfig(checkManifest({ ...plain, ...given }), { program: '/gantry/sdk/legacy/process.js', node: '/usr/bin/node' });
+  managedConfig(checkManifest({ ...plain, ...given }), { program: '/gantry/sdk/legacy/process.js', node: ['/usr/bin/node'] });
 
 test('managedConfig() says of a plain volume plugin what dockerd needs, and asks for nothing else', () => {
   assert.deepEqual(configOf({}), {
@@ -117,6 +117,27 @@ test("managedConfig() shares the machine's network for file systems that the ker
   );
 });
 
+test('managedConfig() asks for /dev/fuse, and for what starts helpers without rights, where volumes are FUSE', () => {
+  const fuse = { privileges: { mountTypes: ['fuse'] } };
+  const { linux, network } = configOf(fuse).config;
+  assert.deepEqual(
+    [linux.capabilities, linux.devices.map(({ path }) => path), network.type],
+    [['CAP_SETGID', 'CAP_SETPCAP', 'CAP_SETUID', 'CAP_SYS_ADMIN'], ['/dev/fuse'], 'none'],
+  );
+  const named = configOf({ privileges: { mountTypes: ['fuse'], devices: ['/dev/fuse', '/dev/loop0'] } }).config.linux.devices;
+  assert.deepEqual(
+    named.map(({ path }) => path),
+    ['/dev/fuse', '/dev/loop0'],
+  );
+  assert.equal(configOf({ privileges: { mountTypes: ['fuse'], devices: ['/dev'] } }).config.linux.allowAllDevices, true);
+  const { capabilities } = configOf({ ...fuse, provides: [{ contract: 'log', versions: ['v1'], drivers: ['x'] }] }).config.linux;
+  assert.deepEqual(capabilities, []);
+});
+
+test('managedConfig() serves a plugin that is a program as any other', () => {
+  assert.deepEqual(configOf({ entry: { exec: ['./driver'] } }).config.entrypoint, configOf({}).config.entrypoint);
+});
+
 const refused: readonly (readonly [what: string, given: Partial<Manifest>, message: RegExp])[] = [
   [
     'a kind that Docker lacks',
@@ -126,7 +147,6 @@ const refused: readonly (readonly [what: string, given: Partial<Manifest>, messa
   ['an exec driver', { provides: [{ contract: 'exec', versions: ['v1'], drivers: ['x'] }] }, /no exec drivers/],
   ['two drivers of a kind', { provides: [{ contract: 'volume', versions: ['v1'], drivers: ['a', 'b'] }] }, /drivers a and b/],
   ['open names', { provides: [{ contract: 'volume', versions: ['v1'], drivers: ['*'] }] }, /leaves the names/],
-  ['a program', { entry: { exec: ['driver'] } }, /speaks gRPC/],
   ['what it requires', { requires: [{ plugin: 'acme.vault' }] }, /requires the plugin acme\.vault/],
   ['no sandbox', { privileges: { unconfined: true } }, /no sandbox/],
   ['namespaces of containers', { privileges: { netns: true } }, /network namespaces/],

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { developmentPackages } from '../../../support/index.ts';
+import { developmentPackages } from '@gantry/sdk/managed/npm-packages';
 import { temporaryOf } from '../../format/output-file.ts';
 import { packTar } from '../container/cp-tar.ts';
 import { readManifest } from './manifest-file.ts';

@@ -30,7 +30,7 @@ export async function examine(folder: string): Promise<readonly Finding[]> {
     ok('manifest', `${manifest.name} ${manifest.version} provides ${providesOf(manifest).join(', ')}`),
     ...checkEntry(folder, manifest),
     ...problem,
-    ...checkWords(manifest),
+    ...checkWords(manifest, sources),
     ...checkDriverNames(manifest, sources),
     ...checkUndeclared(manifest, sources),
     ...checkFiles(folder, files),
@@ -56,8 +56,12 @@ async function leftOutOf(folder: string): Promise<{ readonly paths: ReadonlySet<
 }
 
 /** What users will miss. */
-function checkWords({ description = '', options, provides, settings, privileges }: Manifest): readonly Finding[] {
-  const volume = provides.some(({ contract }) => contract === 'volume') && options?.volume === undefined;
+function checkWords(
+  { description = '', options, provides, settings, privileges }: Manifest,
+  sources: readonly { readonly text: string }[],
+): readonly Finding[] {
+  const isVolume = provides.some(({ contract }) => contract === 'volume');
+  const volume = isVolume && options?.volume === undefined && looksAtOptions(sources);
   return [
     ...(description === '' ? [warn('manifest', 'has no description', 'one line that says what the plugin is for')] : []),
     ...(volume
@@ -73,6 +77,12 @@ function checkWords({ description = '', options, provides, settings, privileges 
       ? [warn('manifest', 'asks for all capabilities', 'ask for those that it needs: users read the list before they agree')]
       : []),
   ];
+}
+
+/** The SDK's own way to write a driver refuses options that were not named; a driver that looks at none needs no schema of them. Of other programs nothing is known. */
+function looksAtOptions(sources: readonly { readonly text: string }[]): boolean {
+  const isChecked = sources.some(({ text }) => text.includes('@gantry/sdk/author'));
+  return !isChecked && sources.some(({ text }) => /\boptions\b/.test(text));
 }
 
 /** Paths of what is called a secret deeper than a setting. */

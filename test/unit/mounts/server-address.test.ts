@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mount } from '@gantry/sdk/author';
 import type { Mount } from '@gantry/sdk';
-import { withServerAddress } from '../../../core/execute/server-address.ts';
+import { withServerAddress } from '../../../sdk/mounts/server-address.ts';
 
 const cases: readonly (readonly [described: Mount, options: readonly string[]])[] = [
   [mount.nfs4('127.0.0.1:/a'), ['addr=127.0.0.1']],

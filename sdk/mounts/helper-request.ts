@@ -1,19 +1,8 @@
 import { existsSync } from 'node:fs';
 import { basename, join, normalize } from 'node:path';
-import { forbidden, type Helper, invalidArgument, notFound } from '@gantry/sdk';
-import type { Grants } from '../drivers/types.ts';
-import { checkedCapabilities } from '../plugin-launch/index.ts';
-
-/** A described helper after the checks: what to start, with which files. Paths are still only described. */
-export interface CheckedHelper {
-  /** For people. */
-  readonly program: string;
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
-  readonly capabilities: readonly string[];
-  readonly readyTimeoutMs: number;
-}
+import { forbidden, invalidArgument, notFound } from '../errors.ts';
+import type { Helper } from '../types/index.ts';
+import type { CheckedHelper, MountGrants } from './types.ts';
 
 const defaultReadyMs = 10_000;
 const longestReadyMs = 120_000;
@@ -25,7 +14,7 @@ const searched = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', 
 export const placeOf = (kind: 'file' | 'path', name: string): string => `/run/gantry/${kind}s/${name}`;
 
 /** Throws `invalid_argument`, `forbidden` or `not_found` naming the plugin and what is wrong. */
-export function checkHelper(helper: Helper, { plugin, helpers: granted }: Grants): CheckedHelper {
+export function checkHelper(helper: Helper, { plugin, helpers: granted }: MountGrants): CheckedHelper {
   const fail = (what: string) => invalidArgument(`plugin ${plugin}: ${what}`);
   if (granted === undefined) throw forbidden(`plugin ${plugin} may not have helpers`);
   const { argv, env = [], files = {}, paths = {}, readyTimeoutMs = defaultReadyMs, capabilities = [] } = helper;
@@ -72,4 +61,15 @@ function programOf(word: string, { plugin, codeDir }: { readonly plugin: string;
   const found = searched.map((folder) => join(folder, word)).find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw notFound(`plugin ${plugin}: its helper ${word} is not installed on this machine`, { hint: `install the package that has ${word}` });
+}
+
+/** What a helper asks for must be what its plugin has. */
+function checkedCapabilities(wanted: readonly string[], granted: readonly string[], plugin: string): readonly string[] {
+  const unknown = wanted.find((name) => !/^CAP_[A-Z_]+$/.test(name));
+  if (unknown !== undefined) throw invalidArgument(`plugin ${plugin}: a helper cannot have capability ${JSON.stringify(unknown)}`);
+  const beyond = wanted.find((name) => !granted.includes(name) && !granted.includes('ALL'));
+  if (beyond === undefined) return wanted;
+  throw forbidden(`plugin ${plugin}: its helper asks for ${beyond}, which the plugin was not granted`, {
+    hint: 'its manifest has to ask for it in privileges.capabilities',
+  });
 }

@@ -1,13 +1,11 @@
 import { chmodSync, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Abortable, codeOf, fromErrno, type Helper, invalidArgument, type Mount, unavailable } from '@gantry/sdk';
-import { mount, mountAttributes, mountFlags, mountSetattr, openTree, run, umount2, unmountFlags } from '@gantry/sdk/linux';
-import type { Grants } from '../drivers/types.ts';
-import { launchHelper } from '../plugin-launch/index.ts';
-import { failpoint } from '../support/index.ts';
-import { checkHelper, type CheckedHelper, placeOf } from './helper-request.ts';
-import type { HelperPlace, Helpers } from './helpers.ts';
+import { codeOf, fromErrno, invalidArgument, unavailable } from '../errors.ts';
+import { mount, mountAttributes, mountFlags, mountSetattr, openTree, run, umount2, unmountFlags } from '../linux/index.ts';
+import type { Abortable, Helper, Mount } from '../types/index.ts';
+import { checkHelper, placeOf } from './helper-request.ts';
 import { openPlace } from './places.ts';
+import type { CheckedHelper, HelperRun, HelperRunner, MountGrants, MountTools } from './types.ts';
 
 export interface HelperMount extends Abortable {
   readonly described: Mount & { readonly helper: Helper };
@@ -18,8 +16,9 @@ export interface HelperMount extends Abortable {
   readonly isOwnFolder: boolean;
   readonly flags: number;
   readonly data: readonly string[];
-  readonly grants: Grants;
-  readonly helpers: Helpers;
+  readonly grants: MountGrants;
+  readonly helpers: HelperRunner;
+  readonly tools: MountTools;
   readonly mounted: (index: number) => string;
 }
 
@@ -28,21 +27,20 @@ export interface HelperMount extends Abortable {
  * that it is no empty folder for whoever finds the mount gone.
  */
 export async function mountWithHelper(request: HelperMount): Promise<void> {
-  const { described, path, name, grants, helpers, signal } = request;
+  const { described, path, name, grants, helpers, mounted, tools, signal = never } = request;
   const helper = checkHelper(described.helper, grants);
   await using undo = new AsyncDisposableStack();
-  const place = helpers.begin({ target: name, plugin: grants.plugin, program: helper.program });
+  const started = helpers.begin({ target: name, plugin: grants.plugin, program: helper.program });
   undo.defer(() => helpers.end(name, { waitMs: 0 }));
-  failpoint('helper.recorded');
   {
     using device = openDevice();
     if (request.isOwnFolder) closeMountPoint(path);
     mountFuse(request, device.descriptor, helper);
     undo.defer(() => umount2(path, unmountFlags.detach));
-    failpoint('helper.mounted');
-    await start({ ...request, helper, place, device: device.descriptor });
+    using trees = treesOf(described.helper, { grants, mounted });
+    await started.start({ helper, device: device.descriptor, places: trees.places, signal });
   }
-  await answers({ name, helper, place, helpers, signal });
+  await answers({ name, helper, run: started, tools, signal });
   undo.move();
 }
 
@@ -75,40 +73,6 @@ function mountFuse({ described, path, flags, data, grants }: HelperMount, device
   mount(source, path, { type, flags, data: [...own, ...data.filter((option) => option !== 'allow_other')].join(',') });
 }
 
-async function start(
-  request: HelperMount & { readonly helper: CheckedHelper; readonly place: HelperPlace; readonly device: number },
-): Promise<void> {
-  const { described, grants, helpers, mounted, helper, place, device, signal } = request;
-  const { helpers: granted, plugin } = grants;
-  if (granted === undefined) return;
-  const { argv, env, files, capabilities } = helper;
-  const { uid, network, codeDir, resources } = granted;
-  using trees = treesOf(described.helper, { grants, mounted });
-  using output = helpers.outputOf(place);
-  const process = await launchHelper(
-    {
-      name: plugin,
-      instance: place.record.instance,
-      argv,
-      env,
-      codeDir,
-      uid,
-      gid: uid,
-      privileges: { network, capabilities, user: uid === 0 ? 'root' : 'own' },
-      resources,
-      ...(helpers.cgroupParent === undefined ? {} : { cgroupParent: helpers.cgroupParent }),
-      output: output.descriptor,
-      device,
-      places: trees.places,
-      files,
-      say: output.say,
-    },
-    { signal: signal ?? never },
-  );
-  failpoint('helper.started');
-  helpers.runs(place, process);
-}
-
 const never = new AbortController().signal;
 
 /** What the helper sees of the machine: detached mounts of what was described and granted, so that no path is resolved twice. */
@@ -136,17 +100,17 @@ function treesOf(
 async function answers({
   name,
   helper: { program, readyTimeoutMs },
-  place,
-  helpers,
+  run: started,
+  tools,
   signal,
-}: Pick<HelperMount, 'name' | 'helpers' | 'signal'> & { readonly helper: CheckedHelper; readonly place: HelperPlace }): Promise<void> {
-  const asking = { file: '/bin/stat', argv: ['stat', '-f', '-c', '%t', '--', name], env: { LC_ALL: 'C' } };
+}: Pick<HelperMount, 'name' | 'tools' | 'signal'> & { readonly helper: CheckedHelper; readonly run: HelperRun }): Promise<void> {
+  const argv = [...tools.statfs, name];
   try {
-    const { exitCode, stderr } = await run({ ...asking, timeoutMs: readyTimeoutMs, signal });
+    const { exitCode, stderr } = await run({ file: argv[0] ?? '', argv, env: { LC_ALL: 'C' }, timeoutMs: readyTimeoutMs, signal });
     if (exitCode === 0) return;
     // Its end is noticed a moment after its mount is dead.
-    for (let waits = 0; helpers.causeOfEnd(place) === undefined && waits < 50; waits += 1) await sleep(20);
-    throw unavailable(helpers.causeOfEnd(place) ?? `its helper ${program} does not answer: ${stderr.toString().trim()}`);
+    for (let waits = 0; started.causeOfEnd() === undefined && waits < 50; waits += 1) await sleep(20);
+    throw unavailable(started.causeOfEnd() ?? `its helper ${program} does not answer: ${stderr.toString().trim()}`);
   } catch (error) {
     if (codeOf(error) !== 'deadline_exceeded') throw error;
     throw unavailable(`its helper ${program} did not answer within ${readyTimeoutMs} ms`, { cause: error });

@@ -1,15 +1,16 @@
 import { randomInt } from 'node:crypto';
 import { closeSync, constants, openSync, readdirSync, statfsSync } from 'node:fs';
-import { conflict, fromErrno, invalidArgument, type Mount, type Path, unavailable } from '@gantry/sdk';
-import { fileSystemMagic, isErrno, limitProject, projectOf, projectQuotaState, projectUse, setProject } from '@gantry/sdk/linux';
-import type { Grants } from '../drivers/types.ts';
+import { conflict, fromErrno, invalidArgument, unavailable } from '../errors.ts';
+import { fileSystemMagic, isErrno, limitProject, projectOf, projectQuotaState, projectUse, setProject } from '../linux/index.ts';
+import type { Mount, Path } from '../types/index.ts';
 import { pathOfData } from './places.ts';
+import type { MountGrants } from './types.ts';
 
 /**
  * Sets what a described mount says may be written through it, as a project quota on its folders. They must be empty or have had a limit
  * before: files that are there already would count for nothing. `unavailable` where the file system does not keep to such limits.
  */
-export function limitMount(described: Mount, grants: Grants): void {
+export function limitMount(described: Mount, grants: MountGrants): void {
   const { quotaBytes } = described;
   if (quotaBytes === undefined) return;
   if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 0) throw invalidArgument(`a limit of ${quotaBytes} bytes`);
@@ -26,7 +27,7 @@ export function limitMount(described: Mount, grants: Grants): void {
 }
 
 /** Forgets the limits of described mounts, before their folders go. What has none is left alone. */
-export function dropLimits(mounts: readonly Mount[], grants: Grants): void {
+export function dropLimits(mounts: readonly Mount[], grants: MountGrants): void {
   for (const described of mounts) {
     if (described.quotaBytes === undefined) continue;
     using folders = openFolders(described, grants);
@@ -57,7 +58,7 @@ function hintFor(type: number): string {
   return 'keep the data root on xfs mounted with pquota, on ext4 mounted with prjquota, or use a storage driver that limits by itself (btrfs, zfs)';
 }
 
-function openFolders(described: Mount, grants: Grants): Folders {
+function openFolders(described: Mount, grants: MountGrants): Folders {
   return new Folders(writtenTo(described).map((place) => pathOfData(place, grants)));
 }
 

@@ -1,5 +1,5 @@
-import { forbidden, invalidArgument } from '@gantry/sdk';
-import { fstabFlags, mountFlags, type MountFlag } from '@gantry/sdk/linux';
+import { forbidden, invalidArgument } from '../errors.ts';
+import { fstabFlags, mountFlags, type MountFlag } from '../linux/index.ts';
 
 /** fstab-style options, taken apart: what is a flag of mount(2), and what goes to the file system as text. */
 export interface ParsedOptions {

@@ -1,14 +1,15 @@
 import { closeSync, constants, readlinkSync } from 'node:fs';
 import { isAbsolute, normalize, relative } from 'node:path';
-import { forbidden, fromErrno, invalidArgument, type Path } from '@gantry/sdk';
-import { openat2, openInRoot, openPath, resolveFlags } from '@gantry/sdk/linux';
-import type { Grants } from '../drivers/types.ts';
+import { forbidden, fromErrno, invalidArgument } from '../errors.ts';
+import { openat2, openInRoot, openPath, resolveFlags } from '../linux/index.ts';
+import type { Path } from '../types/index.ts';
+import type { MountGrants } from './types.ts';
 
 /**
  * An O_PATH descriptor of a described place, inside what the plugin was granted; the caller closes it.
  * `mounted` answers the path at which an earlier mount of the same list is.
  */
-export function openPlace(place: Path, grants: Grants, mounted: (index: number) => string): number {
+export function openPlace(place: Path, grants: MountGrants, mounted: (index: number) => string): number {
   checkText(place, grants);
   const subpath = place.subpath ?? '.';
   if ('data' in place) return openBelow(grants.dataDir, withSubpath(belowData(place.data, grants), subpath));
@@ -22,7 +23,7 @@ export function openPlace(place: Path, grants: Grants, mounted: (index: number) 
  * The same place as text, for kernel interfaces that take no descriptor. Its parts were checked to be no symlinks, so that the text
  * means what was checked; only the plugin itself could change that meanwhile.
  */
-export function pathOfData(place: Path, grants: Grants): string {
+export function pathOfData(place: Path, grants: MountGrants): string {
   checkText(place, grants);
   if (!('data' in place)) throw invalidArgument('an overlay is made of data paths');
   const below = withSubpath(belowData(place.data, grants), place.subpath ?? '.');
@@ -38,14 +39,14 @@ export function pathOfData(place: Path, grants: Grants): string {
 }
 
 /** The kernel would read no further than the NUL, and so another path than the one that is checked. */
-function checkText(place: Path, { plugin }: Grants): void {
+function checkText(place: Path, { plugin }: MountGrants): void {
   if (Object.values(place).some((part) => typeof part === 'string' && part.includes('\0')))
     throw invalidArgument(`plugin ${plugin} describes a path with a NUL byte: ${JSON.stringify(place)}`);
 }
 
 const strict = resolveFlags.beneath | resolveFlags.noSymlinks | resolveFlags.noMagicLinks;
 
-function belowData(path: string, grants: Grants): string {
+function belowData(path: string, grants: MountGrants): string {
   const below = normalize(isAbsolute(path) ? relative(grants.dataDir, path) : path);
   if (below === '..' || below.startsWith('../'))
     throw forbidden(`plugin ${grants.plugin} describes ${path}, which is not below its data folder`);

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { type Abortable, type Mount, unavailable } from '@gantry/sdk';
+import { unavailable } from '../errors.ts';
+import type { Abortable, Mount } from '../types/index.ts';
 
 const networkTypes = new Set(['nfs', 'nfs4', 'cifs', 'smb3']);
 

@@ -1,9 +1,9 @@
-import { firstCause, GantryError, internal } from '@gantry/sdk';
-import { isErrno } from '@gantry/sdk/linux';
-import type { Grants } from '../drivers/types.ts';
+import { firstCause, GantryError, internal } from '../errors.ts';
+import { isErrno } from '../linux/index.ts';
+import type { MountGrants } from './types.ts';
 
 /** An error of carrying out what a plugin described, naming the plugin; told to who counts when the description itself was wrong. */
-export function blamed(thrown: unknown, { plugin, onViolation }: Pick<Grants, 'plugin' | 'onViolation'>): unknown {
+export function blamed(thrown: unknown, { plugin, onViolation }: Pick<MountGrants, 'plugin' | 'onViolation'>): unknown {
   const error = firstCause(thrown);
   if (!GantryError.is(error)) return thrown;
   if (isWrong(error)) onViolation?.(error.message);
@@ -22,7 +22,7 @@ export function invalidPlan(plugin: string, method: string, problem: string): Ga
 }
 
 /** Runs a check of an answer: what it refuses is the plugin's fault. */
-export function blaming<Checked>(grants: Pick<Grants, 'plugin' | 'onViolation'>, check: () => Checked): Checked {
+export function blaming<Checked>(grants: Pick<MountGrants, 'plugin' | 'onViolation'>, check: () => Checked): Checked {
   try {
     return check();
   } catch (error) {
