@@ -34,7 +34,7 @@ export async function checkProgram(
   const missing = interpreter === undefined ? undefined : missingIn(rootfs, interpreter);
   if (missing !== undefined) throw lacks(missing, `is a script for ${interpreter?.join(' ')}`);
   if (interpreter === undefined) await checkLinked(rootfs, { name, file, program, base, lacks });
-  return notesOfPython(rootfs, interpreter?.at(-1) ?? path);
+  return [...notesOfPython(rootfs, interpreter?.at(-1) ?? path), ...notesOfLibraries(rootfs)];
 }
 
 /** Of scripts in a plugin's folder, whose interpreter its root has not: its own code may start them. */
@@ -133,6 +133,28 @@ function notesOfPython(rootfs: string, program: string): readonly string[] {
   if (has.length === 0 || has.includes(`python3.${minor}`)) return [];
   const module = relative(code, join(compiled.parentPath, compiled.name));
   return [`${module} is for Python 3.${minor}, and the root has ${has.join(', ')}: build the plugin with that one, or take another base`];
+}
+
+/** Of native code that a plugin brings, what it needs and neither the plugin nor the root has: the first of each library. */
+function notesOfLibraries(rootfs: string): readonly string[] {
+  const code = inRoot(rootfs, places.code);
+  const native = readdirSync(code, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && /\.so(\.\d+)*$/.test(entry.name),
+  );
+  if (native.length === 0) return [];
+  const folders = ['/lib', '/usr/lib', '/usr/local/lib', '/lib64', '/usr/lib64'].map((folder) => inRoot(rootfs, folder));
+  const deeper = folders.flatMap((folder) =>
+    namesIn(folder)
+      .filter((name) => /-linux-(gnu|musl)/.test(name))
+      .map((name) => join(folder, name)),
+  );
+  const known = new Set([...native.map(({ name }) => name), ...[...folders, ...deeper].flatMap(namesIn)]);
+  const lacking = new Map<string, string>();
+  for (const { parentPath, name } of native) {
+    for (const library of readElf(join(parentPath, name))?.needed ?? [])
+      if (!known.has(library) && !lacking.has(library)) lacking.set(library, relative(code, join(parentPath, name)));
+  }
+  return [...lacking].map(([library, file]) => `${file} needs ${library}, which the root has not`);
 }
 
 function namesIn(folder: string): readonly string[] {

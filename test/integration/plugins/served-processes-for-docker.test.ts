@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { readMountinfo } from '@gantry/sdk/linux';
 import { type Answer, ask, call, kill, startServed } from '../../support/docker-protocol.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
+import { isRunning, pidsOf } from '../../support/pids.ts';
 import { everyKind, serveForDocker } from '../../support/served-for-docker.ts';
 import { missingForSquashfuse, squashfsImage } from '../../support/squashfs.ts';
 
@@ -113,21 +114,10 @@ test("a program that speaks gRPC is served by Docker's protocol, with its settin
   assert.deepEqual(pidsOf('sdk/serve/process.ts'), []);
 });
 
-function pidsOf(words: string): readonly number[] {
-  return spawnSync('pgrep', ['-f', '--', words], { encoding: 'utf8' })
-    .stdout.split('\n')
-    .filter((line) => line !== '')
-    .map(Number)
-    .filter(isRunning);
-}
 function pidOf(words: string): number {
   const [pid, ...others] = pidsOf(words);
   assert.ok(pid !== undefined && others.length === 0, `${words}: ${[pid, ...others].join(' ')}`);
   return pid;
-}
-/** Whoever adopts orphans here may not have reaped it yet. */
-function isRunning(pid: number): boolean {
-  return existsSync(`/proc/${pid}/status`) && !/^State:\s[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   for (let waits = 0; !(await isSo()); waits += 1) {

@@ -113,6 +113,15 @@ test('checkProgram() notes modules that were compiled for another Python than th
   assert.deepEqual(await notes({ 'usr/lib/python3.11/x.txt': '' }), []);
 });
 
+test('checkProgram() notes libraries that native code of a plugin needs and nobody has', async () => {
+  const files = { 'plugin/driver': isStatic, 'plugin/lib/x.so': linked, 'plugin/lib/y.so': linked };
+  const [libc = ''] = librariesOf(['/bin/true']).flatMap(({ to }) => (/libc\.so\.6$/.test(to) ? [to] : []));
+  assert.deepEqual(await checkProgram(rootWith(files), { manifest: manifest('driver'), base: 'b' }), [
+    'lib/x.so needs libc.so.6, which the root has not',
+  ]);
+  assert.deepEqual(await checkProgram(rootWith({ ...files, [libc.slice(1)]: '' }), { manifest: manifest('driver'), base: 'b' }), []);
+});
+
 test('noteScripts() names scripts of a plugin that its root cannot run', () => {
   const files = { 'plugin/driver': script('/bin/sh'), 'plugin/main.txt': script('/bin/sh') };
   assert.deepEqual(noteScripts(rootWith(files)), [
