@@ -45,6 +45,10 @@ export class Registry implements Disposable {
     this.#credentials = new Credentials(this.#exchange);
   }
 
+  get attempts(): number {
+    return this.#settings.attempts;
+  }
+
   /** What can be asked twice is tried again when the registry is in trouble for a moment: with growing pauses, or those it asks for. */
   async ask(wish: Wish, signal: AbortSignal): Promise<Answer> {
     const isRepeatable = wish.body === undefined || Buffer.isBuffer(wish.body);

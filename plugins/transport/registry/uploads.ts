@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataLoss, unavailable } from '@gantry/sdk';
+import { dataLoss, GantryError, unavailable } from '@gantry/sdk';
 import type { Place } from '@gantry/sdk/transport';
 import { checkedDescriptor } from './blobs.ts';
 import { type Answer, continuation, type Registry } from './registry.ts';
@@ -65,6 +65,9 @@ async function begin(
   return answer.message.statusCode === 201 ? 'mounted' : { at: continuation(answer, place), offset: 0 };
 }
 
+/** What is said of an upload that the registry no longer has, or has less of. */
+const lost = new Set([404, 416]);
+
 async function send(
   registry: Registry,
   blob: Blob,
@@ -76,10 +79,12 @@ async function send(
       return await put(registry, blob, { upload, signal });
     } catch (error) {
       signal.throwIfAborted();
-      const waitMs = registry.pauseBefore(error, attempt);
+      const isLost = GantryError.is(error) && lost.has(Number(error.facts['status'])) && attempt < registry.attempts;
+      const waitMs = isLost ? 0 : registry.pauseBefore(error, attempt);
       if (waitMs === undefined) throw error;
       await sleep(waitMs, undefined, { signal });
-      upload = (await resume(registry, blob, { upload, signal })) ?? (await beginAgain(registry, blob, signal));
+      const kept = isLost ? undefined : await resume(registry, blob, { upload, signal });
+      upload = kept ?? (await beginAgain(registry, blob, signal));
     }
   }
 }

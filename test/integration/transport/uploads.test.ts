@@ -87,6 +87,19 @@ for (const [what, status] of [
   });
 }
 
+for (const status of [404, 416]) {
+  test(`an upload that the registry answers ${status} to begins anew`, async () => {
+    const { got, reply: keep } = keeper();
+    await using registry = await scriptedRegistry({ [begins]: begun, 'PUT /u': inTurn(reply(status), keep) });
+    await upload(registry.host);
+    assert.ok(got[0]?.equals(blob));
+    assert.deepEqual(
+      registry.asked.map((line) => line.slice(0, 4)),
+      ['POST', 'PUT ', 'POST', 'PUT '],
+    );
+  });
+}
+
 test('an upload that breaks off again and again fails in the end, and a refusal at once', async () => {
   await using breaking = await scriptedRegistry({ [begins]: begun, 'PUT /u': breaks, 'GET /u': reply(404) });
   await assert.rejects(upload(breaking.host), (error: Error) => codeOf(error) === 'unavailable');
