@@ -1,3 +1,4 @@
+import { codeOf, firstCause, forbidden, GantryError } from '@gantry/sdk';
 import type { RegistryAuth } from '@gantry/sdk/transport';
 import { registryAuth } from '../bodies/objects.ts';
 import { withoutAbsent } from './absent.ts';
@@ -19,5 +20,19 @@ export function authOf(call: Call): RegistryAuth | undefined {
     });
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Work that fails with `forbidden` where a registry wants a login. The docker CLI answers status 401 by asking for a name, even where nobody is
+ * there to type one, and waits for ever.
+ */
+export async function withoutPrompt<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    const error = firstCause(thrown);
+    if (!GantryError.is(error) || codeOf(error) !== 'unauthorized') throw thrown;
+    throw forbidden(error.message, { hint: error.hint, cause: error });
   }
 }

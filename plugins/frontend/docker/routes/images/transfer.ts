@@ -1,7 +1,7 @@
 import { invalidArgument, notImplemented, releasing } from '@gantry/sdk';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
-import { authOf } from '../../http/registry-auth.ts';
+import { authOf, withoutPrompt } from '../../http/registry-auth.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { post, type Route } from '../route.ts';
 
@@ -15,9 +15,11 @@ async function pull(call: Call): Promise<void> {
   const reference = withTag(query.text('fromImage'), query.word('tag'));
   const auth = authOf(call);
   await withProgress(call, (onProgress) =>
-    call.engine.images.pull(
-      reference,
-      withoutAbsent({ platform: query.word('platform'), allTags: true, auth, onProgress, signal: call.signal }),
+    withoutPrompt(
+      call.engine.images.pull(
+        reference,
+        withoutAbsent({ platform: query.word('platform'), allTags: true, auth, onProgress, signal: call.signal }),
+      ),
     ),
   );
 }

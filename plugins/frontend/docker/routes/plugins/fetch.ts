@@ -4,7 +4,7 @@ import { privileges } from '../../bodies/plugin.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
 import { parseReference, type Reference, showReference } from '../../http/reference.ts';
-import { authOf } from '../../http/registry-auth.ts';
+import { authOf, withoutPrompt } from '../../http/registry-auth.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { get, post, type Route } from '../route.ts';
 import { pluginOf } from './find.ts';
@@ -18,7 +18,7 @@ export const fetchRoutes: readonly Route[] = [
 ];
 
 async function showPrivileges(call: Call): Promise<void> {
-  const offer = await call.engine.plugins.offer(sourceOf(remoteOf(call)), fetching(call));
+  const offer = await withoutPrompt(call.engine.plugins.offer(sourceOf(remoteOf(call)), fetching(call)));
   call.send(offer.privileges.map(({ name, description, value }) => ({ Name: name, Description: description, Value: value })));
 }
 
@@ -31,7 +31,7 @@ async function pull(call: Call): Promise<void> {
     call,
     async (report) => {
       const request = { source: sourceOf(remote), alias, grant, enable: false };
-      const plugin = await call.engine.plugins.install(request, fetching(call, report));
+      const plugin = await withoutPrompt(call.engine.plugins.install(request, fetching(call, report)));
       reportEnd(plugin, remote, report);
     },
     ['Docker-Plugin-Name', alias],
@@ -45,7 +45,7 @@ async function upgrade(call: Call): Promise<void> {
   await withProgress(
     call,
     async (report) => {
-      const plugin = await call.engine.plugins.upgrade(name, { source: sourceOf(remote), grant }, fetching(call, report));
+      const plugin = await withoutPrompt(call.engine.plugins.upgrade(name, { source: sourceOf(remote), grant }, fetching(call, report)));
       reportEnd(plugin, remote, report);
     },
     ['Docker-Plugin-Name', name],
