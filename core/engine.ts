@@ -1,8 +1,9 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { internal, type Logger, messageOf } from '@gantry/sdk';
+import { internal, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
-import type { AuthzLink, Serving } from '@gantry/sdk/frontend';
+import type { AuthzLink, ServeRequest, Serving } from '@gantry/sdk/frontend';
 import { asFunction, asValue, type AwilixContainer, createContainer, InjectionMode } from 'awilix/browser';
 import { BuildsRoom } from './builds/index.ts';
 import { StoreCheck } from './check/index.ts';
@@ -22,13 +23,15 @@ import { PluginHost } from './plugin-host/index.ts';
 import { registries } from './registries.ts';
 import { openRoots } from './roots.ts';
 import { randomId } from './support/index.ts';
-import { engineVersion, SystemRoom } from './system/index.ts';
+import { Actions, engineVersion, SystemRoom } from './system/index.ts';
 import { VolumesRoom } from './volumes/index.ts';
 
 /** An engine in this process. */
 export interface LocalEngine extends Engine {
   /** Serves the engine by every installed front end; at least one address must be understood. */
-  serve(request: { readonly hosts: readonly string[]; readonly socketGroup?: string }): Promise<Serving>;
+  serve(request: Pick<ServeRequest, 'hosts' | 'socketGroup' | 'tls'>): Promise<Serving>;
+  /** Takes these settings from now on, and says so to who listens to events. */
+  reload(settings: Pick<EngineOptions, 'labels'>): void;
   /** Resolves when what an earlier engine left has been taken over: running containers, their logs and networks. */
   readonly recovered: Promise<void>;
 }
@@ -36,6 +39,7 @@ export interface LocalEngine extends Engine {
 interface Rooms {
   readonly options: Required<Pick<EngineOptions, 'dataRoot' | 'execRoot' | 'log'>> & EngineOptions;
   readonly database: Database;
+  readonly actions: Actions;
   readonly events: EventBus;
   readonly drivers: PluginHost;
   readonly helpers: Helpers;
@@ -126,6 +130,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
   container.register({
     options: asValue(options),
     database: asValue(database),
+    actions: room(() => new Actions()),
     events: room(() => new EventBus()),
     drivers: room(
       (rooms) =>
@@ -232,6 +237,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           images: rooms.images,
           volumes: rooms.volumes,
           check: rooms.check,
+          actions: rooms.actions,
         }),
     ),
   });
@@ -308,13 +314,32 @@ function engineId(database: Database): string {
 }
 
 function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableStack): LocalEngine {
-  const { lifecycle, images, volumes, networks, events, drivers, options } = rooms;
+  const { lifecycle, volumes, events, drivers, options, actions } = rooms;
+  const { containers, execs } = lifecycle;
   const engine: LocalEngine = {
-    containers: lifecycle.containers,
-    execs: lifecycle.execs,
-    images,
+    containers: actions.timed('container', containers, {
+      create: 'create',
+      start: 'start',
+      remove: 'delete',
+      commit: 'commit',
+      changes: 'changes',
+    }),
+    execs,
+    images: actions.timed('image', rooms.images, {
+      pull: 'pull',
+      push: 'push',
+      load: 'load',
+      save: 'save',
+      remove: 'delete',
+      import: 'import',
+    }),
     volumes,
-    networks,
+    networks: actions.timed('network', rooms.networks, {
+      create: 'create',
+      remove: 'delete',
+      connect: 'connect',
+      disconnect: 'disconnect',
+    }),
     events,
     plugins: drivers,
     registries: registries({ drivers, log: options.log }),
@@ -323,7 +348,12 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
     get system() {
       return rooms.system;
     },
-    async serve({ hosts, socketGroup }) {
+    reload({ labels = [] }) {
+      rooms.system.relabel(labels);
+      events.publish('daemon', 'reload', rooms.system.id, { name: hostname(), labels: JSON.stringify(labels) });
+    },
+    async serve({ hosts, ...places }) {
+      if (hosts.length === 0) throw invalidArgument('no host to listen on');
       await using serving = new AsyncDisposableStack();
       const servings: Serving[] = [];
       const names = options.authorizationPlugins ?? [];
@@ -331,12 +361,16 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
       await tellMissing(authorization, options.log);
       for (const name of drivers.names('frontend')) {
         const frontend = await drivers.get('frontend', name);
-        const request = { engine, hosts, authorization, ...(socketGroup === undefined ? {} : { socketGroup }) };
+        const request = { engine, hosts, authorization, ...places };
         servings.push(serving.use(await frontend.serve(request, driverContext(options.log))));
       }
+      const addresses = servings.flatMap((each) => each.addresses);
+      const lost = hosts.find((host) => !addresses.includes(host));
+      if (lost !== undefined)
+        throw invalidArgument(`no front end can serve ${lost}`, { hint: `installed are ${drivers.names('frontend').join(', ')}` });
       const kept = serving.move();
       return {
-        addresses: servings.flatMap(({ addresses }) => addresses),
+        addresses,
         idleMs: () => Math.min(...servings.map((each) => each.idleMs())),
         [Symbol.asyncDispose]: () => kept.disposeAsync(),
       };

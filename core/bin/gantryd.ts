@@ -1,7 +1,9 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { codeOf, conflict, fromErrno } from '@gantry/sdk/errors';
+import { codeOf, conflict, fromErrno, internal } from '@gantry/sdk/errors';
 import { type DaemonOptions, parseDaemon, report, takenStatus } from '../cli/daemon/index.ts';
 import { publishFileSync } from '../support/index.ts';
+import { notifier } from './notify.ts';
+import { passedSockets } from './passed-sockets.ts';
 
 /** Runs gantryd with these words and resolves with the exit code. Never rejects. */
 export async function main(words: readonly string[]): Promise<number> {
@@ -9,7 +11,7 @@ export async function main(words: readonly string[]): Promise<number> {
     const command = parseDaemon(words);
     if (command.kind === 'show') process.stdout.write(command.text);
     else if (command.kind === 'validated') process.stdout.write('configuration OK\n');
-    else await run(command.options);
+    else await run(words, command.options);
     return 0;
   } catch (error) {
     if (report(error, 'gantryd') === 0) return 0;
@@ -18,13 +20,28 @@ export async function main(words: readonly string[]): Promise<number> {
 }
 
 /** Serves until a signal or until nobody needs it any more. */
-async function run(options: DaemonOptions): Promise<void> {
+async function run(words: readonly string[], options: DaemonOptions): Promise<void> {
   using _pidfile = options.pidfile === undefined ? undefined : writePidfile(options.pidfile);
   const stop = stopSignal();
+  const hosts = passedSockets(options.hosts, process.env);
+  using manager = notifier(process.env);
   // Loaded only now: --help and a wrong flag need no engine.
   const { serve } = await import('./serve.ts');
-  await using engine = await serve(options);
+  await using engine = await serve({ ...options, hosts });
+  process.on('SIGHUP', () => {
+    manager.reloading();
+    engine.reload(() => ({ ...optionsOf(words), hosts }));
+    manager.ready();
+  });
+  process.on('SIGUSR1', () => engine.dump());
+  manager.ready();
   await Promise.race([stop, engine.ended]);
+}
+
+function optionsOf(words: readonly string[]): DaemonOptions {
+  const command = parseDaemon(words);
+  if (command.kind === 'show') throw internal('what was asked for is no engine');
+  return command.options;
 }
 
 const impatience = 3;

@@ -1,5 +1,8 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
+import { messageOf } from '@gantry/sdk/errors';
 import { createEngine } from '../index.ts';
+import { writeDump } from './dump.ts';
+import { mergeReloaded } from './reload.ts';
 import { restWhenIdle } from './rest.ts';
 import { type DaemonOptions, environmentProxies } from '../cli/daemon/index.ts';
 
@@ -8,6 +11,10 @@ export interface Running extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Resolves when nobody has needed the engine for `idleExitSeconds`; never without that option. */
   readonly ended: Promise<void>;
+  /** Takes over what a running engine can of the settings that `read` gives. When that throws, or the settings are wrong, the old ones stay. */
+  reload(read: () => DaemonOptions): void;
+  /** Writes what the process is doing into a file, which the log names. */
+  dump(): void;
 }
 
 /** An engine with its front ends, as gantryd runs it. Resolves when every address accepts connections. */
@@ -24,7 +31,9 @@ export async function serve(options: DaemonOptions, destination?: DestinationStr
   );
   await using opened = new AsyncDisposableStack();
   const engine = opened.use(await createEngine({ ...options, proxies: { ...environmentProxies(process.env), ...options.proxies }, log }));
-  const serving = opened.use(await engine.serve({ hosts: options.hosts, socketGroup: options.group }));
+  const serving = opened.use(
+    await engine.serve({ hosts: options.hosts, socketGroup: options.group, ...(options.tls && { tls: options.tls }) }),
+  );
   for (const note of options.notes) log.info(note);
   log.info({ addresses: serving.addresses, dataRoot: options.dataRoot }, 'API listening');
   opened.use(restWhenIdle());
@@ -38,5 +47,29 @@ export async function serve(options: DaemonOptions, destination?: DestinationStr
     opened.defer(() => clearInterval(timer));
   }
   const kept = opened.move();
-  return { addresses: serving.addresses, ended: idle.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  let current = options;
+  return {
+    addresses: serving.addresses,
+    ended: idle.promise,
+    reload(read) {
+      try {
+        const { options: next, changed, waiting } = mergeReloaded(current, read());
+        current = next;
+        log.level = next.logLevel;
+        engine.reload({ labels: next.labels });
+        log.info({ changed }, 'settings were read anew');
+        if (waiting.length > 0) log.warn({ settings: waiting }, 'these settings are as they were until the engine is started again');
+      } catch (error) {
+        log.error({ reason: messageOf(error) }, 'settings could not be read: the old ones stay');
+      }
+    },
+    dump() {
+      try {
+        log.info({ file: writeDump(engine, options.execRoot) }, 'wrote what the engine is doing');
+      } catch (error) {
+        log.error({ reason: messageOf(error) }, 'could not write what the engine is doing');
+      }
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
 }

@@ -207,6 +207,14 @@ export const catalogue: readonly Entry[] = [
     async () => (await import('./verbs/system/check.ts')).check,
   ),
   entry('System', 'system prune', 'Remove everything that is not used', async () => (await import('./verbs/prune.ts')).pruneSystem),
+  entry(
+    'System',
+    'doctor, system doctor',
+    'Say what this machine lacks, and how to get it',
+    async () => (await import('./verbs/system/doctor.ts')).doctor,
+  ),
+  entry('System', 'system install', 'Have systemd start the engine', async () => (await import('./verbs/system/service.ts')).install),
+  entry('System', 'system uninstall', 'Undo system install', async () => (await import('./verbs/system/service.ts')).uninstall),
   entry('System', 'completion', 'Print a completion script for a shell', async () => (await import('./verbs/completion.ts')).completion),
 
   entry(

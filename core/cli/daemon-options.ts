@@ -3,8 +3,10 @@
  * so that a whole DaemonOptions can be handed to createEngine().
  */
 export interface DaemonOptions {
-  /** Where the API is served; at least one. Checked: unix:///path or fd://. */
+  /** Where the API is served; at least one. Checked: unix:///path, fd://, tcp://host:port, metrics://host:port. */
   readonly hosts: readonly string[];
+  /** Of tcp hosts, which there are only with it. */
+  readonly tls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
   /** Group that may use the sockets. */
   readonly group: string;
   readonly pidfile?: string;

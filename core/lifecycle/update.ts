@@ -4,7 +4,7 @@ import type { Entry } from './entry.ts';
 import { hostLimits } from './host.ts';
 import { linuxResources } from './oci-spec/resources.ts';
 import type { Room } from './room.ts';
-import { cgroupVersion } from './start/cgroups.ts';
+import { hostAbilities } from './start/cgroups.ts';
 import { changedBindings } from './update-ports.ts';
 import { checkContainerName, checkResources, checkRestartPolicy, withoutUnsupported } from './validate/index.ts';
 
@@ -18,7 +18,7 @@ export async function updateContainer(
   if (entry.phase.kind === 'removing' || entry.phase.kind === 'dead')
     throw conflict('container is marked for removal and cannot be "update".');
   const asked: UpdateContainer = Object.fromEntries(Object.entries(request).filter(([, value]) => isGiven(value)));
-  const { resources: given, warnings } = withoutUnsupported(asked, cgroupVersion());
+  const { resources: given, warnings } = withoutUnsupported(asked, hostAbilities());
   const bindings = changedBindings({ name: entry.name, hostConfig: entry.document.hostConfig }, { PublishAdd, PublishRemove });
   const ports = bindings === undefined ? {} : { PortBindings: bindings };
   const hostConfig: HostConfig = { ...entry.document.hostConfig, ...given, ...ports };

@@ -27,7 +27,7 @@ export async function connect(
   checkMode(container, network);
   using _held = await sandboxes.mutex.acquire(container.id);
   const { running, networks } = tools.users().find(container.id);
-  if (tools.books.endpoint(container.id, network.id) !== undefined || wishName(tools, { ...container, networks }, network) !== undefined) {
+  if (tools.books.endpoint(container.id, network.id) !== undefined || isRecorded(tools, networks, network)) {
     throw forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
   }
   if (running) await connectRunning(tools, sandboxes, { container, network, config });
@@ -105,6 +105,11 @@ function checkMode(container: NetworkedContainer, network: NetworkRecord): void 
   if (mode === 'none' || network.name === 'none') {
     throw invalidArgument('container cannot be connected to multiple networks with one of the networks in private (none) mode');
   }
+}
+
+/** Whether it was put there, at its creation or later, and not taken away since: what its mode alone implies does not count. */
+function isRecorded({ books }: SandboxTools, networks: NetworkedContainer['networks'], network: NetworkRecord): boolean {
+  return Object.keys(networks).some((name) => name === network.name || books.byId(name)?.id === network.id);
 }
 
 /** Under which key a container's wishes name this network. */

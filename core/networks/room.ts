@@ -144,8 +144,9 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     return { deleted };
   }
 
-  validate(container: Pick<NetworkedContainer, 'name' | 'config' | 'hostConfig' | 'networks'>): void {
+  validate(container: Pick<NetworkedContainer, 'name' | 'config' | 'hostConfig' | 'networks'>): NetworkedContainer['networks'] {
     checkWishes(container);
+    return Object.fromEntries(wishedNetworks(container));
   }
 
   async setup(container: NetworkedContainer, options: Partial<Abortable> = {}): Promise<Sandbox> {

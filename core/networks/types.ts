@@ -24,8 +24,11 @@ export interface Sandbox {
   readonly env: readonly string[];
 }
 export interface ContainerNetworks {
-  /** Checks wishes that need no resources (modes, addresses, ports, links); `invalid_argument` names the culprit. */
-  validate(container: Pick<NetworkedContainer, 'name' | 'config' | 'hostConfig' | 'networks'>): void;
+  /**
+   * Checks wishes that need no resources (modes, addresses, ports, links); `invalid_argument` names the culprit. Answers the networks that are
+   * meant, the one of the mode included: what is recorded so can be told from what was disconnected.
+   */
+  validate(container: Pick<NetworkedContainer, 'name' | 'config' | 'hostConfig' | 'networks'>): NetworkedContainer['networks'];
   /** Everything a start needs; a failure undoes all of it. */
   setup(container: NetworkedContainer, options?: Abortable): Promise<Sandbox>;
   /**

@@ -1,13 +1,24 @@
 import { existsSync } from 'node:fs';
 import { type Abortable, conflict, type Logger, messageOf } from '@gantry/sdk';
-import type { CheckOptions, CheckReport, Containers, DiskUsage, Images, System, SystemInfo, VolumeInfo } from '@gantry/sdk/engine';
+import type {
+  ActionTimes,
+  CheckOptions,
+  CheckReport,
+  Containers,
+  DiskUsage,
+  Images,
+  System,
+  SystemInfo,
+  VolumeInfo,
+} from '@gantry/sdk/engine';
 import { isDescribing } from '@gantry/sdk/exec';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
+import { Actions } from './actions.ts';
 import { hostFacts } from './host.ts';
 import { engineVersion } from './version.ts';
 
-export { engineVersion };
+export { Actions, engineVersion };
 
 export interface SystemOptions {
   readonly engineId: string;
@@ -25,6 +36,7 @@ export interface SystemOptions {
   readonly containers: Containers;
   readonly images: Images & { diskUsage(): Pick<DiskUsage, 'layersSizeBytes' | 'layersReclaimableBytes' | 'blobs'> };
   readonly volumes: { usage(): Promise<readonly VolumeInfo[]> };
+  readonly actions: Actions;
   readonly check: { run(options: CheckOptions): Promise<CheckReport> };
   readonly log: Logger;
 }
@@ -32,13 +44,25 @@ export interface SystemOptions {
 /** What `docker info`, `docker version` and `docker system df` show. */
 export class SystemRoom implements System {
   readonly #options: SystemOptions;
+  readonly #actions: Actions;
+  #labels: readonly string[];
 
   constructor(options: SystemOptions) {
     this.#options = options;
+    this.#actions = options.actions;
+    this.#labels = options.labels;
+  }
+
+  get id(): string {
+    return this.#options.engineId;
+  }
+
+  relabel(labels: readonly string[]): void {
+    this.#labels = labels;
   }
 
   async info(): Promise<SystemInfo> {
-    const { engineId, dataRoot, execRoot, labels, registries, drivers, events, images } = this.#options;
+    const { engineId, dataRoot, execRoot, registries, drivers, events, images } = this.#options;
     const host = hostFacts();
     const [graph, exec, imageList] = await Promise.all([this.#graph(), this.#exec(), images.list({})]);
     return {
@@ -62,11 +86,15 @@ export class SystemRoom implements System {
       },
       loggingDriver: this.#options.defaultLogDriver,
       securityOptions: securityOptions(exec.cgroupVersion),
-      labels,
+      labels: this.#labels,
       eventListeners: events.listeners,
       liveRestore: true,
       registries,
     };
+  }
+
+  actions(): readonly ActionTimes[] {
+    return this.#actions.list();
   }
 
   async version(): ReturnType<System['version']> {

@@ -96,7 +96,19 @@ export interface CheckOptions extends Abortable {
   readonly repair?: boolean;
   readonly onProgress?: OnProgress;
 }
+/** How long one kind of action took since the engine was started. */
+export interface ActionTimes {
+  readonly kind: 'container' | 'image' | 'network';
+  /** Docker's word for it: "create", "start", "delete". */
+  readonly action: string;
+  readonly count: number;
+  readonly seconds: number;
+  /** How many took at most so long, each with all that are in the ones before it. */
+  readonly buckets: readonly { readonly atMostSeconds: number; readonly count: number }[];
+}
 export interface System {
+  /** Of what clients asked for, by kind and action; those that never happened are not there. */
+  actions(): readonly ActionTimes[];
   /** Reads all that is stored and holds it against the records. `conflict` while another check runs. */
   check(options?: CheckOptions): Promise<CheckReport>;
   info(): Promise<SystemInfo>;

@@ -10,12 +10,20 @@ import type { Ctx } from '../types/index.ts';
 
 export interface ServeRequest {
   readonly engine: Engine;
-  /** unix:///path, fd://, tcp://host:port. */
+  /** unix:///path, fd://N, tcp://host:port, metrics://host:port. Each front end serves those that it understands and leaves the others. */
   readonly hosts: readonly string[];
   /** Group that may use the unix sockets; absent: root only. */
   readonly socketGroup?: string;
+  /** Of tcp hosts, which are refused without it: nobody is served who has no certificate of the authority. */
+  readonly tls?: TlsFiles;
   /** Who must allow every request, in this order, by the contract of kind `authz`; empty or absent: nobody. */
   readonly authorization?: readonly AuthzLink[];
+}
+/** Absolute paths of PEM files. */
+export interface TlsFiles {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 export interface AuthzLink {
   readonly name: string;

@@ -76,7 +76,16 @@ export { pipe, readSome, unreadBytes } from './stream-calls.ts';
 export { waitForExit, whenReadable, type WaitOptions } from './wait.ts';
 export { Watch, type Interest } from './watch.ts';
 export { createNetns, openNetns, removeNetns, withNetns, writeNetSysctl, type Netns } from './netns.ts';
-export { boundSocketIn, duplicate, setSocketOption, socketIn, type BoundSocketOptions } from './sockets.ts';
+export {
+  boundSocketIn,
+  closeOnExec,
+  duplicate,
+  peerCredentials,
+  setSocketOption,
+  socketDomain,
+  socketIn,
+  type BoundSocketOptions,
+} from './sockets.ts';
 export { bridgePortRequest, linkAddRequests, linkDeleteRequest, linkSetRequest } from './links.ts';
 export type {
   BridgeOptions,

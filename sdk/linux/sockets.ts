@@ -58,6 +58,28 @@ export function setSocketOption(
   checked(callSetsockopt(socket, level, name, new Int32Array([value]), 4), 'setsockopt');
 }
 
+/** Who was at the other end of a unix socket when it was connected: SO_PEERCRED of unix(7). The pid is 0 for a process of a pid namespace that we cannot see. */
+export function peerCredentials(socket: number): { readonly pid: number; readonly uid: number; readonly gid: number } {
+  const [pid = 0, uid = 0, gid = 0] = new Uint32Array(socketOption(socket, 17 /* SO_PEERCRED */, 12).buffer);
+  return { pid, uid, gid };
+}
+
+/** SO_DOMAIN of socket(7): 1 is unix, 2 IPv4, 10 IPv6. Throws ENOTSOCK. */
+export function socketDomain(socket: number): number {
+  return socketOption(socket, 39, 4)[0] ?? 0;
+}
+
+/** Keeps a descriptor that somebody handed to us from the programs that we start: FD_CLOEXEC of fcntl(2). */
+export function closeOnExec(descriptor: number): void {
+  checked(callFcntl(descriptor, 2 /* F_SETFD */, 1), 'fcntl');
+}
+
+function socketOption(socket: number, name: number, sizeBytes: number): Int32Array {
+  const value = new Int32Array(sizeBytes / 4);
+  checked(callGetsockopt(socket, 1 /* SOL_SOCKET */, name, value, new Uint32Array([sizeBytes])), 'getsockopt');
+  return value;
+}
+
 function socketAddress(family: 2 | 10, bytes: Buffer, port: number): Buffer {
   const address = Buffer.alloc(family === 2 ? 16 : 28);
   address.writeUInt16LE(family);
@@ -74,3 +96,9 @@ const callSetsockopt = declare<(socket: number, level: number, name: number, val
   'int',
   ['int', 'int', 'int', 'void *', 'uint'],
 );
+const callGetsockopt = declare<(socket: number, level: number, name: number, value: Int32Array, sizeBytes: Uint32Array) => number>(
+  'getsockopt',
+  'int',
+  ['int', 'int', 'int', 'void *', 'void *'],
+);
+const callFcntl = declare<(descriptor: number, command: number, value: number) => number>('fcntl', 'int', ['int', 'int', 'int']);

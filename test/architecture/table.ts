@@ -106,6 +106,8 @@ export const rooms: Readonly<Record<string, Room>> = {
 export const packages: Readonly<Record<string, Room>> = {
   koffi: { rooms: ['sdk/linux'], because: 'foreign functions can crash the process: one room is watched for that' },
   awilix: { rooms: ['core'], because: 'wiring is readable in one place, core/engine.ts' },
+  ws: { rooms: ['plugins/frontend/docker'], because: 'WebSockets are one way of attaching among others' },
+  'prom-client': { rooms: ['plugins/frontend/metrics'], because: 'numbers for Prometheus are one front end among others' },
   fastify: { rooms: ['plugins/frontend/docker'], because: 'HTTP is one front end among others' },
   '@grpc/grpc-js': { rooms: ['sdk/rpc'], because: 'the wire has one place; drivers and the core see plain objects' },
   protobufjs: { rooms: ['sdk/rpc'], because: 'the wire has one place; drivers and the core see plain objects' },

@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { parseIp } from '../parse/address.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { parseInteger } from '../parse/integer.ts';
 import { parseAssignment } from '../parse/key-value.ts';
 import { refuse } from '../parse/refuse.ts';
 import { parseMirror } from './mirror.ts';
-import { parseHost, parseRuntime, parseStoragePath } from './values.ts';
+import { parseHost, parseMetricsAddress, parseRuntime, parseStoragePath } from './values.ts';
 
 /** One thing that gantryd can be told, by a flag or in daemon.json. */
 export interface Directive {
@@ -70,6 +71,13 @@ export const directives: readonly Directive[] = [
     parse: parseInteger(-1),
     description: 'How long stopping may take (default: 15)',
     ignored: 'stopping waits for nothing: containers run on',
+  },
+  {
+    key: 'metrics-addr',
+    flags: '--metrics-addr <address>',
+    kind: 'text',
+    parse: parseMetricsAddress,
+    description: 'Serve numbers for Prometheus here, to everybody, e.g. 127.0.0.1:9323',
   },
   { key: 'plugin-dirs', flags: '--plugin-dir <path>', kind: 'list', description: 'Folder with more plugins; may be given many times' },
   { key: 'plugins', kind: 'map', description: 'Settings by plugin name' },
@@ -253,11 +261,22 @@ export const directives: readonly Directive[] = [
     description: '',
     ignored: 'it is chosen by itself',
   },
-  { key: 'tls', flags: '--tls', kind: 'boolean', description: '', ignored: 'only unix sockets are served' },
-  { key: 'tlsverify', flags: '--tlsverify', kind: 'boolean', description: '', ignored: 'only unix sockets are served' },
-  { key: 'tlscacert', flags: '--tlscacert <file>', kind: 'text', description: '', ignored: 'only unix sockets are served' },
-  { key: 'tlscert', flags: '--tlscert <file>', kind: 'text', description: '', ignored: 'only unix sockets are served' },
-  { key: 'tlskey', flags: '--tlskey <file>', kind: 'text', description: '', ignored: 'only unix sockets are served' },
+  {
+    key: 'tls',
+    flags: '--tls',
+    kind: 'boolean',
+    description: '',
+    ignored: 'tcp is served to clients with certificates alone: --tlsverify',
+  },
+  {
+    key: 'tlsverify',
+    flags: '--tlsverify',
+    kind: 'boolean',
+    description: 'Serve tcp hosts to clients with a certificate of the authority',
+  },
+  { key: 'tlscacert', flags: '--tlscacert <file>', kind: 'text', parse: parseFile, description: 'Certificate of that authority' },
+  { key: 'tlscert', flags: '--tlscert <file>', kind: 'text', parse: parseFile, description: 'Certificate of the engine' },
+  { key: 'tlskey', flags: '--tlskey <file>', kind: 'text', parse: parseFile, description: 'Its key' },
 ];
 
 function checked(check: (text: string) => unknown): (text: string) => string {
@@ -278,6 +297,11 @@ function parseLevel(given: string): string {
   if (!['debug', 'info', 'warn', 'error', 'fatal'].includes(given))
     throw refuse(given, 'is not a log level', 'debug, info, warn, error or fatal');
   return given;
+}
+
+function parseFile(given: string): string {
+  if (given === '' || given.includes('\0')) throw refuse(given, 'is not the path of a file');
+  return resolve(given);
 }
 
 function parseCidr(given: string): string {

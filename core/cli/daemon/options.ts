@@ -2,14 +2,19 @@ import { invalidArgument } from '@gantry/sdk/errors';
 import type { DaemonOptions } from '../daemon-options.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { directives } from './directives.ts';
+import { refuseOpenPorts } from './values.ts';
 
 /** Settings by directive, which are checked already, as one typed object with the defaults in place. */
 export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFile: string): DaemonOptions {
   const execRoot = textOf(settings, 'exec-root') ?? '/run/gantry';
+  const hosts = nonEmpty(listOf(settings, 'hosts')) ?? [`unix://${execRoot}/gantry.sock`];
+  const metrics = textOf(settings, 'metrics-addr');
+  const tls = tlsOf(settings);
+  if (tls === undefined) refuseOpenPorts(hosts);
   const isDebug = settings.get('debug') === true;
   return {
     configFile,
-    hosts: nonEmpty(listOf(settings, 'hosts')) ?? [`unix://${execRoot}/gantry.sock`],
+    hosts: metrics === undefined ? hosts : [...hosts, `metrics://${metrics}`],
     group: textOf(settings, 'group') ?? 'gantry',
     debug: isDebug,
     logLevel: isDebug ? 'debug' : levelOf(textOf(settings, 'log-level')),
@@ -32,6 +37,7 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     registryMirrors: listOf(settings, 'registry-mirrors'),
     proxies: proxiesOf(settings),
     notes: ignoredNotes(settings),
+    ...optional('tls', tls),
     ...optional('pidfile', textOf(settings, 'pidfile')),
     ...optional('idleExitSeconds', numberOf(settings, 'idle-exit')),
     ...optional('storageDriver', textOf(settings, 'storage-driver')),
@@ -47,6 +53,17 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
 }
 
 type Settings = ReadonlyMap<string, unknown>;
+
+/** All three files, or no TLS. */
+function tlsOf(settings: Settings): DaemonOptions['tls'] {
+  if (settings.get('tlsverify') !== true) return undefined;
+  const fileOf = (key: string): string => {
+    const file = textOf(settings, key);
+    if (file === undefined) throw invalidArgument(`tlsverify needs ${key}`, { hint: 'give --tlscacert, --tlscert and --tlskey with it' });
+    return file;
+  };
+  return { caFile: fileOf('tlscacert'), certFile: fileOf('tlscert'), keyFile: fileOf('tlskey') };
+}
 
 function retentionOf(settings: Settings): DaemonOptions['imageRetention'] {
   const after = textOf(settings, 'collect-unused-after');

@@ -47,7 +47,9 @@ function declare(): DockerCommand {
 
 const notes = `
 daemon.json holds the same settings under dockerd's names ("data-root", "log-opts", …) and "plugins": settings by plugin name.
-Other flags of dockerd (iptables, containerd, tls, …) are accepted and have no effect: the log says so. A tcp host is refused.
+Other flags of dockerd (iptables, containerd, …) are accepted and have no effect: the log says so.
+A tcp host is served only with --tlsverify, to clients whose certificate the authority signed.
+SIGHUP reads the settings anew; SIGUSR1 writes what the engine is doing into <exec-root>/dumps.
 
   gantryd                                  serve unix:///run/gantry/gantry.sock
   gantryd -H unix:///run/docker.sock       where docker looks without being told

@@ -1,16 +1,28 @@
 import { invalidArgument } from '@gantry/sdk/errors';
 import { refuse } from '../parse/refuse.ts';
 
-/** Where the API may be served. A tcp port would give root to whoever reaches it, so it is refused. */
+/** Where the API may be served. Whether a tcp port may be, the certificates decide: `refuseOpenPorts`. */
 export function parseHost(text: string): string {
-  if (text.startsWith('tcp://') || /^:?\d+$|^[^/]+:\d+$/.test(text)) {
-    throw invalidArgument(`${JSON.stringify(text)} is refused: whoever reaches an open port becomes root of this machine`, {
-      hint: 'serve a unix socket; from elsewhere use ssh: ssh -L /tmp/gantry.sock:/run/gantry/gantry.sock host',
-    });
-  }
   if (/^fd:\/\/\d*$/.test(text)) return text;
   if (text.startsWith('unix:///')) return text;
-  throw refuse(text, 'is not a host', 'unix:///path or fd://');
+  const [, name = '', port = ''] = /^tcp:\/\/(\[[0-9a-fA-F:]+\]|[^\s/:]+):(\d{1,5})$/.exec(text) ?? [];
+  if (name !== '' && Number(port) > 0 && Number(port) < 65_536) return text;
+  throw refuse(text, 'is not a host', 'unix:///path, fd:// or tcp://address:port');
+}
+
+/** An open port would give root to whoever reaches it. */
+export function refuseOpenPorts(hosts: readonly string[]): void {
+  const open = hosts.find((host) => host.startsWith('tcp://'));
+  if (open === undefined) return;
+  throw invalidArgument(`${JSON.stringify(open)} is refused: whoever reaches an open port becomes root of this machine`, {
+    hint: 'give --tlsverify with --tlscacert, --tlscert and --tlskey, or serve a unix socket: from elsewhere ssh -L /tmp/gantry.sock:/run/gantry/gantry.sock host',
+  });
+}
+
+/** Where Prometheus finds numbers: "127.0.0.1:9323". */
+export function parseMetricsAddress(text: string): string {
+  if (!/^(\[[0-9a-fA-F:]+\]|[^\s/:]+):\d{1,5}$/.test(text)) throw refuse(text, 'is not an address with a port', '127.0.0.1:9323');
+  return text;
 }
 
 export function parseStoragePath(text: string): string {

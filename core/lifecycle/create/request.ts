@@ -6,7 +6,7 @@ import { mergeConfig } from '../merge-config.ts';
 import type { ExecChoice } from '../model.ts';
 import type { Room } from '../room.ts';
 import type { ContainerImage } from '../types.ts';
-import { cgroupVersion } from '../start/cgroups.ts';
+import { hostAbilities } from '../start/cgroups.ts';
 import { checkConfig, checkHostConfig, type WantedMount, wantedMounts, withoutUnsupported } from '../validate/index.ts';
 import { inheritedMounts } from './volumes-from.ts';
 import { withDefaults } from './defaults.ts';
@@ -28,12 +28,11 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   checkPlatform(request.platform ?? '');
   const config = mergeConfig(request.config, image.config.config ?? {});
   checkConfig(config);
-  const { resources: asked, warnings } = withoutUnsupported(withDefaults(request.hostConfig, room.parts), cgroupVersion());
+  const { resources: asked, warnings } = withoutUnsupported(withDefaults(request.hostConfig, room.parts), hostAbilities());
   checkHostConfig(asked, request.config, hostLimits());
   const wanted = [...wantedMounts(config, asked)];
   wanted.push(...inheritedMounts(room, asked, wanted));
-  const networks = request.networks ?? {};
-  room.parts.networks.validate({ name: request.name ?? '', config, hostConfig: asked, networks });
+  const networks = room.parts.networks.validate({ name: request.name ?? '', config, hostConfig: asked, networks: request.networks ?? {} });
   const log = { driver: asked.LogConfig?.Type ?? '', options: asked.LogConfig?.Config ?? {} };
   checkLinks(room, asked);
   const [{ runtime, exec }] = await Promise.all([

@@ -1,7 +1,11 @@
+import { messageOf } from '@gantry/sdk';
 import type { Entry } from '../entry.ts';
 import { createExec } from '../exec/create.ts';
 import { startExec } from '../exec/start.ts';
 import type { Room } from '../room.ts';
+import { startContainer } from '../start/start.ts';
+import { restartContainer } from '../stop/stop.ts';
+import { onUnhealthy } from '../validate/index.ts';
 import { HealthMonitor, healthCommand, type ProbeResult } from './monitor.ts';
 
 const keptOutputBytes = 4_097;
@@ -17,10 +21,21 @@ export function beginHealthchecks(room: Room, entry: Entry): void {
     probe: ({ signal }) => probe(room, entry, command, signal),
     onChange: (health, previous) => {
       room.store.setState(entry, { health });
-      if (health.status !== previous) room.announce(entry, `health_status: ${health.status}`);
+      if (health.status === previous) return;
+      room.announce(entry, `health_status: ${health.status}`);
+      if (health.status === 'unhealthy' && entry.document.hostConfig.Annotations?.[onUnhealthy] === 'restart') void restart(room, entry);
     },
   });
   room.store.setState(entry, { health: entry.health.health });
+}
+
+/** As `docker restart` does. What stops it is told in the log: nobody waits for it. */
+async function restart(room: Room, entry: Entry): Promise<void> {
+  try {
+    await restartContainer(room, entry, {}, () => startContainer(room, entry));
+  } catch (error) {
+    room.parts.log.warn({ container: entry.id, err: error }, `cannot restart the unhealthy container ${entry.id}: ${messageOf(error)}`);
+  }
 }
 
 /** One exec whose output is kept as far as anybody looks at it. A probe that takes too long is killed. */

@@ -49,9 +49,11 @@ export async function startLocked(room: Room, entry: Entry, { signal }: Abortabl
     room.store.setState(entry, { phase: { kind: 'starting', from }, error: '' });
     const created = await createProcess(room, entry, { undo, command });
     await connectPending(entry, created.streams);
+    // Before its first line: clients ask for the log since then.
+    const startedAt = timestamp();
     await letItRun(room, entry, created);
     undo.move();
-    becomeRunning(room, entry, { ...prepared, ...created });
+    becomeRunning(room, entry, { ...prepared, ...created }, startedAt);
   } catch (error) {
     const { restartCount } = entry;
     room.store.setState(entry, { phase: { kind: from }, restartCount, exitCode: startExitCode(error), error: messageOf(error) });
@@ -126,10 +128,10 @@ async function letItRun(room: Room, entry: Entry, { streams }: CreatedProcess): 
   room.parts.logs.start(loggedContainer(room, entry, streams.control));
 }
 
-function becomeRunning(room: Room, entry: Entry, run: Run): void {
+function becomeRunning(room: Room, entry: Entry, run: Run, startedAt: string): void {
   room.store.setState(entry, {
     phase: { kind: 'running', run, paused: false },
-    startedAt: timestamp(),
+    startedAt,
     restartCount: entry.restartCount,
     exitCode: 0,
     error: '',

@@ -26,7 +26,13 @@ export function checkHostConfig(hostConfig: HostConfig, config: ContainerConfig,
   }
   for (const key of Object.keys(hostConfig.Annotations ?? {}))
     if (key === '') throw invalidArgument('invalid Annotations: the empty string is not permitted as annotation key');
+  const wish = hostConfig.Annotations?.[onUnhealthy];
+  if (wish !== undefined && wish !== 'restart')
+    throw invalidArgument(`invalid annotation ${onUnhealthy}=${wish}`, { hint: 'the only thing that can be done then is "restart"' });
 }
+
+/** Docker has no word for it: with the value "restart" a container is restarted when its healthcheck finds it unhealthy. Not taken from images. */
+export const onUnhealthy = 'io.gantry.on-unhealthy';
 
 function checkModes(
   { IpcMode = '', PidMode = '', UTSMode = '', UsernsMode = '', CgroupnsMode = '', NetworkMode = '' }: HostConfig,

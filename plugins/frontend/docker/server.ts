@@ -1,3 +1,4 @@
+import { createServer as createTlsServer } from 'node:https';
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { codeOf, messageOf, notFound } from '@gantry/sdk';
@@ -7,6 +8,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { canonicalTarget } from './authz/canonical.ts';
 import type { Gate } from './authz/gate.ts';
 import { Call } from './http/call.ts';
+import { tellCall } from './http/caller.ts';
 import { sendError } from './http/error.ts';
 import { commonHeaders, maxVersion } from './http/headers.ts';
 import { checkContentType } from './http/json.ts';
@@ -17,6 +19,7 @@ import type { Route } from './routes/route.ts';
 import { isOfSwarm, notAManager } from './routes/swarm.ts';
 import { statusOf, textOf } from './status.ts';
 import { Hijacks } from './streams/hijack.ts';
+import type { Tls } from './tls.ts';
 
 export interface ServerOptions {
   readonly engine: Engine;
@@ -33,23 +36,28 @@ const maxConnections = 4_096;
 const maxUrlParameter = 8_192;
 
 /** Makes HTTP servers, one for each address, that share one router. They do not listen yet. */
-export async function serverFactory(options: ServerOptions): Promise<() => Server> {
+export async function serverFactory(options: ServerOptions): Promise<(tls?: Tls) => Server> {
   const versions = new WeakMap<IncomingMessage, number>();
   const router = await routerOf(options, versions);
   const hijacks = new Hijacks(options);
-  return () => {
-    const server = createServer(
-      {
-        shouldUpgradeCallback: (request) => hijacks.claims(request),
-        keepAliveTimeout: keepAliveMs,
-        headersTimeout: headersTimeoutMs,
-        requestTimeout: 0,
-      },
-      (request, response) => enter({ router, versions, gate: options.gate }, request, response),
-    );
+  return (tls) => {
+    const settings = {
+      shouldUpgradeCallback: (request: IncomingMessage) => hijacks.claims(request) && tls?.refusal(request) === undefined,
+      keepAliveTimeout: keepAliveMs,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: 0,
+    };
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
+      const refusal = tls?.refusal(request);
+      if (refusal === undefined) enter({ router, versions, gate: options.gate }, request, response);
+      else sendError(response, refusal.status, refusal.message);
+    };
+    const server = tls === undefined ? createServer(settings, take) : createTlsServer({ ...settings, ...tls.options }, take);
     server.maxConnections = maxConnections;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => hijacks.take(request, socket, head));
     server.on('clientError', refuseConnection);
+    // A client whose certificate is not the authority's: the handshake told it.
+    server.on('tlsClientError', (_error: Error, socket: Duplex) => socket.destroy());
     return server;
   };
 }
@@ -161,6 +169,7 @@ function dispatch({ versions }: Entrance, request: IncomingMessage, response: Se
 }
 
 async function answer(route: Route, call: Call, log: Logger): Promise<void> {
+  tellCall(log, call.request, call.request.url ?? '');
   try {
     await route.handle(call);
   } catch (error) {

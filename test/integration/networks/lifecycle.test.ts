@@ -42,6 +42,22 @@ test('connect() and disconnect() change a running container’s links, names and
   });
 });
 
+test('disconnect() from the only network, which the mode named, can be followed by connect() to it, running or not', async () => {
+  await using machine = await Machine.start();
+  await machine.room.create({ name: 'only' });
+  const networks = machine.room.validate({ name: 'web', config: {}, hostConfig: { NetworkMode: 'only' }, networks: {} });
+  assert.deepEqual(networks, { only: {} });
+  const web = await machine.run('web', { hostConfig: { NetworkMode: 'only' }, networks });
+  for (const prepare of [() => Promise.resolve(), () => web.stop()]) {
+    await prepare();
+    await assert.rejects(machine.room.connect('only', 'web', {}), { code: 'forbidden', message: /already exists in network only/ });
+    await machine.room.disconnect('only', 'web', { force: false });
+    await machine.room.connect('only', 'web', { Aliases: ['again'] });
+  }
+  await web.start();
+  assert.deepEqual(web.networks['only']?.Aliases, ['again']);
+});
+
 test('connect() of a container that does not run is a wish for its next start', async () => {
   await using machine = await Machine.start();
   for (const name of ['one', 'two']) await machine.room.create({ name });

@@ -34,6 +34,7 @@ export function memoryEngine(): MemoryEngine {
     system: {
       info: async () => info(containers),
       version: async () => ({ version: '0.1.0', components: [{ name: 'none', version: '1' }], kernelVersion: '6.0', buildTime: '' }),
+      actions: () => [],
       check: async () => ({ checked: { blobs: 0, layers: 0, graphDrivers: 0, volumes: 0 }, findings: [] }),
       diskUsage: async () => ({
         layersSizeBytes: 4_711,

@@ -213,10 +213,17 @@ test('POST /plugins/pull without a name that ends in a digest calls the plugin b
   await engine.plugins.remove('acme/quiet:latest');
 });
 
-test('X-Registry-Auth reaches the registry; what cannot be read counts as none', async () => {
+test('X-Registry-Auth reaches the registry; what cannot be read is refused, null and nothing are none', async () => {
   const auth = (value: string) => ({ headers: { 'X-Registry-Auth': Buffer.from(value).toString('base64url') } });
   assert.equal((await api.request(`POST /plugins/${nfs}/push`, auth('{"username":"u","password":"wrong"}'))).status, 503);
-  assert.equal((await api.request(`POST /plugins/${nfs}/push`, auth('{'))).status, 200);
+  for (const [value, status] of [
+    ['{', 400],
+    ['"text"', 400],
+    ['{"username":7}', 400],
+    ['null', 200],
+    ['', 200],
+  ] as const)
+    assert.equal((await api.request(`POST /plugins/${nfs}/push`, auth(value))).status, status, value);
 });
 
 test('a refused disable lists who is in the way for programs too', async () => {

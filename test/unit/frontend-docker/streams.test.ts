@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import { type DockerApi, dockerApi, frames, readAll } from '../../support/docker-api.ts';
 import { memoryEngine } from '../../support/memory-engine/index.ts';
 
@@ -249,4 +250,64 @@ test('the end of the server cuts streams and leaves no socket behind', async () 
   await server[Symbol.asyncDispose]();
   await Promise.all(closed);
   assert.ok(performance.now() - started < 5_000);
+});
+
+test('attach/ws gives the output in binary messages, takes input, and ends with the process', async () => {
+  const id = await container(['cat']);
+  await engine.containers.start(id);
+  const client = new WebSocket(`ws+unix:${api.socketPath}:/v1.51/containers/${id}/attach/ws?stream=1&stdin=1&stdout=1`);
+  const received: Buffer[] = [];
+  client.on('message', (data: Buffer, isBinary) => {
+    assert.equal(isBinary, true);
+    received.push(data);
+    client.close();
+  });
+  await once(client, 'open');
+  client.send('typed');
+  const [code] = await once(client, 'close');
+  assert.deepEqual([Buffer.concat(received).toString(), code], ['typed', 1005]);
+});
+
+test('attach/ws sends the end of a process as the end of the connection', async () => {
+  const id = await container(['echo', 'shown']);
+  const client = new WebSocket(`ws+unix:${api.socketPath}:/v1.51/containers/${id}/attach/ws?stream=1&stdout=1`);
+  const received: Buffer[] = [];
+  client.on('message', (data: Buffer) => received.push(data));
+  await once(client, 'open');
+  await engine.containers.start(id);
+  await once(client, 'close');
+  assert.equal(Buffer.concat(received).toString(), 'shown\n');
+});
+
+test('attach/ws answers like any other request what is no WebSocket, and who is not there', async () => {
+  const id = await container(['cat']);
+  const path = `/v1.51/containers/${id}/attach/ws?stream=1`;
+  const handshake = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ';
+  const rows = [
+    [`GET ${path} HTTP/1.1\r\nHost: d\r\n\r\n`, 400],
+    [`GET ${path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`, 400],
+    [`GET ${path} HTTP/1.1\r\nHost: d\r\n${handshake}short\r\n\r\n`, 400],
+    [`GET ${path.replace(id, 'nope')} HTTP/1.1\r\nHost: d\r\n${handshake}MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n`, 404],
+    [`POST ${path} HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n`, 404],
+  ] as const;
+  for (const [bytes, status] of rows) {
+    const socket = await api.raw(bytes);
+    const [first] = await once(socket, 'data');
+    assert.match(String(first), new RegExp(`^HTTP/1\\.1 ${status} `), bytes);
+    socket.destroy();
+  }
+});
+
+test('attach/ws with junk in place of frames ends the connection alone', async () => {
+  const id = await container(['cat']);
+  await engine.containers.start(id);
+  const headers =
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n';
+  const socket = await api.raw(`GET /v1.51/containers/${id}/attach/ws?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\n${headers}\r\n`);
+  await once(socket, 'data');
+  socket.write(Buffer.alloc(64, 0xff));
+  socket.resume();
+  await once(socket, 'end');
+  socket.destroy();
+  assert.equal((await api.request('GET /_ping')).text, 'OK');
 });

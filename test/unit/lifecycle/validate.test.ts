@@ -266,16 +266,33 @@ test('parseSignal() knows names, numbers and real-time signals', () => {
     assert.throws(() => parseSignal(wrong), { message: `invalid signal: ${wrong}` });
 });
 
+const v1 = { cgroupVersion: 1, hasBlkioWeight: true } as const;
+const v2 = { cgroupVersion: 2, hasBlkioWeight: true } as const;
+
 test('withoutUnsupported() takes out what cgroup v2 lacks, and warns of what was asked for', () => {
   const asked = { Memory: 1 << 25, MemorySwappiness: 60, OomKillDisable: true };
-  assert.deepEqual(withoutUnsupported(asked, 1), { resources: asked, warnings: [] });
-  assert.deepEqual(withoutUnsupported(asked, 2), {
+  assert.deepEqual(withoutUnsupported(asked, v1), { resources: asked, warnings: [] });
+  assert.deepEqual(withoutUnsupported(asked, v2), {
     resources: { Memory: 1 << 25, MemorySwappiness: null, OomKillDisable: null },
     warnings: [
       'Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.',
       'Your kernel does not support OomKillDisable. OomKillDisable discarded.',
     ],
   });
-  assert.deepEqual(withoutUnsupported({ MemorySwappiness: -1, OomKillDisable: false }, 2).warnings, []);
-  assert.deepEqual(withoutUnsupported({ Memory: 5 }, 2), { resources: { Memory: 5 }, warnings: [] });
+  assert.deepEqual(withoutUnsupported({ MemorySwappiness: -1, OomKillDisable: false }, v2).warnings, []);
+  assert.deepEqual(withoutUnsupported({ Memory: 5 }, v2), { resources: { Memory: 5 }, warnings: [] });
+});
+
+test('withoutUnsupported() takes out weights of disks where no scheduler knows them', () => {
+  const BlkioWeightDevice = [{ Path: '/dev/sda', Weight: 500 }];
+  const asked = { BlkioWeight: 5, BlkioWeightDevice, BlkioDeviceReadBps: [] };
+  assert.deepEqual(withoutUnsupported(asked, v1).resources, asked);
+  assert.deepEqual(withoutUnsupported(asked, { ...v1, hasBlkioWeight: false }), {
+    resources: { BlkioWeight: 0, BlkioWeightDevice: [], BlkioDeviceReadBps: [] },
+    warnings: [
+      'Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.',
+      'Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.',
+    ],
+  });
+  assert.deepEqual(withoutUnsupported({ BlkioWeight: 0 }, { ...v1, hasBlkioWeight: false }).warnings, []);
 });

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Format, formatOption } from '../../format/format-option.ts';
 import { verb } from '../../verb.ts';
 import { examine } from './doctor/examine.ts';
-import type { Finding } from './doctor/finding.ts';
+import { show } from '../../finding.ts';
 
 export const doctor = verb<{ readonly format?: Format }>({
   arguments: '<folder>',
@@ -18,8 +18,3 @@ does not ask for, size. Runs nothing and needs no engine. Exit code 1 when somet
     return findings.some(({ level }) => level === 'fail') ? 1 : 0;
   },
 });
-
-function show({ level, about, message, fix }: Finding): string {
-  const line = `${level.padEnd(4)}  ${about}: ${message}`;
-  return fix === undefined ? line : `${line}\n      fix: ${fix}`;
-}

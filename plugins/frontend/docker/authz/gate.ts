@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cancelled, type Logger } from '@gantry/sdk';
 import type { AuthzRequest } from '@gantry/sdk/authz';
 import type { AuthzLink } from '@gantry/sdk/frontend';
+import { callerOf } from '../http/caller.ts';
 import { checkContentType, readBytes } from '../http/json.ts';
 import { refuseAmbiguous } from './ambiguous.ts';
 import { Chain } from './chain.ts';
@@ -60,8 +61,7 @@ export class Gate {
   ): Promise<AuthzRequest> {
     if (body !== undefined) refuseAmbiguous(body);
     const facts: AuthzRequest = {
-      user: '',
-      authenticationMethod: '',
+      ...identityOf(request),
       method: request.method ?? '',
       uri,
       headers: headersOf(request.rawHeaders),
@@ -70,6 +70,13 @@ export class Gate {
     await this.#chain.request(facts, signal);
     return facts;
   }
+}
+
+/** Whom the transport proved: on a unix socket nobody by name. */
+function identityOf(request: IncomingMessage): Pick<AuthzRequest, 'user' | 'authenticationMethod' | 'peerCertificates'> {
+  const caller = callerOf(request);
+  if (caller.kind !== 'tls') return { user: '', authenticationMethod: '' };
+  return { user: caller.user, authenticationMethod: 'TLS', peerCertificates: caller.certificates };
 }
 
 /** Left early, the connection stays for the answer. */

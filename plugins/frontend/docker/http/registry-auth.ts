@@ -1,16 +1,18 @@
-import { codeOf, firstCause, forbidden, GantryError } from '@gantry/sdk';
+import { codeOf, firstCause, forbidden, GantryError, invalidArgument, messageOf } from '@gantry/sdk';
 import type { RegistryAuth } from '@gantry/sdk/transport';
 import { registryAuth } from '../bodies/objects.ts';
 import { withoutAbsent } from './absent.ts';
 import type { Call } from './call.ts';
 import { readShape } from './shape.ts';
 
-/** X-Registry-Auth: base64url JSON; like Docker's daemon, what cannot be read counts as none. */
+/** X-Registry-Auth: base64url JSON. Absent or empty: none. Credentials that cannot be read are refused: without them another image might be found. */
 export function authOf(call: Call): RegistryAuth | undefined {
   const header = call.header('x-registry-auth');
   if (header === undefined || header === '') return undefined;
   try {
-    const auth = readShape(registryAuth, JSON.parse(Buffer.from(header, 'base64url').toString()));
+    const document: unknown = JSON.parse(Buffer.from(header, 'base64url').toString());
+    if (document === null) return undefined;
+    const auth = readShape(registryAuth, document);
     return withoutAbsent({
       username: auth.username,
       password: auth.password,
@@ -18,8 +20,8 @@ export function authOf(call: Call): RegistryAuth | undefined {
       identityToken: auth.identitytoken,
       registryToken: auth.registrytoken,
     });
-  } catch {
-    return undefined;
+  } catch (error) {
+    throw invalidArgument(`invalid X-Registry-Auth header: ${messageOf(error)}`, { hint: 'it must be JSON in base64url' });
   }
 }
 

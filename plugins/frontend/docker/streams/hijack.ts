@@ -5,6 +5,7 @@ import { invalidArgument, type Logger, messageOf } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import { canonicalTarget } from '../authz/canonical.ts';
 import type { Gate } from '../authz/gate.ts';
+import { tellCall } from '../http/caller.ts';
 import { commonHeaders, multiplexedStream, rawStream } from '../http/headers.ts';
 import { checkContentType, parseJson } from '../http/json.ts';
 import { Query } from '../http/query.ts';
@@ -15,6 +16,7 @@ import { statusOf, textOf } from '../status.ts';
 import { errorHead, statusHead } from './head.ts';
 import { Peer } from './peer.ts';
 import { takeBody } from './upgrade-body.ts';
+import { acceptWebSocket } from './websocket.ts';
 
 export interface HijackOptions {
   readonly engine: Engine;
@@ -48,7 +50,7 @@ export class Hijacks {
 
   claims(request: IncomingMessage): boolean {
     const target = targetOf(request.method ?? '', request.url ?? '');
-    return target.kind === 'route' && request.method === 'POST' && findRoute(target.url) !== undefined;
+    return target.kind === 'route' && findRoute(request.method, target.url) !== undefined;
   }
 
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -64,15 +66,17 @@ export class Hijacks {
     const { engine, stopping, gate } = this.#options;
     const uri = gate === undefined ? (request.url ?? '') : canonicalTarget(request.url ?? '');
     const target = targetOf(request.method ?? '', uri);
-    const route = target.kind === 'route' ? findRoute(target.url) : undefined;
+    const route = target.kind === 'route' ? findRoute(request.method, target.url) : undefined;
     if (target.kind !== 'route' || route === undefined) throw invalidArgument('this path cannot be upgraded');
-    if (request.headers.upgrade?.toLowerCase() !== 'tcp')
-      throw invalidArgument(`cannot upgrade to "${request.headers.upgrade}", only to tcp`);
+    const { protocol } = route;
+    if (request.headers.upgrade?.toLowerCase() !== protocol)
+      throw invalidArgument(`cannot upgrade to "${request.headers.upgrade}", only to ${protocol}`);
     const gone = new AbortController();
     socket.once('close', () => gone.abort());
     const body = await takeBody(request, socket, head);
     const signal = AbortSignal.any([gone.signal, stopping]);
     await gate?.admitUpgrade(request, { uri, body, signal });
+    tellCall(this.#options.log, request, target.url);
     const call: HijackCall = {
       engine,
       id: route.id,
@@ -81,6 +85,7 @@ export class Hijacks {
       signal,
       json: (shape, absent) => Promise.resolve(body.length === 0 ? absent : readJson(request, body, shape)),
       accept: ({ tty }) => {
+        if (protocol === 'websocket') return acceptWebSocket(request, socket);
         const type = !tty && target.version >= 42 ? multiplexedStream : rawStream;
         socket.write(statusHead('101 UPGRADED', ['Content-Type', type, 'Connection', 'Upgrade', 'Upgrade', 'tcp']));
         return new Peer({ input: socket, output: socket, tty });
@@ -97,11 +102,11 @@ function readJson<T>(request: IncomingMessage, body: Buffer, shape: Shape<T>): T
   return readShape(shape, parseJson(body));
 }
 
-function findRoute(url: string) {
+function findRoute(method: string | undefined, url: string) {
   const path = url.split('?', 1)[0] ?? '';
-  for (const { pattern, handle } of hijackRoutes) {
-    const id = pattern.exec(path)?.[1];
-    if (id !== undefined) return { id: decodeId(id), handle };
+  for (const { pattern, ...route } of hijackRoutes) {
+    const id = route.method === method ? pattern.exec(path)?.[1] : undefined;
+    if (id !== undefined) return { ...route, id: decodeId(id) };
   }
   return undefined;
 }

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:
 import { isAbsolute, join, sep } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import { messageOf } from '@gantry/sdk/errors';
-import { fail, type Finding, ok, warn } from './finding.ts';
+import { fail, type Finding, ok, warn } from '../../../finding.ts';
 
 /** Whether what the manifest starts is there, inside the folder, and can be read or executed. */
 export function checkEntry(folder: string, { entry: { node, exec } }: Manifest): readonly Finding[] {

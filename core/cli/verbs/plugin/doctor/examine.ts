@@ -7,7 +7,7 @@ import { leftOut } from '../folder-tar.ts';
 import { manifestName, readManifest } from '../manifest-file.ts';
 import { checkEntry } from './entry.ts';
 import { filesOf, type PluginFile, sourcesOf } from './files.ts';
-import { fail, type Finding, ok, warn } from './finding.ts';
+import { fail, type Finding, ok, warn } from '../../../finding.ts';
 import { checkUndeclared } from './undeclared.ts';
 
 const large = 50e6;

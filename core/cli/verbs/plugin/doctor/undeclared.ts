@@ -1,5 +1,5 @@
 import type { Manifest, Privileges } from '@gantry/sdk';
-import { type Finding, warn } from './finding.ts';
+import { type Finding, warn } from '../../../finding.ts';
 
 interface Sign {
   readonly pattern: RegExp;

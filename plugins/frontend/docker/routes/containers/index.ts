@@ -1,5 +1,6 @@
+import { invalidArgument } from '@gantry/sdk';
 import { plainHijack } from '../../streams/plain-hijack.ts';
-import { post, type Route } from '../route.ts';
+import { get, post, type Route } from '../route.ts';
 import { archiveRoutes } from './archive.ts';
 import { attach } from './attach.ts';
 import { create } from './create.ts';
@@ -21,6 +22,9 @@ export const containerRoutes: readonly Route[] = [
   ...waitRoutes,
   ...archiveRoutes,
   post('/containers/:id/attach', (call) => attach(plainHijack(call))),
+  get('/containers/:id/attach/ws', () => {
+    throw invalidArgument('this path needs a WebSocket: the request says neither "Connection: Upgrade" nor "Upgrade: websocket"');
+  }),
   post('/containers/:id/resize', async (call) => {
     await call.engine.containers.resize(call.param('id'), sizeOf(call));
     call.sendNothing(200);

@@ -1,7 +1,8 @@
-import { invalidArgument, notImplemented, releasing } from '@gantry/sdk';
+import { codeOf, internal, invalidArgument, notImplemented, releasing } from '@gantry/sdk';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
 import { authOf, withoutPrompt } from '../../http/registry-auth.ts';
+import { textOf } from '../../status.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { post, type Route } from '../route.ts';
 
@@ -15,10 +16,12 @@ async function pull(call: Call): Promise<void> {
   const reference = withTag(query.text('fromImage'), query.word('tag'));
   const auth = authOf(call);
   await withProgress(call, (onProgress) =>
-    withoutPrompt(
-      call.engine.images.pull(
-        reference,
-        withoutAbsent({ platform: query.word('platform'), allTags: true, auth, onProgress, signal: call.signal }),
+    fromRegistry(
+      withoutPrompt(
+        call.engine.images.pull(
+          reference,
+          withoutAbsent({ platform: query.word('platform'), allTags: true, auth, onProgress, signal: call.signal }),
+        ),
       ),
     ),
   );
@@ -27,7 +30,9 @@ async function pull(call: Call): Promise<void> {
 async function push(call: Call): Promise<void> {
   const reference = withTag(call.param('name'), call.query.word('tag'));
   const auth = authOf(call);
-  await withProgress(call, (onProgress) => call.engine.images.push(reference, withoutAbsent({ auth, onProgress, signal: call.signal })));
+  await withProgress(call, (onProgress) =>
+    fromRegistry(call.engine.images.push(reference, withoutAbsent({ auth, onProgress, signal: call.signal }))),
+  );
 }
 
 async function importTar(call: Call): Promise<void> {
@@ -48,6 +53,13 @@ async function importTar(call: Call): Promise<void> {
       }),
     );
     report({ status: id });
+  });
+}
+
+/** A registry that cannot be reached is no fault of the engine, but Docker's clients know 503 only of swarm mode. */
+async function fromRegistry(work: Promise<unknown>): Promise<void> {
+  await work.catch((error: unknown) => {
+    throw codeOf(error) === 'unavailable' ? internal(textOf(error), { cause: error }) : error;
   });
 }
 
