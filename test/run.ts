@@ -1,5 +1,6 @@
 import { prepareLane } from './lane/prepare.ts';
 import { ok } from './ok.ts';
+import { prepareClients } from './support/clients.ts';
 import { ensureTools } from './support/setup.ts';
 import { runTests, sumOf } from './support/test-run.ts';
 import type { Totals } from './support/test-run.ts';
@@ -23,6 +24,7 @@ const missing = ensureTools('test');
 if (missing.length > 0) console.log(`going on without ${missing.join(', ')}: tests that use them fail or are skipped`);
 const results = [await ok()];
 prepareLane();
+prepareClients();
 for (const { name, concurrency = 2, ...given } of suites) {
   console.log(`\n${name}`);
   results.push(await runTests([`test/${name}/**/*.test.ts`], { concurrency, ...given, report: (line) => console.log(line) }));

@@ -101,4 +101,3 @@ const callGetsockopt = declare<(socket: number, level: number, name: number, val
   'int',
   ['int', 'int', 'int', 'void *', 'void *'],
 );
-const callFcntl = declare<(descriptor: number, command: number, value: number) => number>('fcntl', 'int', ['int', 'int', 'int']);

@@ -134,8 +134,12 @@ test('compose up --scale makes more and fewer of a service', { timeout }, async 
 });
 
 test('compose logs -f goes on as lines come, and ends with its reader', { timeout }, async () => {
-  const [file = '', ...words] = [...(command ?? []), '--ansi', 'never', 'logs', '-f', '--tail', '1', 'worker'];
-  const child = spawn(file, words, { cwd: folder, env: { ...process.env, ...api.environment }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [file = '', ...first] = command ?? [];
+  const child = spawn(file, [...first, '--ansi', 'never', 'logs', '-f', '--tail', '1', 'worker'], {
+    cwd: folder,
+    env: { ...process.env, ...api.environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const seen = new Set<string>();
   for await (const chunk of child.stdout) {
@@ -150,12 +154,12 @@ test('compose logs -f goes on as lines come, and ends with its reader', { timeou
 });
 
 test('compose stop, start, restart, pause, unpause, kill, top, images, cp', { timeout }, async () => {
-  const before = await idOf('web');
+  const first = await idOf('web');
   await compose('restart', '-t', '0', 'web');
   await compose('stop', '-t', '0', 'web');
   assert.deepEqual(await running(), ['db', 'worker']);
   await compose('start', 'web');
-  assert.equal(await idOf('web'), before);
+  assert.equal(await idOf('web'), first);
   await compose('pause', 'web');
   assert.match(await compose('ps', '--format', '{{.Service}} {{.State}}'), /^web paused$/m);
   await compose('unpause', 'web');
@@ -186,10 +190,10 @@ test('a profile starts what it names; a service with a restart policy comes back
   await compose('--profile', 'debugging', 'up', '-d', 'debug');
   assert.deepEqual(await running(), ['db', 'debug', 'web', 'worker']);
   const restarts = async () => Number((await api.docker(['inspect', '-f', '{{.RestartCount}}', await idOf('worker')])).stdout);
-  const before = await restarts();
+  const earlier = await restarts();
   const { State } = await api.json<{ State: { Pid: number } }>(`GET /containers/${await idOf('worker')}/json`);
   process.kill(State.Pid, 'SIGKILL');
-  for (let tries = 0; (await restarts()) === before; tries += 1) {
+  for (let tries = 0; (await restarts()) === earlier; tries += 1) {
     assert.ok(tries < 100, 'it did not come back');
     await sleep(100);
   }

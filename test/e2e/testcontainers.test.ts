@@ -20,7 +20,8 @@ inNamespaces(import.meta.url, {
 const timeout = 120_000;
 let daemon: Daemon;
 let api: DockerApi;
-let library: typeof import('testcontainers');
+let library: Awaited<ReturnType<typeof load>>;
+const load = () => import('testcontainers');
 before(async () => {
   daemon = await Daemon.start({ folder: mkdtempSync(join(tmpdir(), 'testcontainers-')) });
   api = new DockerApi(daemon.places.socketPath);
@@ -33,7 +34,7 @@ before(async () => {
     RYUK_CONTAINER_IMAGE: 'reaper:latest',
   });
   // Its settings are read while it is loaded.
-  library = await import('testcontainers');
+  library = await load();
 });
 after(() => daemon[Symbol.asyncDispose]());
 

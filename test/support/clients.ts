@@ -51,7 +51,7 @@ export function composeCommand(): readonly string[] | undefined {
 export function oldComposeCommand(): readonly string[] | undefined {
   const program = '/usr/bin/docker-compose';
   const { stdout } = spawnSync(program, ['version', '--short'], { encoding: 'utf8' });
-  return stdout?.startsWith('1.') === true ? [program] : undefined;
+  return /^1\./.test(stdout) ? [program] : undefined;
 }
 
 /** A Python that has the docker module: Debian's, else the one in the path. */

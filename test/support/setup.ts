@@ -74,6 +74,18 @@ const tools: readonly Tool[] = [
     packages: ['docker-registry'],
     why: 'plugins are pushed to and fetched from a real registry',
   },
+  {
+    kind: 'test',
+    needs: ['/usr/lib/python3/dist-packages/docker'],
+    packages: ['python3-docker'],
+    why: 'the docker module of Python is tested against the engine',
+  },
+  {
+    kind: 'test',
+    needs: ['/usr/bin/docker-compose'],
+    packages: ['docker-compose'],
+    why: 'compose is tested against the engine',
+  },
   { kind: 'test', needs: ['docker'], packages: ['docker-cli', 'docker.io'], why: 'the real client is tested against the engine' },
 ];
 

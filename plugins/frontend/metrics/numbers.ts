@@ -66,16 +66,17 @@ export class Numbers implements AsyncDisposable {
     labelNames: readonly Label[],
     collect: (gauge: Gauge<Label>) => Promise<void> | void,
   ): void {
-    new Gauge({
+    const gauge: Gauge<Label> = new Gauge({
       name,
       help,
       labelNames: [...labelNames],
-      registers: [this.#registry],
+      registers: [],
       collect() {
-        this.reset();
-        return collect(this);
+        gauge.reset();
+        return collect(gauge);
       },
     });
+    this.#registry.registerMetric(gauge);
   }
 
   #gauges(): void {

@@ -322,43 +322,6 @@ test('a health check makes a container healthy, and unhealthy again', async () =
   await engine.containers.remove(id, { force: true });
 });
 
-test('a container whose annotation says so is restarted when it is unhealthy', async () => {
-  const Healthcheck = { Test: ['CMD', 'test', '!', '-e', '/sick'], Interval: 5e7, Retries: 2 };
-  const Annotations = { 'io.gantry.on-unhealthy': 'restart' };
-  const script = 'test -e /once && exec sleep 1000; touch /once /sick; exec sleep 1000';
-  const config = { Image: 'busybox', Cmd: ['sh', '-c', `${script}`], StopSignal: 'SIGKILL', Healthcheck };
-  const id = await engine.create('', { config, hostConfig: { NetworkMode: 'none', Annotations } });
-  await engine.containers.start(id);
-  const first = engine.containers.inspect(id).state.pid;
-  // The second run finds the file still there: it is removed for it, as a repair would.
-  await engine.containers.wait(id, 'next-exit').result;
-  const deadline = Date.now() + 20_000;
-  while (!(engine.containers.inspect(id).state.pid > 0 && engine.containers.inspect(id).state.pid !== first)) {
-    assert.ok(Date.now() < deadline, JSON.stringify(engine.containers.inspect(id).state));
-    await sleep(20);
-  }
-  await engine.containers.remove(id, { force: true });
-  await assert.rejects(
-    engine.create('', { config, hostConfig: { NetworkMode: 'none', Annotations: { 'io.gantry.on-unhealthy': 'explode' } } }),
-    { code: 'invalid_argument', message: 'invalid annotation io.gantry.on-unhealthy=explode' },
-  );
-});
-
-test('a log since the start that inspect shows has the first line', async () => {
-  const id = await engine.create('echo first');
-  await engine.containers.start(id);
-  await engine.containers.wait(id, 'not-running').result;
-  const { startedAt } = engine.containers.inspect(id).state;
-  const [, nanos = ''] = /\.(\d+)Z$/.exec(startedAt) ?? [];
-  const since = { seconds: Math.floor(Date.parse(startedAt) / 1e3), nanos: Number(nanos.padEnd(9, '0')) };
-  const { lines } = await engine.containers.logs(id, { stdout: true, stderr: true, since });
-  assert.deepEqual(
-    (await Array.fromAsync(lines)).flat().map(({ data }) => data.toString()),
-    ['first\n'],
-  );
-  await engine.containers.remove(id);
-});
-
 test('a container that is killed for want of memory says so', async () => {
   const { exitCode, container } = await engine.run('tail /dev/zero', {
     hostConfig: { NetworkMode: 'none', Memory: 16 << 20, MemorySwap: 16 << 20 },
