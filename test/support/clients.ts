@@ -50,8 +50,8 @@ export function composeCommand(): readonly string[] | undefined {
 /** docker-compose 1, the one in Python: Debian's until 12. */
 export function oldComposeCommand(): readonly string[] | undefined {
   const program = '/usr/bin/docker-compose';
-  const { stdout } = spawnSync(program, ['version', '--short'], { encoding: 'utf8' });
-  return /^1\./.test(stdout) ? [program] : undefined;
+  const { error, stdout } = spawnSync(program, ['version', '--short'], { encoding: 'utf8' });
+  return error === undefined && stdout.startsWith('1.') ? [program] : undefined;
 }
 
 /** A Python that has the docker module: Debian's, else the one in the path. */
