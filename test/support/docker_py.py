@@ -39,7 +39,8 @@ def lives():
         if b"begun" in box.logs():
             break
         time.sleep(0.1)
-    assert box.exec_run(["sh", "-c", "echo $A"]) == (0, b"b\n")
+    shown = box.exec_run(["sh", "-c", "echo $A"])
+    assert shown == (0, b"b\n"), shown
     assert box.exec_run("sh -c 'ulimit -n'").output == b"100\n"
     code, (out, err) = box.exec_run(["sh", "-c", "echo o; echo e >&2; exit 4"], demux=True)
     assert (code, out, err) == (4, b"o\n", b"e\n")

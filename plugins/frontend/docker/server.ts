@@ -217,7 +217,8 @@ const parserStatuses: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 
 
 /** What is no HTTP gets one line and the end of the connection. */
 function refuseConnection(error: Error & { readonly code?: string }, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  if (error.code === 'ECONNRESET') return void socket.destroy();
+  if (!socket.writable) return;
   const status = parserStatuses[error.code ?? ''] ?? 400;
   const body = `${JSON.stringify({ message: `${status} ${STATUS_CODES[status]}` })}\n`;
   const head = [
@@ -226,5 +227,11 @@ function refuseConnection(error: Error & { readonly code?: string }, socket: Dup
     `Content-Length: ${body.length}`,
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Closed with unread bytes the connection would be reset, and the answer lost with them: what still comes is thrown away for a while.
+  const cut = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(cut)).on('error', () => socket.destroy());
+  socket.removeAllListeners('data').resume();
 }
+
+const lingerMs = 1_000;
