@@ -77,8 +77,7 @@ export class TreeWorkers implements AsyncDisposable {
   #start(): TreeWorker {
     const worker: TreeWorker = new TreeWorker(() => {
       this.#all.delete(worker);
-      const at = this.#idle.indexOf(worker);
-      if (at >= 0) this.#idle.splice(at, 1);
+      this.#leave(worker);
       this.#next();
     });
     this.#all.add(worker);
@@ -87,9 +86,14 @@ export class TreeWorkers implements AsyncDisposable {
 
   #giveBack(worker: TreeWorker): void {
     if (!this.#all.has(worker)) return;
-    worker.sleep();
+    worker.sleep(() => this.#leave(worker));
     this.#idle.push(worker);
     this.#next();
+  }
+
+  #leave(worker: TreeWorker): void {
+    const at = this.#idle.indexOf(worker);
+    if (at >= 0) this.#idle.splice(at, 1);
   }
 
   /** All look again, in their order: the first of them may wait for its tree. */

@@ -50,9 +50,13 @@ export class TreeWorker {
     return this;
   }
 
-  sleep(): void {
+  /** Until it is woken, or has slept for too long: then it ends, and `leave` is called before, for nobody is to wake it any more. */
+  sleep(leave: () => void): void {
     this.#thread.unref();
-    this.#timer = setTimeout(() => void this.#thread.terminate(), idleMs).unref();
+    this.#timer = setTimeout(() => {
+      leave();
+      void this.#thread.terminate();
+    }, idleMs).unref();
   }
 
   async end(): Promise<void> {
