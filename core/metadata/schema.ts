@@ -25,7 +25,7 @@
  * Blobs have no rows: their names are their digests (content/). What a running operation protects from collection is held in memory, since one
  * engine owns the store: after a crash nothing is protected, and what was half-made is collected at the next start.
  *
- * Documents are JSON text. Nothing is acknowledged before its transaction is in the log and the log is fsynced (synchronous=FULL).
+ * Documents are JSON text. Nothing is acknowledged before its transaction is in the log and the disk has the log (log.ts).
  * A newer `user_version` than this file knows is refused. Migrations run in order inside one transaction.
  */
 export const migrations: readonly string[] = [
