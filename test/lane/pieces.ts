@@ -17,8 +17,11 @@ export const pieces: Readonly<Record<string, LanePiece>> = {
   'v2-unified': uml('integration/plugin-launch/unified', 5),
   'v2-engine-killed': uml('integration/plugin-launch/engine-killed', 5),
   'v2-refusals': uml('integration/plugin-launch/refusals', 5),
-  'v2-exec-crun': uml('conformance/exec-oci-crun-v2', 10),
-  'v2-exec-runc': uml('conformance/exec-oci-runc', 10),
+  'v2-exec-crun-in-process': uml('conformance/exec-oci-crun-v2', 20, 'in-process'),
+  'v2-exec-crun-worker': uml('conformance/exec-oci-crun-v2', 20, 'worker'),
+  'v2-exec-crun-process': uml('conformance/exec-oci-crun-v2', 20, 'process'),
+  'v2-exec-runc-in-process': uml('conformance/exec-oci-runc', 20, 'in-process'),
+  'v2-exec-runc-process': uml('conformance/exec-oci-runc', 20, 'process'),
   'v2-cgroups': uml('integration/lifecycle/cgroups', 10),
   'v2-run': uml('integration/lifecycle/run', 15),
   'v2-recover': uml('integration/lifecycle/recover', 10),
@@ -37,8 +40,8 @@ export const pieces: Readonly<Record<string, LanePiece>> = {
 };
 
 /** Linux as a process: cheap, and good for what needs no modules. */
-function uml(file: string, minutes: number): LanePiece {
-  return { kernel: 'uml', files: [`test/${file}.test.ts`], timeoutMs: minutes * minute };
+function uml(file: string, minutes: number, placement?: string): LanePiece {
+  return { kernel: 'uml', files: [`test/${file}.test.ts`], timeoutMs: minutes * minute, ...inPlacement(placement) };
 }
 
 function vm(file: string, minutes: number, more: Pick<LanePiece, 'modules' | 'only' | 'env'> = {}): LanePiece {
@@ -49,6 +52,10 @@ function zfs(file: string, minutes: number, { only, placement }: { readonly only
   return vm(file, minutes, {
     modules: ['zfs', 'loop'],
     ...(only !== undefined && { only }),
-    ...(placement !== undefined && { env: { GANTRY_TEST_PLACEMENT: placement } }),
+    ...inPlacement(placement),
   });
+}
+
+function inPlacement(placement: string | undefined): Pick<LanePiece, 'env'> {
+  return placement === undefined ? {} : { env: { GANTRY_TEST_PLACEMENT: placement } };
 }
