@@ -102,13 +102,14 @@ export class Floors {
     return spent;
   }
 
-  /** `cp -a` of what archives hold together. */
-  copyTree(archives: readonly Buffer[], count: number): readonly number[] {
+  /** `cp -a` of what archives hold together, each time it is asked for; disposing removes them. */
+  copying(archives: readonly Buffer[]): Disposable & { readonly copy: () => number } {
     const folder = this.#unpacked(...archives);
     const target = join(this.#folder, 'copied');
-    const spent = this.#repeat(count, `cp -a --reflink=auto ${folder} ${target}`, target);
-    rmSync(folder, { recursive: true });
-    return spent;
+    return {
+      copy: () => this.#repeat(1, `cp -a --reflink=auto ${folder} ${target}`, target)[0] ?? Number.NaN,
+      [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
+    };
   }
 
   /** `rm -r` of the layers. */

@@ -13,6 +13,7 @@ import { hostContext } from './host-context.ts';
 import { leakGuard } from './leak-guard.ts';
 import { testPlacements } from './placed-suite.ts';
 import { quietLog } from './quiet-log.ts';
+import { slowness } from './slowness.ts';
 
 /** The cases of the contract in each placement, over a real runtime. */
 export function testOci(label: string, config: HostContext['config']): void {
@@ -45,7 +46,7 @@ export function testOci(label: string, config: HostContext['config']): void {
         ...(killAndRestart && { kill: async () => running(await killAndRestart()) }),
         kept: () => keptBy(subject.pid, subject.pluginFolder),
         hasKernel: true,
-        oneOf: subject.placement === 'in-process' ? 1 : 16,
+        oneOf: subject.placement === 'in-process' && slowness === 1 ? 1 : 16,
         ...bundles(subject.folder, rootfs),
       };
       return tried.skip(under) ?? (await tried.run(under));

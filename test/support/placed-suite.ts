@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
 import { type DriverPlacement, openPlaced, type PlacedPlugin, placements } from './placed-driver.ts';
 import { Answers, type AnswersOptions } from './recorded-answers.ts';
+import { slowness } from './slowness.ts';
 
 export interface PlacedSubject<Kind extends DriverKind> {
   /** After a restart, the new one. */
@@ -124,7 +125,9 @@ class Starts<Kind extends DriverKind, Case> implements AsyncDisposable {
   async take(): Promise<Use> {
     await using undo = new AsyncDisposableStack();
     const root = this.#suite.root ?? tmpdir();
-    const folder = undo.adopt(mkdtempSync(join(root, 'case-')), (path) => rmSync(path, { recursive: true, force: true }));
+    // A monitor that has told the end of its container may still be writing its last file.
+    const remove = (path: string): void => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 * slowness });
+    const folder = undo.adopt(mkdtempSync(join(root, 'case-')), remove);
     const plugin = this.#shared ?? (await this.#open());
     this.#shared = undefined;
     const clean = async () => this.#suite.clean?.(await plugin.driver(this.#suite.kind, this.#suite.driver));
