@@ -42,6 +42,20 @@ gantry plugin logs ${name}
     isBuilt ? '' : ', the code'
   } and package.json,
 then \`gantry plugin upgrade ${name} ../${name}.tgz\`; containers that use it go on.
+${forDocker(plan, language)}`;
+}
+
+/** Docker has plugins of some kinds only; scripts and Python need a root with what runs them. */
+function forDocker({ name, kind }: Plan, { title }: Language): string {
+  if (!['volume', 'network', 'ipam', 'log'].includes(kind)) return '';
+  const base = title === 'Python' ? ' --base python-base.tar' : title === 'shell' ? ' --base alpine.tar' : '';
+  const why =
+    base === ''
+      ? ''
+      : `\nThe base has what it runs with, for example of \`docker save IMAGE -o ${base.slice(8)}\`${title === 'Python' ? ', with the Python that lib/ was built for' : ''}.`;
+  return `
+For Docker's own daemon: \`gantry-sdk pack . --docker${base} -o ../${name}-docker\`, then \`docker plugin create acme/${name} ../${name}-docker\` and
+\`docker plugin enable acme/${name}\`; there its driver is \`acme/${name}\`.${why}
 `;
 }
 

@@ -23,11 +23,11 @@ export async function checkProgram(
   const path = program.startsWith('/') ? program : posix.join(places.code, program);
   const where = base === undefined ? 'a root without a base' : base;
   const lacks = (what: string, why: string): GantryError =>
-    invalidArgument(`plugin ${name} is started as ${program}, which ${why}, and ${where} has no ${what}`, {
-      hint: `name a base that has ${what}: --base with a folder, an image in a tar, or an image of the engine; or give it a program that needs nothing (CGO_ENABLED=0 go build)`,
+    invalidArgument(`plugin ${name} is started as ${program}${why === '' ? '' : `, which ${why}`}, and ${where} has no ${what}`, {
+      hint: `name a base that has ${what}: --base with a folder or an image in a tar; a program that needs nothing needs none (CGO_ENABLED=0 go build)`,
     });
   const file = fileIn(rootfs, path);
-  if (file === undefined) throw lacks(path, "is not among the plugin's files");
+  if (file === undefined) throw lacks(path, '');
   if ((statSync(file).mode & 0o111) === 0)
     throw invalidArgument(`plugin ${name} is started as ${program}, which is no program: chmod +x ${program}`);
   const interpreter = interpreterOf(file);

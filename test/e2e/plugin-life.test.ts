@@ -12,8 +12,9 @@ import { DockerApi } from '../support/docker-api.ts';
 import { dockerRegistry } from '../support/docker-registry.ts';
 import { noLeaks } from '../support/leak-guard.ts';
 import { inNamespaces } from '../support/namespaces.ts';
+import { type Packages, packedPackages } from '../support/packed.ts';
 import { Pty } from '../support/pty.ts';
-import { gantrySdk, program, standAlone, writeFolders } from '../support/stranger.ts';
+import { gantrySdk, program, standAlone, useOnly, writeFolders } from '../support/stranger.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
@@ -22,10 +23,15 @@ const skip = ['docker', 'docker-registry'].every((tool) => spawnSync(tool, ['--v
   : 'needs the docker CLI and docker-registry';
 const options = { skip, timeout: 120_000 };
 const folder = mkdtempSync(join(tmpdir(), 'life-'));
+let packages: Packages;
 let daemon: Daemon;
+/** What a stranger has: nothing of the sources runs here. */
+const start = () => Daemon.start({ folder, program: join(packages.engine, 'core/bin/gantryd.mjs') });
 let api: DockerApi;
 beforeAll(async () => {
-  daemon = await Daemon.start({ folder });
+  packages = await packedPackages(join(folder, 'published'));
+  useOnly(packages);
+  daemon = await start();
   api = new DockerApi(daemon.places.socketPath);
   writeFileSync(join(folder, 'busybox.tar'), busyboxImage().archive);
   await docker('load', '-i', join(folder, 'busybox.tar'));
@@ -119,7 +125,7 @@ test('a stranger makes a volume plugin, which passes conformance before and afte
 test('gantry plugin install shows what the folder asks for, and installs nothing without a yes', options, async () => {
   const dir = join(scratch, 'my-folders');
   for (const answer of ['n', 'y']) {
-    await using terminal = new Pty([process.execPath, join(import.meta.dirname, '../../core/bin/gantry.mjs'), 'plugin', 'install', dir], {
+    await using terminal = new Pty([process.execPath, join(packages.engine, 'core/bin/gantry.mjs'), 'plugin', 'install', dir], {
       env: environment(),
     });
     await terminal.expect(/requesting the following privileges:\s+- host api: \[lookup:container\]/);
@@ -177,6 +183,28 @@ test('a container writes on while its volume plugin is upgraded, set, rolled bac
   assert.match(await dockerRefused('plugin', 'rm', 'my-folders'), /volume v1/);
   assert.match(await refused('rm', 'my-folders'), /volume v1/);
   await plugin('enable', 'my-folders');
+});
+
+test('gantry plugin dev puts what is saved in the place of what runs, while a container writes', options, async () => {
+  const dir = join(scratch, 'dev-folders');
+  assert.equal((await gantrySdk('create', dir, '--kind', 'volume')).code, 0);
+  await writeFolders(dir, '1.0.0');
+  await using terminal = new Pty([process.execPath, join(packages.engine, 'core/bin/gantry.mjs'), 'plugin', 'dev', '--rm', dir], {
+    env: environment(),
+  });
+  await terminal.expect(/Do you grant the above permissions/);
+  terminal.type('y\r');
+  await terminal.expect(/dev-folders 1\.0\.0, generation 1: ready/);
+  const pid = await writer('dev-writer', 'dev-volume', 'dev-folders');
+  await writeFolders(dir, '1.1.0');
+  await terminal.expect(/dev-folders 1\.1\.0, generation \d+: ready/);
+  assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}}', 'dev-volume'), '1.1.0');
+  await assertUninterrupted('dev-writer', pid);
+  await docker('rm', '-f', 'dev-writer');
+  await docker('volume', 'rm', 'dev-volume');
+  terminal.type('\u0003');
+  await terminal.exit;
+  assert.equal((await plugin('ls', '-q')).includes('dev-folders'), false);
 });
 
 test('a volume plugin that is killed comes back, and its container writes on', options, async () => {
@@ -276,7 +304,7 @@ test('gantry plugin install takes the tarball that npm pack makes; bind says whi
     ['vp'],
   );
   assert.deepEqual((await inspect('packed')).users, []);
-  const command = [process.execPath, join(import.meta.dirname, '../../core/bin/gantry.mjs'), 'plugin', 'logs', '-f', 'other'];
+  const command = [process.execPath, join(packages.engine, 'core/bin/gantry.mjs'), 'plugin', 'logs', '-f', 'other'];
   await using following = new Pty(command, { env: environment() });
   await following.expect(/version 2\.0\.0 begins/);
   process.kill((await inspect('other')).pid ?? 0, 'SIGKILL');
@@ -310,7 +338,7 @@ test(
       );
       await daemon.kill('SIGTERM');
       assert.ok(isRunning());
-      daemon = await Daemon.start({ folder });
+      daemon = await start();
       api = new DockerApi(daemon.places.socketPath);
       assert.equal(await docker('volume', 'inspect', '-f', '{{.Status.version}}', 'va'), '1.0.0');
       assert.equal(await docker('run', '--rm', '--network', 'none', '-v', 'va:/data', 'busybox', 'cat', '/data/x'), 'kept');

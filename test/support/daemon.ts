@@ -17,6 +17,8 @@ export interface DaemonOptions {
   /** Another engine to drive instead, given these places. */
   readonly command?: (places: Places) => readonly string[];
   readonly startTimeoutMs?: number;
+  /** Of ours, when it is not that of the sources. */
+  readonly program?: string;
 }
 
 export interface Places {
@@ -63,7 +65,8 @@ export class Daemon implements AsyncDisposable {
     folder,
     env = {},
     flags = [],
-    command = gantryd,
+    program = ownProgram,
+    command = (given) => gantryd(program, given),
     startTimeoutMs = 20_000 * slowness,
   }: DaemonOptions): Promise<Daemon> {
     const places = { dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec'), socketPath: join(folder, 'engine.sock') };
@@ -113,9 +116,9 @@ export class Daemon implements AsyncDisposable {
   }
 }
 
-const program = join(import.meta.dirname, '../../core/bin/gantryd.mjs');
+const ownProgram = join(import.meta.dirname, '../../core/bin/gantryd.mjs');
 
-function gantryd({ dataRoot, execRoot, socketPath }: Places): readonly string[] {
+function gantryd(program: string, { dataRoot, execRoot, socketPath }: Places): readonly string[] {
   const flags = [
     '--data-root',
     dataRoot,

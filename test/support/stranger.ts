@@ -3,8 +3,17 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { CliResult } from './docker-api.ts';
+import type { Packages } from './packed.ts';
 
 const root = join(import.meta.dirname, '../..');
+/** Where a program of ours is, by its path in the sources. */
+let placeOf = (file: string): string => join(root, file);
+
+/** From now on nothing of the sources is run, but what was published. */
+export function useOnly({ engine, sdk }: Packages): void {
+  const inSdk = (file: string): string => join(sdk, file.slice('sdk/'.length).replace(/\.ts$/, '.js'));
+  placeOf = (file) => (file.startsWith('sdk/') ? inSdk(file) : join(engine, file));
+}
 
 /** Runs a program of ours with this Node, as a shell would. */
 export async function program(
@@ -12,7 +21,7 @@ export async function program(
   words: readonly string[],
   { input = '', env = {} }: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<CliResult> {
-  const child = spawn(process.execPath, [join(root, file), ...words], {
+  const child = spawn(process.execPath, [placeOf(file), ...words], {
     env: { ...process.env, ...env },
     timeout: 60_000,
     killSignal: 'SIGKILL',
@@ -55,7 +64,7 @@ export async function standAlone(
   { socket, token }: { readonly socket: string; readonly token: string },
 ): Promise<ChildProcess> {
   const env = { PATH: process.env['PATH'], GANTRY_PLUGIN: '1', GANTRY_PLUGIN_ENDPOINT: `unix://${socket}`, GANTRY_PLUGIN_TOKEN: token };
-  const child = spawn(process.execPath, [join(root, 'sdk/serve/process.ts'), dir], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [placeOf('sdk/serve/process.ts'), dir], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   if (!line.toString().startsWith('GANTRY-PLUGIN 1 ')) throw new Error(line.toString());
   return child;

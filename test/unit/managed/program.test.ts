@@ -77,7 +77,7 @@ const bad: readonly (readonly [
     'a program that only the machine has',
     {},
     ['/usr/bin/python3', 'main.py'],
-    /started as \/usr\/bin\/python3, .* a root without a base has no \/usr\/bin\/python3/,
+    /started as \/usr\/bin\/python3, and a root without a base has no \/usr\/bin\/python3/,
   ],
   ['a program that the base lacks', {}, ['/usr/bin/python3'], /and debian\.tar has no \/usr\/bin\/python3/, 'debian.tar'],
   [
