@@ -27,6 +27,10 @@ ended, one line each. Needs neither root nor an engine: what a driver describes 
                      in process only; a Node module in-process unless told otherwise, with --chaos in process
   --report FORMAT    line (default) as they come; json, junit or md when all are done, on standard output
   --mounts           make the described mounts for real, in namespaces of their own (bind, overlay, tmpfs; needs root)
+  --socket ADDRESS   a plugin that you run yourself, in any language or debugger, at unix:///path; DIR has its manifest. Started with
+                     GANTRY_PLUGIN=1 GANTRY_PLUGIN_ENDPOINT=ADDRESS GANTRY_PLUGIN_TOKEN=TOKEN, and the same --token TOKEN here. It is not
+                     started again: what needs that is skipped
+  --token TOKEN      of --socket
   --chaos            the cases chaos.* too: a proxy stands before the plugin, in a process of its own, that delays, loses, repeats, truncates and
                      reorders its calls; the driver must stay consistent
   --list             name the cases and run none
@@ -39,6 +43,7 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
   gantry-sdk conformance . --only 'volume.*'
   gantry-sdk conformance . --chaos --only 'chaos.*'
   gantry-sdk conformance . --report junit > conformance.xml
+  gantry-sdk conformance . --socket unix:///tmp/nfs.sock --token secret
 `,
   async run(argv) {
     const { values, positionals } = parseArgs({
@@ -50,6 +55,8 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
         report: { type: 'string', default: 'line' },
         mounts: { type: 'boolean', default: false },
         chaos: { type: 'boolean', default: false },
+        socket: { type: 'string' },
+        token: { type: 'string', default: '' },
         list: { type: 'boolean' },
       },
     });
@@ -62,12 +69,19 @@ Exit code: 0 nothing failed, 1 a case failed, 2 the command makes no sense.
     const inside = values.mounts ? inOwnNamespaces() : undefined;
     if (inside !== undefined) return inside;
     const world = values.mounts ? mountingWorld : {};
-    const cases = planConformance(dir, { only, world, chaos: values.chaos, ...(placements && { placements }) });
+    if (values.socket !== undefined && (placements !== undefined || values.chaos))
+      throw invalidArgument('with --socket the plugin is where you run it: leave --placement and --chaos out');
+    await using there =
+      values.socket === undefined
+        ? undefined
+        : (await import('../conformance/at-socket.ts')).atSocket({ endpoint: values.socket, token: values.token });
+    const where = there === undefined ? placements && { placements } : { placements: ['process'] as const, open: there.open };
+    const cases = planConformance(dir, { only, world, chaos: values.chaos, ...where });
     if (cases.length === 0)
       throw invalidArgument(`no case is named like ${only.join(', ')}`, { hint: 'gantry-sdk conformance --list names them' });
     if (values.list === true) return print(`${cases.map(({ driver, id }) => `${driver} ${id}`).join('\n')}\n`);
-    checkEntry(dir, manifest);
-    return tell(report, runConformance(cases));
+    if (there === undefined) checkEntry(dir, manifest);
+    return await tell(report, runConformance(cases));
   },
 };
 

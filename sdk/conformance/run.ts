@@ -5,6 +5,7 @@ import type { Manifest } from '../manifest.ts';
 import { type DriverKind, driverKinds } from '../plugin.ts';
 import { matches } from './chaos/index.ts';
 import { type Case, casesFor, casesOfChaos, type Facts, type World } from './cases.ts';
+import { whySkipped } from './skipped.ts';
 import { type ConformancePlacement, type OpenPlugin, openPlugin } from './opened-plugin.ts';
 import type { OpenIn } from './plugin-case.ts';
 import { manifestIn } from '../serve/load.ts';
@@ -94,7 +95,9 @@ export async function* runConformance(cases: readonly PlannedCase[]): AsyncGener
       const reason = await run();
       yield told(reason === undefined ? { status: 'passed' } : { status: 'skipped', reason });
     } catch (error) {
-      yield told({ status: 'failed', error: asError(firstCause(error)) });
+      const reason = whySkipped(error);
+      if (reason !== undefined) yield told({ status: 'skipped', reason });
+      else yield told({ status: 'failed', error: asError(firstCause(error)) });
     }
   }
 }
