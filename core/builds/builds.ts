@@ -88,7 +88,7 @@ export class BuildsRoom implements Builds, Disposable {
     return this.#trees.openArchive(tar, options);
   }
 
-  openFiles(files: readonly TreeFile[], options: Abortable = {}): Promise<BuildTree> {
+  openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, options: Abortable = {}): Promise<BuildTree> {
     return this.#trees.openFiles(files, options);
   }
 

@@ -7,6 +7,7 @@ import type { Content } from '../content/index.ts';
 import type { ImagesRoom } from '../images/index.ts';
 import {
   choiceDigest,
+  cleanPath,
   choose,
   type CopySource,
   decompressed,
@@ -66,15 +67,19 @@ export class Trees {
     }
   }
 
-  async openFiles(files: readonly TreeFile[], { signal }: Abortable = {}): Promise<OpenTree> {
+  async openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, { signal }: Abortable = {}): Promise<OpenTree> {
     const fd = openUnnamed(this.#parts.content.ingestFolder);
     try {
       const tree = new IndexTree(fd);
       let offset = 0;
-      for (const file of files) {
+      for await (const file of files) {
+        const path = cleanPath(Buffer.from(file.name));
+        if (file.kind === 'link') {
+          tree.addLink(path, cleanPath(Buffer.from(file.target ?? '')));
+          continue;
+        }
         const { sizeBytes: size, digest } = await append(fd, file.content, signal);
-        const node = { ...emptyFile, mode: file.mode, mtime: file.mtimeSeconds, size, offset, digest };
-        tree.add(Buffer.from(file.name).toString('latin1'), node);
+        tree.add(path, { ...nodeOf(file), size, offset, digest });
         offset += size;
       }
       return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget }));
@@ -95,6 +100,13 @@ export class Trees {
     this.#open.set(id, tree);
     return tree;
   }
+}
+
+const types = { file: '0', folder: '5', symlink: '2', fifo: '6' } as const;
+
+function nodeOf({ kind = 'file', mode, mtimeSeconds: mtime, target = '' }: TreeFile): typeof emptyFile {
+  const type = types[kind === 'link' ? 'file' : kind];
+  return { ...emptyFile, type, mode, mtime, linkName: kind === 'symlink' ? Buffer.from(target).toString('latin1') : '' };
 }
 
 async function append(

@@ -1,4 +1,5 @@
 export { chainIdsOf, maxDepth } from './chain-id.ts';
+export { cleanPath } from './worker/entry-path.ts';
 export { choose } from './copy/choose.ts';
 export type { Copying, CopySource } from './copy/compose.ts';
 export { choiceDigest } from './copy/digest.ts';

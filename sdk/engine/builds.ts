@@ -36,7 +36,15 @@ export interface BuildOptions {
 export type BuildContext =
   | { readonly kind: 'tar'; readonly tar: AsyncIterable<Buffer> }
   /** "https://…/context.tar.gz", "https://…/Dockerfile". */
-  | { readonly kind: 'remote'; readonly url: string };
+  | { readonly kind: 'remote'; readonly url: string }
+  /** Folders of the client's, of which it sends what is asked for; the Dockerfile may have one of its own. */
+  | {
+      readonly kind: 'folders';
+      readonly files: (
+        folder: 'context' | 'dockerfile',
+        wanted: { readonly include: readonly string[]; readonly exclude: readonly string[] },
+      ) => AsyncIterable<TreeFile>;
+    };
 
 /** What becomes of a build, step by step. A `step` is a number that the events of one step share. */
 export type BuildEvent =
@@ -69,6 +77,8 @@ export type BuildEvent =
 export interface BuildImage extends BuildOptions, Abortable {
   readonly context: BuildContext;
   readonly onEvent: (event: BuildEvent) => void;
+  /** Credentials of whoever builds that are only told when they are needed. */
+  readonly auth?: (host: string) => Promise<RegistryAuth | undefined>;
   /** A secret of whoever builds; undefined: there is none of this name. */
   readonly secret?: (id: string, options: Abortable) => Promise<Buffer | undefined>;
 }
@@ -82,7 +92,11 @@ export interface BuildTree extends AsyncDisposable {
   digest(choice: CopyChoice, options?: Abortable): Promise<string>;
 }
 export interface TreeFile {
+  /** Path in the tree, relative. */
   readonly name: string;
+  /** A file unless it is said; a link is one to another file of the same tree. */
+  readonly kind?: 'file' | 'folder' | 'symlink' | 'link' | 'fifo';
+  readonly target?: string;
   readonly content: AsyncIterable<Buffer>;
   readonly mode: number;
   readonly mtimeSeconds: number;
@@ -150,8 +164,8 @@ export interface Builds {
 
   /** For builders: the files of an archive, compressed or not. Nothing of it is unpacked. */
   openArchive(tar: AsyncIterable<Buffer>, options?: Abortable): Promise<BuildTree>;
-  /** For builders: a tree of these files alone, in its root. */
-  openFiles(files: readonly TreeFile[], options?: Abortable): Promise<BuildTree>;
+  /** For builders: a tree of these files alone. The content of one is read before the next is asked for. */
+  openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, options?: Abortable): Promise<BuildTree>;
   /** For builders: the files of an image. */
   openImage(image: string, options?: Abortable): Promise<BuildTree>;
   /** For builders: a step's image, durable when it resolves; a failure leaves nothing. */

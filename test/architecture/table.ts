@@ -109,8 +109,14 @@ export const packages: Readonly<Record<string, Room>> = {
   ws: { rooms: ['plugins/frontend/docker'], because: 'WebSockets are one way of attaching among others' },
   'prom-client': { rooms: ['plugins/frontend/metrics'], because: 'numbers for Prometheus are one front end among others' },
   fastify: { rooms: ['plugins/frontend/docker'], because: 'HTTP is one front end among others' },
-  '@grpc/grpc-js': { rooms: ['sdk/rpc'], because: 'the wire has one place; drivers and the core see plain objects' },
-  protobufjs: { rooms: ['sdk/rpc'], because: 'the wire has one place; drivers and the core see plain objects' },
+  '@grpc/grpc-js': {
+    rooms: ['sdk/rpc', 'plugins/frontend/docker'],
+    because: "our wire has one place, and BuildKit's is a door of the front end; drivers and the core see plain objects",
+  },
+  protobufjs: {
+    rooms: ['sdk/rpc', 'plugins/frontend/docker'],
+    because: "our wire has one place, and BuildKit's is a door of the front end; drivers and the core see plain objects",
+  },
   commander: { rooms: ['core/cli', 'core/bin'], because: 'only the command line parses command lines' },
   'cli-table3': { rooms: ['core/cli'], because: 'only the command line draws' },
   'cli-progress': { rooms: ['core/cli'], because: 'only the command line draws' },

@@ -41,7 +41,7 @@ class Indexer implements TarHandler {
   entry(header: TarHeader): void {
     if (++this.#entries > maxEntries) throw invalidArgument(`more than ${maxEntries} files`);
     const path = cleanPath(header.name);
-    if (header.type === '1') return this.#hardLink(path, cleanPath(header.linkName));
+    if (header.type === '1') return this.#tree.addLink(path, cleanPath(header.linkName));
     const node = this.#nodeOf(header);
     if (node === undefined) return;
     if (header.uid < 0 || header.gid < 0 || header.uid > 0xfffffffe || header.gid > 0xfffffffe)
@@ -81,14 +81,6 @@ class Indexer implements TarHandler {
   #take(lengthBytes: number): void {
     this.#offset += lengthBytes;
     if (this.#offset > maxBytes) throw invalidArgument(`more than ${maxBytes} bytes`);
-  }
-
-  #hardLink(path: EntryPath, wanted: EntryPath): void {
-    const node = this.#tree.linked(wanted);
-    if (node === undefined || node.type === '5') throw invalidArgument(`${shown(path)}: hardlink target ${shown(wanted)} not found`);
-    const linked = { ...node, inode: node.inode === '' ? `${node.offset}:${wanted}` : node.inode };
-    this.#tree.settle(wanted, linked);
-    this.#tree.add(path, linked);
   }
 
   #nodeOf(header: TarHeader): IndexNode | undefined {

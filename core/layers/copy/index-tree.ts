@@ -61,9 +61,13 @@ export class IndexTree implements SourceTree {
     this.#put(real, node);
   }
 
-  /** What a hard link of the archive leads to. */
-  linked(path: EntryPath): IndexNode | undefined {
-    return this.#nodes.get(joined(resolvePath(this, parentOf(path)).path, baseOf(path)));
+  /** Another name for a file that is there; `invalid_argument` when none is. */
+  addLink(path: EntryPath, wanted: EntryPath): void {
+    const node = this.#nodes.get(joined(resolvePath(this, parentOf(wanted)).path, baseOf(wanted)));
+    if (node === undefined || node.type === '5') throw invalidArgument(`${shown(path)}: hardlink target ${shown(wanted)} not found`);
+    const linked = { ...node, inode: node.inode === '' ? `${node.offset}:${wanted}` : node.inode };
+    this.settle(wanted, linked);
+    this.add(path, linked);
   }
 
   /** Replaces what is known of a file when its content has been read. */

@@ -26,7 +26,7 @@ export async function build(request: DockerfileRequest, ctx: Ctx): Promise<{ rea
     ctx,
     signal,
     dockerfile,
-    context: context.tree,
+    context: () => context.tree(),
     excluded: context.excluded,
     created: createdAt(request.buildArgs['SOURCE_DATE_EPOCH']),
     globals,

@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
 import { ignores, readIgnoreFile } from '@gantry/sdk/builder';
-import type { BuildTree } from '@gantry/sdk/engine';
+import type { BuildContext, BuildTree } from '@gantry/sdk/engine';
 import type { DockerfileRequest } from './job.ts';
 import { get, isGit } from './steps/download.ts';
 
 export interface OpenContext extends AsyncDisposable {
-  readonly tree: BuildTree;
+  /** The files; a client that is asked for them only sends them when a step needs them. */
+  tree(): Promise<BuildTree>;
   readonly dockerfile: Buffer;
   /** What the Dockerfile is called. */
   readonly name: string;
@@ -20,17 +21,57 @@ const mostIgnoreBytes = 2 ** 20;
 export async function openContext(request: DockerfileRequest, signal: AbortSignal): Promise<OpenContext> {
   await using opened = new AsyncDisposableStack();
   const name = nameOf(request.dockerfile);
-  const source = await sourceOf(request, signal);
+  if (request.context.kind === 'folders') return openFolders(request, request.context, { name, signal });
+  const source = await sourceOf(request.context, signal);
   const { builds } = request.engine;
   if (source.kind === 'dockerfile') {
     const tree = opened.use(await builds.openFiles([], { signal }));
-    return { tree, dockerfile: source.text, name, excluded: [], ...disposing(opened.move()) };
+    return { tree: async () => tree, dockerfile: source.text, name, excluded: [], ...disposing(opened.move()) };
   }
   const tree = opened.use(await builds.openArchive(source.tar, { signal }));
   const dockerfile = await tree.readFile(name, { mostBytes: mostDockerfileBytes });
   if (dockerfile === undefined) throw invalidArgument(`Cannot locate specified Dockerfile: ${name}`);
   const excluded = await excludedOf(tree, name, { isWhole: source.isRemote });
-  return { tree, dockerfile, name, excluded, ...disposing(opened.move()) };
+  return { tree: async () => tree, dockerfile, name, excluded, ...disposing(opened.move()) };
+}
+
+type Folders = Extract<BuildContext, { readonly kind: 'folders' }>;
+
+/** First the Dockerfile and what it leaves out, then the rest. */
+async function openFolders(
+  { engine: { builds } }: DockerfileRequest,
+  { files }: Folders,
+  { name, signal }: { readonly name: string; readonly signal: AbortSignal },
+): Promise<OpenContext> {
+  await using opened = new AsyncDisposableStack();
+  const include = [name, `${name}.dockerignore`, '.dockerignore'];
+  const own = await builds.openFiles(files('dockerfile', { include, exclude: [] }), { signal });
+  let dockerfile: Buffer | undefined;
+  let ignored: Buffer | undefined;
+  {
+    await using _own = own;
+    dockerfile = await own.readFile(name, { mostBytes: mostDockerfileBytes });
+    ignored = await own.readFile(`${name}.dockerignore`, { mostBytes: mostIgnoreBytes });
+  }
+  if (dockerfile === undefined) throw invalidArgument(`failed to read dockerfile: open ${name}: no such file or directory`);
+  if (ignored === undefined) {
+    await using common = await builds.openFiles(files('context', { include: ['.dockerignore'], exclude: [] }), { signal });
+    ignored = await common.readFile('.dockerignore', { mostBytes: mostIgnoreBytes });
+  }
+  const exclude = readIgnoreFile(ignored?.toString() ?? '');
+  ignores(exclude);
+  let tree: Promise<BuildTree> | undefined;
+  opened.defer(async () => {
+    const found = await tree?.catch(() => undefined);
+    await found?.[Symbol.asyncDispose]();
+  });
+  return {
+    tree: () => (tree ??= builds.openFiles(files('context', { include: [], exclude }), { signal })),
+    dockerfile,
+    name,
+    excluded: exclude,
+    ...disposing(opened.move()),
+  };
 }
 
 function disposing(opened: AsyncDisposableStack): AsyncDisposable {
@@ -42,7 +83,7 @@ type Source =
   | { readonly kind: 'dockerfile'; readonly text: Buffer };
 
 /** Text from the web is a Dockerfile, anything else an archive. */
-async function sourceOf({ context }: DockerfileRequest, signal: AbortSignal): Promise<Source> {
+async function sourceOf(context: Exclude<BuildContext, Folders>, signal: AbortSignal): Promise<Source> {
   if (context.kind === 'tar') return { kind: 'tar', tar: context.tar, isRemote: false };
   const { url } = context;
   if (isGit(url)) throw invalidArgument(`${url}: git repositories are no contexts here; send their files, or the address of an archive`);

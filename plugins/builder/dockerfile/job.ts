@@ -16,7 +16,8 @@ export interface Job {
   /** Aborted when the client went away, and when any step failed. */
   readonly signal: AbortSignal;
   readonly dockerfile: Dockerfile;
-  readonly context: BuildTree;
+  /** The files of the context. */
+  context(): Promise<BuildTree>;
   /** What of the context no step sees. */
   readonly excluded: readonly string[];
   /** RFC 3339, from SOURCE_DATE_EPOCH. */

@@ -13,7 +13,8 @@ export async function baseImage(
   const here = find(images, reference);
   const isRight = here !== undefined && (platform === '' || isFor(here, platform));
   if (isRight && (!request.pull || /^(?:sha256:)?[0-9a-f]{12,64}$/.test(reference))) return here;
-  const auth = authFor(request.registryAuth, reference);
+  const host = hostOf(reference);
+  const auth = authFor(request.registryAuth, host) ?? (await request.auth?.(host));
   await images.pull(reference, { onProgress, signal, ...(platform === '' ? {} : { platform }), ...(auth === undefined ? {} : { auth }) });
   return images.inspect(reference);
 }
@@ -38,11 +39,14 @@ function isFor({ config: { os, architecture, variant } }: Image, platform: strin
 }
 
 /** Credentials are by the registry's host; Docker Hub's by its old address. */
-function authFor(auths: Readonly<Record<string, RegistryAuth>>, reference: string): RegistryAuth | undefined {
-  const [first = ''] = reference.split('/');
-  const host = reference.includes('/') && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
+function authFor(auths: Readonly<Record<string, RegistryAuth>>, host: string): RegistryAuth | undefined {
   const names =
     host === 'docker.io' ? ['https://index.docker.io/v1/', 'index.docker.io', 'docker.io'] : [host, `https://${host}`, `http://${host}`];
   const found = names.find((name) => Object.hasOwn(auths, name));
   return found === undefined ? undefined : auths[found];
+}
+
+function hostOf(reference: string): string {
+  const [first = ''] = reference.split('/');
+  return reference.includes('/') && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
 }

@@ -106,7 +106,7 @@ async function filesOf(
   opened: AsyncDisposableStack,
 ): Promise<Pick<Copy, 'tree' | 'sources' | 'exclude' | 'parents' | 'unpack'>> {
   const from = valueOf(instruction, 'from');
-  const tree: BuildTree = from === undefined ? job.context : opened.use(await openSource(job, from, stageIndex));
+  const tree: BuildTree = from === undefined ? await job.context() : opened.use(await openSource(job, from, stageIndex));
   const exclude = [...(from === undefined ? job.excluded : []), ...(instruction.flags.get('exclude') ?? [])];
   const unpacks = instruction.name === 'ADD' && (!instruction.flags.has('unpack') || isSet(instruction, 'unpack'));
   return { tree, sources: files, exclude, parents: isSet(instruction, 'parents'), unpack: unpacks };

@@ -100,11 +100,12 @@ function secretFile(runDir: string, secret: Buffer, { mode = 0o400, uid, gid }: 
 async function contextImage({ job }: Planning): Promise<string> {
   const { builds } = job.request.engine;
   const choice = { sources: ['/'], exclude: job.excluded };
-  const digest = await job.context.digest(choice);
+  const tree = await job.context();
+  const digest = await tree.digest(choice);
   const key = createHash('sha256').update(`context ${digest}`).digest('hex');
   const known = builds.cached(key);
   if (known !== undefined) return known;
-  const copies = [{ ...choice, tree: job.context, destination: '/', isMany: false }];
+  const copies = [{ ...choice, tree, destination: '/', isMany: false }];
   const { id } = await builds.compose({
     parent: '',
     config: {},

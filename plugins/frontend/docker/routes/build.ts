@@ -1,22 +1,35 @@
-import { invalidArgument, messageOf, notImplemented, releasing } from '@gantry/sdk';
+import { invalidArgument, messageOf, releasing } from '@gantry/sdk';
 import type { BuildEvent, Progress } from '@gantry/sdk/engine';
 import { buildContext, buildOptions } from '../bodies/build.ts';
 import type { Call } from '../http/call.ts';
+import type { HijackCall } from '../streams/hijack.ts';
 import { BuildLines } from '../streams/build-lines.ts';
 import { withProgress } from '../streams/progress.ts';
 import { post, type Route } from './route.ts';
 
-const noBuildKit = (): never => {
-  throw notImplemented('BuildKit sessions are not supported');
+const noUpgrade = (): never => {
+  throw invalidArgument('this path needs Upgrade: h2c');
 };
 
 export const buildRoutes: readonly Route[] = [
   post('/build', build),
   post('/build/prune', prune),
   post('/build/cancel', (call) => call.sendNothing(204)),
-  post('/session', noBuildKit),
-  post('/grpc', noBuildKit),
+  post('/session', noUpgrade),
+  post('/grpc', noUpgrade),
 ];
+
+/** The connection becomes gRPC: BuildKit's Control, and its gateway. */
+export function serveGrpc({ h2c = noUpgrade() }: HijackCall): void {
+  h2c.buildKit.serve(h2c.accept());
+}
+
+/** The connection becomes gRPC with the roles turned round: the client answers. */
+export function openSession({ h2c = noUpgrade() }: HijackCall): void {
+  const [id = ''] = h2c.header('x-docker-expose-session-uuid');
+  if (!/^[\w-]{1,128}$/.test(id)) throw invalidArgument('X-Docker-Expose-Session-Uuid is missing');
+  h2c.buildKit.addSession(id, h2c.accept(), h2c.header('x-docker-expose-session-grpc-method'));
+}
 
 async function build(call: Call): Promise<void> {
   if (call.query.text('version') === '2')

@@ -6,6 +6,7 @@ import type { Engine } from '@gantry/sdk/engine';
 import { canonicalTarget } from '../authz/canonical.ts';
 import type { Gate } from '../authz/gate.ts';
 import { tellCall } from '../http/caller.ts';
+import { BuildKit } from '../buildkit/control.ts';
 import { commonHeaders, multiplexedStream, rawStream } from '../http/headers.ts';
 import { checkContentType, parseJson } from '../http/json.ts';
 import { Query } from '../http/query.ts';
@@ -36,6 +37,14 @@ export interface HijackCall {
   readonly json: <T>(shape: Shape<T>, absent: T) => Promise<T>;
   /** Switches the connection over; until then failures are ordinary error answers. */
   readonly accept: (options: { readonly tty: boolean }) => Peer;
+  /** Where the connection may become one of BuildKit's. */
+  readonly h2c?: {
+    readonly buildKit: BuildKit;
+    /** All values of a header. */
+    readonly header: (name: string) => readonly string[];
+    /** Switches over, and gives the connection away. */
+    readonly accept: () => Duplex;
+  };
   /** An ordinary answer without a body. */
   readonly sendNothing: (status: number) => void;
 }
@@ -43,9 +52,12 @@ export interface HijackCall {
 /** Takes over the connections of requests that say `Connection: Upgrade` on a path that may be hijacked. */
 export class Hijacks {
   readonly #options: HijackOptions;
+  readonly #buildKit: BuildKit;
 
   constructor(options: HijackOptions) {
     this.#options = options;
+    this.#buildKit = new BuildKit(options);
+    options.stopping.addEventListener('abort', () => this.#buildKit[Symbol.dispose](), { once: true });
   }
 
   claims(request: IncomingMessage): boolean {
@@ -89,6 +101,14 @@ export class Hijacks {
         const type = !tty && target.version >= 42 ? multiplexedStream : rawStream;
         socket.write(statusHead('101 UPGRADED', ['Content-Type', type, 'Connection', 'Upgrade', 'Upgrade', 'tcp']));
         return new Peer({ input: socket, output: socket, tty });
+      },
+      h2c: {
+        buildKit: this.#buildKit,
+        header: (name) => request.headersDistinct[name] ?? [],
+        accept: () => {
+          socket.write(statusHead('101 UPGRADED', ['Connection', 'Upgrade', 'Upgrade', protocol]));
+          return socket;
+        },
       },
       sendNothing: (status) =>
         void socket.end(statusHead(`${status} OK`, [...commonHeaders, 'Content-Length', '0', 'Connection', 'close'])),

@@ -1,0 +1,251 @@
+import type { Duplex } from 'node:stream';
+import { Metadata, Server, ServerCredentials, status as grpcStatus, type ServiceDefinition } from '@grpc/grpc-js';
+import { codeOf, type ErrorCode, firstCause, type Logger, messageOf, notImplemented } from '@gantry/sdk';
+import type { Engine } from '@gantry/sdk/engine';
+import { textOf } from '../status.ts';
+import { decode, encode, timestamp } from './messages.ts';
+import { Session, Sessions } from './session.ts';
+import { Solve } from './solve.ts';
+
+type Strings = Readonly<Record<string, string>>;
+interface SolveRequest {
+  readonly ref: string;
+  readonly session: string;
+  readonly frontend: string;
+  readonly frontendAttrs: Strings;
+  readonly exporterDeprecated: string;
+  readonly exporterAttrsDeprecated: Strings;
+  readonly exporters: readonly { readonly type: string; readonly attrs: Strings }[];
+  readonly cache: { readonly imports: readonly CacheEntry[] } | null;
+}
+interface CacheEntry {
+  readonly type: string;
+  readonly attrs: Strings;
+}
+interface GatewaySolve {
+  readonly frontend: string;
+  readonly frontendOpt: Strings;
+  readonly cacheImports: readonly CacheEntry[];
+}
+interface Call {
+  readonly request: Buffer;
+  readonly metadata: Metadata;
+  on(event: 'cancelled', listener: () => void): unknown;
+}
+type Answer = (error: object | null, bytes?: Buffer) => void;
+type Unary = (request: Buffer, call: Call) => Promise<Buffer> | Buffer;
+
+const codes = {
+  invalid_argument: grpcStatus.INVALID_ARGUMENT,
+  not_found: grpcStatus.NOT_FOUND,
+  already_exists: grpcStatus.ALREADY_EXISTS,
+  conflict: grpcStatus.FAILED_PRECONDITION,
+  not_modified: grpcStatus.FAILED_PRECONDITION,
+  aborted: grpcStatus.ABORTED,
+  exhausted: grpcStatus.RESOURCE_EXHAUSTED,
+  forbidden: grpcStatus.PERMISSION_DENIED,
+  unauthorized: grpcStatus.UNAUTHENTICATED,
+  not_implemented: grpcStatus.UNIMPLEMENTED,
+  unavailable: grpcStatus.UNAVAILABLE,
+  deadline_exceeded: grpcStatus.DEADLINE_EXCEEDED,
+  cancelled: grpcStatus.CANCELLED,
+  internal: grpcStatus.INTERNAL,
+  data_loss: grpcStatus.DATA_LOSS,
+} as const satisfies Record<ErrorCode, number>;
+
+/** What a client may rely on; what is not named here it does without. */
+const capabilities = ['solve.base', 'solve.inlinereturn', 'return', 'returnmap', 'proto.refarray', 'importcaches', 'frontend.caps', 'gateway.solve.evaluate'].map(
+  (ID) => ({ ID, enabled: true }),
+);
+/** By which the gateway's calls tell whose they are. */
+const buildIdKey = 'buildkit-controlapi-buildid';
+const maxMessageBytes = 16 * 2 ** 20;
+
+/** BuildKit's services over connections that were HTTP before. One for all clients of a front end. */
+export class BuildKit implements Disposable {
+  readonly #engine: Engine;
+  readonly #log: Logger;
+  readonly #sessions = new Sessions();
+  readonly #solves = new Map<string, Solve>();
+  #server: { readonly server: Server; readonly inject: (socket: Duplex) => void } | undefined;
+
+  constructor({ engine, log }: { readonly engine: Engine; readonly log: Logger }) {
+    this.#engine = engine;
+    this.#log = log;
+  }
+
+  /** POST /grpc: the client asks. */
+  serve(socket: Duplex): void {
+    this.#server ??= this.#start();
+    this.#server.inject(socket);
+  }
+
+  /** POST /session: the client is asked. */
+  addSession(id: string, socket: Duplex, methods: readonly string[]): void {
+    this.#sessions.add(id, new Session(socket, methods));
+  }
+
+  [Symbol.dispose](): void {
+    for (const solve of this.#solves.values()) solve.cancel();
+    this.#server?.server.forceShutdown();
+  }
+
+  #start(): { readonly server: Server; readonly inject: (socket: Duplex) => void } {
+    const server = new Server({ 'grpc.max_receive_message_length': maxMessageBytes });
+    const control: Readonly<Record<string, Unary>> = {
+      Solve: (request, call) => this.#solve(decode('SolveRequest', request), call),
+      ListWorkers: () => encode('ListWorkersResponse', { record: [worker()] }),
+      Info: () => encode('InfoResponse', { version }),
+      DiskUsage: () => encode('DiskUsageResponse', { record: this.#records() }),
+    };
+    const bridge: Readonly<Record<string, Unary>> = {
+      Ping: () => encode('PongResponse', { frontendCaps: capabilities, llbCaps: [], workers: [worker()] }),
+      Solve: (request, call) => this.#build(decode('GatewaySolveRequest', request), call),
+      Return: (request, call) => this.#return(decode('ReturnRequest', request), call),
+    };
+    server.addService(unaryService('moby.buildkit.v1.Control', control), this.#implementation(control));
+    server.addService(streamService('moby.buildkit.v1.Control', ['Status', 'Prune']), {
+      Status: (call: Stream) => void this.#pour(call, this.#of(decode<{ readonly ref: string }>('StatusRequest', call.request).ref).status()),
+      Prune: (call: Stream) => void this.#pour(call, this.#prune(call.request)),
+    });
+    server.addService(unaryService('moby.buildkit.v1.frontend.LLBBridge', bridge), this.#implementation(bridge));
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    return { server, inject: (socket) => injector.injectConnection(socket) };
+  }
+
+  #implementation(methods: Readonly<Record<string, Unary>>) {
+    return Object.fromEntries(
+      Object.entries(methods).map(([name, answer]) => [
+        name,
+        (call: Call, done: Answer) => {
+          Promise.resolve()
+            .then(() => answer(call.request, call))
+            .then(
+              (bytes) => done(null, bytes),
+              (error: unknown) => done(this.#failure(error)),
+            );
+        },
+      ]),
+    );
+  }
+
+  async #solve(request: SolveRequest, call: Call): Promise<Buffer> {
+    const [exporter = { type: request.exporterDeprecated, attrs: request.exporterAttrsDeprecated }] = request.exporters;
+    if (!['', 'moby', 'docker', 'image'].includes(exporter.type))
+      throw notImplemented(`exporter ${JSON.stringify(exporter.type)} is not supported: the image goes to the engine, from where docker save takes it`);
+    const solve = this.#of(request.ref);
+    call.on('cancelled', () => solve.cancel());
+    try {
+      const tags = (exporter.attrs['name'] ?? '').split(',').filter((tag) => tag !== '');
+      const exported = solve.export({ session: request.session, tags });
+      if (request.frontend !== '') {
+        // A client without a gateway, as buildctl: it says at once what to build.
+        await this.#buildFor(solve, request.frontend, request.frontendAttrs, request.cache?.imports ?? []);
+        solve.finish(undefined);
+      }
+      return encode('SolveResponse', { exporterResponse: await exported });
+    } finally {
+      this.#solves.delete(request.ref);
+      solve.end();
+    }
+  }
+
+  async #build({ frontend, frontendOpt, cacheImports }: GatewaySolve, call: Call): Promise<Buffer> {
+    const solve = this.#of(String(call.metadata.get(buildIdKey)[0] ?? ''));
+    let isAnswered = false;
+    // A call that was answered is told to be cancelled too.
+    call.on('cancelled', () => {
+      if (!isAnswered) solve.cancel();
+    });
+    await this.#buildFor(solve, frontend, frontendOpt, cacheImports);
+    isAnswered = true;
+    return encode('GatewaySolveResponse', { ref: solve.imageId, result: { ref: { id: solve.imageId } } });
+  }
+
+  async #buildFor(solve: Solve, frontend: string, attributes: Strings, imports: readonly CacheEntry[]): Promise<void> {
+    if (!['dockerfile.v0', 'gateway.v0'].includes(frontend)) throw notImplemented('only Dockerfiles are built here, and no LLB');
+    const cacheFrom = imports.flatMap(({ type, attrs }) => (type === 'registry' && attrs['ref'] !== undefined ? [attrs['ref']] : []));
+    await solve.build(attributes, cacheFrom);
+  }
+
+  #return({ error }: { readonly error: { readonly code: number; readonly message: string } | null }, call: Call): Buffer {
+    const failed = error !== null && error.code !== 0 ? error.message : undefined;
+    this.#of(String(call.metadata.get(buildIdKey)[0] ?? '')).finish(failed);
+    return encode('Empty', {});
+  }
+
+  /** Its calls come in any order. */
+  #of(ref: string): Solve {
+    const known = this.#solves.get(ref);
+    if (known !== undefined) return known;
+    const solve = new Solve({ engine: this.#engine, sessions: this.#sessions, ref });
+    this.#solves.set(ref, solve);
+    return solve;
+  }
+
+  #records(): readonly object[] {
+    return this.#engine.builds.cache().map((record) => ({
+      ID: record.id.replace('sha256:', ''),
+      inUse: record.inUse,
+      size: record.sizeBytes,
+      createdAt: timestamp(record.createdMs),
+      lastUsedAt: timestamp(record.usedMs),
+      usageCount: record.uses,
+      description: record.description,
+      recordType: 'regular',
+      shared: record.shared,
+      parents: record.parent === '' ? [] : [record.parent.replace('sha256:', '')],
+    }));
+  }
+
+  async *#prune(request: Buffer): AsyncIterable<Buffer> {
+    const { all, keepBytes } = decode<{ readonly all: boolean; readonly keepBytes: string }>('PruneRequest', request);
+    const sizes = new Map(this.#engine.builds.cache().map(({ id, sizeBytes }) => [id, sizeBytes]));
+    const { deleted } = await this.#engine.builds.prune({ all, keepBytes: Number(keepBytes) });
+    for (const id of deleted) yield encode('UsageRecord', { ID: id.replace('sha256:', ''), size: sizes.get(id) ?? 0 });
+  }
+
+  async #pour(call: Stream, messages: AsyncIterable<Buffer>): Promise<void> {
+    try {
+      for await (const message of messages) {
+        if (call.cancelled) return;
+        call.write(message);
+      }
+      call.end();
+    } catch (error) {
+      call.destroy(Object.assign(new Error(textOf(error)), this.#failure(error)));
+    }
+  }
+
+  #failure(thrown: unknown): object {
+    const error = firstCause(thrown);
+    const code = codeOf(error);
+    if (code === 'internal') this.#log.error({ error }, messageOf(error));
+    return { code: codes[code], details: textOf(error) };
+  }
+}
+
+interface Stream extends Omit<Call, 'on'> {
+  readonly cancelled: boolean;
+  write(message: Buffer): unknown;
+  end(): void;
+  destroy(error: Error): unknown;
+}
+
+const version = { package: 'gantry', version: 'v0.13.0', revision: '' };
+
+function worker(): object {
+  const architecture = ({ x64: 'amd64', ia32: '386', ppc64: 'ppc64le' } as Readonly<Record<string, string>>)[process.arch] ?? process.arch;
+  return { ID: 'gantry', labels: {}, platforms: [{ os: 'linux', architecture }], version };
+}
+
+const same = (bytes: Buffer): Buffer => bytes;
+const bytesOnly = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
+
+function unaryService(path: string, methods: Readonly<Record<string, unknown>>): ServiceDefinition {
+  return Object.fromEntries(Object.keys(methods).map((name) => [name, { path: `/${path}/${name}`, requestStream: false, responseStream: false, ...bytesOnly }]));
+}
+
+function streamService(path: string, methods: readonly string[]): ServiceDefinition {
+  return Object.fromEntries(methods.map((name) => [name, { path: `/${path}/${name}`, requestStream: false, responseStream: true, ...bytesOnly }]));
+}

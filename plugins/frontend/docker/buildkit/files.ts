@@ -1,0 +1,111 @@
+import { invalidArgument } from '@gantry/sdk';
+import type { TreeFile } from '@gantry/sdk/engine';
+import { decode, encode } from './messages.ts';
+import type { Session, SessionCall } from './session.ts';
+
+const method = '/moby.filesync.v1.FileSync/DiffCopy';
+
+/** Kinds of packets, as fsutil numbers them. */
+const packets = { stat: 0, request: 1, data: 2, finish: 3, error: 4 } as const;
+
+interface Stat {
+  readonly path: string;
+  readonly mode: number;
+  readonly size: string;
+  /** Nanoseconds since 1970. */
+  readonly modTime: string;
+  readonly linkname: string;
+}
+interface Packet {
+  readonly type: number;
+  readonly stat: Stat | null;
+  readonly ID: number;
+  readonly data: Uint8Array;
+}
+
+export interface FilesWanted {
+  /** "context", "dockerfile", or what the client named. */
+  readonly name: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/**
+ * What a client has in one of its folders, in its order: it first tells everything that is there, and is then asked for one content after
+ * the other.
+ */
+export async function* clientFiles(session: Session, { name, include, exclude }: FilesWanted, signal: AbortSignal): AsyncIterable<TreeFile> {
+  if (!session.serves(method)) throw invalidArgument('the client of the build sends no files');
+  using call = session.open(method, metadata({ name, include, exclude }), signal);
+  const messages = packetsOf(call)[Symbol.asyncIterator]();
+  const stats: Stat[] = [];
+  for (;;) {
+    const packet = await next(messages);
+    if (packet === undefined) throw invalidArgument(`the client ended before it had told all of ${name}`);
+    if (packet.type !== packets.stat) continue;
+    if (packet.stat === null || packet.stat.path === '') break;
+    stats.push(packet.stat);
+    if (stats.length > mostFiles) throw invalidArgument(`${name} has more than ${mostFiles} files`);
+  }
+  for (const [id, stat] of stats.entries()) yield treeFile(stat, () => contentOf(call, messages, id));
+  call.send(encode('Packet', { type: packets.finish }));
+  for (let packet = await next(messages); packet !== undefined && packet.type !== packets.finish; ) packet = await next(messages);
+  call.end();
+}
+
+const mostFiles = 1_000_000;
+
+/** Values that are no plain text are said twice over: encoded, with a header that tells so. */
+function metadata({ name, include, exclude }: FilesWanted): Readonly<Record<string, string | readonly string[]>> {
+  const encoded = (key: string, values: readonly string[]) => {
+    const isPlain = values.every((value) => /^[\x20-\x7e]*$/.test(value));
+    if (values.length === 0) return {};
+    return isPlain ? { [key]: values } : { [key]: values.map((value) => encodeURIComponent(value)), [`${key}-encoded`]: '1' };
+  };
+  return { ...encoded('dir-name', [name]), ...encoded('include-patterns', include), ...encoded('exclude-patterns', exclude) };
+}
+
+async function* packetsOf(call: SessionCall): AsyncIterable<Packet> {
+  for await (const message of call) {
+    const packet = decode<Packet>('Packet', message);
+    if (packet.type === packets.error) throw invalidArgument(`the client cannot send its files: ${Buffer.from(packet.data).toString().slice(0, 1000)}`);
+    yield packet;
+  }
+}
+
+async function next(messages: AsyncIterator<Packet>): Promise<Packet | undefined> {
+  const { value, done } = await messages.next();
+  return done === true ? undefined : value;
+}
+
+async function* contentOf(call: SessionCall, messages: AsyncIterator<Packet>, id: number): AsyncIterable<Buffer> {
+  call.send(encode('Packet', { type: packets.request, ID: id }));
+  for (;;) {
+    const packet = await next(messages);
+    if (packet === undefined) throw invalidArgument('the client ended in the middle of a file');
+    if (packet.type !== packets.data || packet.ID !== id) continue;
+    if (packet.data.length === 0) return;
+    yield Buffer.from(packet.data);
+  }
+}
+
+/** Bits of Go's os.FileMode. */
+const goMode = { folder: 2 ** 31, symlink: 2 ** 27, device: 2 ** 26, fifo: 2 ** 25, socket: 2 ** 24, setuid: 2 ** 23, setgid: 2 ** 22, sticky: 2 ** 20 };
+
+function treeFile(stat: Stat, content: () => AsyncIterable<Buffer>): TreeFile {
+  const has = (bit: number): boolean => Math.floor(stat.mode / bit) % 2 === 1;
+  const common = {
+    name: stat.path,
+    mode: (stat.mode % 0o1000) + (has(goMode.setuid) ? 0o4000 : 0) + (has(goMode.setgid) ? 0o2000 : 0) + (has(goMode.sticky) ? 0o1000 : 0),
+    mtimeSeconds: Number(BigInt(stat.modTime) / 1_000_000_000n),
+  };
+  if (has(goMode.folder)) return { ...common, kind: 'folder', content: nothing() };
+  if (has(goMode.symlink)) return { ...common, kind: 'symlink', target: stat.linkname, content: nothing() };
+  if (has(goMode.fifo)) return { ...common, kind: 'fifo', content: nothing() };
+  if (stat.linkname !== '') return { ...common, kind: 'link', target: stat.linkname, content: nothing() };
+  return { ...common, content: Number(stat.size) === 0 ? nothing() : content() };
+}
+
+async function* nothing(): AsyncIterable<Buffer> {
+  // It has no content.
+}
