@@ -96,9 +96,10 @@ async function collect(rooms: Rooms): Promise<void> {
 }
 
 /** Containers first: a volume is let go of only when nobody has taken it over. */
-async function recover({ lifecycle, volumes, options }: Rooms): Promise<void> {
+async function recover({ lifecycle, volumes, builds, options }: Rooms): Promise<void> {
   try {
     await lifecycle.start();
+    await builds.reconcile();
     await volumes.reconcile();
   } catch (error) {
     options.log.error({ error }, 'taking over earlier containers failed');

@@ -1,5 +1,5 @@
 import { type Abortable, codeOf, type Logger, notFound, notImplemented } from '@gantry/sdk';
-import { buildCacheLabel } from '@gantry/sdk/builder';
+import { buildCacheLabel, buildStepAnnotation } from '@gantry/sdk/builder';
 import type { BuildImage, Builds, BuildStep, BuildTree, CacheRecord, Engine, TreeFile } from '@gantry/sdk/engine';
 import type { Content } from '../content/index.ts';
 import { driverContext, type Drivers } from '../drivers/index.ts';
@@ -62,6 +62,15 @@ export class BuildsRoom implements Builds, Disposable {
 
   [Symbol.dispose](): void {
     this.#cache[Symbol.dispose]();
+  }
+
+  /** Removes what steps of an engine that died left behind. One that failed, and was kept to be looked at, stays. */
+  async reconcile(): Promise<void> {
+    const { containers } = this.#options.engine();
+    for (const { id, hostConfig, state } of containers.list({ all: true })) {
+      const isStep = hostConfig.Annotations?.[buildStepAnnotation] !== undefined;
+      if (isStep && (state.status !== 'exited' || state.exitCode === 0)) await containers.remove(id, { force: true, volumes: true });
+    }
   }
 
   /** What `RUN --mount=type=cache` kept, unless a step uses it now. */

@@ -14,6 +14,9 @@ export interface BuildRequest extends Omit<BuildImage, 'signal' | 'tags'> {
 /** Volumes that carry it are what steps keep for later ones (`RUN --mount=type=cache`): pruning the build cache removes them. */
 export const buildCacheLabel = 'gantry.build.cache';
 
+/** An annotation of containers that run steps. Those that a killed engine left unfinished are removed at its next start. */
+export const buildStepAnnotation = 'gantry.build.step';
+
 export interface BuilderDriver {
   build(request: BuildRequest, ctx: Ctx): Promise<{ readonly imageId: string }>;
 }

@@ -178,6 +178,29 @@ test('gantry build sends what .dockerignore leaves, and takes folders, archives 
   const failed = await gantry(['build', context({ Dockerfile: 'FROM busybox\nRUN exit 3\n' })]);
   assert.notEqual(failed.code, 0);
   assert.match(failed.stderr, /returned a non-zero code: 3\s+Dockerfile:2 \| RUN exit 3/);
-  assert.match((await gantry(['build', context({ f: '' })])).stderr, /there is no Dockerfile in .*name it with -f/);
+  assert.match((await gantry(['build', context({ f: '' })])).stderr, /there is no Dockerfile in [\s\S]*name it with -f/);
   assert.match((await gantry(['builder', 'prune', '-f'])).stdout, /Total reclaimed space: /);
 });
+
+test(
+  'a build whose engine is killed leaves nothing: the next start removes the container of the step, and the cache has what was done',
+  options,
+  async () => {
+    const path = context({ Dockerfile: 'FROM busybox\nRUN echo done > /done\nRUN echo begun; sleep 300\n' });
+    const child = spawn('docker', ['build', path], { env: { ...process.env, ...api.environment }, stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    while (!said.includes('\nbegun')) await setTimeout(20);
+    const exited = once(child, 'exit');
+    await daemon.kill();
+    await exited;
+    daemon = await Daemon.start({ folder: join(folder, 'engine') });
+    api = new DockerApi(daemon.places.socketPath);
+    for (let left = 'x'; left !== ''; ) {
+      left = (await api.docker(['ps', '-aq'])).stdout;
+      await setTimeout(50);
+    }
+    writeFileSync(join(path, 'Dockerfile'), 'FROM busybox\nRUN echo done > /done\nRUN cat /done\n');
+    assert.match((await api.docker(['build', path])).stdout, /RUN echo done > \/done\n ---> Using cache[\s\S]*\ndone\n/);
+  },
+);

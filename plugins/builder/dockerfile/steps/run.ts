@@ -1,4 +1,4 @@
-import { jsonWords } from '@gantry/sdk/builder';
+import { buildStepAnnotation, jsonWords } from '@gantry/sdk/builder';
 import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
 import { invalidArgument } from '@gantry/sdk';
 import { heredocsOf } from '../parse/heredocs.ts';
@@ -111,6 +111,7 @@ function hostConfigOf(given: HostConfig, instruction: Instruction): HostConfig {
   return {
     ...given,
     LogConfig: { Type: 'none' },
+    Annotations: { [buildStepAnnotation]: String(instruction.line) },
     ...(network === 'default' ? {} : { NetworkMode: network }),
     ...(security === 'insecure' ? { Privileged: true } : {}),
   };

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { Metadata, Server, ServerCredentials, status as grpcStatus, type ServiceDefinition } from '@grpc/grpc-js';
-import { codeOf, type ErrorCode, firstCause, type Logger, messageOf, notImplemented } from '@gantry/sdk';
+import { type Metadata, Server, ServerCredentials, status as grpcStatus, type ServiceDefinition } from '@grpc/grpc-js';
+import { codeOf, type ErrorCode, firstCause, type GantryError, type Logger, messageOf, notImplemented } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import { textOf } from '../status.ts';
 import { decode, encode, timestamp } from './messages.ts';
@@ -54,11 +54,20 @@ const codes = {
 } as const satisfies Record<ErrorCode, number>;
 
 /** What a client may rely on; what is not named here it does without. */
-const capabilities = ['solve.base', 'solve.inlinereturn', 'return', 'returnmap', 'proto.refarray', 'importcaches', 'frontend.caps', 'gateway.solve.evaluate'].map(
-  (ID) => ({ ID, enabled: true }),
-);
+const capabilities = [
+  'solve.base',
+  'solve.inlinereturn',
+  'return',
+  'returnmap',
+  'proto.refarray',
+  'importcaches',
+  'frontend.caps',
+  'gateway.solve.evaluate',
+].map((ID) => ({ ID, enabled: true }));
 /** By which the gateway's calls tell whose they are. */
 const buildIdKey = 'buildkit-controlapi-buildid';
+/** How long a build that is over is known. */
+const keptMs = 30_000;
 const maxMessageBytes = 16 * 2 ** 20;
 
 /** BuildKit's services over connections that were HTTP before. One for all clients of a front end. */
@@ -105,7 +114,8 @@ export class BuildKit implements Disposable {
     };
     server.addService(unaryService('moby.buildkit.v1.Control', control), this.#implementation(control));
     server.addService(streamService('moby.buildkit.v1.Control', ['Status', 'Prune']), {
-      Status: (call: Stream) => void this.#pour(call, this.#of(decode<{ readonly ref: string }>('StatusRequest', call.request).ref).status()),
+      Status: (call: Stream) =>
+        void this.#pour(call, this.#of(decode<{ readonly ref: string }>('StatusRequest', call.request).ref).status()),
       Prune: (call: Stream) => void this.#pour(call, this.#prune(call.request)),
     });
     server.addService(unaryService('moby.buildkit.v1.frontend.LLBBridge', bridge), this.#implementation(bridge));
@@ -118,24 +128,26 @@ export class BuildKit implements Disposable {
       Object.entries(methods).map(([name, answer]) => [
         name,
         (call: Call, done: Answer) => {
-          Promise.resolve()
-            .then(() => answer(call.request, call))
-            .then(
-              (bytes) => done(null, bytes),
-              (error: unknown) => done(this.#failure(error)),
-            );
+          void this.#answer(answer, call, done);
         },
       ]),
     );
   }
 
+  async #answer(answer: Unary, call: Call, done: Answer): Promise<void> {
+    try {
+      done(null, await answer(call.request, call));
+    } catch (error) {
+      done(this.#failure(error));
+    }
+  }
+
   async #solve(request: SolveRequest, call: Call): Promise<Buffer> {
     const [exporter = { type: request.exporterDeprecated, attrs: request.exporterAttrsDeprecated }] = request.exporters;
-    if (!['', 'moby', 'docker', 'image'].includes(exporter.type))
-      throw notImplemented(`exporter ${JSON.stringify(exporter.type)} is not supported: the image goes to the engine, from where docker save takes it`);
     const solve = this.#of(request.ref);
     call.on('cancelled', () => solve.cancel());
     try {
+      if (!['', 'moby', 'docker', 'image'].includes(exporter.type)) throw noExporter(exporter.type);
       const tags = (exporter.attrs['name'] ?? '').split(',').filter((tag) => tag !== '');
       const exported = solve.export({ session: request.session, tags });
       if (request.frontend !== '') {
@@ -144,9 +156,13 @@ export class BuildKit implements Disposable {
         solve.finish(undefined);
       }
       return encode('SolveResponse', { exporterResponse: await exported });
+    } catch (error) {
+      solve.cancel(error);
+      throw error;
     } finally {
-      this.#solves.delete(request.ref);
       solve.end();
+      // What belongs to it may still be on its way, and is to hear the same.
+      setTimeout(() => this.#solves.delete(request.ref), keptMs).unref();
     }
   }
 
@@ -157,8 +173,11 @@ export class BuildKit implements Disposable {
     call.on('cancelled', () => {
       if (!isAnswered) solve.cancel();
     });
-    await this.#buildFor(solve, frontend, frontendOpt, cacheImports);
-    isAnswered = true;
+    try {
+      await this.#buildFor(solve, frontend, frontendOpt, cacheImports);
+    } finally {
+      isAnswered = true;
+    }
     return encode('GatewaySolveResponse', { ref: solve.imageId, result: { ref: { id: solve.imageId } } });
   }
 
@@ -232,6 +251,10 @@ interface Stream extends Omit<Call, 'on'> {
   destroy(error: Error): unknown;
 }
 
+function noExporter(type: string): GantryError {
+  return notImplemented(`exporter ${JSON.stringify(type)} is not supported: the image goes to the engine, from where docker save takes it`);
+}
+
 const version = { package: 'gantry', version: 'v0.13.0', revision: '' };
 
 function worker(): object {
@@ -243,9 +266,13 @@ const same = (bytes: Buffer): Buffer => bytes;
 const bytesOnly = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
 
 function unaryService(path: string, methods: Readonly<Record<string, unknown>>): ServiceDefinition {
-  return Object.fromEntries(Object.keys(methods).map((name) => [name, { path: `/${path}/${name}`, requestStream: false, responseStream: false, ...bytesOnly }]));
+  return Object.fromEntries(
+    Object.keys(methods).map((name) => [name, { path: `/${path}/${name}`, requestStream: false, responseStream: false, ...bytesOnly }]),
+  );
 }
 
 function streamService(path: string, methods: readonly string[]): ServiceDefinition {
-  return Object.fromEntries(methods.map((name) => [name, { path: `/${path}/${name}`, requestStream: false, responseStream: true, ...bytesOnly }]));
+  return Object.fromEntries(
+    methods.map((name) => [name, { path: `/${path}/${name}`, requestStream: false, responseStream: true, ...bytesOnly }]),
+  );
 }

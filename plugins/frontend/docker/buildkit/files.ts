@@ -34,7 +34,11 @@ export interface FilesWanted {
  * What a client has in one of its folders, in its order: it first tells everything that is there, and is then asked for one content after
  * the other.
  */
-export async function* clientFiles(session: Session, { name, include, exclude }: FilesWanted, signal: AbortSignal): AsyncIterable<TreeFile> {
+export async function* clientFiles(
+  session: Session,
+  { name, include, exclude }: FilesWanted,
+  signal: AbortSignal,
+): AsyncIterable<TreeFile> {
   if (!session.serves(method)) throw invalidArgument('the client of the build sends no files');
   using call = session.open(method, metadata({ name, include, exclude }), signal);
   const messages = packetsOf(call)[Symbol.asyncIterator]();
@@ -68,7 +72,8 @@ function metadata({ name, include, exclude }: FilesWanted): Readonly<Record<stri
 async function* packetsOf(call: SessionCall): AsyncIterable<Packet> {
   for await (const message of call) {
     const packet = decode<Packet>('Packet', message);
-    if (packet.type === packets.error) throw invalidArgument(`the client cannot send its files: ${Buffer.from(packet.data).toString().slice(0, 1000)}`);
+    if (packet.type === packets.error)
+      throw invalidArgument(`the client cannot send its files: ${Buffer.from(packet.data).toString().slice(0, 1000)}`);
     yield packet;
   }
 }
@@ -90,7 +95,16 @@ async function* contentOf(call: SessionCall, messages: AsyncIterator<Packet>, id
 }
 
 /** Bits of Go's os.FileMode. */
-const goMode = { folder: 2 ** 31, symlink: 2 ** 27, device: 2 ** 26, fifo: 2 ** 25, socket: 2 ** 24, setuid: 2 ** 23, setgid: 2 ** 22, sticky: 2 ** 20 };
+const goMode = {
+  folder: 2 ** 31,
+  symlink: 2 ** 27,
+  device: 2 ** 26,
+  fifo: 2 ** 25,
+  socket: 2 ** 24,
+  setuid: 2 ** 23,
+  setgid: 2 ** 22,
+  sticky: 2 ** 20,
+};
 
 function treeFile(stat: Stat, content: () => AsyncIterable<Buffer>): TreeFile {
   const has = (bit: number): boolean => Math.floor(stat.mode / bit) % 2 === 1;

@@ -29,7 +29,12 @@ export class BuildProgress {
         return { ...nothing, vertexes: [this.#vertex(event.step, {})] };
       }
       case 'output':
-        return { ...nothing, logs: [{ vertex: this.#digest(event.step), timestamp: timestamp(nowMs), stream: event.source === 'stdout' ? 1 : 2, msg: event.data }] };
+        return {
+          ...nothing,
+          logs: [
+            { vertex: this.#digest(event.step), timestamp: timestamp(nowMs), stream: event.source === 'stdout' ? 1 : 2, msg: event.data },
+          ],
+        };
       case 'progress':
         return this.#fetching(event.step, event.progress, nowMs);
       case 'warning':
@@ -53,11 +58,25 @@ export class BuildProgress {
     const vertex = { digest: digestOf(`${this.#ref} ${name}`), name, started: timestamp(startedMs) };
     return {
       ...nothing,
-      vertexes: [{ ...vertex, ...(completedMs === undefined ? {} : { completed: timestamp(completedMs) }), ...(error === undefined ? {} : { error }) }],
+      vertexes: [
+        {
+          ...vertex,
+          ...(completedMs === undefined ? {} : { completed: timestamp(completedMs) }),
+          ...(error === undefined ? {} : { error }),
+        },
+      ],
     };
   }
 
-  #fetching(step: number, { id, status, progressDetail }: { readonly id?: string; readonly status?: string; readonly progressDetail?: { readonly current?: number; readonly total?: number } }, nowMs: number): StatusUpdate | undefined {
+  #fetching(
+    step: number,
+    {
+      id,
+      status,
+      progressDetail,
+    }: { readonly id?: string; readonly status?: string; readonly progressDetail?: { readonly current?: number; readonly total?: number } },
+    nowMs: number,
+  ): StatusUpdate | undefined {
     if (id === undefined || status === undefined) return undefined;
     const started = this.#begun.get(id) ?? nowMs;
     this.#begun.set(id, started);

@@ -4,7 +4,13 @@ import { cancelled, type ErrorCode, GantryError, unavailable } from '@gantry/sdk
 import { decode, encode, type MessageName } from './messages.ts';
 
 /** Codes of gRPC's statuses that mean something here. */
-const codes: Readonly<Record<string, ErrorCode>> = { 1: 'cancelled', 5: 'not_found', 12: 'not_implemented', 14: 'unavailable', 16: 'unauthorized' };
+const codes: Readonly<Record<string, ErrorCode>> = {
+  1: 'cancelled',
+  5: 'not_found',
+  12: 'not_implemented',
+  14: 'unavailable',
+  16: 'unauthorized',
+};
 const maxMessageBytes = 64 * 2 ** 20;
 
 /** A client that is asked: gRPC over the connection that it opened, on which it is the server. */
@@ -28,7 +34,12 @@ export class Session implements Disposable {
   }
 
   /** One question, one answer. Rejects with what the client says. */
-  async ask<T>(method: string, question: { readonly name: MessageName; readonly value: object }, answer: MessageName, signal: AbortSignal): Promise<T> {
+  async ask<T>(
+    method: string,
+    question: { readonly name: MessageName; readonly value: object },
+    answer: MessageName,
+    signal: AbortSignal,
+  ): Promise<T> {
     using call = this.open(method, {}, signal);
     call.send(encode(question.name, question.value));
     call.end();
@@ -42,7 +53,9 @@ export class Session implements Disposable {
   open(method: string, headers: Readonly<Record<string, string | readonly string[]>>, signal: AbortSignal): SessionCall {
     signal.throwIfAborted();
     this.closed.throwIfAborted();
-    const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]));
+    const given = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]),
+    );
     const stream = this.#http.request({ ':method': 'POST', ':path': method, 'content-type': 'application/grpc', te: 'trailers', ...given });
     return new SessionCall(stream, AbortSignal.any([signal, this.closed]));
   }
@@ -62,8 +75,8 @@ export class SessionCall implements AsyncIterable<Buffer>, Disposable {
     this.#stream = stream;
     this.#signal = signal;
     const heard = (headers: Readonly<Record<string, unknown>>): void => {
-      const code = headers['grpc-status'];
-      if (typeof code === 'string') this.#status = { code, message: decodeURIComponent(String(headers['grpc-message'] ?? '')) };
+      const [code, message] = [headers['grpc-status'], headers['grpc-message']];
+      if (typeof code === 'string') this.#status = { code, message: typeof message === 'string' ? unescaped(message) : '' };
     };
     stream.on('response', heard);
     stream.on('trailers', heard);
@@ -102,6 +115,15 @@ export class SessionCall implements AsyncIterable<Buffer>, Disposable {
 
   [Symbol.dispose](): void {
     if (!this.#stream.closed) this.#stream.close();
+  }
+}
+
+/** Percent-encoded by gRPC, if the client did it right. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

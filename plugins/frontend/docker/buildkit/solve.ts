@@ -1,4 +1,4 @@
-import { cancelled, firstCause, invalidArgument, messageOf } from '@gantry/sdk';
+import { cancelled, firstCause, invalidArgument, messageOf, unavailable } from '@gantry/sdk';
 import type { BuildContext, BuildOptions, Engine } from '@gantry/sdk/engine';
 import type { RegistryAuth } from '@gantry/sdk/transport';
 import { clientFiles } from './files.ts';
@@ -14,6 +14,12 @@ export interface SolveFacts {
   readonly ref: string;
 }
 
+interface ExportRequest {
+  readonly session: string;
+  /** Names for the image. */
+  readonly tags: readonly string[];
+}
+
 /**
  * One build of a client, from when any of its calls is heard of. buildx asks three things at the same time: Control.Solve, which names the
  * exporter and waits; Status, which tells; and, as a frontend would, the gateway's Solve, which says what is to be built.
@@ -23,7 +29,7 @@ export class Solve {
   readonly #progress: BuildProgress;
   readonly #updates: StatusUpdate[] = [];
   readonly #stop = new AbortController();
-  readonly #request = Promise.withResolvers<{ readonly session: string; readonly tags: readonly string[] }>();
+  readonly #request = Promise.withResolvers<ExportRequest>();
   readonly #returned = Promise.withResolvers<void>();
   #wake: () => void = () => undefined;
   #isOver = false;
@@ -36,7 +42,7 @@ export class Solve {
   }
 
   /** Control.Solve: resolves when the client has returned what it built. */
-  async export(request: { readonly session: string; readonly tags: readonly string[] }): Promise<Attributes> {
+  async export(request: ExportRequest): Promise<Attributes> {
     this.#request.resolve(request);
     try {
       await this.#returned.promise;
@@ -44,14 +50,18 @@ export class Solve {
     } finally {
       this.end();
     }
-    return { 'containerimage.digest': this.imageId, 'containerimage.config.digest': this.imageId, ...(request.tags.length === 0 ? {} : { 'image.name': request.tags.join(',') }) };
+    return {
+      'containerimage.digest': this.imageId,
+      'containerimage.config.digest': this.imageId,
+      ...(request.tags.length === 0 ? {} : { 'image.name': request.tags.join(',') }),
+    };
   }
 
   /** The gateway's Solve: builds. */
   async build(attributes: Attributes, cacheFrom: readonly string[]): Promise<void> {
     const { engine, sessions } = this.#facts;
     const signal = this.#stop.signal;
-    const { session: id } = await this.#request.promise;
+    const { session: id } = await this.#requested();
     const session = await sessions.get(id, signal);
     session.closed.addEventListener('abort', () => this.cancel(session.closed.reason), { once: true });
     const options = { ...optionsOf(attributes, cacheFrom), auth: (host: string) => credentials(session, host, signal) };
@@ -66,6 +76,16 @@ export class Solve {
       },
     });
     this.imageId = image;
+  }
+
+  /** Whoever only says what to build, and not where it goes, is not waited for. */
+  async #requested(): Promise<ExportRequest> {
+    const timer = setTimeout(() => this.cancel(unavailable('Control.Solve of this build does not come')), comesWithinMs);
+    try {
+      return await this.#request.promise;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** The gateway's Return. */
@@ -114,6 +134,8 @@ export class Solve {
   }
 }
 
+const comesWithinMs = 10_000;
+
 /** A folder of the client's, or an address; the Dockerfile may lie in a folder of its own. */
 function contextOf(session: Session, attributes: Attributes, signal: AbortSignal): BuildContext {
   const given = attributes['context'] ?? '';
@@ -128,7 +150,9 @@ function contextOf(session: Session, attributes: Attributes, signal: AbortSignal
 
 function optionsOf(attributes: Attributes, cacheFrom: readonly string[]): BuildOptions {
   const withPrefix = (prefix: string): Attributes =>
-    Object.fromEntries(Object.entries(attributes).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : [])));
+    Object.fromEntries(
+      Object.entries(attributes).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : [])),
+    );
   const noCache = attributes['no-cache'];
   const network = attributes['force-network-mode'] ?? '';
   const shmSize = attributes['shm-size'];
@@ -150,7 +174,10 @@ function optionsOf(attributes: Attributes, cacheFrom: readonly string[]): BuildO
       ...(shmSize === undefined ? {} : { ShmSize: Number(shmSize) }),
       ...(attributes['cgroup-parent'] === undefined ? {} : { CgroupParent: attributes['cgroup-parent'] }),
       // "host=address", as BuildKit writes what others write with a colon.
-      ExtraHosts: (attributes['add-hosts'] ?? '').split(',').filter((host) => host !== '').map((host) => host.replace('=', ':')),
+      ExtraHosts: (attributes['add-hosts'] ?? '')
+        .split(',')
+        .filter((host) => host !== '')
+        .map((host) => host.replace('=', ':')),
     },
   };
 }
@@ -174,7 +201,12 @@ async function secretOf(session: Session, name: string, signal: AbortSignal): Pr
   const method = '/moby.buildkit.secrets.v1.Secrets/GetSecret';
   if (!session.serves(method)) return undefined;
   try {
-    const { data } = await session.ask<{ readonly data: Uint8Array }>(method, { name: 'SecretRequest', value: { ID: name } }, 'SecretResponse', signal);
+    const { data } = await session.ask<{ readonly data: Uint8Array }>(
+      method,
+      { name: 'SecretRequest', value: { ID: name } },
+      'SecretResponse',
+      signal,
+    );
     return Buffer.from(data);
   } catch (error) {
     if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'not_found') return undefined;

@@ -19,7 +19,7 @@ export const systemRoutes: readonly Route[] = [
 
 const pingHeaders = [
   'Builder-Version',
-  '1',
+  '2',
   'Cache-Control',
   'no-cache, no-store, must-revalidate',
   'Pragma',

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { buildxConfig } from '../support/buildx.ts';
+import { busyboxImage } from '../support/busybox.ts';
+import { Daemon } from '../support/daemon.ts';
+import { inNamespaces } from '../support/namespaces.ts';
+
+const missing = process.env['GANTRY_TEST_INSIDE'] === undefined && buildxConfig(mkdtempSync(join(tmpdir(), 'buildx-'))) === undefined;
+inNamespaces(import.meta.url, {
+  missing: missing ? 'needs docker-buildx and docker-compose of Debian 13, which cannot be fetched' : undefined,
+});
+
+const options = { timeout: 90_000 };
+const folder = mkdtempSync(join(tmpdir(), 'buildx-'));
+let daemon: Daemon;
+before(async () => {
+  buildxConfig(join(folder, 'config'));
+  daemon = await Daemon.start({ folder: join(folder, 'engine') });
+  await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+});
+after(() => daemon[Symbol.asyncDispose]());
+
+function environment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    DOCKER_HOST: `unix://${daemon.places.socketPath}`,
+    DOCKER_CONFIG: join(folder, 'config'),
+    BUILDKIT_PROGRESS: 'plain',
+    COMPOSE_PROGRESS: 'plain',
+  };
+}
+
+async function docker(args: readonly string[], cwd = folder) {
+  const child = spawn('docker', args, {
+    cwd,
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = await once(child, 'close');
+  return { code: Number(code), stdout, stderr };
+}
+
+async function succeeds(args: readonly string[], cwd?: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const { code, ...said } = await docker(args, cwd);
+  assert.equal(code, 0, `docker ${args.join(' ')}: ${said.stdout}${said.stderr}`);
+  return said;
+}
+
+function context(files: Readonly<Record<string, string>>): string {
+  const path = mkdtempSync(join(folder, 'context-'));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
+  return path;
+}
+
+test(
+  'docker buildx build builds by BuildKit: files with modes and links, secrets, arguments, labels, its own progress, and the cache',
+  options,
+  async () => {
+    const path = context({
+      Dockerfile: `# syntax=docker/dockerfile:1
+FROM busybox AS unneeded
+RUN exit 9
+FROM busybox AS one
+RUN echo one > /one
+FROM busybox
+ARG N
+COPY --from=one /one /one
+COPY . /src
+RUN --mount=type=secret,id=s cat /run/secrets/s; echo "n=$N" >&2; cd /src && find . -type f | sort | xargs stat -c '%n %a %h'; readlink to-main
+CMD ["cat", "/one"]
+`,
+      '.dockerignore': '*.log\nDockerfile\n',
+      'a.log': '',
+      'sub/main': 'main',
+      ümlaut: '',
+      secret: 'SECRET\n',
+    });
+    chmodSync(join(path, 'sub/main'), 0o750);
+    linkSync(join(path, 'sub/main'), join(path, 'sub/other'));
+    symlinkSync('sub/main', join(path, 'to-main'));
+    const build = [
+      'buildx',
+      'build',
+      '--build-arg',
+      'N=5',
+      '--label',
+      'who=me',
+      '--secret',
+      `id=s,src=${join(path, 'secret')}`,
+      '-t',
+      'app:1',
+      '-t',
+      'app:2',
+      '--iidfile',
+      join(folder, 'iid'),
+      path,
+    ];
+    const { stderr } = await succeeds(build);
+    assert.match(stderr, /#\d+ \[one 2\/9\] RUN echo one > \/one\n/);
+    assert.match(stderr, /\d SECRET\n/);
+    assert.match(stderr, /\d n=5\n/);
+    assert.match(
+      stderr,
+      /\d \.\/\.dockerignore 644 1\n.* \.\/secret 644 1\n.* \.\/sub\/main 750 2\n.* \.\/sub\/other 750 2\n.* \.\/ümlaut 644 1\n.* sub\/main\n/,
+    );
+    assert.match(stderr, /exporting to image\n#\d+ DONE/);
+    assert.doesNotMatch(stderr, /exit 9/);
+    assert.equal((await succeeds(['run', '--rm', 'app:1'])).stdout, 'one\n');
+    assert.equal((await succeeds(['inspect', '-f', '{{.Config.Labels.who}}', 'app:2'])).stdout, 'me\n');
+    const again = await succeeds(build);
+    assert.equal((again.stderr.match(/CACHED/g) ?? []).length, 9, again.stderr);
+    // Without DOCKER_BUILDKIT the CLI asks the engine which builder it prefers.
+    assert.match((await succeeds(['build', '-t', 'app:3', '--build-arg', 'N=6', path])).stderr, /\d n=6\n/);
+    assert.equal((await succeeds(['ps', '-aq'])).stdout, '');
+  },
+);
+
+test('docker buildx build tells what is wrong, with the line, and takes the Dockerfile from elsewhere', options, async () => {
+  const wrong = await docker(['buildx', 'build', context({ Dockerfile: 'FROM busybox\nFOO\n' })]);
+  assert.notEqual(wrong.code, 0);
+  assert.match(wrong.stderr, /dockerfile parse error on line 2: unknown instruction: FOO/);
+  const failing = await docker(['buildx', 'build', context({ Dockerfile: 'FROM busybox\nRUN echo said; exit 7\n' })]);
+  assert.notEqual(failing.code, 0);
+  assert.match(failing.stderr, /\d said\n/);
+  assert.match(failing.stderr, /returned a non-zero code: 7\n\s*Dockerfile:2 \| RUN echo said; exit 7/);
+  const elsewhere = context({ 'Other.Dockerfile': 'FROM busybox\nCOPY f /f\nRUN cat /f\n' });
+  assert.match(
+    (await succeeds(['buildx', 'build', '-f', join(elsewhere, 'Other.Dockerfile'), context({ f: 'here' })])).stderr,
+    /\d here\n/,
+  );
+  const local = await docker(['buildx', 'build', '-o', 'type=local,dest=out', elsewhere, '-f', join(elsewhere, 'Other.Dockerfile')]);
+  assert.match(local.stderr, /exporter "local" is not supported|not supported/);
+  assert.equal((await succeeds(['ps', '-aq'])).stdout, '');
+});
+
+test('docker buildx build that is killed leaves no container', options, async () => {
+  const path = context({ Dockerfile: 'FROM busybox\nRUN echo begun; sleep 300\n' });
+  const child = spawn('docker', ['buildx', 'build', path], { env: environment(), stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  while (!/\d begun/.test(said)) await setTimeout(20);
+  child.kill('SIGINT');
+  await once(child, 'exit');
+  for (let left = 'x'; left !== ''; ) {
+    left = (await succeeds(['ps', '-aq'])).stdout;
+    await setTimeout(50);
+  }
+});
+
+test('docker buildx ls, du and prune know the engine', options, async () => {
+  assert.match((await succeeds(['buildx', 'ls'])).stdout, /default\s+running/);
+  await succeeds(['buildx', 'build', context({ Dockerfile: 'FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=2\n' })]);
+  assert.match((await succeeds(['buildx', 'du'])).stdout, /2\.\d+MB/);
+  assert.match((await succeeds(['buildx', 'prune', '-f', '-a'])).stdout, /Total:\s+[2-9]\.\d+MB/);
+});
+
+test('docker compose build and up build what a project names', options, async () => {
+  const path = context({
+    'compose.yaml':
+      'services:\n  web:\n    build:\n      context: web\n      args: {N: "3"}\n    network_mode: none\n  job:\n    build: {context: job, dockerfile_inline: "FROM busybox\\nCOPY f /f\\nCMD cat /f\\n"}\n    network_mode: none\n',
+    'web/Dockerfile': 'FROM busybox\nARG N\nRUN echo "n=$N" > /n\nCMD cat /n\n',
+    'job/f': 'job\n',
+  });
+  await succeeds(['compose', 'build'], path);
+  const up = await succeeds(['compose', '-p', 'built', 'up', '--build', '--no-color'], path);
+  assert.match(up.stdout, /web-1\s+\| n=3/);
+  assert.match(up.stdout, /job-1\s+\| job/);
+  await succeeds(['compose', '-p', 'built', 'down'], path);
+});
