@@ -175,7 +175,7 @@ test('gantry build sends what .dockerignore leaves, and takes folders, archives 
   assert.equal(`${readFileSync(join(folder, 'iid'), 'utf8')}\n`, (await api.docker(['inspect', '-f', '{{.Id}}', 'cli'])).stdout);
   const archive = await gantry(['build', '-q', '-'], contextTar({ Dockerfile: 'FROM busybox\nCOPY f /f\n', f: 'F' }));
   assert.match(archive.stdout, /^sha256:[0-9a-f]{64}\n$/);
-  const failed = await gantry(['build', context({ Dockerfile: 'FROM busybox\nRUN exit 3\n' })]);
+  const failed = await gantry(['build', '--force-rm', context({ Dockerfile: 'FROM busybox\nRUN exit 3\n' })]);
   assert.notEqual(failed.code, 0);
   assert.match(failed.stderr, /returned a non-zero code: 3\s+Dockerfile:2 \| RUN exit 3/);
   assert.match((await gantry(['build', context({ f: '' })])).stderr, /there is no Dockerfile in [\s\S]*name it with -f/);

@@ -153,7 +153,7 @@ const rows: readonly Row[] = [
   { line: 'POST /v1.51/containers/okc/stop', status: 304 },
   { line: 'POST /v1.51/swarm/init', body: '{}', status: 503 },
   { line: 'GET /v1.51/services', status: 503 },
-  { line: 'POST /v1.51/session', status: 501, message: 'BuildKit sessions are not supported' },
+  { line: 'POST /v1.51/session', status: 400, message: 'this path needs Upgrade: h2c' },
 ];
 
 for (const { line, status, message, ...given } of rows) {
