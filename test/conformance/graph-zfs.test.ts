@@ -8,7 +8,8 @@ import { missingForZfs, withZfsPool } from '../support/zfs-pool.ts';
 inNamespaces(import.meta.url, { missing: missingForZfs() });
 
 const pool = withZfsPool({ sizeMiB: 2048 });
-leakGuard();
+// Data sets go one after the other, each by a process of its own.
+leakGuard({ settleMs: 20_000 });
 
 testGraphDriver({
   name: 'zfs',

@@ -21,7 +21,7 @@ after(async () => {
   rmdirSync(root);
   await pool[Symbol.asyncDispose]();
 });
-leakGuard({ settleMs: 60_000 });
+leakGuard({ settleMs: 20_000 });
 
 testAgainstUmoci({
   driver: 'zfs',
