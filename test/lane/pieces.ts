@@ -33,7 +33,7 @@ export const pieces: Readonly<Record<string, LanePiece>> = {
   'zfs-process': zfs('conformance/graph-zfs', 40, { only: quick, placement: 'process' }),
   'zfs-answers': zfs('conformance/graph-zfs', 40, { only: told }),
   'zfs-deep': zfs('conformance/graph-zfs', 40, { only: 'graph\\.deep\\.127-layers$', placement: 'worker' }),
-  'zfs-many': zfs('conformance/graph-zfs', 15, { only: 'graph\\.space\\.', placement: 'worker' }),
+  'zfs-many': zfs('conformance/graph-zfs', 15, { only: 'graph\\.space\\.', placement: 'process' }),
   'zfs-power-cut': zfs('conformance/graph-zfs-power-cut', 10),
   'zfs-engine': zfs('robustness/zfs', 30),
   'zfs-umoci': zfs('integration/graph/umoci-zfs', 30),
