@@ -31,6 +31,11 @@ export interface Execs {
       readonly detach: boolean;
       readonly tty?: boolean;
       readonly size?: { readonly rows: number; readonly columns: number };
+      /**
+       * Of an attached one: called once, when nothing about the request can be refused any more and the command does not run yet. A front end
+       * sends its answer's head then: some clients lose output that comes together with it.
+       */
+      readonly onAccepted?: () => void;
     } & Abortable,
   ): Promise<{ readonly attached?: Attached }>;
   resize(exec: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;

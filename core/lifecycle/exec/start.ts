@@ -14,6 +14,7 @@ export interface StartExecOptions {
   readonly detach: boolean;
   readonly tty?: boolean;
   readonly size?: { readonly rows: number; readonly columns: number };
+  readonly onAccepted?: () => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -44,7 +45,7 @@ async function startAttached(
   room: Room,
   entry: Entry,
   exec: ExecEntry,
-  { size, signal }: StartExecOptions,
+  { size, signal, onAccepted }: StartExecOptions,
 ): Promise<{ readonly attached: Attached }> {
   const driver = await room.driver(entry);
   const id = { id: entry.id, execId: exec.id };
@@ -60,6 +61,7 @@ async function startAttached(
   await using undo = new AsyncDisposableStack();
   const stream = undo.use(new ClientStream(socket, { stdin, stdout, stderr, detachKeys, tty }, exec.ended.promise));
   await socket;
+  onAccepted?.();
   room.announce(entry, `exec_start: ${exec.config.cmd.join(' ')}`, { execID: exec.id });
   failpoint('exec.start');
   const { pid } = await driver.execStart(id, room.context());

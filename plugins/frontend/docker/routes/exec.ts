@@ -4,6 +4,7 @@ import { createExec, startExec as startBody } from '../bodies/container.ts';
 import { withoutAbsent } from '../http/absent.ts';
 import type { Call } from '../http/call.ts';
 import type { HijackCall } from '../streams/hijack.ts';
+import type { Peer } from '../streams/peer.ts';
 import { plainHijack } from '../streams/plain-hijack.ts';
 import { textOf } from '../status.ts';
 import { sizeOf } from './containers/resize.ts';
@@ -41,24 +42,37 @@ async function create(call: Call): Promise<void> {
 }
 
 /**
- * Starts before the head is sent: what is wrong with the request is an ordinary error answer. What is wrong with the command is text in
- * the stream, as the docker CLI expects: it shows the text and takes the exit code from the exec's state.
+ * The head is sent when the request is accepted and the command does not run yet: what is wrong with the request is an ordinary error answer.
+ * What is wrong with the command is text in the stream, as the docker CLI expects: it shows the text and takes the exit code from the exec's
+ * state.
  */
 export async function startExec(call: HijackCall): Promise<void> {
   const { Detach: detach = false, Tty: tty = false, ConsoleSize: size } = await call.json(startBody, {});
   if (size !== undefined && !tty) throw invalidArgument('console size is only supported when a terminal is allocated');
   const { config } = call.engine.execs.inspect(call.id);
-  const options = { detach, tty, ...(size === undefined ? {} : { size: { rows: size[0], columns: size[1] } }), signal: call.signal };
+  const peer = accepting(call, config.tty ?? false);
+  const options = {
+    detach,
+    tty,
+    ...(size === undefined ? {} : { size: { rows: size[0], columns: size[1] } }),
+    onAccepted: () => void peer.get(),
+    signal: call.signal,
+  };
   const started = await call.engine.execs.start(call.id, options).catch((error: unknown) => {
-    if (detach || !isOfTheCommand(error)) throw error;
+    if (detach || !(peer.isAccepted() || isOfTheCommand(error))) throw error;
     return { failed: error };
   });
   if ('failed' in started) {
-    const peer = call.accept({ tty: config.tty ?? false });
-    await peer.write('stdout', Buffer.from(`${textOf(started.failed)}\r\n`));
-    peer.close();
+    await peer.get().write('stdout', Buffer.from(`${textOf(started.failed)}\r\n`));
+    peer.get().close();
   } else if (started.attached === undefined) call.sendNothing(200);
-  else await call.accept({ tty: started.attached.tty }).join(started.attached, { stdin: config.attachStdin ?? false });
+  else await peer.get().join(started.attached, { stdin: config.attachStdin ?? false });
+}
+
+/** The far end, to which the connection is switched over at the first question for it. */
+function accepting(call: HijackCall, tty: boolean): { readonly get: () => Peer; readonly isAccepted: () => boolean } {
+  let peer: Peer | undefined;
+  return { get: () => (peer ??= call.accept({ tty })), isAccepted: () => peer !== undefined };
 }
 
 const refusals = new Set(['invalid_argument', 'not_found', 'conflict', 'aborted', 'cancelled', 'unavailable']);
