@@ -82,12 +82,29 @@ export const initialState: StateDocument = {
   stoppedByUser: false,
 };
 
-/** Now, as Docker writes it. */
-export function timestamp(date = new Date()): string {
-  return date.toISOString().replace('Z', `${subMillisecond()}Z`);
+/** Now, as Docker writes it, later than at each call before; or a date. */
+export function timestamp(date?: Date): string {
+  const { ms, nanos } = date === undefined ? nextInstant() : { ms: date.getTime(), nanos: subMillisecond() };
+  return new Date(ms).toISOString().replace('Z', `${String(nanos).padStart(6, '0')}Z`);
+}
+
+interface Instant {
+  readonly ms: number;
+  /** Below a million. */
+  readonly nanos: number;
+}
+let latest: Instant = { ms: 0, nanos: 0 };
+
+/** The milliseconds of the two clocks do not begin together: within one, what would be earlier comes right after what was before it. */
+function nextInstant(): Instant {
+  const [ms, nanos] = [Date.now(), subMillisecond()];
+  // A clock that was set back is believed.
+  const goesOn = ms > latest.ms || (ms === latest.ms && nanos > latest.nanos) || ms < latest.ms - 1;
+  latest = goesOn ? { ms, nanos } : latest.nanos < 999_999 ? { ...latest, nanos: latest.nanos + 1 } : { ms: latest.ms + 1, nanos: 0 };
+  return latest;
 }
 
 /** The clock knows milliseconds only; six more digits keep the order of what happens within one. */
-function subMillisecond(): string {
-  return String(Math.floor((performance.now() % 1) * 1e6)).padStart(6, '0');
+function subMillisecond(): number {
+  return Math.floor((performance.now() % 1) * 1e6);
 }
