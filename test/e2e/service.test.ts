@@ -196,7 +196,9 @@ test('gantry system install writes units that systemd takes, uninstall removes t
   assert.equal(gantry('system', 'uninstall', '--root', root).stdout, `${units}/gantry.service\n${units}/gantry.socket\n`);
   assert.deepEqual([globSync(join(units, '*')), gantry('system', 'uninstall', '--root', root).stdout], [[], '']);
   const here = gantry('system', 'install');
-  assert.deepEqual([here.status, /^gantry: this machine was not started by systemd\nhint: /.test(here.stderr)], [1, true], here.stderr);
+  // /run is the test's own, where systemd never was.
+  assert.equal(here.status, 1);
+  assert.match(here.stderr, /^gantry: this machine was not started by systemd\nhint: /);
 });
 
 test('gantry doctor says what is there, what is missing and how to get it, in lines or as JSON', { timeout }, () => {
