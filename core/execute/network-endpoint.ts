@@ -1,4 +1,4 @@
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { exhausted, fromErrno, GantryError, internal } from '@gantry/sdk';
 import {
   addressRequest,
@@ -43,7 +43,7 @@ export function makeEndpoint(host: HostLinks, work: EndpointWork): MadeEndpoint 
     using inside = Rtnetlink.open(netns);
     const placed = { ...work, netns, ifname: chooseName(inside, work.plan.link.name) };
     try {
-      makeLink(host, placed);
+      asWithoutIpv6(placed, () => makeLink(host, placed));
     } catch (error) {
       throw linkRefused(work.plan.link, error);
     }
@@ -121,6 +121,23 @@ export function portRequest(name: string, { link }: EndpointPlan): NetlinkReques
 interface Placed extends EndpointWork {
   readonly netns: number;
   readonly ifname: string;
+}
+
+/**
+ * Makes a link that is to have no IPv6 while that is the default of its namespace, which takes no lock, as changing it later does: a link that
+ * is being removed somewhere on the machine would hold that up.
+ */
+function asWithoutIpv6({ plan, netns }: Placed, make: () => void): void {
+  if (plan.sysctls?.['net.ipv6.conf.IFNAME.disable_ipv6'] !== '1') return make();
+  const file = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
+  const before = withNetns(netns, () => (existsSync(file) ? readFileSync(file, 'utf8').trim() : '1'));
+  if (before === '1') return make();
+  withNetns(netns, () => writeFileSync(file, '1'));
+  try {
+    make();
+  } finally {
+    withNetns(netns, () => writeFileSync(file, before));
+  }
 }
 
 function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed): void {

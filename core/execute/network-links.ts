@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { conflict, fromErrno, GantryError, invalidArgument, unavailable } from '@gantry/sdk';
 import {
   addressRequest,
@@ -180,8 +180,10 @@ export function aliasOf(id: string): string {
 export function setSysctls(sysctls: Readonly<Record<string, string>>, linkName: string): void {
   for (const [key, value] of Object.entries(sysctls)) {
     const path = key.split('.').map((part) => (part === 'IFNAME' ? linkName : part));
+    const file = `/proc/sys/${path.join('/')}`;
     try {
-      writeFileSync(`/proc/sys/${path.join('/')}`, value, { flag: 'r+' });
+      // Writing waits for the kernel's lock of all links, which a removed one keeps for some 10 ms; reading does not.
+      if (readFileSync(file, 'utf8').trim() !== value) writeFileSync(file, value, { flag: 'r+' });
     } catch (error) {
       if (isErrno(error, 'ENOENT') && key.startsWith('net.ipv6.')) continue;
       throw fromErrno(error, `set ${key}`);

@@ -1,6 +1,7 @@
 import { conflict, forbidden, GantryError, invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { attach, checkStatic, detach } from './attachments.ts';
+import { attempts } from './attempts.ts';
 import { refreshResolvConf } from './container-files.ts';
 import type { NetworkRecord } from './documents.ts';
 import { openLinks } from './linked-ports.ts';
@@ -55,8 +56,15 @@ export async function disconnect(
   if (endpoint !== undefined) {
     if (endpoint.document.ports.length > 0) unpublishPorts(tools, containerId);
     openLinks(tools, { except: containerId });
+    // Before its link goes, for which the kernel would be waited.
+    await attempts(
+      tools.log,
+      { container: containerId, network: network.name },
+      'taking a container out of a network',
+    )('move its way out', () => {
+      if (sandboxes.wayOut(containerId) === network.id) sandboxes.reroute(containerId, { except: network.id });
+    });
     await detach(tools, endpoint, { netnsGone: false });
-    sandboxes.reroute(containerId);
     if (container === undefined) tools.ports.release(containerId);
     else movePorts(tools, container, endpoint.document.ports);
     openLinks(tools);
@@ -78,9 +86,11 @@ async function connectRunning(
     config,
   }: { readonly container: NetworkedContainer; readonly network: NetworkRecord; readonly config: EndpointConfig },
 ): Promise<void> {
+  const before = sandboxes.wayOut(container.id);
   const record = await attach(tools, { container, network, config, netnsPath: sandboxes.netnsPath(container.id), isGateway: false });
   try {
-    sandboxes.reroute(container.id);
+    // CNI plugins set a way out wherever their configuration says so.
+    if (sandboxes.wayOut(container.id) !== before || record.document.cni !== undefined) sandboxes.reroute(container.id);
     movePorts(tools, container);
     openLinks(tools);
     await sandboxes.serveNamesOf(container);

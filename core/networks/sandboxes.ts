@@ -100,10 +100,23 @@ export class Sandboxes {
     return this.#live;
   }
 
-  /** Puts the default route where it belongs after a network came or went. */
-  reroute(containerId: string): void {
+  /** By which network a running container leaves. */
+  wayOut(containerId: string): string | undefined {
+    return this.#inOrder(containerId)[0]?.networkId;
+  }
+
+  #inOrder(containerId: string, except?: string): readonly EndpointRecord[] {
+    const { books } = this.#tools;
+    return gatewayOrder(
+      books.endpointsOf(containerId).filter(({ document, networkId }) => document.ifname !== '' && networkId !== except),
+      books,
+    );
+  }
+
+  /** Puts the default route where it belongs after a network came, or before one goes. */
+  reroute(containerId: string, { except }: { readonly except?: string } = {}): void {
     const records = this.#tools.books.endpointsOf(containerId).filter(({ document }) => document.ifname !== '');
-    const [first] = gatewayOrder(records, this.#tools.books);
+    const [first] = this.#inOrder(containerId, except);
     if (records[0] === undefined) return;
     const routes = (first?.document.plan?.routes ?? []).filter(isDefault);
     setDefaultRoutes(
