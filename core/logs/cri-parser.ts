@@ -32,10 +32,13 @@ export class CriParser {
   #stdout: PendingLine | undefined;
   #stderr: PendingLine | undefined;
   #time: LogTime = { seconds: 0, nanos: 0 };
+  readonly #inPieces: boolean;
   /** Lines that are not in the format, e.g. torn ones after a full disk; they are left out. */
   malformed = 0;
 
-  constructor(pending: PendingLines = {}) {
+  /** `inPieces`: each piece as soon as it is written, as an entry of its own. */
+  constructor(pending: PendingLines = {}, { inPieces = false }: { readonly inPieces?: boolean } = {}) {
+    this.#inPieces = inPieces;
     this.#stdout = pending.stdout;
     this.#stderr = pending.stderr;
   }
@@ -63,7 +66,8 @@ export class CriParser {
         const source: Source = chunk[position + sourceAt + 3] === letterO ? 'stdout' : 'stderr';
         const from = position + textAt;
         const pending = source === 'stdout' ? this.#stdout : this.#stderr;
-        if (flag === letterF && pending === undefined && end - from <= maxLineBytes) {
+        if (this.#inPieces) push(batch, { time: this.#time, source, line: chunk.subarray(from, end), partial: flag === letterP });
+        else if (flag === letterF && pending === undefined && end - from <= maxLineBytes) {
           entries.push({ time: this.#time, source, line: chunk.subarray(from, end), partial: false });
           batch.bytes += end - from;
         } else this.#addPiece(batch, source, chunk.subarray(from, end), flag === letterF);

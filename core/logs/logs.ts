@@ -11,7 +11,8 @@ import { toLines } from './lines.ts';
 import { Pump } from './pump.ts';
 import { readSpool } from './read-spool.ts';
 import { Segments } from './segments.ts';
-import type { ContainerLogs, LoggedContainer } from './types.ts';
+import type { ContainerLogs, LoggedContainer, OutputQuery } from './types.ts';
+import { beginningOf, followSpool, justBefore, withoutEnds } from './whole-output.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export interface LogsOptions {
@@ -98,8 +99,7 @@ export class Logs implements ContainerLogs, AsyncDisposable {
   async query(container: LoggedContainer, query: LogQuery, running: () => boolean): Promise<LogStream> {
     query.signal?.throwIfAborted();
     const read = await this.#readerOf(container);
-    if (read === undefined && cacheOf(container.options).isDisabled)
-      throw notImplemented('configured logging driver does not support reading');
+    if (read === undefined && cacheOf(container.options).isDisabled) throw unreadable();
     const isRunning = running();
     if (isRunning) this.start(container);
     // The spool has everything, whether its driver takes it or not.
@@ -112,6 +112,27 @@ export class Logs implements ContainerLogs, AsyncDisposable {
         : await this.#fromDriver(read, container, { ...query, follow });
     const entries = follow && query.until !== undefined ? endingAt(found.entries, query.until) : found.entries;
     return { tty: container.tty, attributes: found.attributes, lines: lines(entries) };
+  }
+
+  async *output(container: LoggedContainer, { ended, ...query }: OutputQuery): AsyncGenerator<readonly LogLine[]> {
+    const read = await this.#readerOf(container);
+    if (read === undefined && cacheOf(container.options).isDisabled) throw unreadable();
+    this.start(container);
+    const pump = this.#pumps.get(container.info.id);
+    if (pump === undefined) return;
+    try {
+      using _held = pump.hold();
+      pump.segments.refresh();
+      const isAll = (pump.segments.oldest ?? pump.segments.nextNumber) === 1;
+      if (read !== undefined && !isAll) {
+        const { entries } = await this.#fromDriver(read, container, { ...query, until: justBefore(beginningOf(pump.segments)) });
+        yield* lines(entries);
+      }
+      const rest = followSpool(pump, { ...query, ended });
+      yield* lines(read === undefined || isAll ? rest : withoutEnds(pump.segments, rest));
+    } finally {
+      this.#emptyLater(container, pump);
+    }
   }
 
   async path(container: LoggedContainer): Promise<string> {
@@ -146,6 +167,14 @@ export class Logs implements ContainerLogs, AsyncDisposable {
   #startAfter(pump: Pump, container: LoggedContainer): void {
     pump.leaveSpool();
     this.#next.set(container.info.id, container);
+  }
+
+  /** The pump ended while somebody read, and left the files. */
+  #emptyLater(container: LoggedContainer, pump: Pump): void {
+    const { id } = container.info;
+    if (!pump.hasEnded || this.#pumps.has(id) || !this.undelivered().includes(id)) return;
+    this.start(container);
+    void this.stop(id);
   }
 
   async #forget(id: string, pump: Pump): Promise<void> {
@@ -227,6 +256,10 @@ export class Logs implements ContainerLogs, AsyncDisposable {
   #context() {
     return driverContext(this.#options.log);
   }
+}
+
+function unreadable(): Error {
+  return notImplemented('configured logging driver does not support reading');
 }
 
 interface FoundEntries {

@@ -7,8 +7,9 @@ import type { Batch, BatchLimits } from './cri-parser.ts';
 import { type Cursor, loadCursor, storeCursor } from './cursor.ts';
 import { DriverWishes } from './driver-wishes.ts';
 import { failpoint } from '../support/index.ts';
-import { countLines, reopenSpool } from './monitor-file.ts';
+import { Outstanding } from './outstanding.ts';
 import { Segments } from './segments.ts';
+import { SpoolKeeper } from './spool-keeper.ts';
 import { SpoolReader } from './spool-reader.ts';
 import { Waiters } from './waiters.ts';
 import { untilAborted } from './until-aborted.ts';
@@ -27,17 +28,12 @@ export interface PumpOptions {
 
 /** 256 KiB and 1000 entries: beyond that bigger messages bring nothing, measured over gRPC. */
 const limits: BatchLimits = { maxEntries: 1_000, maxBytes: 256 * 1024 };
-/** Batches that may be on their way without an answer. */
-const windowBatches = 16;
 const flushDeadlineMs = 5_000;
 const retryFirstMs = 100;
 const retryLastMs = 30_000;
 /** A driver that acknowledges nothing for so long does not move. */
 const stalledMs = 5_000;
-/** A burst is no reason to lose anything while the driver works through it. */
-const burstFactor = 8;
 const turnMs = 5;
-const maxSegmentBytes = 8 * 1024 * 1024;
 
 /**
  * Moves one container's output from the spool to its driver, in order and from where it stopped last time, as long as it takes: the
@@ -55,9 +51,8 @@ export class Pump {
   #reader: SpoolReader | undefined;
   #cursor: Cursor;
   readonly #cache: Cache;
-  #keepsSpool = false;
-  /** Sent and not acknowledged, oldest first. */
-  #outstanding: { readonly cursor: Cursor; readonly droppedBefore: number }[] = [];
+  readonly #keeper: SpoolKeeper;
+  readonly #outstanding = new Outstanding();
   #sentSeq = 0;
   #dropped = 0;
   /** Of what this reader left out, how much the driver knows. */
@@ -65,10 +60,10 @@ export class Pump {
   readonly #waiters = new Waiters();
   #wake: () => void = () => {};
   #isFinishing = false;
+  #hasEnded = false;
   #leavesSpool = false;
   /** The reader was at the end; the next look is the watch's, since many small batches would cost more than they bring. */
   #pauseAtEnd = false;
-  #askedToCut = 0;
   #progress = 0;
   #reported = 0;
   #movedAt = performance.now();
@@ -82,6 +77,15 @@ export class Pump {
     this.#cursor = loadCursor(options.cursors.get(options.container.info.id));
     const { segment, offset } = this.#cursor.position;
     this.#segments = new Segments(options.spoolDir, offset === 0 ? segment : segment + 1);
+    this.#keeper = new SpoolKeeper({
+      containerId: options.container.info.id,
+      control: options.container.control,
+      segments: this.#segments,
+      cursors: options.cursors,
+      cache: this.#cache,
+      maxBytes: options.maxBytes,
+      log: options.log,
+    });
     void this.#run();
   }
 
@@ -95,12 +99,21 @@ export class Pump {
     return this.#opened.promise;
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   get isFinishing(): boolean {
     return this.#isFinishing;
   }
 
   get segments(): Segments {
     return this.#segments;
+  }
+
+  /** What is in the spool stays there for a reader, as far as there is room. */
+  hold(): Disposable {
+    return this.#keeper.hold();
   }
 
   /** Calls back when there is something new in the spool or the pump ended; answers the undo. */
@@ -162,7 +175,7 @@ export class Pump {
   async #stream(): Promise<boolean> {
     this.#session = new AbortController();
     const driver = await this.#options.driver();
-    this.#keepsSpool = driver.read === undefined && !this.#cache.isDisabled;
+    this.#keeper.keepsDelivered = driver.read === undefined && !this.#cache.isDisabled;
     this.#rewind();
     let isComplete = false;
     const requests = this.#requests(() => (isComplete = true));
@@ -171,7 +184,7 @@ export class Pump {
       this.#onResponse(response);
       await this.#giveWay();
     }
-    return isComplete && this.#outstanding.length === 0;
+    return isComplete && this.#outstanding.isEmpty;
   }
 
   async *#requests(onComplete: () => void): AsyncGenerator<WriteRequest> {
@@ -194,7 +207,7 @@ export class Pump {
       await this.#giveWay();
       // Whoever aborted meanwhile has woken us before we slept.
       if (signal.aborted) break;
-      if (this.#outstanding.length >= windowBatches) {
+      if (this.#outstanding.isFull) {
         await this.#awake();
         continue;
       }
@@ -239,23 +252,20 @@ export class Pump {
     const droppedBefore = this.#dropped + malformed - this.#malformedTold;
     this.#malformedTold = malformed;
     this.#dropped = 0;
-    this.#outstanding.push({ cursor: { epoch: this.#cursor.epoch, seq: this.#sentSeq, position }, droppedBefore });
+    this.#outstanding.add({ cursor: { epoch: this.#cursor.epoch, seq: this.#sentSeq, position }, droppedBefore });
     return { kind: 'batch', firstSeq, entries, droppedBefore };
   }
 
   #onResponse(response: WriteResponse): void {
     this.#wishes.take(response);
     const { ackedSeq } = response;
-    let acknowledged: Cursor | undefined;
-    while (this.#outstanding[0] !== undefined && this.#outstanding[0].cursor.seq <= ackedSeq) {
-      acknowledged = this.#outstanding.shift()?.cursor;
-    }
+    const acknowledged = this.#outstanding.acknowledge(ackedSeq);
     if (acknowledged === undefined) return;
     this.#cursor = acknowledged;
     this.#movedAt = performance.now();
     this.#options.cursors.set(this.#options.container.info.id, storeCursor(acknowledged));
     failpoint('log.ack');
-    this.#trim();
+    this.#keeper.trim(acknowledged);
     this.#waiters.acknowledged(this.#cursor.seq);
     this.#wake();
   }
@@ -278,55 +288,13 @@ export class Pump {
     this.#waiters.acknowledged(this.#cursor.seq);
   }
 
-  /** Deletes what is delivered. First the cursor is saved: it must never point at a file that is gone. */
-  #trim(): void {
-    if (this.#keepsSpool) return;
-    const { segment } = this.#cursor.position;
-    if ((this.#segments.oldest ?? segment) >= segment) return;
-    this.#options.cursors.flush();
-    for (let oldest = this.#segments.oldest; oldest !== undefined && oldest < segment; oldest = this.#segments.oldest) {
-      this.#segments.remove(oldest);
-    }
-  }
-
-  /** Keeps files small, so that they can be deleted one by one, and all of them within the limit. */
+  /** Called by every look: what goes undelivered is counted, and the stream begins anew after it. */
   #cutSpool(): void {
-    const { newest } = this.#segments;
-    if (newest === undefined) return;
-    const { control } = this.#options.container;
-    if (control !== undefined && newest > this.#askedToCut && this.#segments.sizeOf(newest) >= this.#segmentBytes) {
-      this.#askedToCut = newest;
-      reopenSpool(control);
-    }
-    for (let { oldest } = this.#segments; oldest !== undefined && oldest !== newest; oldest = this.#segments.oldest) {
-      if (this.#segments.totalBytes <= this.#limitFor(oldest)) return;
-      this.#dropOldest();
-    }
-  }
-
-  get #segmentBytes(): number {
-    return Math.min(maxSegmentBytes, this.#cache.fileBytes ?? maxSegmentBytes);
-  }
-
-  #limitFor(segment: number): number {
-    const isDelivered = segment < this.#cursor.position.segment;
-    if (isDelivered && this.#cache.totalBytes !== undefined) return this.#cache.totalBytes;
     const isMoving = performance.now() - this.#movedAt < stalledMs;
-    return this.#options.maxBytes * (!isDelivered && isMoving ? burstFactor : 1);
-  }
-
-  #dropOldest(): void {
-    const { oldest } = this.#segments;
-    if (oldest === undefined) return;
-    const { segment, offset } = this.#cursor.position;
-    if (oldest >= segment) {
-      const lost = countLines(this.#segments.path(oldest), oldest === segment ? offset : 0);
-      this.#dropped += lost;
-      this.#options.log.warn({ container: this.#options.container.info.id, lost }, 'log spool is full: the driver did not keep up');
-      const next = this.#segments.after(oldest) ?? this.#segments.nextNumber;
-      this.#startAgain({ segment: next, offset: 0, pending: {} });
+    for (const { lines, segment } of this.#keeper.cut(() => this.#cursor, { isMoving })) {
+      this.#dropped += lines;
+      this.#startAgain({ segment, offset: 0, pending: {} });
     }
-    this.#segments.remove(oldest);
   }
 
   /** Entries are lost, so the numbers that the driver knows mean nothing any more: a new stream begins. */
@@ -339,8 +307,7 @@ export class Pump {
   }
 
   #rewind(): void {
-    for (const { droppedBefore } of this.#outstanding) this.#dropped += droppedBefore;
-    this.#outstanding = [];
+    this.#dropped += this.#outstanding.takeBack();
     this.#reader?.[Symbol.dispose]();
     this.#reader = new SpoolReader(this.#segments, this.#cursor.position);
     this.#malformedTold = 0;
@@ -372,20 +339,11 @@ export class Pump {
     const isDelivered = !this.#stopped.signal.aborted;
     this.#watch?.[Symbol.dispose]();
     this.#reader?.[Symbol.dispose]();
-    if (isDelivered && !this.#keepsSpool && !this.#leavesSpool) this.#emptySpool();
+    if (isDelivered && !this.#leavesSpool) this.#keeper.empty(this.#cursor);
+    this.#hasEnded = true;
     this.#waiters.end();
     this.#opened.resolve();
     this.#ended.resolve();
     for (const callback of this.#watchers) callback();
-  }
-
-  /** First the cursor says that these files may be gone, or a crash in between would look like lost output, and numbering start again. */
-  #emptySpool(): void {
-    const { cursors, container } = this.#options;
-    cursors.set(container.info.id, storeCursor({ ...this.#cursor, position: { ...this.#cursor.position, isDelivered: true } }));
-    cursors.flush();
-    failpoint('log.spool.delivered');
-    this.#segments.clear();
-    failpoint('log.spool.emptied');
   }
 }

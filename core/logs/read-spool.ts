@@ -13,11 +13,16 @@ export interface SpoolSource {
   readonly changed: () => Promise<void>;
   /** No more will be written. */
   readonly isComplete: () => boolean;
+  /** Lines that are not ended yet are given as well, piece by piece. */
+  readonly inPieces?: boolean;
 }
 
 /** What the spool still holds of a container's output, for drivers that cannot read: as much as fits into its limit. Abort throws its reason. */
-export async function* readSpool({ segments, changed, isComplete }: SpoolSource, query: LogQuery): AsyncGenerator<readonly Entry[]> {
-  using reader = new SpoolReader(segments, { segment: segments.oldest ?? segments.nextNumber, offset: 0, pending: {} });
+export async function* readSpool(
+  { segments, changed, isComplete, inPieces = false }: SpoolSource,
+  query: LogQuery,
+): AsyncGenerator<readonly Entry[]> {
+  using reader = new SpoolReader(segments, { segment: segments.oldest ?? segments.nextNumber, offset: 0, pending: {} }, { inPieces });
   const isWanted = wanted(query);
   if (query.tail !== undefined) yield (await lastEntries(reader, query.tail, query, isComplete)).filter(isWanted);
   for (;;) {

@@ -14,6 +14,8 @@ export class Segments {
   #numbers: number[] = [];
   #liveInode = 0;
   #nextNumber: number;
+  /** By segment the streams of which a line goes on in it that was begun before, as far as it is known. */
+  readonly goingOn = new Map<number, ReadonlySet<'stdout' | 'stderr'>>();
 
   constructor(dir: string, firstNumber = 1) {
     this.dir = dir;
@@ -74,6 +76,7 @@ export class Segments {
 
   remove(segment: number): void {
     rmSync(this.path(segment), { force: true });
+    this.goingOn.delete(segment);
     this.#numbers = this.#numbers.filter((number) => number !== segment);
   }
 

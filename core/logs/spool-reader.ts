@@ -20,7 +20,8 @@ const readBytes = 256 * 1024;
  */
 export class SpoolReader implements Disposable {
   readonly #segments: Segments;
-  #parser: CriParser;
+  readonly #parser: CriParser;
+  readonly #inPieces: boolean;
   #segment: number;
   #offset: number;
   #file: number | undefined;
@@ -29,11 +30,16 @@ export class SpoolReader implements Disposable {
   /** The segment where reading should go on was gone, though not all of it was delivered. */
   readonly hasLostPlace: boolean;
 
-  constructor(segments: Segments, { segment, offset, pending, isDelivered = false }: SpoolPosition) {
+  constructor(
+    segments: Segments,
+    { segment, offset, pending, isDelivered = false }: SpoolPosition,
+    options: { readonly inPieces?: boolean } = {},
+  ) {
     this.#segments = segments;
     this.#segment = segment;
     this.#offset = offset;
-    this.#parser = new CriParser(pending);
+    this.#parser = new CriParser(pending, options);
+    this.#inPieces = options.inPieces === true;
     this.hasLostPlace = this.#findPlace() && !isDelivered;
   }
 
@@ -115,6 +121,7 @@ export class SpoolReader implements Disposable {
     this[Symbol.dispose]();
     this.#segment = next;
     this.#offset = 0;
+    if (!this.#inPieces) this.#segments.goingOn.set(next, begunIn(this.#parser.pending));
     return true;
   }
 
@@ -131,6 +138,10 @@ export class SpoolReader implements Disposable {
     }
     return this.#file;
   }
+}
+
+function begunIn({ stdout, stderr }: PendingLines): ReadonlySet<'stdout' | 'stderr'> {
+  return new Set([...(stdout === undefined ? [] : (['stdout'] as const)), ...(stderr === undefined ? [] : (['stderr'] as const))]);
 }
 
 const empty = Buffer.alloc(0);

@@ -1,5 +1,6 @@
 /** What the life cycle asks of this room. */
-import type { LogQuery, LogStream } from '@gantry/sdk/engine';
+import type { Abortable } from '@gantry/sdk';
+import type { LogLine, LogQuery, LogStream } from '@gantry/sdk/engine';
 import type { ContainerInfo } from '@gantry/sdk/log';
 
 export interface LoggedContainer {
@@ -9,6 +10,12 @@ export interface LoggedContainer {
   readonly tty: boolean;
   /** The monitor's control pipe (Streams.control): the engine asks it to start a new spool file there. Without it a long spool is never cut. */
   readonly control?: string;
+}
+export interface OutputQuery extends Abortable {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** The container's program has ended, or its reader left; never rejects. */
+  readonly ended: Promise<void>;
 }
 export interface ContainerLogs {
   /** Driver exists and takes these options. */
@@ -23,6 +30,11 @@ export interface ContainerLogs {
    */
   stop(containerId: string): Promise<void>;
   query(container: LoggedContainer, query: LogQuery, running: () => boolean): Promise<LogStream>;
+  /**
+   * Everything that a running container wrote and writes, once and in order, pieces of lines as they come, until `ended`: what its driver has of before
+   * the spool begins, then the spool. Abort throws its reason.
+   */
+  output(container: LoggedContainer, query: OutputQuery): AsyncIterable<readonly LogLine[]>;
   /** Ids of containers with output that may not be delivered yet: those that ended while nobody watched get `start` and `stop` once more. */
   undelivered(): readonly string[];
   /** The file shown as LogPath; "" when the driver has none. Never changes: ask once, at create. */

@@ -1,7 +1,8 @@
 import { conflict } from '@gantry/sdk';
-import type { Attached, AttachOptions, OutputChunk } from '@gantry/sdk/engine';
+import type { Attached, AttachOptions, LogLine, OutputChunk } from '@gantry/sdk/engine';
 import type { Entry } from '../entry.ts';
 import { readLogs } from '../look/logs.ts';
+import { loggedContainer } from '../logged.ts';
 import type { Room } from '../room.ts';
 import { waitForStart } from './pending.ts';
 import { ClientStream, openStream } from './streams.ts';
@@ -9,13 +10,17 @@ import { ClientStream, openStream } from './streams.ts';
 /** Connects to the container's input and output; of one that does not run, when it is started. `logs` gives first what was written before. */
 export async function attach(room: Room, entry: Entry, options: AttachOptions): Promise<Attached> {
   const { run, document } = entry;
+  const began = Date.now();
   if (entry.isPaused) throw conflict(`container ${entry.id} is paused, unpause the container before attach`);
   const streamOptions = { ...options, tty: document.config.Tty === true };
   const socket = connection(entry, options);
   const stream = new ClientStream(socket, streamOptions);
   if (run !== undefined) await socket;
   room.announce(entry, 'attach');
-  return options.logs === true ? withLogs(room, entry, stream, options) : stream;
+  if (options.logs !== true) return stream;
+  const output =
+    run !== undefined && options.stream ? whole(room, entry, stream, options) : earlier(room, entry, stream, { ...options, began });
+  return withOutput(stream, output);
 }
 
 function connection(entry: Entry, { stream, signal }: AttachOptions): ReturnType<typeof waitForStart> {
@@ -24,15 +29,43 @@ function connection(entry: Entry, { stream, signal }: AttachOptions): ReturnType
   return path === undefined ? waitForStart(entry, signal) : openStream(path, signal);
 }
 
-function withLogs(room: Room, entry: Entry, stream: ClientStream, { stdout, stderr, signal }: AttachOptions): Attached {
-  async function* output(): AsyncGenerator<OutputChunk> {
-    const { lines } = await readLogs(room, entry, { stdout, stderr, signal });
-    for await (const batch of lines) for (const { source, data } of batch) yield { source, data };
-    yield* stream.output;
+/** Of a running container: its log, and what follows it, of the same file. The connection is for its input, and its end. */
+function whole(room: Room, entry: Entry, stream: ClientStream, { stdout, stderr, signal }: AttachOptions): AsyncIterable<OutputChunk> {
+  // At once: whoever does not read here must not hold up the process there.
+  const ended = drain(stream);
+  const container = loggedContainer(room, entry, entry.run?.streams.control);
+  return chunks(room.parts.logs.output(container, { stdout, stderr, signal, ended }));
+}
+
+async function* chunks(lines: AsyncIterable<readonly LogLine[]>): AsyncGenerator<OutputChunk> {
+  for await (const batch of lines) for (const { source, data } of batch) yield { source, data };
+}
+
+/** What was written until now; then, of a container that is started later, all of its output. */
+async function* earlier(
+  room: Room,
+  entry: Entry,
+  stream: ClientStream,
+  { stdout, stderr, signal, began }: AttachOptions & { readonly began: number },
+): AsyncGenerator<OutputChunk> {
+  const until = { seconds: Math.floor(began / 1e3), nanos: (began % 1e3) * 1e6 };
+  const { lines } = await readLogs(room, entry, { stdout, stderr, signal, until });
+  yield* chunks(lines);
+  yield* stream.output;
+}
+
+async function drain({ output }: ClientStream): Promise<void> {
+  try {
+    for await (const _chunk of output);
+  } catch {
+    // The connection broke: then it is over, too.
   }
+}
+
+function withOutput(stream: ClientStream, output: AsyncIterable<OutputChunk>): Attached {
   return {
     tty: stream.tty,
-    output: output(),
+    output,
     write: (data) => stream.write(data),
     end: () => stream.end(),
     [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AttachOptions } from '@gantry/sdk/engine';
+import { EngineUnderTest } from '../../support/engine.ts';
+import { collect } from '../../support/lifecycle.ts';
+import { inNamespaces } from '../../support/namespaces.ts';
+
+inNamespaces(import.meta.url);
+
+let engine: EngineUnderTest;
+before(async () => {
+  engine = await EngineUnderTest.open();
+});
+after(() => engine[Symbol.asyncDispose]());
+
+const all: AttachOptions = { stdin: false, stdout: true, stderr: true, stream: true, logs: true };
+
+const numbers = (count: number): string => Array.from({ length: count }, (_, index) => `${index + 1}\n`).join('');
+
+for (const [driver, config] of [
+  ['json-file', {}],
+  ['local', {}],
+  ['json-file', { 'max-size': '1m', 'max-file': '40' }],
+  ['syslog', { 'syslog-address': 'udp://127.0.0.1:9' }],
+] as const)
+  test(`attach() with logs and stream gives every line once, with ${driver} ${JSON.stringify(config)}`, async () => {
+    const count = 60_000;
+    const hostConfig = { LogConfig: { Type: driver, Config: config } };
+    await using container = await engine.created(`i=0; while [ $i -lt ${count} ]; do i=$((i + 1)); echo $i; done`, { hostConfig });
+    const { containers } = engine.engine;
+    const { result } = containers.wait(container.id, 'next-exit');
+    await containers.start(container.id);
+    const outputs: Promise<{ readonly stdout: string }>[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      outputs.push(collect((await containers.attach(container.id, all)).output));
+      await sleep(60);
+    }
+    await result;
+    for (const { stdout } of await Promise.all(outputs)) assert.ok(stdout === numbers(count), `${stdout.length} bytes`);
+  });
+
+test('attach() with logs and stream gives what a driver has of before the spool, and of earlier runs', async () => {
+  const script = `yes ${'y'.repeat(999)} | head -n 30000; echo end; read x`;
+  await using container = await engine.created(script, { config: { OpenStdin: true } });
+  const { containers } = engine.engine;
+  for (let run = 1; run <= 2; run += 1) {
+    await containers.start(container.id);
+    await until(async () => (await logged(container.id, 1)) === 'end\n');
+    const attached = await containers.attach(container.id, { ...all, stdin: true });
+    const output = collect(attached.output);
+    await attached.write(Buffer.from('x\n'));
+    await containers.wait(container.id, 'not-running').result;
+    const { stdout } = await output;
+    assert.equal(stdout.length, run * (30_000 * 1_000 + 4));
+    await attached[Symbol.asyncDispose]();
+  }
+});
+
+test('attach() with logs and stream gives a line that is not ended, and what is typed', async () => {
+  const config = { OpenStdin: true, Tty: true };
+  await using container = await engine.created('printf "name? "; read name; echo "hello $name"', { config });
+  const { containers } = engine.engine;
+  await containers.start(container.id);
+  await sleep(300);
+  await using attached = await containers.attach(container.id, { ...all, stdin: true });
+  let seen = '';
+  const read = (async () => {
+    for await (const { data } of attached.output) seen += data.toString();
+  })();
+  await until(async () => seen === 'name? ');
+  await attached.write(Buffer.from('you\n'));
+  await read;
+  assert.equal(seen.replaceAll('\r', ''), 'name? you\nhello you\n');
+});
+
+test('attach() with logs to a container that does not run gives its log, and then all of the next run', async () => {
+  await using container = await engine.created('echo run');
+  const { containers } = engine.engine;
+  const run = async () => {
+    const { result } = containers.wait(container.id, 'next-exit');
+    await containers.start(container.id);
+    await result;
+  };
+  await run();
+  const output = collect((await containers.attach(container.id, all)).output);
+  await run();
+  assert.equal((await output).stdout, 'run\nrun\n');
+});
+
+test('a reader that leaves, or does not read, keeps no container and no file', async () => {
+  await using container = await engine.created(`yes ${'y'.repeat(999)} | head -n 30000`);
+  const { containers } = engine.engine;
+  const { result } = containers.wait(container.id, 'next-exit');
+  await containers.start(container.id);
+  const idle = await containers.attach(container.id, all);
+  const leaving = await containers.attach(container.id, all);
+  const first = leaving.output[Symbol.asyncIterator]();
+  await first.next();
+  await leaving[Symbol.asyncDispose]();
+  await first.return?.();
+  assert.equal((await result).exitCode, 0);
+  await idle[Symbol.asyncDispose]();
+});
+
+async function logged(id: string, tail: number): Promise<string> {
+  const { lines } = await engine.engine.containers.logs(id, { stdout: true, stderr: true, tail });
+  let text = '';
+  for await (const batch of lines) for (const { data } of batch) text += data.toString();
+  return text;
+}
+
+async function until(test: () => Promise<boolean>): Promise<void> {
+  for (const began = Date.now(); !(await test()); await sleep(20)) assert.ok(Date.now() - began < 60_000);
+}
