@@ -1,21 +1,9 @@
 import type { LogLine, LogQuery } from '@gantry/sdk/engine';
 import { compareLogTime, type Entry } from '@gantry/sdk/log';
 
-/** Entries as clients see them, with their newlines, in one piece of memory. */
+/** Entries as clients see them. */
 export function toLines(entries: readonly Entry[]): readonly LogLine[] {
-  let bytes = 0;
-  for (const { line, partial } of entries) bytes += line.length + (partial ? 0 : 1);
-  const memory = Buffer.allocUnsafeSlow(bytes);
-  const lines: LogLine[] = [];
-  let at = 0;
-  for (const { time, source, line, partial } of entries) {
-    const start = at;
-    memory.set(line, at);
-    at += line.length;
-    if (!partial) memory[at++] = 10;
-    lines.push({ source, time, data: memory.subarray(start, at) });
-  }
-  return lines;
+  return entries.map((entry) => new Line(entry));
 }
 
 /** Which entries a query wants; `tail` is not its business. */
@@ -25,3 +13,24 @@ export function wanted({ stdout, stderr, since, until }: LogQuery): (entry: Entr
     (since === undefined || compareLogTime(time, since) >= 0) &&
     (until === undefined || compareLogTime(time, until) <= 0);
 }
+
+/** Copied only for who asks for its data in one piece: a million lines more in memory are felt. */
+class Line implements LogLine {
+  readonly source: Entry['source'];
+  readonly time: Entry['time'];
+  readonly text: Buffer;
+  readonly isWhole: boolean;
+
+  constructor({ source, time, line, partial }: Entry) {
+    this.source = source;
+    this.time = time;
+    this.text = line;
+    this.isWhole = !partial;
+  }
+
+  get data(): Buffer {
+    return this.isWhole ? Buffer.concat([this.text, newline]) : this.text;
+  }
+}
+
+const newline = Buffer.from('\n');

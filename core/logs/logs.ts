@@ -12,7 +12,7 @@ import { Pump } from './pump.ts';
 import { readSpool } from './read-spool.ts';
 import { Segments } from './segments.ts';
 import type { ContainerLogs, LoggedContainer, OutputQuery } from './types.ts';
-import { beginningOf, followSpool, justBefore, withoutEnds } from './whole-output.ts';
+import { beginningOf, followSpool, justBefore, since } from './whole-output.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export interface LogsOptions {
@@ -124,12 +124,14 @@ export class Logs implements ContainerLogs, AsyncDisposable {
       using _held = pump.hold();
       pump.segments.refresh();
       const isAll = (pump.segments.oldest ?? pump.segments.nextNumber) === 1;
-      if (read !== undefined && !isAll) {
-        const { entries } = await this.#fromDriver(read, container, { ...query, until: justBefore(beginningOf(pump.segments)) });
+      const spool = followSpool(pump, { ...query, ended });
+      if (read === undefined || isAll) yield* lines(spool);
+      else {
+        const beginning = beginningOf(pump);
+        const { entries } = await this.#fromDriver(read, container, { ...query, until: justBefore(beginning) });
         yield* lines(entries);
+        yield* lines(since(beginning, pump, spool));
       }
-      const rest = followSpool(pump, { ...query, ended });
-      yield* lines(read === undefined || isAll ? rest : withoutEnds(pump.segments, rest));
     } finally {
       this.#emptyLater(container, pump);
     }

@@ -10,7 +10,7 @@ import { failpoint } from '../support/index.ts';
 import { Outstanding } from './outstanding.ts';
 import { Segments } from './segments.ts';
 import { SpoolKeeper } from './spool-keeper.ts';
-import { SpoolReader } from './spool-reader.ts';
+import { type SpoolPosition, SpoolReader } from './spool-reader.ts';
 import { Waiters } from './waiters.ts';
 import { untilAborted } from './until-aborted.ts';
 import { SpoolWatch } from './spool-watch.ts';
@@ -40,6 +40,8 @@ const turnMs = 5;
  * container never waits for it. A driver that breaks is opened again with growing pauses and gets what it did not acknowledge once more.
  */
 export class Pump {
+  /** Where it began to read: the end of the last run's output, or where an earlier engine had come to. */
+  readonly beganAt: SpoolPosition;
   readonly #options: PumpOptions;
   readonly #segments: Segments;
   readonly #wishes: DriverWishes;
@@ -75,7 +77,8 @@ export class Pump {
     this.#cache = cacheOf(options.container.options);
     this.#wishes = new DriverWishes(options.log, options.container.info.id);
     this.#cursor = loadCursor(options.cursors.get(options.container.info.id));
-    const { segment, offset } = this.#cursor.position;
+    this.beganAt = this.#cursor.position;
+    const { segment, offset } = this.beganAt;
     this.#segments = new Segments(options.spoolDir, offset === 0 ? segment : segment + 1);
     this.#keeper = new SpoolKeeper({
       containerId: options.container.info.id,

@@ -1,15 +1,19 @@
-import type { Entry, LogTime } from '@gantry/sdk/log';
+import { compareLogTime, type Entry, type LogTime } from '@gantry/sdk/log';
 import type { Batch } from './cri-parser.ts';
 import type { Pump } from './pump.ts';
 import { readSpool } from './read-spool.ts';
-import type { Segments } from './segments.ts';
 import { SpoolReader } from './spool-reader.ts';
 import type { OutputQuery } from './types.ts';
 
-/** When the spool's first entry was written, or, of an empty one, now. The monitor begins a file with a time of its own. */
-export function beginningOf(segments: Segments): LogTime {
+/**
+ * From when on the spool has everything: the first entry that this pump reads, or, when that file is gone, the oldest that is there; without any,
+ * now. The monitor stamps everything that one read gave with the same time, so no moment is of two runs, nor of two files.
+ */
+export function beginningOf({ segments, beganAt }: Pick<Pump, 'segments' | 'beganAt'>): LogTime {
   const nowMs = Date.now();
-  using reader = new SpoolReader(segments, { segment: segments.oldest ?? segments.nextNumber, offset: 0, pending: {} }, { inPieces: true });
+  const { oldest = segments.nextNumber } = segments;
+  const place = beganAt.segment >= oldest ? { ...beganAt, pending: {} } : { segment: oldest, offset: 0, pending: {} };
+  using reader = new SpoolReader(segments, place, { inPieces: true });
   const batch: Batch = { entries: [], bytes: 0 };
   reader.read(batch, { maxEntries: 1, maxBytes: 1 });
   return batch.entries[0]?.time ?? { seconds: Math.floor(nowMs / 1e3), nanos: (nowMs % 1e3) * 1e6 };
@@ -19,16 +23,23 @@ export function justBefore({ seconds, nanos }: LogTime): LogTime {
   return nanos > 0 ? { seconds, nanos: nanos - 1 } : { seconds: seconds - 1, nanos: 999_999_999 };
 }
 
-/** The ends of lines that were begun before the spool's first file are left out: whoever has their beginning has them whole. */
-export async function* withoutEnds(segments: Segments, source: AsyncIterable<readonly Entry[]>): AsyncGenerator<readonly Entry[]> {
+/** What the spool has since `from`, without the ends of lines that were begun before: whoever has their beginning has them whole. */
+export async function* since(
+  from: LogTime,
+  { segments }: Pick<Pump, 'segments'>,
+  source: AsyncIterable<readonly Entry[]>,
+): AsyncGenerator<readonly Entry[]> {
   const goingOn = new Set(segments.goingOn.get(segments.oldest ?? 0));
+  let isSince = false;
   for await (const entries of source) {
-    if (goingOn.size === 0) yield entries;
+    if (isSince && goingOn.size === 0) yield entries;
     else {
       yield entries.filter((entry) => {
         const isEnd = goingOn.has(entry.source);
+        isSince ||= compareLogTime(entry.time, from) >= 0;
         if (!entry.partial) goingOn.delete(entry.source);
-        return !isEnd;
+        else if (!isSince) goingOn.add(entry.source);
+        return isSince && !isEnd;
       });
     }
   }

@@ -144,6 +144,9 @@ export interface LogLine {
   readonly time: LogTime;
   /** With its newline when the line was whole. */
   readonly data: Buffer;
+  /** Where it is cheaper than `data`, the same without the newline, which is to follow when the line was whole. */
+  readonly text?: Buffer;
+  readonly isWhole?: boolean;
 }
 export interface LogStream {
   readonly tty: boolean;

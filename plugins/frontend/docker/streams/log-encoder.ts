@@ -27,7 +27,7 @@ export class LogEncoder {
     const prefixes = this.#timestamps || this.#details !== '' ? lines.map((line) => this.#prefix(line)) : undefined;
     const headerBytes = this.#framed ? frameHeaderBytes : 0;
     let size = lines.length * headerBytes;
-    for (const { data } of lines) size += data.length;
+    for (const line of lines) size += lengthOf(line);
     for (const prefix of prefixes ?? []) size += Buffer.byteLength(prefix);
     const bytes = Buffer.allocUnsafe(size);
     let offset = 0;
@@ -37,20 +37,36 @@ export class LogEncoder {
       const prefix = prefixes?.[index] ?? '';
       const prefixAt = offset + headerBytes;
       const dataAt = prefixAt + (prefix === '' ? 0 : bytes.write(prefix, prefixAt));
-      line.data.copy(bytes, dataAt);
-      const end = dataAt + line.data.length;
+      const end = putLine(bytes, dataAt, line);
       if (this.#framed) putFrameHeader(bytes, offset, line.source, end - prefixAt);
       offset = end;
     }
     return bytes;
   }
 
-  #prefix({ source, time, data }: LogLine): string {
+  #prefix(line: LogLine): string {
+    const { source, time, isWhole = false } = line;
     const continues = this.#inLine[source];
-    this.#inLine[source] = data.at(-1) !== 0x0a;
+    this.#inLine[source] = line.text === undefined ? line.data.at(-1) !== newline : !isWhole;
     if (continues) return '';
     return (this.#timestamps ? `${fixedNanoTime(time)} ` : '') + this.#details;
   }
+}
+
+const newline = 0x0a;
+
+function lengthOf(line: LogLine): number {
+  return line.text === undefined ? line.data.length : line.text.length + (line.isWhole === true ? 1 : 0);
+}
+
+/** Answers where it ends. */
+function putLine(bytes: Buffer, at: number, line: LogLine): number {
+  const text = line.text ?? line.data;
+  bytes.set(text, at);
+  const end = at + text.length;
+  if (line.text === undefined || line.isWhole !== true) return end;
+  bytes[end] = newline;
+  return end + 1;
 }
 
 /** "k=v,k=v", sorted and URL-escaped. */
