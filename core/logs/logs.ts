@@ -12,7 +12,7 @@ import { Pump } from './pump.ts';
 import { readSpool } from './read-spool.ts';
 import { Segments } from './segments.ts';
 import type { ContainerLogs, LoggedContainer, OutputQuery } from './types.ts';
-import { beginningOf, followSpool, justBefore, since } from './whole-output.ts';
+import { beginningAt, beginningOf, followSpool, justBefore } from './whole-output.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export interface LogsOptions {
@@ -130,7 +130,7 @@ export class Logs implements ContainerLogs, AsyncDisposable {
         const beginning = beginningOf(pump);
         const { entries } = await this.#fromDriver(read, container, { ...query, until: justBefore(beginning) });
         yield* lines(entries);
-        yield* lines(since(beginning, pump, spool));
+        yield* lines(beginningAt(beginning, pump, spool));
       }
     } finally {
       this.#emptyLater(container, pump);

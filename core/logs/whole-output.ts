@@ -24,7 +24,7 @@ export function justBefore({ seconds, nanos }: LogTime): LogTime {
 }
 
 /** What the spool has since `from`, without the ends of lines that were begun before: whoever has their beginning has them whole. */
-export async function* since(
+export async function* beginningAt(
   from: LogTime,
   { segments }: Pick<Pump, 'segments'>,
   source: AsyncIterable<readonly Entry[]>,

@@ -110,6 +110,6 @@ async function logged(id: string, tail: number): Promise<string> {
   return text;
 }
 
-async function until(test: () => Promise<boolean>): Promise<void> {
-  for (const began = Date.now(); !(await test()); await sleep(20)) assert.ok(Date.now() - began < 60_000);
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const began = Date.now(); !(await isSo()); await sleep(20)) assert.ok(Date.now() - began < 60_000);
 }
