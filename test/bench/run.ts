@@ -7,6 +7,7 @@ import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
 import { ensureTools } from '../support/setup.ts';
 import { bigImage } from './big-image.ts';
 import type { Engine, EngineUnderTest } from './engines.ts';
+import { buildScenarios } from './builds.ts';
 import { copyingScenarios, driverScenarios } from './copying.ts';
 import { layerScenarios } from './layers.ts';
 import { networkScenarios } from './networks.ts';
@@ -39,6 +40,7 @@ const everyScenario = {
   ...networkScenarios,
   ...copyingScenarios,
   ...registryScenarios,
+  ...buildScenarios,
   ...ownScenarios,
 };
 const chosen = Object.entries(everyScenario).filter(([name]) => options.only?.split(',').includes(name) ?? true);

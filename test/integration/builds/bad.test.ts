@@ -237,3 +237,22 @@ test('Builds.build() of more steps with layers than an image may have is refused
   assert.match(message, /max depth exceeded/);
   assert.match(message, /Dockerfile:\d+ \| COPY f/);
 });
+
+test('Builds.build() holds a step that says much up while whoever is told is slow', async () => {
+  let [told, largest, waiting] = [0, 0, 0];
+  await buildImage(
+    under.engine,
+    { Dockerfile: 'FROM busybox\nRUN head -c 20000000 /dev/zero | tr "\\0" x\n' },
+    {
+      onEvent: async (event) => {
+        if (event.kind !== 'output') return;
+        told += event.data.length;
+        waiting += 1;
+        largest = Math.max(largest, waiting);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        waiting -= 1;
+      },
+    },
+  );
+  assert.deepEqual([told, largest], [20_000_000, 1]);
+});

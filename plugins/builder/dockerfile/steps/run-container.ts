@@ -55,9 +55,9 @@ async function runToEnd({ request, signal }: Job, step: number, id: string): Pro
   }
 }
 
-async function tell({ output }: Attached, told: (source: 'stdout' | 'stderr', data: Buffer) => void): Promise<void> {
+async function tell({ output }: Attached, told: (source: 'stdout' | 'stderr', data: Buffer) => void | Promise<void>): Promise<void> {
   // The chunk's memory may be used again when the next one is asked for.
-  for await (const { source, data } of output) told(source, Buffer.from(data));
+  for await (const { source, data } of output) await told(source, Buffer.from(data));
 }
 
 /** Rejects when the signal does. */

@@ -228,7 +228,7 @@ export class BuildKit implements Disposable {
     try {
       for await (const message of messages) {
         if (call.cancelled) return;
-        call.write(message);
+        if (call.write(message) === false) await untilTaken(call);
       }
       call.end();
     } catch (error) {
@@ -244,7 +244,16 @@ export class BuildKit implements Disposable {
   }
 }
 
+function untilTaken(call: Stream): Promise<void> {
+  return new Promise((resolve) => {
+    call.once('drain', resolve);
+    call.once('close', resolve);
+    call.once('cancelled', resolve);
+  });
+}
+
 interface Stream extends Omit<Call, 'on'> {
+  once(event: 'drain' | 'close' | 'cancelled', listener: () => void): unknown;
   readonly cancelled: boolean;
   write(message: Buffer): unknown;
   end(): void;

@@ -33,6 +33,8 @@ export class Solve {
   readonly #returned = Promise.withResolvers<void>();
   #wake: () => void = () => undefined;
   #isOver = false;
+  #isFollowed = false;
+  readonly #waiting: (() => void)[] = [];
   imageId = '';
 
   constructor(facts: SolveFacts) {
@@ -73,6 +75,7 @@ export class Solve {
       onEvent: (event) => {
         const update = this.#progress.take(event);
         if (update !== undefined) this.#tell(update);
+        return event.kind === 'output' ? this.#taken() : undefined;
       },
     });
     this.imageId = image;
@@ -103,12 +106,15 @@ export class Solve {
 
   end(): void {
     this.#isOver = true;
+    for (const resolve of this.#waiting.splice(0)) resolve();
     this.#wake();
   }
 
   /** Status: what was told so far, and then what comes. */
   async *status(): AsyncIterable<Buffer> {
+    this.#isFollowed = true;
     for (;;) {
+      if (this.#updates.length < mostUpdates / 2) for (const resolve of this.#waiting.splice(0)) resolve();
       const [first] = this.#updates.splice(0, 1);
       if (first !== undefined) yield encode('StatusResponse', first);
       else if (this.#isOver) return;
@@ -128,6 +134,13 @@ export class Solve {
     }
   }
 
+  /** Resolves when whoever follows has taken most of what was told. Who does not follow gets what is left. */
+  #taken(): Promise<void> | undefined {
+    if (this.#updates.length < mostUpdates) return undefined;
+    if (!this.#isFollowed) return void this.#updates.splice(mostUpdates / 2, 1);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   #tell(update: StatusUpdate): void {
     this.#updates.push(update);
     this.#wake();
@@ -135,6 +148,7 @@ export class Solve {
 }
 
 const comesWithinMs = 10_000;
+const mostUpdates = 1_000;
 
 /** A folder of the client's, or an address; the Dockerfile may lie in a folder of its own. */
 function contextOf(session: Session, attributes: Attributes, signal: AbortSignal): BuildContext {

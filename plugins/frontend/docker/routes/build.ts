@@ -38,8 +38,15 @@ async function build(call: Call): Promise<void> {
   const isQuiet = call.query.flag('q');
   await withProgress(call, async (report) => {
     const quiet: string[] = [];
-    const lines = new BuildLines(isQuiet ? ({ stream = '' }: Progress) => void quiet.push(stream) : report);
-    const onEvent = (event: BuildEvent): void => lines.take(event);
+    const keep = ({ stream = '' }: Progress): void => {
+      quiet.push(stream);
+      if (quiet.length > mostQuietLines) quiet.shift();
+    };
+    const lines = new BuildLines(isQuiet ? keep : report);
+    const onEvent = (event: BuildEvent): Promise<void> | undefined => {
+      lines.take(event);
+      return event.kind === 'output' ? drained(call.response) : undefined;
+    };
     try {
       const { id } = await call.engine.builds.build({
         ...options,
@@ -55,6 +62,22 @@ async function build(call: Call): Promise<void> {
       if (quiet.length > 0) throw invalidArgument(`${quiet.join('')}${messageOf(error)}`, { cause: error });
       throw error;
     }
+  });
+}
+
+/** Of a build that is not shown, as much as is told when it fails. */
+const mostQuietLines = 1_000;
+const backlogBytes = 1024 * 1024;
+
+/** Resolves when the client has taken most of what waits for it, or is gone. */
+function drained(response: Call['response']): Promise<void> | undefined {
+  if (response.destroyed || response.writableLength < backlogBytes) return undefined;
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
   });
 }
 
