@@ -6,7 +6,7 @@ import { type IndexEntries, IndexTree } from './index-tree.ts';
 import { LayerWriter } from './layer-writer.ts';
 import { resolvePath } from './resolve.ts';
 import { RootTree } from './root-tree.ts';
-import type { SourceNode, SourceTree } from './source-tree.ts';
+import { plainFolder, type SourceNode, type SourceTree } from './source-tree.ts';
 
 export type CopySource =
   | { readonly kind: 'index'; readonly fd: number; readonly entries: IndexEntries }
@@ -34,20 +34,6 @@ export interface ComposeJob {
   /** Nothing is younger. */
   readonly latestSeconds?: number | undefined;
 }
-
-const newFolder: SourceNode = {
-  type: '5',
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: 0,
-  linkName: '',
-  deviceMajor: 0,
-  deviceMinor: 0,
-  capability: '',
-  inode: '',
-};
 
 /** Writes the layer that these copies make over the tree below. Switches this thread's root between the trees. */
 export function composeLayer({ lower, copies, fd, ...times }: ComposeJob): ReturnType<LayerWriter['finish']> {
@@ -119,7 +105,7 @@ class Copier {
       const there = this.#lowerNode(folder);
       if (there === undefined && leavesLast && depth === parts.length) return;
       if (there !== undefined && there.type !== '5') throw invalidArgument(`${shown(folder)} is not a directory`);
-      if (there === undefined) this.#put(folder, newFolder, { owner: this.#parts.copying.owner, mtime: this.#parts.mtimeSeconds });
+      if (there === undefined) this.#put(folder, plainFolder, { owner: this.#parts.copying.owner, mtime: this.#parts.mtimeSeconds });
       else if (!this.#parts.made.has(folder)) this.#passed.set(folder, there);
     }
   }

@@ -4,7 +4,7 @@ import { invalidArgument } from '@gantry/sdk';
 import { baseOf, type EntryPath, joined, parentOf, shown } from '../worker/entry-path.ts';
 import type { TarBuffer } from '../worker/tar-buffer.ts';
 import { resolvePath } from './resolve.ts';
-import type { SourceNode, SourceTree } from './source-tree.ts';
+import { plainFolder, type SourceNode, type SourceTree } from './source-tree.ts';
 
 /** A thing of an archive, and where its content lies in the file of contents. */
 export interface IndexNode extends SourceNode {
@@ -13,21 +13,7 @@ export interface IndexNode extends SourceNode {
 }
 export type IndexEntries = readonly (readonly [path: EntryPath, node: IndexNode])[];
 
-const impliedFolder: IndexNode = {
-  type: '5',
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: 0,
-  linkName: '',
-  deviceMajor: 0,
-  deviceMinor: 0,
-  capability: '',
-  inode: '',
-  offset: 0,
-  digest: '',
-};
+const impliedFolder: IndexNode = { ...plainFolder, offset: 0, digest: '' };
 
 /** What an archive holds, without a file of it being made: names in memory, contents in one file, `fd`, which whoever opened it closes. */
 export class IndexTree implements SourceTree {

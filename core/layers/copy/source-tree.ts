@@ -33,3 +33,18 @@ export interface SourceTree {
   /** Exactly as many bytes as the node's size says. */
   copyContent(path: EntryPath, out: TarBuffer): void;
 }
+
+/** A folder of root's, as one is made when nobody says how. */
+export const plainFolder: SourceNode = {
+  type: '5',
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: 0,
+  linkName: '',
+  deviceMajor: 0,
+  deviceMinor: 0,
+  capability: '',
+  inode: '',
+};
