@@ -13,23 +13,23 @@ import { Rsyslog } from '../support/rsyslog.ts';
 
 inNamespaces(import.meta.url);
 
+// All of them before the first test: the runner takes a pause between tests of which none is wanted for the end, and runs no `after` then.
+const syslog = await Rsyslog.start();
+const fluent = await FluentReceiver.listen({ port: 24_224, host: '127.0.0.1' });
+const graylog = new GelfReceiver(12_201);
+const journal = await Journald.start();
+const posted = await HttpReceiver.listen(3_100);
+after(async () => {
+  graylog[Symbol.dispose]();
+  for (const receiver of [posted, journal, fluent, syslog]) await receiver[Symbol.asyncDispose]();
+});
+
 testPlaced('json-file', ['read', 'attributes', 'purge']);
 testPlaced('local', ['read', 'attributes', 'purge']);
 testPlaced('none', ['refuse']);
-
-const syslog = await Rsyslog.start();
-after(() => syslog[Symbol.asyncDispose]());
-const fluent = await FluentReceiver.listen({ port: 24_224, host: '127.0.0.1' });
-after(() => fluent[Symbol.asyncDispose]());
-const graylog = new GelfReceiver(12_201);
-after(() => graylog[Symbol.dispose]());
-const journal = await Journald.start();
-after(() => journal[Symbol.asyncDispose]());
 testPlaced('journald', []);
 testPlaced('fluentd', [], { 'fluentd-request-ack': 'true' });
 testPlaced('gelf', [], { 'gelf-address': 'udp://127.0.0.1:12201' });
-const posted = await HttpReceiver.listen(3_100);
-after(() => posted[Symbol.asyncDispose]());
 testPlaced('http', [], { 'http-url': 'http://127.0.0.1:3100/' });
 testPlaced('loki', [], { 'loki-url': 'http://127.0.0.1:3100/loki/api/v1/push' });
 testPlaced('syslog', [], { 'syslog-address': `tcp://127.0.0.1:${syslog.ports.tcp}` });
