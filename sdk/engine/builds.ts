@@ -76,8 +76,9 @@ export type BuildEvent =
 
 export interface BuildImage extends BuildOptions, Abortable {
   readonly context: BuildContext;
-  /** What it answers is waited for before a step's further output is read: whoever is slow holds up the step, and nothing piles up. */
-  readonly onEvent: (event: BuildEvent) => void | Promise<void>;
+  readonly onEvent: (event: BuildEvent) => void;
+  /** Waited for before a step's further output is read: whoever is slow holds up the step, and nothing piles up. */
+  readonly taken?: () => Promise<void> | undefined;
   /** Credentials of whoever builds that are only told when they are needed. */
   readonly auth?: (host: string) => Promise<RegistryAuth | undefined>;
   /** A secret of whoever builds; undefined: there is none of this name. */

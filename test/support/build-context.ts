@@ -50,7 +50,7 @@ export async function buildImage(
     onEvent: (event) => {
       events.push(event);
       lines.take(event);
-      return options.onEvent?.(event);
+      options.onEvent?.(event);
     },
   });
   lines.finish(id);

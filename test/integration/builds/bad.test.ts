@@ -244,11 +244,13 @@ test('Builds.build() holds a step that says much up while whoever is told is slo
     under.engine,
     { Dockerfile: 'FROM busybox\nRUN head -c 20000000 /dev/zero | tr "\\0" x\n' },
     {
-      onEvent: async (event) => {
+      onEvent: (event) => {
         if (event.kind !== 'output') return;
         told += event.data.length;
         waiting += 1;
         largest = Math.max(largest, waiting);
+      },
+      taken: async () => {
         await new Promise((resolve) => setTimeout(resolve, 1));
         waiting -= 1;
       },

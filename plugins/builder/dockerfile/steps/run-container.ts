@@ -43,7 +43,10 @@ async function runToEnd({ request, signal }: Job, step: number, id: string): Pro
   };
   signal.addEventListener('abort', kill, { once: true });
   try {
-    const telling = tell(attached, (source, data) => request.onEvent({ kind: 'output', step, source, data }));
+    const telling = tell(attached, async (source, data) => {
+      request.onEvent({ kind: 'output', step, source, data });
+      await request.taken?.();
+    });
     await containers.start(id, { signal });
     const { exitCode } = await Promise.race([result, aborted(signal)]);
     await telling;
@@ -55,7 +58,7 @@ async function runToEnd({ request, signal }: Job, step: number, id: string): Pro
   }
 }
 
-async function tell({ output }: Attached, told: (source: 'stdout' | 'stderr', data: Buffer) => void | Promise<void>): Promise<void> {
+async function tell({ output }: Attached, told: (source: 'stdout' | 'stderr', data: Buffer) => Promise<void>): Promise<void> {
   // The chunk's memory may be used again when the next one is asked for.
   for await (const { source, data } of output) await told(source, Buffer.from(data));
 }

@@ -75,8 +75,8 @@ export class Solve {
       onEvent: (event) => {
         const update = this.#progress.take(event);
         if (update !== undefined) this.#tell(update);
-        return event.kind === 'output' ? this.#taken() : undefined;
       },
+      taken: () => this.#taken(),
     });
     this.imageId = image;
   }

@@ -43,15 +43,13 @@ async function build(call: Call): Promise<void> {
       if (quiet.length > mostQuietLines) quiet.shift();
     };
     const lines = new BuildLines(isQuiet ? keep : report);
-    const onEvent = (event: BuildEvent): Promise<void> | undefined => {
-      lines.take(event);
-      return event.kind === 'output' ? drained(call.response) : undefined;
-    };
+    const onEvent = (event: BuildEvent): void => lines.take(event);
     try {
       const { id } = await call.engine.builds.build({
         ...options,
         context: buildContext(call, releasing(call.body())),
         onEvent,
+        taken: () => drained(call.response),
         signal: call.signal,
       });
       if (isQuiet) report({ stream: `${id}\n` });
