@@ -1,5 +1,6 @@
-import type { node } from 'koffi';
+import { isMainThread } from 'node:worker_threads';
 import { koffi } from './calls.ts';
+import { type PollHandle, pollInTurns } from './polling.ts';
 
 export interface Interest {
   readonly readable?: boolean;
@@ -13,14 +14,14 @@ export interface Interest {
  */
 export class Watch implements Disposable {
   readonly #callback: () => void;
-  #handle: node.PollHandle | undefined;
+  #handle: PollHandle | undefined;
   #interest = '';
   #isQueued = false;
 
   constructor(descriptor: number, callback: () => void, interest: Interest = { readable: true }) {
     this.#callback = callback;
     this.#interest = keyOf(interest);
-    this.#handle = koffi().node.poll(descriptor, interest, this.#ready);
+    this.#handle = isMainThread ? koffi().node.poll(descriptor, interest, this.#ready) : pollInTurns(descriptor, interest, this.#ready);
     active.add(this);
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -15,6 +16,29 @@ test('a worker with an active Watch can be terminated', async () => {
   });
   await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
   assert.equal(await worker.terminate(), 1);
+});
+
+test('a worker whose watched descriptors are ready can be terminated without the process', () => {
+  const worker = `
+    import { writeSync } from 'node:fs';
+    import { parentPort, workerData } from 'node:worker_threads';
+    const { Watch, pipe } = await import(workerData);
+    for (const { reader, writer } of Array.from({ length: 20 }, pipe)) {
+      writeSync(writer, 'x');
+      new Watch(reader, () => undefined);
+    }
+    parentPort.postMessage('watching');`;
+  const url = `data:text/javascript,${encodeURIComponent(worker)}`;
+  const script = `
+    import { Worker } from 'node:worker_threads';
+    for (let round = 0; round < 20; round += 1) {
+      const worker = new Worker(new URL(${JSON.stringify(url)}), { workerData: ${JSON.stringify(import.meta.resolve('@gantry/sdk/linux'))} });
+      await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
+      await worker.terminate();
+    }
+    console.log('alive');`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [0, 'alive\n'], stderr);
 });
 
 test('whenReadable() rejects on abort and leaves the descriptor usable', async () => {
