@@ -1,4 +1,5 @@
 import { declare } from './calls.ts';
+import { checked } from './errno.ts';
 import type { Interest } from './watch.ts';
 
 /** What koffi's own handle of libuv's epoll offers, as far as watches need it. */
@@ -11,9 +12,11 @@ export interface PollHandle {
 
 /**
  * The same for worker threads, by poll(2) every few milliseconds: when a worker is terminated, libuv still calls back for descriptors that are ready, and koffi, which may
- * not call JavaScript any more, then aborts the whole process. A timer ends with its thread.
+ * not call JavaScript any more, then aborts the whole process. A timer ends with its thread. The descriptor becomes non-blocking, as libuv makes it.
  */
 export function pollInTurns(descriptor: number, interest: Interest, ready: (status: unknown) => void): PollHandle {
+  const flags = checked(callFcntl(descriptor, getFlags, 0), 'fcntl F_GETFL');
+  checked(callFcntl(descriptor, setFlags, flags | nonBlocking), 'fcntl F_SETFL');
   const entry: Entry = { descriptor, events: 0, ready, isIdle: false };
   const handle: PollHandle = {
     start: (wanted, callback) => {
@@ -58,6 +61,10 @@ function keepTime(): void {
   if ([...entries].every(({ isIdle }) => isIdle)) timer.unref();
   else timer.ref();
 }
+
+/** F_GETFL, F_SETFL and O_NONBLOCK of fcntl(2). */
+const [getFlags, setFlags, nonBlocking] = [3, 4, 0o4000];
+const callFcntl = declare<(file: number, command: number, value: number) => number>('fcntl', 'int', ['int', 'int', 'int']);
 
 const sizeofPollfd = 8;
 const callPoll = declare<(list: Uint8Array, count: number, timeoutMs: number) => number>('poll', 'int', ['void *', 'ulong', 'int']);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { pollInTurns } from '../../../sdk/linux/polling.ts';
 import { pidfdOpen, pipe, posixSpawn, run, waitForExit, waitpid, Watch, whenReadable } from '@gantry/sdk/linux';
 
 test('a worker with an active Watch can be terminated', async () => {
@@ -79,4 +80,40 @@ test('200 children are waited for at once, and each one reaped', async () => {
   );
   assert.equal(waitpid(-1), 'not-ours');
   assert.throws(() => pidfdOpen(pids[0] ?? 0), { code: 'ESRCH' });
+});
+
+test('pollInTurns() calls back while something is ready, at the end of a pipe, and once for a descriptor that is closed', async () => {
+  const { reader, writer } = pipe();
+  const told: unknown[] = [];
+  let next = Promise.withResolvers<void>();
+  const handle = pollInTurns(reader, { readable: true }, (status) => {
+    told.push(status);
+    next.resolve();
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(told.length, 0);
+  assert.throws(() => readSync(reader, Buffer.alloc(1)), { code: 'EAGAIN' }, 'the descriptor does not block');
+  writeSync(writer, 'x');
+  await next.promise;
+  assert.equal(told[0], 0);
+  handle.stop();
+  readSync(reader, Buffer.alloc(1));
+  next = Promise.withResolvers();
+  handle.start({ readable: true }, (status) => {
+    told.splice(0, told.length, 'end', status);
+    handle.stop();
+    next.resolve();
+  });
+  closeSync(writer);
+  await next.promise;
+  assert.deepEqual(told, ['end', 0]);
+  next = Promise.withResolvers();
+  closeSync(reader);
+  handle.start({ readable: true }, (status) => {
+    told.splice(0, told.length, status as number);
+    next.resolve();
+  });
+  await next.promise;
+  assert.deepEqual(told, [-1]);
+  handle.close();
 });

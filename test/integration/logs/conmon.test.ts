@@ -45,9 +45,11 @@ test('Logs has every line of a container that writes 20 MB and ends, also while 
 
 test('Logs asks the monitor for new spool files, so that what is delivered can be deleted while the container runs', async () => {
   await using machine = await openMachine();
-  const container = await machine.run('memory', `yes ${'y'.repeat(999)} | head -n 30000; read x`, { openStdin: true });
+  // Each burst is more than a file is to hold, and there is time after it.
+  const burst = `yes ${'y'.repeat(999)} | head -n 10000; sleep 1`;
+  const container = await machine.run('memory', `${burst}; ${burst}; ${burst}; ${burst}; read x`, { openStdin: true });
   const { dir } = machine.logs.spool(container.logged.info.id);
-  await machine.until(() => machine.memory.entries(container.logged.info.id).length === 30_000);
+  await machine.until(() => machine.memory.entries(container.logged.info.id).length === 40_000);
   await machine.until(() => Math.max(0, ...numbers(dir)) > 2 && numbers(dir).length <= 2);
   await machine.stop(container);
 });

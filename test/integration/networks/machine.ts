@@ -36,7 +36,12 @@ export class Machine implements AsyncDisposable {
 
   constructor(defaults: NetworkDefaults = {}) {
     this.#defaults = defaults;
-    this.room = this.#open();
+    try {
+      this.room = this.#open();
+    } catch (error) {
+      this.#database[Symbol.dispose]();
+      throw error;
+    }
   }
 
   static async start(defaults: NetworkDefaults = {}): Promise<Machine> {
