@@ -72,8 +72,6 @@ export function ociSpec(request: SpecRequest): Spec {
       ? {}
       : { hostname: request.hostname, ...(request.domainname === '' ? {} : { domainname: request.domainname }) }),
     mounts: allMounts(request, privileged),
-    // The user's own alone: what an image says never reaches the runtime.
-    ...(Object.keys(hostConfig.Annotations ?? {}).length === 0 ? {} : { annotations: hostConfig.Annotations }),
     linux: {
       namespaces: namespaces(chosen),
       devices,
