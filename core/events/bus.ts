@@ -10,7 +10,9 @@ interface Subscriber {
   readonly matches: (event: EngineEvent) => boolean;
   readonly queue: EngineEvent[];
   wake: () => void;
-  overflowed: boolean;
+  readonly onBehind: (reason: Error) => void;
+  /** Why it gets no more. */
+  behind: Error | undefined;
 }
 
 /** The typed bus: broadcast only, nobody is ever asked for anything through it. */
@@ -28,21 +30,24 @@ export class EventBus implements Events {
     if (this.#past.length > rememberedEvents) this.#past.shift();
     for (const subscriber of this.#subscribers) {
       if (!subscriber.matches(event)) continue;
-      if (subscriber.queue.length >= subscriberBacklog) subscriber.overflowed = true;
-      else subscriber.queue.push(event);
+      if (subscriber.queue.length < subscriberBacklog) subscriber.queue.push(event);
+      else if (subscriber.behind === undefined) {
+        subscriber.behind = exhausted(`events reader fell ${subscriberBacklog} events behind`);
+        subscriber.onBehind(subscriber.behind);
+      }
       subscriber.wake();
     }
   }
 
   subscribe(query: Parameters<Events['subscribe']>[0]): AsyncIterable<EngineEvent> {
-    const { since, until } = query;
+    const { since, until, onBehind = () => {} } = query;
     if (since !== undefined && until !== undefined && compare(until, since) < 0) {
       throw invalidArgument('`since` time cannot be after `until` time');
     }
     const matches = eventMatcher(query.filters ?? ({} satisfies Filters));
     const past =
       since === undefined && until === undefined ? [] : this.#past.filter((event) => matches(event) && within(event.time, since, until));
-    const subscriber: Subscriber = { matches, queue: [...past], wake: () => {}, overflowed: false };
+    const subscriber: Subscriber = { matches, queue: [...past], wake: () => {}, onBehind, behind: undefined };
     if (until === undefined || compare(until, now()) > 0) this.#subscribers.add(subscriber);
     return this.#follow(subscriber, query);
   }
@@ -61,7 +66,7 @@ export class EventBus implements Events {
       while (signal?.aborted !== true) {
         const event = subscriber.queue.shift();
         if (event !== undefined) yield event;
-        else if (subscriber.overflowed) throw exhausted(`events reader fell ${subscriberBacklog} events behind`);
+        else if (subscriber.behind !== undefined) throw subscriber.behind;
         else if (isOver) return;
         else await new Promise<void>((resolve) => (subscriber.wake = resolve));
       }

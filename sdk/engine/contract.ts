@@ -25,8 +25,13 @@ export interface EngineEvent {
   readonly time: LogTime;
 }
 export interface Events {
-  /** The past (since), then what happens, until `until` or abort. A reader that falls 4,096 events behind is cut off with `exhausted`. */
-  subscribe(query: { readonly since?: LogTime; readonly until?: LogTime } & Filtered & Abortable): AsyncIterable<EngineEvent>;
+  /**
+   * The past (since), then what happens, until `until` or abort. A reader that falls 4,096 events behind is cut off with `exhausted`, which `onBehind` is told
+   * at once: it may never come back to ask for more.
+   */
+  subscribe(
+    query: { readonly since?: LogTime; readonly until?: LogTime; readonly onBehind?: (reason: Error) => void } & Filtered & Abortable,
+  ): AsyncIterable<EngineEvent>;
 }
 export interface SystemInfo {
   readonly id: string;

@@ -311,3 +311,26 @@ test('attach/ws with junk in place of frames ends the connection alone', async (
   socket.destroy();
   assert.equal((await api.request('GET /_ping')).text, 'OK');
 });
+
+test('a reader of events that keeps up gets all of them, and one that does not read is cut off', async () => {
+  const count = 20_000;
+  const reading = await api.raw('GET /v1.51/events HTTP/1.1\r\nHost: d\r\n\r\n');
+  const stalled = await api.raw('GET /v1.51/events HTTP/1.1\r\nHost: d\r\n\r\n');
+  for (const socket of [reading, stalled]) await once(socket, 'readable');
+  let text = '';
+  reading.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  const listeners = engine.events.listeners;
+  for (let index = 0; index < count; index += 1) {
+    engine.events.publish('volume', `stalled-${index}`, 'v', { padding: 'x'.repeat(200) });
+    if (index % 500 === 0) await sleep(1);
+  }
+  for (let tries = 0; (!text.includes(`"stalled-${count - 1}"`) || engine.events.listeners === listeners) && tries < 500; tries += 1)
+    await sleep(10);
+  assert.equal(engine.events.listeners, listeners - 1);
+  assert.equal(text.split('"Action":"stalled-').length - 1, count);
+  reading.destroy();
+  const gone = new Promise((resolve) => stalled.once('end', resolve).once('error', resolve));
+  stalled.resume();
+  await gone;
+  stalled.destroy();
+});

@@ -11,13 +11,20 @@ export async function events(call: Call): Promise<void> {
   if (since !== undefined && until !== undefined && (since.seconds - until.seconds || since.nanos - until.nanos) > 0) {
     throw invalidArgument(`\`since\` time (${since.seconds}) cannot be after \`until\` time (${until.seconds})`);
   }
-  const subscription = call.engine.events.subscribe(withoutAbsent({ since, until, filters: query.filters(), signal }));
+  let behind: Error | undefined;
+  // Whoever does not read keeps us waiting to write: the connection has to go for that to end.
+  const onBehind = (reason: Error): void => {
+    behind = reason;
+    call.response.destroy();
+  };
+  const subscription = call.engine.events.subscribe(withoutAbsent({ since, until, filters: query.filters(), signal, onBehind }));
   const outgoing = call.stream('application/json');
   try {
     for await (const event of subscription) await outgoing.write(`${eventLine(event)}\n`);
   } catch (error) {
-    if (codeOf(error) !== 'cancelled') throw error;
+    if (behind === undefined && codeOf(error) !== 'cancelled') throw error;
   }
+  if (behind !== undefined) throw behind;
   outgoing.end();
 }
 
