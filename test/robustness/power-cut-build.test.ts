@@ -1,0 +1,7 @@
+import { inNamespaces } from '../support/namespaces.ts';
+import { killAtEach } from './kill-at-each.ts';
+import { build } from './operations/build.ts';
+
+inNamespaces(import.meta.url, { cgroups: 'v1' });
+
+killAtEach('a build', build, { withPowerCut: true });
