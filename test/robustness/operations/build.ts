@@ -24,7 +24,7 @@ export const build: Operation = {
   prepare: async () => undefined,
   ask: async (api) => {
     const answer = await api.stream('POST', '/build?t=built:1&networkmode=none', { body: context });
-    assert.match(String(answer), /Successfully tagged built:1/);
+    assert.match(answer, /Successfully tagged built:1/);
   },
   check: async (api, { acknowledged }) => {
     const { status } = await api.call('GET', '/images/built:1/json');
