@@ -3,6 +3,7 @@ import { codeOf, conflict, fromErrno, internal } from '@gantry/sdk/errors';
 import { type DaemonOptions, parseDaemon, report, takenStatus } from '../cli/daemon/index.ts';
 import { publishFileSync } from '../support/index.ts';
 import { notifier } from './notify.ts';
+import { stopOptimising } from './optimiser.mjs';
 import { passedSockets } from './passed-sockets.ts';
 
 /** Runs gantryd with these words and resolves with the exit code. Never rejects. */
@@ -36,6 +37,7 @@ async function run(words: readonly string[], options: DaemonOptions): Promise<vo
   process.on('SIGUSR1', () => engine.dump());
   manager.ready();
   await Promise.race([stop, engine.ended]);
+  stopOptimising();
 }
 
 function optionsOf(words: readonly string[]): DaemonOptions {

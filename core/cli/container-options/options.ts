@@ -56,7 +56,11 @@ const general = (): readonly Option[] => [
   value('--cidfile <file>', 'Write the id to this file, which may not exist', text),
   list('-l, --label <key=value>', 'Label', parseKeyValue),
   list('--label-file <file>', 'Labels, one per line', readLabelFile),
-  list('--annotation <key=value>', 'Annotation, for the engine and whoever inspects; runtimes take orders in theirs, so they are not told', parseAssignment),
+  list(
+    '--annotation <key=value>',
+    'Annotation, for the engine and whoever inspects; runtimes take orders in theirs, so they are not told',
+    parseAssignment,
+  ),
   value('--log-driver <driver>', 'Where its output goes', text),
   list('--log-opt <key=value>', "Option of the log driver, e.g. 'max-size=10m'", parseAssignment),
 ];

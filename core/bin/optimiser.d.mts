@@ -1,0 +1,2 @@
+export function optimiseLater(): () => Promise<void>;
+export function stopOptimising(): void;
