@@ -20,15 +20,17 @@ export const buildRoutes: readonly Route[] = [
 ];
 
 /** The connection becomes gRPC: BuildKit's Control, and its gateway. */
-export function serveGrpc({ h2c = noUpgrade() }: HijackCall): void {
-  h2c.buildKit.serve(h2c.accept());
+export async function serveGrpc({ h2c = noUpgrade() }: HijackCall): Promise<void> {
+  const buildKit = await h2c.buildKit();
+  buildKit.serve(h2c.accept());
 }
 
 /** The connection becomes gRPC with the roles turned round: the client answers. */
-export function openSession({ h2c = noUpgrade() }: HijackCall): void {
+export async function openSession({ h2c = noUpgrade() }: HijackCall): Promise<void> {
   const [id = ''] = h2c.header('x-docker-expose-session-uuid');
   if (!/^[\w-]{1,128}$/.test(id)) throw invalidArgument('X-Docker-Expose-Session-Uuid is missing');
-  h2c.buildKit.addSession(id, h2c.accept(), h2c.header('x-docker-expose-session-grpc-method'));
+  const buildKit = await h2c.buildKit();
+  buildKit.addSession(id, h2c.accept(), h2c.header('x-docker-expose-session-grpc-method'));
 }
 
 async function build(call: Call): Promise<void> {

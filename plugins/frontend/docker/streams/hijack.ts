@@ -6,7 +6,7 @@ import type { Engine } from '@gantry/sdk/engine';
 import { canonicalTarget } from '../authz/canonical.ts';
 import type { Gate } from '../authz/gate.ts';
 import { tellCall } from '../http/caller.ts';
-import { BuildKit } from '../buildkit/control.ts';
+import type { BuildKit } from '../buildkit/control.ts';
 import { commonHeaders, multiplexedStream, rawStream } from '../http/headers.ts';
 import { checkContentType, parseJson } from '../http/json.ts';
 import { Query } from '../http/query.ts';
@@ -17,7 +17,6 @@ import { statusOf, textOf } from '../status.ts';
 import { errorHead, statusHead } from './head.ts';
 import { Peer } from './peer.ts';
 import { takeBody } from './upgrade-body.ts';
-import { acceptWebSocket } from './websocket.ts';
 
 export interface HijackOptions {
   readonly engine: Engine;
@@ -39,7 +38,7 @@ export interface HijackCall {
   readonly accept: (options: { readonly tty: boolean }) => Peer;
   /** Where the connection may become one of BuildKit's. */
   readonly h2c?: {
-    readonly buildKit: BuildKit;
+    readonly buildKit: () => Promise<BuildKit>;
     /** All values of a header. */
     readonly header: (name: string) => readonly string[];
     /** Switches over, and gives the connection away. */
@@ -52,12 +51,10 @@ export interface HijackCall {
 /** Takes over the connections of requests that say `Connection: Upgrade` on a path that may be hijacked. */
 export class Hijacks {
   readonly #options: HijackOptions;
-  readonly #buildKit: BuildKit;
+  #buildKit: Promise<BuildKit> | undefined;
 
   constructor(options: HijackOptions) {
     this.#options = options;
-    this.#buildKit = new BuildKit(options);
-    options.stopping.addEventListener('abort', () => this.#buildKit[Symbol.dispose](), { once: true });
   }
 
   claims(request: IncomingMessage): boolean {
@@ -89,6 +86,7 @@ export class Hijacks {
     const signal = AbortSignal.any([gone.signal, stopping]);
     await gate?.admitUpgrade(request, { uri, body, signal });
     tellCall(this.#options.log, request, target.url);
+    const webSocket = protocol === 'websocket' ? await import('./websocket.ts') : undefined;
     const call: HijackCall = {
       engine,
       id: route.id,
@@ -97,13 +95,13 @@ export class Hijacks {
       signal,
       json: (shape, absent) => Promise.resolve(body.length === 0 ? absent : readJson(request, body, shape)),
       accept: ({ tty }) => {
-        if (protocol === 'websocket') return acceptWebSocket(request, socket);
+        if (webSocket !== undefined) return webSocket.acceptWebSocket(request, socket);
         const type = !tty && target.version >= 42 ? multiplexedStream : rawStream;
         socket.write(statusHead('101 UPGRADED', ['Content-Type', type, 'Connection', 'Upgrade', 'Upgrade', 'tcp']));
         return new Peer({ input: socket, output: socket, tty });
       },
       h2c: {
-        buildKit: this.#buildKit,
+        buildKit: () => (this.#buildKit ??= this.#openBuildKit()),
         header: (name) => request.headersDistinct[name] ?? [],
         accept: () => {
           socket.write(statusHead('101 UPGRADED', ['Connection', 'Upgrade', 'Upgrade', protocol]));
@@ -114,6 +112,16 @@ export class Hijacks {
         void socket.end(statusHead(`${status} OK`, [...commonHeaders, 'Content-Length', '0', 'Connection', 'close'])),
     };
     await route.handle(call);
+  }
+
+  /** Only for who asks: its gRPC takes longer to load than all the rest of this front end. */
+  async #openBuildKit(): Promise<BuildKit> {
+    const { BuildKit } = await import('../buildkit/control.ts');
+    const buildKit = new BuildKit(this.#options);
+    const { stopping } = this.#options;
+    if (stopping.aborted) buildKit[Symbol.dispose]();
+    stopping.addEventListener('abort', () => buildKit[Symbol.dispose](), { once: true });
+    return buildKit;
   }
 }
 
