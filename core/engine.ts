@@ -210,6 +210,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           content: rooms.content,
           images: rooms.images,
           layers: rooms.layers,
+          keptVolumes: () => rooms.volumes.usage({ ofBuilds: true }),
           engine: () => {
             if (rooms.facade.engine === undefined) throw internal('the engine is not open yet');
             return rooms.facade.engine;

@@ -1,6 +1,6 @@
-import { type Abortable, codeOf, type Logger, notFound, notImplemented } from '@gantry/sdk';
-import { buildCacheLabel, buildStepAnnotation } from '@gantry/sdk/builder';
-import type { BuildImage, Builds, BuildStep, BuildTree, CacheRecord, Engine, TreeFile } from '@gantry/sdk/engine';
+import { type Abortable, type Logger, notFound, notImplemented } from '@gantry/sdk';
+import { buildStepAnnotation } from '@gantry/sdk/builder';
+import type { BuildImage, Builds, BuildStep, BuildTree, CacheRecord, Engine, ImageFiles, TreeFile, VolumeInfo } from '@gantry/sdk/engine';
 import type { Content } from '../content/index.ts';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
@@ -10,6 +10,8 @@ import { CacheRows, type Database } from '../metadata/index.ts';
 import { familiarText, parseTag } from '../references/index.ts';
 import { Turns } from '../support/index.ts';
 import { BuildCache } from './cache.ts';
+import { openImageFiles } from './image-files.ts';
+import { type MountParts, mountRecords, pruneMounts } from './mounts.ts';
 import { composeStep } from './step.ts';
 import { Trees } from './trees.ts';
 
@@ -20,6 +22,8 @@ export interface BuildsOptions {
   readonly events: EventBus;
   readonly images: ImagesRoom;
   readonly layers: Layers;
+  /** What steps keep for later ones, with sizes. */
+  readonly keptVolumes: () => Promise<readonly VolumeInfo[]>;
   /** The engine as the builder sees it. */
   readonly engine: () => Engine;
   readonly log: Logger;
@@ -56,8 +60,11 @@ export class BuildsRoom implements Builds, Disposable {
   }
 
   async prune(request: Parameters<Builds['prune']>[0]): ReturnType<Builds['prune']> {
+    const types = request.filters?.['type'] ?? [];
     const steps = await this.#cache.prune(request);
-    return request.all === true ? { ...steps, deleted: [...steps.deleted, ...(await this.#pruneMounts())] } : steps;
+    const isAsked = types.length === 0 ? request.all === true : types.includes('exec.cachemount');
+    const mounts = isAsked ? await pruneMounts(this.#mountParts(), request) : { deleted: [], spaceReclaimed: 0 };
+    return { deleted: [...steps.deleted, ...mounts.deleted], spaceReclaimed: steps.spaceReclaimed + mounts.spaceReclaimed };
   }
 
   [Symbol.dispose](): void {
@@ -73,24 +80,16 @@ export class BuildsRoom implements Builds, Disposable {
     }
   }
 
-  /** What `RUN --mount=type=cache` kept, unless a step uses it now. */
-  async #pruneMounts(): Promise<readonly string[]> {
-    const { volumes } = this.#options.engine();
-    const found = await volumes.list({ filters: { label: [buildCacheLabel] } });
-    const removed: string[] = [];
-    for (const { name } of found.volumes) {
-      try {
-        await volumes.remove(name, { force: false });
-        removed.push(name);
-      } catch (error) {
-        if (codeOf(error) !== 'conflict') throw error;
-      }
-    }
-    return removed;
+  async cache(): Promise<readonly CacheRecord[]> {
+    return [...this.#cache.records(), ...(await mountRecords(this.#mountParts()))];
   }
 
-  cache(): readonly CacheRecord[] {
-    return this.#cache.records();
+  #mountParts(): MountParts {
+    return { kept: this.#options.keptVolumes, volumes: this.#options.engine().volumes };
+  }
+
+  files(image: string, options: Abortable = {}): Promise<ImageFiles> {
+    return openImageFiles({ ...this.#options, trees: this.#trees }, image, options);
   }
 
   openArchive(tar: AsyncIterable<Buffer>, options: Abortable = {}): Promise<BuildTree> {

@@ -43,6 +43,7 @@ export class BuildCache implements Disposable {
       const isNamed = images.standsUnderName(id);
       return {
         id,
+        kind: 'regular',
         parent: image.parent,
         description: image.config.history?.at(-1)?.created_by ?? '',
         inUse: images.isUsed(id),
@@ -108,12 +109,14 @@ export class BuildCache implements Disposable {
 /** A build looks up many keys at once. */
 const writeLaterMs = 1000;
 
-function recordFilter(filters: Filters): (record: CacheRecord) => boolean {
+export function recordFilter(filters: Filters): (record: CacheRecord) => boolean {
   const known = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
   for (const key of Object.keys(filters)) if (!known.includes(key)) throw invalidArgument(`invalid filter '${key}'`);
   const ages = [...(filters['until'] ?? []), ...(filters['unused-for'] ?? [])].map(durationMs);
   const ids = filters['id'] ?? [];
-  return ({ id, usedMs }) =>
+  const kinds = filters['type'] ?? [];
+  return ({ id, kind, usedMs }) =>
+    (kinds.length === 0 || kinds.includes(kind)) &&
     ages.every((age) => Date.now() - usedMs > age) &&
     (ids.length === 0 || ids.some((wanted) => id.replace('sha256:', '').startsWith(wanted.replace('sha256:', ''))));
 }

@@ -57,14 +57,8 @@ export class Trees {
   }
 
   async openArchive(tar: AsyncIterable<Buffer>, options: Abortable & { readonly keepsOwners?: boolean } = {}): Promise<OpenTree> {
-    const fd = openUnnamed(this.#parts.content.ingestFolder);
-    try {
-      const entries = await this.#parts.layers.workers.run('index', { fd }, { input: plainStream(tar, options), signal: options.signal });
-      return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree: new IndexTree(fd, entries), trees: this, forget, ...options }));
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
+    const { fd, tree } = await this.openIndex(tar, options);
+    return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget, ...options }));
   }
 
   async openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, { signal }: Abortable = {}): Promise<OpenTree> {
@@ -83,6 +77,18 @@ export class Trees {
         offset += size;
       }
       return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget }));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** What an archive holds, in its own words. Whoever opens it closes `fd`. */
+  async openIndex(tar: AsyncIterable<Buffer>, options: Abortable = {}): Promise<{ readonly fd: number; readonly tree: IndexTree }> {
+    const fd = openUnnamed(this.#parts.content.ingestFolder);
+    try {
+      const entries = await this.#parts.layers.workers.run('index', { fd }, { input: plainStream(tar, options), signal: options.signal });
+      return { fd, tree: new IndexTree(fd, entries) };
     } catch (error) {
       closeSync(fd);
       throw error;

@@ -12,7 +12,7 @@ import { parsePlatform } from './platform.ts';
 import { pruneImages } from './prune.ts';
 import { removeImage } from './remove.ts';
 import { keepSwept } from './retention.ts';
-import { saveImages } from './save.ts';
+import { type SaveOptions, saveImages } from './save.ts';
 import { ImageStore } from './store.ts';
 import { tagImage } from './tag.ts';
 import { Downloads } from './transfer/downloads.ts';
@@ -110,7 +110,7 @@ export class ImagesRoom implements Images {
     return pruneImages(this.#parts, request);
   }
 
-  async save(images: readonly string[], options: Abortable = {}): Promise<AsyncIterable<Buffer>> {
+  async save(images: readonly string[], options: SaveOptions = {}): Promise<AsyncIterable<Buffer>> {
     return saveImages(this.#parts, images, options);
   }
 

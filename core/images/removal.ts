@@ -10,6 +10,8 @@ export interface RemoveOptions {
   readonly force: boolean;
   /** Also parents that nothing else needs. */
   readonly prune: boolean;
+  /** Of an image that is meant by a name only the name goes. */
+  readonly keepsImage?: boolean;
 }
 interface Refusal {
   readonly error: GantryError;
@@ -56,7 +58,8 @@ export class Removal {
     }
     this.#unname([canonicalText(reference)]);
     if (reference.digest === undefined) this.#unnameDigests(id, repositoryOf(reference));
-    if (this.#names(id).length === 0) this.#remove(id, { force: this.#options.force, isQuiet: true });
+    const isNameless = this.#names(id).length === 0;
+    if (isNameless && this.#options.keepsImage !== true) this.#remove(id, { force: this.#options.force, isQuiet: true });
   }
 
   /** The last tag of a repository takes the digests of the same repository along. */

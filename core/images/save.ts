@@ -1,19 +1,24 @@
 import { type Abortable, invalidArgument } from '@gantry/sdk';
 import { announce } from './announce.ts';
 import { type ImageToSave, saveArchive } from './archive/save.ts';
-import { parseReference, type Reference, repositoryOf } from './reference.ts';
+import { parseReference, type Reference, repositoryOf, withDefaultTag } from './reference.ts';
 import type { Parts } from './types.ts';
 import { chainOf } from './view.ts';
+
+export interface SaveOptions extends Abortable {
+  /** Names in the archive, instead of those that were asked for. */
+  readonly as?: readonly string[];
+}
 
 /**
  * The images that these names mean, as one archive; a repository without a tag means all its tags, an id takes no tag along. Throws
  * `not_found` before the first byte.
  */
-export function saveImages(parts: Parts, names: readonly string[], options: Abortable): AsyncIterable<Buffer> {
+export function saveImages(parts: Parts, names: readonly string[], options: SaveOptions): AsyncIterable<Buffer> {
   const wanted = new Map<string, Map<string, Reference>>();
   for (const { id, tags } of names.flatMap((name) => meantBy(parts, name))) {
     const known = wanted.get(id) ?? new Map<string, Reference>();
-    for (const tag of tags) known.set(tag, parseReference(tag));
+    for (const tag of options.as ?? tags) known.set(tag, withDefaultTag(parseReference(tag)));
     wanted.set(id, known);
   }
   const images = [...wanted].map(([id, tags]) => toSave(parts, id, sorted(tags)));

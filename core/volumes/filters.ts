@@ -1,8 +1,9 @@
 import { invalidArgument } from '@gantry/sdk';
+import { buildCacheLabel } from '@gantry/sdk/builder';
 import type { Filters } from '@gantry/sdk/engine';
 import { driverName } from '../drivers/index.ts';
 import { matchesPattern } from '../support/index.ts';
-import { type VolumeRecord, isAnonymous } from './record.ts';
+import { type VolumeRecord, isAnonymous, isOfBuilds } from './record.ts';
 
 type Test = (record: VolumeRecord, isUsed: boolean) => boolean;
 
@@ -10,7 +11,9 @@ type Test = (record: VolumeRecord, isUsed: boolean) => boolean;
 export function listFilter(filters: Filters): Test {
   refuseOthers(filters, ['dangling', 'driver', 'label', 'name']);
   const dangling = filters['dangling']?.map((value) => truth('dangling', value));
+  const isShown = ofBuildsFilter(filters);
   return (record, isUsed) =>
+    isShown(record) &&
     (dangling === undefined || dangling.length === 0 || dangling.includes(!isUsed)) &&
     any(filters['driver'], (value) => driverName(value) === record.driver) &&
     any(filters['name'], (value) => matchesPattern(value, record.name)) &&
@@ -21,10 +24,18 @@ export function listFilter(filters: Filters): Test {
 export function pruneFilter(filters: Filters): (record: VolumeRecord) => boolean {
   refuseOthers(filters, ['all', 'label', 'label!']);
   const all = (filters['all'] ?? []).some((value) => truth('all', value));
+  const isShown = ofBuildsFilter(filters);
   return (record) =>
+    isShown(record) &&
     (all || isAnonymous(record)) &&
     (filters['label'] ?? []).every((value) => hasLabel(record, value)) &&
     !(filters['label!'] ?? []).some((value) => hasLabel(record, value));
+}
+
+/** Those of builds are meant only when their label is named. */
+function ofBuildsFilter({ label = [] }: Filters): (record: VolumeRecord) => boolean {
+  const isAsked = label.some((value) => value.split('=')[0] === buildCacheLabel);
+  return (record) => isAsked || !isOfBuilds(record);
 }
 
 function refuseOthers(filters: Filters, known: readonly string[]): void {

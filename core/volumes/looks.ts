@@ -6,7 +6,7 @@ import type { VolumeRows } from '../metadata/index.ts';
 import { askAll } from './asking.ts';
 import type { AttachmentDocument, Attachments } from './attachments.ts';
 import { listFilter } from './filters.ts';
-import { infoOf, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
+import { infoOf, isOfBuilds, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
 import type { VolumeRegistry } from './registry.ts';
 import { hiddenIn, hiddenInError } from './secrets.ts';
 
@@ -53,10 +53,11 @@ export class VolumeLooks {
     return { volumes: records.map((record) => this.info(record)), warnings };
   }
 
-  async usage(): Promise<readonly VolumeInfo[]> {
+  async usage({ ofBuilds }: { readonly ofBuilds: boolean }): Promise<readonly VolumeInfo[]> {
     const used = this.#parts.rows.used();
+    const records = this.#parts.registry.records.filter((record) => isOfBuilds(record) === ofBuilds);
     return Promise.all(
-      this.#parts.registry.records.map(async (record) => ({
+      records.map(async (record) => ({
         ...this.info(record),
         usage: { ...(await this.usageOf(record)), refCount: used.get(record.name) ?? 0 },
       })),

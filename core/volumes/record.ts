@@ -1,3 +1,4 @@
+import { buildCacheLabel } from '@gantry/sdk/builder';
 import type { VolumeInfo } from '@gantry/sdk/engine';
 import type { Volume } from '@gantry/sdk/volume';
 
@@ -22,6 +23,11 @@ export const anonymousLabel = 'com.docker.volume.anonymous';
 
 export function isAnonymous({ labels }: VolumeRecord): boolean {
   return Object.hasOwn(labels, anonymousLabel);
+}
+
+/** What steps of builds keep for later ones: no volume of a user's, unless one asks for the label. */
+export function isOfBuilds({ labels }: VolumeRecord): boolean {
+  return Object.hasOwn(labels, buildCacheLabel);
 }
 
 /** The record of a volume that a driver made or has. */

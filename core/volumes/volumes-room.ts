@@ -115,9 +115,9 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     return { deleted, spaceReclaimed };
   }
 
-  /** All volumes with their size (-1: the driver cannot say) and the number of containers that refer to them. */
-  usage(): Promise<readonly VolumeInfo[]> {
-    return this.#looks.usage();
+  /** All volumes, or those of builds, with their size (-1: the driver cannot say) and the number of containers that refer to them. */
+  usage({ ofBuilds = false }: { readonly ofBuilds?: boolean } = {}): Promise<readonly VolumeInfo[]> {
+    return this.#looks.usage({ ofBuilds });
   }
 
   async rename(name: string, to: string): Promise<VolumeInfo> {

@@ -1,4 +1,5 @@
 /** Builds: what a front end asks for, and what a builder makes images with. */
+import type { Duplex } from 'node:stream';
 import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
 import type { ContainerConfig, HostConfig } from './config.ts';
@@ -35,16 +36,25 @@ export interface BuildOptions {
 /** Where the files come from. */
 export type BuildContext =
   | { readonly kind: 'tar'; readonly tar: AsyncIterable<Buffer> }
-  /** "https://…/context.tar.gz", "https://…/Dockerfile". */
-  | { readonly kind: 'remote'; readonly url: string }
+  /** "https://…/context.tar.gz", "https://…/Dockerfile", "https://…/repository.git#branch:folder". `dockerfile`: the client has the Dockerfile. */
+  | { readonly kind: 'remote'; readonly url: string; readonly dockerfile?: FolderFiles }
   /** Folders of the client's, of which it sends what is asked for; the Dockerfile may have one of its own. */
   | {
       readonly kind: 'folders';
-      readonly files: (
-        folder: 'context' | 'dockerfile',
-        wanted: { readonly include: readonly string[]; readonly exclude: readonly string[] },
-      ) => AsyncIterable<TreeFile>;
+      readonly files: (folder: 'context' | 'dockerfile', wanted: FilesWanted) => AsyncIterable<TreeFile>;
     };
+export interface FilesWanted {
+  /** Empty: all. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+/** What a client sends of one of its folders. */
+export type FolderFiles = (wanted: FilesWanted) => AsyncIterable<TreeFile>;
+/** What a name stands for that whoever builds gives: FROM, `--from` and mounts find it before stages and images of that name. */
+export type NamedSource =
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'folder'; readonly files: FolderFiles }
+  | { readonly kind: 'remote'; readonly url: string };
 
 /** What becomes of a build, step by step. A `step` is a number that the events of one step share. */
 export type BuildEvent =
@@ -83,6 +93,12 @@ export interface BuildImage extends BuildOptions, Abortable {
   readonly auth?: (host: string) => Promise<RegistryAuth | undefined>;
   /** A secret of whoever builds; undefined: there is none of this name. */
   readonly secret?: (id: string, options: Abortable) => Promise<Buffer | undefined>;
+  /** What opens connections to an ssh agent of whoever builds; undefined: none of this name is forwarded. */
+  readonly ssh?: (id: string, options: Abortable) => Promise<(() => Duplex) | undefined>;
+  /** By the names that instructions use. */
+  readonly contexts?: Readonly<Record<string, NamedSource>>;
+  /** Images at registries whose steps may be used as a cache; they are fetched when a step is not here. One that cannot be fetched is a warning. */
+  readonly cacheFromRegistry?: readonly string[];
 }
 
 /** Files that steps copy from: a context, or the files of an image. Gone when it is disposed. */
@@ -103,6 +119,26 @@ export interface TreeFile {
   readonly mode: number;
   readonly mtimeSeconds: number;
 }
+/** The files of an image, to be handed out. Gone when it is disposed. */
+export interface ImageFiles extends AsyncDisposable {
+  /** All of them, as one archive. */
+  tar(): AsyncIterable<Buffer>;
+  /** Folders before what is in them, names in a folder sorted by bytes; contents may be read in any order until it is disposed. */
+  list(): Promise<readonly ImageFile[]>;
+}
+export interface ImageFile {
+  /** Path without a slash at its beginning. */
+  readonly name: string;
+  readonly kind: 'file' | 'folder' | 'symlink' | 'link' | 'fifo' | 'device';
+  /** Of a symlink, and of a link the name of the first file. */
+  readonly target: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly mtimeSeconds: number;
+  content(): AsyncIterable<Buffer>;
+}
 export interface CopyChoice {
   /** Paths from the root of the tree, or patterns of Go's filepath.Match. */
   readonly sources: readonly string[];
@@ -120,10 +156,16 @@ export interface Copy extends CopyChoice {
   readonly isMany: boolean;
   /** USER[:GROUP] of the image or numbers; absent: 0:0, or for files of an image those they have. */
   readonly owner?: string;
-  /** Permission bits. */
-  readonly mode?: number;
+  /** Permission bits, or what becomes of those that a file has. */
+  readonly mode?: number | readonly ModeChange[];
   /** Archives among the sources are unpacked. */
   readonly unpack?: boolean;
+}
+/** Takes permission bits away, then gives some; `setExecutable` only to folders and to what somebody may execute. */
+export interface ModeChange {
+  readonly clear: number;
+  readonly set: number;
+  readonly setExecutable: number;
 }
 /** An image that stands on another. */
 export interface BuildStep {
@@ -146,6 +188,8 @@ export interface BuildStep {
 }
 export interface CacheRecord {
   readonly id: string;
+  /** A step's image, or what `RUN --mount=type=cache` keeps. */
+  readonly kind: 'regular' | 'exec.cachemount';
   readonly parent: string;
   readonly description: string;
   readonly inUse: boolean;
@@ -162,7 +206,9 @@ export interface Builds {
   prune(
     request: Filtered & { readonly all?: boolean; readonly keepBytes?: number } & Abortable,
   ): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }>;
-  cache(): readonly CacheRecord[];
+  cache(): Promise<readonly CacheRecord[]>;
+  /** The files that an image has. */
+  files(image: string, options?: Abortable): Promise<ImageFiles>;
 
   /** For builders: the files of an archive, compressed or not. Nothing of it is unpacked. */
   openArchive(tar: AsyncIterable<Buffer>, options?: Abortable): Promise<BuildTree>;

@@ -50,6 +50,8 @@ export interface RemoteImage {
   /** Of the manifest or index that the tag names. */
   readonly descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
   readonly platforms: readonly { readonly os: string; readonly architecture: string; readonly variant?: string }[];
+  /** The images of an index, in its order; without one, the image itself. */
+  readonly manifests: readonly { readonly digest: string; readonly platform?: string }[];
 }
 export interface Images {
   list(
@@ -58,10 +60,17 @@ export interface Images {
   inspect(image: string): Image;
   history(image: string): readonly HistoryEntry[];
   tag(image: string, reference: string): Promise<void>;
-  remove(image: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly DeletedImage[]>;
+  /** With `keepsImage` a name goes and the image stays, though it was its last. */
+  remove(
+    image: string,
+    options: { readonly force: boolean; readonly prune: boolean; readonly keepsImage?: boolean },
+  ): Promise<readonly DeletedImage[]>;
   prune(request: Filtered): Promise<{ readonly deleted: readonly DeletedImage[]; readonly spaceReclaimed: number }>;
-  /** A docker-archive and OCI layout in one deterministic tar: the same images give the same bytes. */
-  save(images: readonly string[], options?: Abortable): Promise<AsyncIterable<Buffer>>;
+  /**
+   * A docker-archive and OCI layout in one deterministic tar: the same images give the same bytes. `as`: the names that they have in it,
+   * whatever they are called here.
+   */
+  save(images: readonly string[], options?: { readonly as?: readonly string[] } & Abortable): Promise<AsyncIterable<Buffer>>;
   /** All the archive's images or none. Is done with a chunk when it asks for the next, so that its memory may be used again. */
   load(
     tar: AsyncIterable<Buffer>,
@@ -85,6 +94,12 @@ export interface Images {
   ): Promise<void>;
   /** What a reference means at its registry now; nothing is fetched but the small documents that say so. */
   inspectRemote(reference: string, options: { readonly auth?: RegistryAuth } & Abortable): Promise<RemoteImage>;
-  /** Sends what the registry does not have; a repository without a tag means all its tags. `not_found` for what is not here. */
-  push(reference: string, options: { readonly auth?: RegistryAuth; readonly onProgress?: OnProgress } & Abortable): Promise<void>;
+  /**
+   * Sends what the registry does not have; a repository without a tag means all its tags. `not_found` for what is not here. `images`: what
+   * goes there, whatever the reference means here; several as one index.
+   */
+  push(
+    reference: string,
+    options: { readonly auth?: RegistryAuth; readonly onProgress?: OnProgress; readonly images?: readonly string[] } & Abortable,
+  ): Promise<void>;
 }

@@ -13,7 +13,18 @@ export async function inspectRemote(parts: Parts, text: string, options: Transfe
   const call = await registryCall(parts, reference, options);
   const tag = await lookUp(reference, call);
   const { mediaType, digest, bytes } = tag;
-  return { descriptor: { mediaType, digest, size: bytes.length }, platforms: await platformsOf(tag, call) };
+  return { descriptor: { mediaType, digest, size: bytes.length }, platforms: await platformsOf(tag, call), manifests: manifestsOf(tag) };
+}
+
+function manifestsOf({ mediaType, digest: own, bytes }: RemoteTag): RemoteImage['manifests'] {
+  if (!isIndexType(mediaType)) return [{ digest: own }];
+  return parseIndex(bytes, `index ${own}`)
+    .filter(describesImage)
+    .map(({ digest, platform }) => ({ digest, ...(platform === undefined ? {} : { platform: textOf(platform) }) }));
+}
+
+function textOf({ os, architecture, variant }: Partial<Platform>): string {
+  return [os, architecture, variant].filter((part) => part !== undefined && part !== '').join('/');
 }
 
 async function platformsOf(tag: RemoteTag, call: RegistryCall): Promise<readonly Platform[]> {

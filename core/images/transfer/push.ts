@@ -3,7 +3,7 @@ import { digestOf } from '../../content/index.ts';
 import type { ImageManifest } from '../../metadata/index.ts';
 import { failpoint, Turns } from '../../support/index.ts';
 import { parseManifest } from '../archive/oci-manifest.ts';
-import { canonicalText, familiarName, familiarText, parseReference, type Reference, repositoryOf } from '../reference.ts';
+import { canonicalText, familiarName, familiarText, parseReference, type Reference, repositoryOf, withDefaultTag } from '../reference.ts';
 import type { Parts } from '../types.ts';
 import { chainOf } from '../view.ts';
 import { type LayerToPush, LayerUpload } from './layer-upload.ts';
@@ -19,8 +19,13 @@ const maxAtOnce = 5;
  * Sends the images that these names mean to the registry of their repository. Blobs first, the manifest last: what others see there is whole. An
  * image that came from a registry goes as it came, under the same digest; layers that are stored plain are compressed on the way.
  */
-export async function pushImage(parts: Parts, text: string, options: TransferOptions): Promise<void> {
+export async function pushImage(
+  parts: Parts,
+  text: string,
+  { images, ...options }: TransferOptions & { readonly images?: readonly string[] },
+): Promise<void> {
   const named = parseReference(text);
+  if (images !== undefined) return pushUnder(parts, named, { images, call: await registryCall(parts, named, options) });
   const tags = tagsOf(parts, named);
   const call = await registryCall(parts, named, options);
   call.onProgress({ status: `The push refers to repository [${repositoryOf(named)}]` });
@@ -41,8 +46,49 @@ function tagsOf({ store }: Parts, named: Reference): readonly Reference[] {
   return tags.map(parseReference);
 }
 
+/** These images, whatever the name means here: one of them as it is, several as one index. Here nothing is named by it. */
+async function pushUnder(
+  parts: Parts,
+  named: Reference,
+  { images, call }: { readonly images: readonly string[]; readonly call: RegistryCall },
+): Promise<void> {
+  if (named.digest !== undefined) throw new GantryError('invalid_argument', 'cannot push a digest reference');
+  const { tag } = withDefaultTag(named);
+  const ids = [...new Set(images.map((image) => parts.store.resolve(image).row.id))];
+  const [only] = ids;
+  if (ids.length === 1 && only !== undefined) return void (await pushOne(parts, { id: only, reference: tag ?? '' }, call));
+  const manifests: object[] = [];
+  for (const id of ids) {
+    const { mediaType, digest, bytes } = await pushOne(parts, { id, reference: undefined }, call);
+    const { os, architecture, variant } = parts.store.config(id);
+    manifests.push({
+      mediaType,
+      digest,
+      size: bytes.length,
+      platform: { os, architecture, ...(variant === undefined ? {} : { variant }) },
+    });
+  }
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  await call.driver.putManifest({ ...call.place, reference: tag ?? '', mediaType, bytes }, call.context(call.signal));
+}
+
 async function pushTag(parts: Parts, tag: Reference, call: RegistryCall): Promise<void> {
   const id = parts.store.imageOf(canonicalText(tag)) ?? '';
+  const manifest = await pushOne(parts, { id, reference: tag.tag ?? '' }, call);
+  const { bytes } = manifest;
+  record(parts, tag, { id, manifest });
+  call.onProgress({ status: `${tag.tag ?? ''}: digest: ${manifest.digest} size: ${bytes.length}` });
+  call.onProgress({ progressDetail: {}, aux: { Tag: tag.tag, Digest: manifest.digest, Size: bytes.length } });
+  parts.events.publish('image', 'push', familiarText(tag), { ...parts.store.configOrEmpty(id).config?.Labels, name: familiarName(tag) });
+}
+
+/** Blobs and manifest of one image, under a tag or, without one, under its digest. */
+async function pushOne(
+  parts: Parts,
+  { id, reference }: { readonly id: string; readonly reference: string | undefined },
+  call: RegistryCall,
+): Promise<ImageManifest> {
   const layers = chainOf(parts, parts.store.get(id)).toReversed();
   using _held = parts.layers.images.holdBlobs(layers.map(({ blobDigest }) => blobDigest));
   const upload = new LayerUpload(parts, call);
@@ -52,12 +98,9 @@ async function pushTag(parts: Parts, tag: Reference, call: RegistryCall): Promis
   await upload.sendBytes(configBytes);
   failpoint('push.manifest');
   const manifest = manifestOf(parts, { id, configBytes, layers: pushed });
-  const { mediaType, bytes } = manifest;
-  await call.driver.putManifest({ ...call.place, reference: tag.tag ?? '', mediaType, bytes }, call.context(call.signal));
-  record(parts, tag, { id, manifest });
-  call.onProgress({ status: `${tag.tag ?? ''}: digest: ${manifest.digest} size: ${bytes.length}` });
-  call.onProgress({ progressDetail: {}, aux: { Tag: tag.tag, Digest: manifest.digest, Size: bytes.length } });
-  parts.events.publish('image', 'push', familiarText(tag), { ...parts.store.configOrEmpty(id).config?.Labels, name: familiarName(tag) });
+  const { mediaType, bytes, digest } = manifest;
+  await call.driver.putManifest({ ...call.place, reference: reference ?? digest, mediaType, bytes }, call.context(call.signal));
+  return manifest;
 }
 
 interface Pushed {

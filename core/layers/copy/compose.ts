@@ -1,4 +1,5 @@
 import { invalidArgument } from '@gantry/sdk';
+import type { ModeChange } from '@gantry/sdk/engine';
 import { cleanPath, type EntryPath, joined, parentOf, shown } from '../worker/entry-path.ts';
 import { enter } from '../worker/root.ts';
 import { choose, type Choice, inside } from './choose.ts';
@@ -21,7 +22,7 @@ export interface Copying extends Choice {
   readonly isMany: boolean;
   /** Owner of everything that is made; without it the tree's own. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  readonly mode?: number | undefined;
+  readonly mode?: number | readonly ModeChange[] | undefined;
 }
 
 export interface ComposeJob {
@@ -127,7 +128,7 @@ class Copier {
   #put(
     name: EntryPath,
     node: SourceNode,
-    changes: { readonly owner?: Copying['owner']; readonly mode?: number | undefined; readonly mtime?: number },
+    changes: { readonly owner?: Copying['owner']; readonly mode?: Copying['mode']; readonly mtime?: number },
     path?: EntryPath,
   ): void {
     const { writer, made, inodes, latestSeconds = Infinity } = this.#parts;
@@ -137,8 +138,9 @@ class Copier {
     }
     this.#passed.clear();
     const mtime = Math.min(changes.mtime ?? node.mtime, latestSeconds);
+    const mode = modeOf(node, changes.mode);
     this.#inSource(() =>
-      writer.add(name, node, { tree: this.#tree, ...(path === undefined ? {} : { path }), inodes, changes: { ...changes, mtime } }),
+      writer.add(name, node, { tree: this.#tree, ...(path === undefined ? {} : { path }), inodes, changes: { ...changes, mode, mtime } }),
     );
     made.set(name, node);
   }
@@ -167,4 +169,12 @@ class Copier {
     if (this.#root !== root) enter(root);
     this.#root = root;
   }
+}
+
+function modeOf({ type, mode }: SourceNode, wanted: Copying['mode']): number | undefined {
+  if (wanted === undefined || typeof wanted === 'number') return wanted;
+  return wanted.reduce((bits, { clear, set, setExecutable }) => {
+    const isExecutable = type === '5' || (bits & 0o111) !== 0;
+    return (bits & ~clear) | set | (isExecutable ? setExecutable : 0);
+  }, mode);
 }

@@ -2,9 +2,11 @@ import { type Ctx, firstCause, invalidArgument } from '@gantry/sdk';
 import { expand } from '@gantry/sdk/builder';
 import { openContext } from './context.ts';
 import type { DockerfileRequest, Job } from './job.ts';
+import { NamedContexts } from './named.ts';
 import { type Instruction, readInstruction } from './parse/instruction.ts';
 import { argumentsOf, type Dockerfile, findStage, readDockerfile, sourcesOf, type Stage } from './parse/stages.ts';
 import { platformArguments } from './platforms.ts';
+import { CacheImages } from './stage/cache-images.ts';
 import { runStage, type StageNumbers } from './stage/run-stage.ts';
 import type { StageState } from './stage/state.ts';
 import { argumentValue } from './steps/metadata.ts';
@@ -14,11 +16,13 @@ export async function build(request: DockerfileRequest, ctx: Ctx): Promise<{ rea
   const stop = new AbortController();
   const signal = AbortSignal.any([ctx.signal, stop.signal]);
   await using context = await openContext(request, signal);
+  await using contexts = new NamedContexts(request, signal);
+  await using cacheImages = new CacheImages(request, signal);
   const dockerfile = readDockerfile(context.dockerfile, context.name);
   const consumed = new Set<string>();
   const globals = globalArguments(request, dockerfile, consumed);
   const last = targetOf(dockerfile, request.target);
-  const needed = neededStages(dockerfile, last, globals);
+  const needed = neededStages(dockerfile, last, { globals, contexts });
   const extra = labelStep(request, dockerfile);
   const stages = new Map<number, Promise<StageState>>();
   const job: Job = {
@@ -28,6 +32,8 @@ export async function build(request: DockerfileRequest, ctx: Ctx): Promise<{ rea
     dockerfile,
     context: () => context.tree(),
     excluded: context.excluded,
+    named: (word) => contexts.find(word),
+    cacheImages,
     created: createdAt(request.buildArgs['SOURCE_DATE_EPOCH']),
     globals,
     consumed,
@@ -82,14 +88,18 @@ function targetOf({ stages, file }: Dockerfile, target: string): Stage {
 }
 
 /** In the order of the file. */
-function neededStages({ stages }: Dockerfile, last: Stage, globals: ReadonlyMap<string, string>): readonly Stage[] {
+function neededStages(
+  { stages }: Dockerfile,
+  last: Stage,
+  { globals, contexts }: { readonly globals: ReadonlyMap<string, string>; readonly contexts: NamedContexts },
+): readonly Stage[] {
   const needed = new Set([last.index]);
   for (const index of needed) {
     const stage = stages[index];
     if (stage === undefined) continue;
     const base = expand(stage.base, { escape: stage.from.escape, lookup: (name) => globals.get(name) });
     for (const word of [...(/^\d+$/.test(base) ? [] : [base]), ...stage.steps.flatMap(sourcesOf)]) {
-      const found = findStage(stages, word, index);
+      const found = contexts.find(word) === undefined ? findStage(stages, word, index) : undefined;
       if (found !== undefined) needed.add(found.index);
     }
   }

@@ -6,7 +6,8 @@ export function platformArguments(target: string): ReadonlyMap<string, string> {
   return new Map([...named('BUILD', host), ...named('TARGET', target === '' ? host : target)]);
 }
 
-function hostPlatform(): string {
+/** This machine's. */
+export function hostPlatform(): string {
   const words: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', arm64: 'arm64', ppc64: 'ppc64le' };
   return `linux/${words[arch] ?? arch}`;
 }

@@ -126,6 +126,8 @@ COPY --chown=guest:users --chmod=0711 dir/*.log /logs/
 COPY dir/a /link/x
 COPY --exclude=**/*.log dir /some
 COPY --parents dir/./a dir/to-a /kept/
+COPY --link --chmod=u+x,go=r,g-r dir/a /changed/
+COPY --chmod=a+rX,o-x dir /opened
 ADD in.tar /t1/
 ADD in.tgz broken.tgz /t2/
 COPY in.tar /t3
@@ -138,7 +140,7 @@ COPY in.tar /t3
     id,
     'sh',
     '-c',
-    'stat -c "%n %F %a %u:%g" /dir /dir/* /logs /logs/* /link /real /real/x /some/* /kept/* /kept/*/* /t1/in /t1/in/* /t2/* /t2/in/* /t3',
+    'stat -c "%n %F %a %u:%g" /dir /dir/* /logs /logs/* /link /real /real/x /some/* /kept/* /kept/*/* /changed/a /opened /opened/a /t1/in /t1/in/* /t2/* /t2/in/* /t3',
   );
   assert.equal(
     listing,
@@ -158,6 +160,9 @@ COPY in.tar /t3
 /kept/a regular file 600 0:0
 /kept/dir directory 750 0:0
 /kept/dir/to-a regular file 600 0:0
+/changed/a regular file 704 0:0
+/opened directory 754 0:0
+/opened/a regular file 644 0:0
 /t1/in directory 755 0:0
 /t1/in/file regular file 640 7:8
 /t2/broken.tgz regular file 644 0:0
@@ -250,4 +255,32 @@ RUN --mount=type=secret,id=key --mount=type=secret,id=key,env=KEY --mount=type=s
     buildImage(under.engine, { Dockerfile: 'FROM busybox\nRUN --mount=type=secret,id=x,required=true true\n' }),
     /secret x: not found/,
   );
+});
+
+test('Builds.cache() has what RUN --mount=type=cache keeps, of which lists of volumes and their pruning know nothing', async () => {
+  const { builds, volumes, system } = under.engine;
+  await buildImage(under.engine, { Dockerfile: 'FROM busybox\nRUN --mount=type=cache,target=/kept head -c 70000 /dev/zero > /kept/f\n' });
+  const kept = async () => (await builds.cache()).filter(({ kind }) => kind === 'exec.cachemount').map(({ description }) => description);
+  assert.ok((await kept()).includes('cached mount /kept'));
+  const mount = (await builds.cache()).find(({ description }) => description === 'cached mount /kept');
+  assert.ok((mount?.sizeBytes ?? 0) >= 70_000);
+  assert.deepEqual((await volumes.list({})).volumes, []);
+  assert.deepEqual((await system.diskUsage()).volumes, []);
+  assert.deepEqual((await volumes.prune({ filters: { all: ['true'] } })).deleted, []);
+  assert.ok((await volumes.list({ filters: { label: ['gantry.build.cache'] } })).volumes.length > 0);
+  await builds.prune({});
+  assert.ok((await kept()).length > 0, 'a prune that is not of all leaves them');
+  const pruned = await builds.prune({ filters: { type: ['exec.cachemount'] } });
+  assert.ok(pruned.deleted.includes(mount?.id ?? ''));
+  assert.ok(pruned.spaceReclaimed >= 70_000);
+  assert.deepEqual(await kept(), []);
+});
+
+test('Builds.build() COPY --link is in the cache whatever lies below, and through no symlink of it', async () => {
+  const dockerfile = (base: string) => `FROM busybox\nRUN echo ${base} > /base\nCOPY --link f /linked/f\n`;
+  const first = await buildImage(under.engine, { Dockerfile: dockerfile('one'), f: 'F' });
+  const second = await buildImage(under.engine, { Dockerfile: dockerfile('two'), f: 'F' });
+  const top = (id: string): string | undefined => under.engine.images.inspect(id).config.rootfs.diff_ids.at(-1);
+  assert.equal(top(first.id), top(second.id), 'the layer is the same');
+  assert.equal(await said(second.id, 'sh', '-c', 'cat /base /linked/f'), 'two\nF');
 });

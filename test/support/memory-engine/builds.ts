@@ -9,8 +9,11 @@ export class MemoryBuilds implements Builds {
   async prune(): ReturnType<Builds['prune']> {
     return { deleted: [], spaceReclaimed: 0 };
   }
-  cache(): readonly never[] {
+  async cache(): Promise<readonly never[]> {
     return [];
+  }
+  files(): Promise<never> {
+    return this.build();
   }
   openArchive(): Promise<never> {
     return this.build();

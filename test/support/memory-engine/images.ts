@@ -125,7 +125,7 @@ export class MemoryImages implements Images {
   inspectRemote: Images['inspectRemote'] = async (reference) => {
     if (!withTag(reference).startsWith('pullable')) throw notFound(`manifest for ${reference} not found`);
     const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: `sha256:${'a'.repeat(64)}`, size: 2 };
-    return { descriptor, platforms: [{ os: 'linux', architecture: 'amd64' }] };
+    return { descriptor, platforms: [{ os: 'linux', architecture: 'amd64' }], manifests: [{ digest: descriptor.digest }] };
   };
 
   push: Images['push'] = async (text) => {

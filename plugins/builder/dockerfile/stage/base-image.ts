@@ -1,7 +1,7 @@
 import { GantryError } from '@gantry/sdk';
 import type { Image, OnProgress } from '@gantry/sdk/engine';
 import type { RegistryAuth } from '@gantry/sdk/transport';
-import type { Job } from '../job.ts';
+import type { DockerfileRequest, Job } from '../job.ts';
 
 /** An image that is here, or is fetched because it is not, is wanted anew, or is for another platform. */
 export async function baseImage(
@@ -10,16 +10,22 @@ export async function baseImage(
   { platform, onProgress }: { readonly platform: string; readonly onProgress: OnProgress },
 ): Promise<Image> {
   const { images } = request.engine;
-  const here = find(images, reference);
-  const isRight = here !== undefined && (platform === '' || isFor(here, platform));
+  const here = findImage(images, reference);
+  const isRight = here !== undefined && (platform === '' || isFor(here.config, platform));
   if (isRight && (!request.pull || /^(?:sha256:)?[0-9a-f]{12,64}$/.test(reference))) return here;
-  const host = hostOf(reference);
-  const auth = authFor(request.registryAuth, host) ?? (await request.auth?.(host));
+  const auth = await loginFor(request, reference);
   await images.pull(reference, { onProgress, signal, ...(platform === '' ? {} : { platform }), ...(auth === undefined ? {} : { auth }) });
   return images.inspect(reference);
 }
 
-function find(images: Job['request']['engine']['images'], reference: string): Image | undefined {
+/** What whoever builds has for the registry of this image. */
+export async function loginFor(request: DockerfileRequest, reference: string): Promise<RegistryAuth | undefined> {
+  const host = hostOf(reference);
+  return authFor(request.registryAuth, host) ?? (await request.auth?.(host));
+}
+
+/** An image that is here. */
+export function findImage(images: Job['request']['engine']['images'], reference: string): Image | undefined {
   try {
     return images.inspect(reference);
   } catch (error) {
@@ -28,12 +34,18 @@ function find(images: Job['request']['engine']['images'], reference: string): Im
   }
 }
 
+interface PlatformParts {
+  readonly os?: string | undefined;
+  readonly architecture?: string | undefined;
+  readonly variant?: string | undefined;
+}
+
 /** What is not said fits. */
-function isFor({ config: { os, architecture, variant } }: Image, platform: string): boolean {
+export function isFor({ os, architecture, variant }: PlatformParts, platform: string): boolean {
   const [wantedOs, wantedArchitecture, wantedVariant] = platform.toLowerCase().split('/');
   return (
-    (wantedOs ?? os) === os &&
-    (wantedArchitecture === undefined || wantedArchitecture === architecture) &&
+    (wantedOs === undefined || os === undefined || wantedOs === os) &&
+    (wantedArchitecture === undefined || architecture === undefined || wantedArchitecture === architecture) &&
     (wantedVariant === undefined || variant === undefined || wantedVariant === variant)
   );
 }

@@ -1,4 +1,3 @@
-import { GantryError } from '@gantry/sdk';
 import type { Image, ImageHistory } from '@gantry/sdk/engine';
 import type { Job } from '../job.ts';
 import type { Planned } from '../steps/planned.ts';
@@ -9,14 +8,16 @@ import type { StageState } from './state.ts';
  * this step. The image of the step is made of it, or is it when no more comes.
  */
 export async function fromCacheImages(job: Job, state: StageState, planned: Planned, keys: readonly string[]): Promise<string | undefined> {
-  const { request, signal } = job;
-  if (request.cacheFrom.length === 0) return undefined;
+  const { request, signal, cacheImages } = job;
+  if (cacheImages.areNone) return undefined;
   const parent = state.imageId === '' ? undefined : request.engine.images.inspect(state.imageId);
-  for (const name of request.cacheFrom) {
-    const image = localImage(job, name);
-    const found = image === undefined ? undefined : matching(image, parent, planned.createdBy);
-    if (image === undefined || found === undefined) continue;
-    if (found.isLast) return image.id;
+  for await (const image of cacheImages.all()) {
+    const found = matching(image, parent, planned.createdBy);
+    if (found === undefined) continue;
+    if (found.isLast) {
+      cacheImages.keep(image.id);
+      return image.id;
+    }
     const { id } = await request.engine.builds.compose({
       parent: state.imageId,
       config: planned.config,
@@ -31,15 +32,6 @@ export async function fromCacheImages(job: Job, state: StageState, planned: Plan
     return id;
   }
   return undefined;
-}
-
-function localImage({ request }: Job, name: string): Image | undefined {
-  try {
-    return request.engine.images.inspect(name);
-  } catch (error) {
-    if (GantryError.is(error) && error.code === 'not_found') return undefined;
-    throw error;
-  }
 }
 
 function matching(

@@ -6,6 +6,7 @@ import { stepError } from '../parse/complaint.ts';
 import { type Instruction, triggerOf, valueOf } from '../parse/instruction.ts';
 import { findStage, type Stage } from '../parse/stages.ts';
 import { baseImage } from './base-image.ts';
+import { filesImage } from './sources.ts';
 import { runStep, type StepPlace } from './run-step.ts';
 import { defaultPath, type StageState } from './state.ts';
 
@@ -59,12 +60,18 @@ async function baseState(job: Job, stage: Stage, step: number): Promise<StageSta
   const platform = expand(valueOf(stage.from, 'platform') ?? '', options) || request.platform;
   const fresh = { author: '', platform, args: new Map<string, string | undefined>(), isCommandSet: false, lastStep: undefined };
   if (base === 'scratch') return { ...fresh, imageId: '', config: withPath({}) };
-  const before = findStage(dockerfile.stages, base, stage.index);
+  const named = job.named(base);
+  if (named?.kind === 'files') return { ...fresh, imageId: await filesImage(job, await named.open()), config: withPath({}) };
+  const before = named === undefined ? findStage(dockerfile.stages, base, stage.index) : undefined;
   if (before !== undefined && !/^\d+$/.test(base)) {
     const { imageId, config, author } = await job.stage(before.index);
     return { ...fresh, imageId, config: withPath(config), author };
   }
-  const image = await baseImage(job, base, { platform, onProgress: (progress) => request.onEvent({ kind: 'progress', step, progress }) });
+  const reference = named === undefined ? base : named.reference;
+  const image = await baseImage(job, reference, {
+    platform,
+    onProgress: (progress) => request.onEvent({ kind: 'progress', step, progress }),
+  });
   return { ...fresh, imageId: image.id, config: withPath(image.config.config ?? {}), author: image.config.author ?? '' };
 }
 

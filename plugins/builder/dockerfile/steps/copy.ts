@@ -2,12 +2,15 @@ import { posix } from 'node:path';
 import { GantryError, invalidArgument } from '@gantry/sdk';
 import { expand } from '@gantry/sdk/builder';
 import type { BuildTree, Copy } from '@gantry/sdk/engine';
+import { gitAddress, isGit, shownRemote } from '../git/address.ts';
+import { openGitTree } from '../git/tree.ts';
 import type { Heredoc } from '../parse/heredocs.ts';
 import { isHeredoc } from '../parse/heredocs.ts';
 import { type Instruction, isSet, valueOf, wordsOf } from '../parse/instruction.ts';
+import { modeOf } from '../parse/modes.ts';
 import { openSource } from '../stage/sources.ts';
 import { nothingDone, variables } from '../stage/state.ts';
-import { download, isGit, isRemote } from './download.ts';
+import { download, isRemote } from './download.ts';
 import type { Plan, Planning } from './planned.ts';
 
 /** COPY and ADD: what is copied is known before it is copied, and its digest is the step's name. */
@@ -40,7 +43,7 @@ interface Read {
   readonly destination: string;
   readonly isMany: boolean;
   readonly owner?: string;
-  readonly mode?: number;
+  readonly mode?: NonNullable<Copy['mode']>;
 }
 
 function readCopy({ state, instruction }: Planning): Read {
@@ -75,12 +78,6 @@ function absolute(written: string, workingDir: string | undefined): string {
   return isFolder && path !== '/' ? `${path}/` : path;
 }
 
-function modeOf(text: string): number {
-  if (!/^0?[0-7]{3,4}$/.test(text))
-    throw invalidArgument(`invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`);
-  return Number.parseInt(text, 8);
-}
-
 async function copiesOf(planning: Planning, read: Read, opened: AsyncDisposableStack): Promise<readonly Copy[]> {
   const { job, instruction } = planning;
   const { destination, isMany, owner, mode } = read;
@@ -88,8 +85,11 @@ async function copiesOf(planning: Planning, read: Read, opened: AsyncDisposableS
   const copies: Copy[] = [];
   if (read.files.length > 0) copies.push({ ...common, ...(await filesOf(planning, read, opened)) });
   for (const url of read.urls) {
-    if (isGit(url)) throw invalidArgument(`ADD ${url}: git repositories cannot be added; fetch it in a RUN step, or send it as a context`);
-    const file = await download(url, { destination, checksum: valueOf(instruction, 'checksum'), mode: mode ?? 0o600, signal: job.signal });
+    if (isGit(url)) {
+      copies.push({ ...common, ...(await repositoryOf(planning, url, opened)) });
+      continue;
+    }
+    const file = await download(url, { destination, checksum: valueOf(instruction, 'checksum'), mode: 0o600, signal: job.signal });
     const tree = opened.use(await job.request.engine.builds.openFiles([file], { signal: job.signal }));
     copies.push({ ...common, tree, sources: [file.name], unpack: isSet(instruction, 'unpack') });
   }
@@ -106,10 +106,26 @@ async function filesOf(
   opened: AsyncDisposableStack,
 ): Promise<Pick<Copy, 'tree' | 'sources' | 'exclude' | 'parents' | 'unpack'>> {
   const from = valueOf(instruction, 'from');
-  const tree: BuildTree = from === undefined ? await job.context() : opened.use(await openSource(job, from, stageIndex));
-  const exclude = [...(from === undefined ? job.excluded : []), ...(instruction.flags.get('exclude') ?? [])];
+  const { tree, excluded } =
+    from === undefined ? { tree: await job.context(), excluded: job.excluded } : opened.use(await openSource(job, from, stageIndex));
+  const exclude = [...excluded, ...(instruction.flags.get('exclude') ?? [])];
   const unpacks = instruction.name === 'ADD' && (!instruction.flags.has('unpack') || isSet(instruction, 'unpack'));
   return { tree, sources: files, exclude, parents: isSet(instruction, 'parents'), unpack: unpacks };
+}
+
+/** All files of a repository, or of a folder of it, go into the destination. */
+async function repositoryOf(
+  { job, instruction }: Planning,
+  url: string,
+  opened: AsyncDisposableStack,
+): Promise<Pick<Copy, 'tree' | 'sources' | 'exclude' | 'isMany'>> {
+  const keepsGitDir = isSet(instruction, 'keep-git-dir');
+  const wanted = valueOf(instruction, 'checksum') ?? '';
+  if (!/^(?:[0-9a-f]{7,64})?$/.test(wanted))
+    throw invalidArgument(`invalid checksum ${JSON.stringify(wanted.slice(0, 80))}: of a repository it is a commit`);
+  const { tree, commitId } = opened.use(await openGitTree(job.request, gitAddress(url), { keepsGitDir, signal: job.signal }));
+  if (!commitId.startsWith(wanted)) throw invalidArgument(`commit mismatch for ${shownRemote(url)}: ${commitId}, expected ${wanted}`);
+  return { tree, sources: ['/'], exclude: instruction.flags.get('exclude') ?? [], isMany: true };
 }
 
 async function inlineFiles({ job, state, instruction }: Planning, heredocs: readonly Heredoc[]): Promise<BuildTree> {

@@ -2,12 +2,10 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { invalidArgument, messageOf, unavailable } from '@gantry/sdk';
 import type { TreeFile } from '@gantry/sdk/engine';
+import { isGit } from '../git/address.ts';
 
 export function isRemote(text: string): boolean {
   return /^https?:\/\//i.test(text) && !isGit(text);
-}
-export function isGit(text: string): boolean {
-  return /^(?:git|ssh):\/\/|^git@|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^github\.com\//i.test(text);
 }
 
 /** A file from the web, as ADD takes it. Its checksum is known when it has been read to its end. */

@@ -6,7 +6,8 @@ import { buildCacheLabel } from '@gantry/sdk/builder';
 import type { MountSpec } from '@gantry/sdk/engine';
 import type { Job } from '../job.ts';
 import type { RunMount } from '../parse/mounts.ts';
-import { sourceImage } from '../stage/sources.ts';
+import { filesImage, sourceImage } from '../stage/sources.ts';
+import { agentSocket } from './agent-socket.ts';
 import type { Planning } from './planned.ts';
 
 interface OpenMounts {
@@ -33,7 +34,10 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
   bind: async (planning, mount) => {
     const { job, stageIndex } = planning;
     const source = posix.join('/', mount.source ?? '/').slice(1);
-    const image = mount.from === undefined ? await contextImage(planning) : await sourceImage(job, mount.from, stageIndex);
+    const image =
+      mount.from === undefined
+        ? await filesImage(job, { tree: await job.context(), excluded: job.excluded })
+        : await sourceImage(job, mount.from, stageIndex);
     return one({ Type: 'image', Source: image, Target: target(planning, mount), ImageOptions: { Subpath: source } });
   },
   tmpfs: async (planning, mount) =>
@@ -69,9 +73,17 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
     const path = mount.target === undefined ? `/run/secrets/${id}` : target(planning, mount);
     return { mounts: [{ Type: 'bind', Source: file, Target: path, ReadOnly: true }], env };
   },
-  ssh: async (_planning, mount) => {
-    if (mount.isRequired) throw invalidArgument(`ssh agent ${mount.id ?? 'default'}: not forwarded`);
-    return { mounts: [], env: [] };
+  ssh: async (planning, mount, opened) => {
+    const { job } = planning;
+    const id = mount.id ?? 'default';
+    const connect = await job.request.ssh?.(id, { signal: job.signal });
+    if (connect === undefined) {
+      if (mount.isRequired) throw invalidArgument(`ssh agent ${id}: not forwarded`, { hint: 'forward it by docker buildx build --ssh' });
+      return { mounts: [], env: [] };
+    }
+    const path = mount.target === undefined ? `/run/buildkit/ssh_agent.${posix.basename(id)}` : target(planning, mount);
+    const socket = opened.use(await agentSocket(job.request.runDir, connect, mount));
+    return { mounts: [{ Type: 'bind', Source: socket.path, Target: path }], env: [`SSH_AUTH_SOCK=${path}`] };
   },
 };
 
@@ -94,27 +106,6 @@ function secretFile(runDir: string, secret: Buffer, { mode = 0o400, uid, gid }: 
   writeFileSync(file, secret, { mode, flag: 'wx' });
   chownSync(file, uid, gid);
   return file;
-}
-
-/** The context as an image of one layer, made once for the same files. */
-async function contextImage({ job }: Planning): Promise<string> {
-  const { builds } = job.request.engine;
-  const choice = { sources: ['/'], exclude: job.excluded };
-  const tree = await job.context();
-  const digest = await tree.digest(choice);
-  const key = createHash('sha256').update(`context ${digest}`).digest('hex');
-  const known = builds.cached(key);
-  if (known !== undefined) return known;
-  const copies = [{ ...choice, tree, destination: '/', isMany: false }];
-  const { id } = await builds.compose({
-    parent: '',
-    config: {},
-    createdBy: `build context ${digest}`,
-    layer: { copies },
-    cacheKeys: [key],
-    signal: job.signal,
-  });
-  return id;
 }
 
 /** A container that is kept because it failed keeps it too. */

@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { type Metadata, Server, ServerCredentials, status as grpcStatus, type ServiceDefinition } from '@grpc/grpc-js';
-import { codeOf, type ErrorCode, firstCause, type GantryError, type Logger, messageOf, notImplemented } from '@gantry/sdk';
+import { codeOf, type ErrorCode, firstCause, type Logger, messageOf, notImplemented } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import { textOf } from '../status.ts';
+import type { CacheEntry } from './cache.ts';
+import type { Exporter } from './exports.ts';
 import { decode, encode, timestamp } from './messages.ts';
 import { Session, Sessions } from './session.ts';
 import { Solve } from './solve.ts';
@@ -15,12 +17,8 @@ interface SolveRequest {
   readonly frontendAttrs: Strings;
   readonly exporterDeprecated: string;
   readonly exporterAttrsDeprecated: Strings;
-  readonly exporters: readonly { readonly type: string; readonly attrs: Strings }[];
-  readonly cache: { readonly imports: readonly CacheEntry[] } | null;
-}
-interface CacheEntry {
-  readonly type: string;
-  readonly attrs: Strings;
+  readonly exporters: readonly Exporter[];
+  readonly cache: { readonly imports: readonly CacheEntry[]; readonly exports: readonly CacheEntry[] } | null;
 }
 interface GatewaySolve {
   readonly frontend: string;
@@ -105,7 +103,7 @@ export class BuildKit implements Disposable {
       Solve: (request, call) => this.#solve(decode('SolveRequest', request), call),
       ListWorkers: () => encode('ListWorkersResponse', { record: [worker()] }),
       Info: () => encode('InfoResponse', { version }),
-      DiskUsage: () => encode('DiskUsageResponse', { record: this.#records() }),
+      DiskUsage: async () => encode('DiskUsageResponse', { record: await this.#records() }),
     };
     const bridge: Readonly<Record<string, Unary>> = {
       Ping: () => encode('PongResponse', { frontendCaps: capabilities, llbCaps: [], workers: [worker()] }),
@@ -143,16 +141,18 @@ export class BuildKit implements Disposable {
   }
 
   async #solve(request: SolveRequest, call: Call): Promise<Buffer> {
-    const [exporter = { type: request.exporterDeprecated, attrs: request.exporterAttrsDeprecated }] = request.exporters;
+    const { session, cache } = request;
+    const deprecated = [{ type: request.exporterDeprecated, attrs: request.exporterAttrsDeprecated }];
+    const exporters = request.exporters.length === 0 ? deprecated : request.exporters;
     const solve = this.#of(request.ref);
     call.on('cancelled', () => solve.cancel());
     try {
-      if (!['', 'moby', 'docker', 'image'].includes(exporter.type)) throw noExporter(exporter.type);
-      const tags = (exporter.attrs['name'] ?? '').split(',').filter((tag) => tag !== '');
-      const exported = solve.export({ session: request.session, tags });
+      const exported = solve.export({ session, exporters, caches: cache?.exports ?? [] });
+      // What is wrong with it is also told by whoever waits for it below.
+      exported.catch(() => undefined);
       if (request.frontend !== '') {
         // A client without a gateway, as buildctl: it says at once what to build.
-        await this.#buildFor(solve, request.frontend, request.frontendAttrs, request.cache?.imports ?? []);
+        await this.#buildFor(solve, request.frontend, request.frontendAttrs, cache?.imports ?? []);
         solve.finish(undefined);
       }
       return encode('SolveResponse', { exporterResponse: await exported });
@@ -183,8 +183,7 @@ export class BuildKit implements Disposable {
 
   async #buildFor(solve: Solve, frontend: string, attributes: Strings, imports: readonly CacheEntry[]): Promise<void> {
     if (!['dockerfile.v0', 'gateway.v0'].includes(frontend)) throw notImplemented('only Dockerfiles are built here, and no LLB');
-    const cacheFrom = imports.flatMap(({ type, attrs }) => (type === 'registry' && attrs['ref'] !== undefined ? [attrs['ref']] : []));
-    await solve.build(attributes, cacheFrom);
+    await solve.build(attributes, imports);
   }
 
   #return({ error }: { readonly error: { readonly code: number; readonly message: string } | null }, call: Call): Buffer {
@@ -202,8 +201,8 @@ export class BuildKit implements Disposable {
     return solve;
   }
 
-  #records(): readonly object[] {
-    return this.#engine.builds.cache().map((record) => ({
+  async #records(): Promise<readonly object[]> {
+    return (await this.#engine.builds.cache()).map((record) => ({
       ID: record.id.replace('sha256:', ''),
       inUse: record.inUse,
       size: record.sizeBytes,
@@ -211,7 +210,7 @@ export class BuildKit implements Disposable {
       lastUsedAt: timestamp(record.usedMs),
       usageCount: record.uses,
       description: record.description,
-      recordType: 'regular',
+      recordType: record.kind,
       shared: record.shared,
       parents: record.parent === '' ? [] : [record.parent.replace('sha256:', '')],
     }));
@@ -219,7 +218,7 @@ export class BuildKit implements Disposable {
 
   async *#prune(request: Buffer): AsyncIterable<Buffer> {
     const { all, keepBytes } = decode<{ readonly all: boolean; readonly keepBytes: string }>('PruneRequest', request);
-    const sizes = new Map(this.#engine.builds.cache().map(({ id, sizeBytes }) => [id, sizeBytes]));
+    const sizes = new Map((await this.#engine.builds.cache()).map(({ id, sizeBytes }) => [id, sizeBytes]));
     const { deleted } = await this.#engine.builds.prune({ all, keepBytes: Number(keepBytes) });
     for (const id of deleted) yield encode('UsageRecord', { ID: id.replace('sha256:', ''), size: sizes.get(id) ?? 0 });
   }
@@ -260,15 +259,14 @@ interface Stream extends Omit<Call, 'on'> {
   destroy(error: Error): unknown;
 }
 
-function noExporter(type: string): GantryError {
-  return notImplemented(`exporter ${JSON.stringify(type)} is not supported: the image goes to the engine, from where docker save takes it`);
-}
-
 const version = { package: 'gantry', version: 'v0.13.0', revision: '' };
+
+/** By this label buildx tells engines that export archives, push, and keep caches elsewhere from those that do not. */
+const workerLabels = { 'org.mobyproject.buildkit.worker.snapshotter': 'gantry' };
 
 function worker(): object {
   const architecture = ({ x64: 'amd64', ia32: '386', ppc64: 'ppc64le' } as Readonly<Record<string, string>>)[process.arch] ?? process.arch;
-  return { ID: 'gantry', labels: {}, platforms: [{ os: 'linux', architecture }], version };
+  return { ID: 'gantry', labels: workerLabels, platforms: [{ os: 'linux', architecture }], version };
 }
 
 const same = (bytes: Buffer): Buffer => bytes;

@@ -1,12 +1,12 @@
 import { invalidArgument } from '@gantry/sdk';
-import type { TreeFile } from '@gantry/sdk/engine';
+import type { ImageFile, TreeFile } from '@gantry/sdk/engine';
 import { decode, encode } from './messages.ts';
 import type { Session, SessionCall } from './session.ts';
 
 const method = '/moby.filesync.v1.FileSync/DiffCopy';
 
 /** Kinds of packets, as fsutil numbers them. */
-const packets = { stat: 0, request: 1, data: 2, finish: 3, error: 4 } as const;
+export const packets = { stat: 0, request: 1, data: 2, finish: 3, error: 4 } as const;
 
 interface Stat {
   readonly path: string;
@@ -16,7 +16,7 @@ interface Stat {
   readonly modTime: string;
   readonly linkname: string;
 }
-interface Packet {
+export interface Packet {
   readonly type: number;
   readonly stat: Stat | null;
   readonly ID: number;
@@ -118,6 +118,13 @@ function treeFile(stat: Stat, content: () => AsyncIterable<Buffer>): TreeFile {
   if (has(goMode.fifo)) return { ...common, kind: 'fifo', content: nothing() };
   if (stat.linkname !== '') return { ...common, kind: 'link', target: stat.linkname, content: nothing() };
   return { ...common, content: Number(stat.size) === 0 ? nothing() : content() };
+}
+
+/** How Go says what a file is and who may do what with it. */
+export function goModeOf(kind: ImageFile['kind'], mode: number): number {
+  const special = { folder: goMode.folder, symlink: goMode.symlink, fifo: goMode.fifo, device: goMode.device, file: 0, link: 0 }[kind];
+  const has = (bit: number, go: number): number => ((mode & bit) === 0 ? 0 : go);
+  return (mode & 0o777) + special + has(0o4000, goMode.setuid) + has(0o2000, goMode.setgid) + has(0o1000, goMode.sticky);
 }
 
 async function* nothing(): AsyncIterable<Buffer> {

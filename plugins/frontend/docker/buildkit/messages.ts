@@ -104,6 +104,8 @@ const definitions = {
   CredentialsResponse: { username: [1, 'string'], secret: [2, 'string'] },
   SecretRequest: { ID: [1, 'string'] },
   SecretResponse: { data: [1, 'bytes'] },
+  CheckAgentRequest: { ID: [1, 'string'] },
+  BytesMessage: { data: [1, 'bytes'] },
 } as const satisfies Readonly<Record<string, Fields>>;
 
 export type MessageName = keyof typeof definitions;

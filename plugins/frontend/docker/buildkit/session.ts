@@ -91,6 +91,21 @@ export class SessionCall implements AsyncIterable<Buffer>, Disposable {
     this.#stream.write(Buffer.concat([head, message]));
   }
 
+  /** Resolves when the client has taken most of what was sent, or is gone. */
+  taken(): Promise<void> {
+    return new Promise((resolve) => this.onTaken(resolve));
+  }
+
+  onTaken(done: () => void): void {
+    const stream = this.#stream;
+    if (!stream.writableNeedDrain || stream.destroyed) return done();
+    const once = (): void => {
+      stream.off('drain', once).off('close', once);
+      done();
+    };
+    stream.on('drain', once).on('close', once);
+  }
+
   end(): void {
     this.#stream.end();
   }

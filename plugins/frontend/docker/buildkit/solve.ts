@@ -1,12 +1,12 @@
 import { cancelled, firstCause, invalidArgument, messageOf, unavailable } from '@gantry/sdk';
-import type { BuildContext, BuildOptions, Engine } from '@gantry/sdk/engine';
-import type { RegistryAuth } from '@gantry/sdk/transport';
-import { clientFiles } from './files.ts';
+import type { BuildEvent, Engine } from '@gantry/sdk/engine';
+import { cacheExports, type CacheEntry, cacheImports } from './cache.ts';
+import { agentOf, credentials, secretOf } from './client.ts';
+import { type Export, exportsOf, type Exporter } from './exports.ts';
 import { encode } from './messages.ts';
+import { type Attributes, contextOf, namedSources, optionsOf } from './options.ts';
 import { BuildProgress, type StatusUpdate } from './progress.ts';
 import type { Session, Sessions } from './session.ts';
-
-type Attributes = Readonly<Record<string, string>>;
 
 export interface SolveFacts {
   readonly engine: Engine;
@@ -14,10 +14,11 @@ export interface SolveFacts {
   readonly ref: string;
 }
 
-interface ExportRequest {
+/** Where a build goes, and what is to be kept of it elsewhere. */
+export interface ExportRequest {
   readonly session: string;
-  /** Names for the image. */
-  readonly tags: readonly string[];
+  readonly exporters: readonly Exporter[];
+  readonly caches: readonly CacheEntry[];
 }
 
 /**
@@ -29,12 +30,13 @@ export class Solve {
   readonly #progress: BuildProgress;
   readonly #updates: StatusUpdate[] = [];
   readonly #stop = new AbortController();
-  readonly #request = Promise.withResolvers<ExportRequest>();
+  readonly #request = Promise.withResolvers<{ readonly session: string }>();
   readonly #returned = Promise.withResolvers<void>();
   #wake: () => void = () => undefined;
   #isOver = false;
   #isFollowed = false;
   readonly #waiting: (() => void)[] = [];
+  readonly #stageImages: string[] = [];
   imageId = '';
 
   constructor(facts: SolveFacts) {
@@ -43,46 +45,58 @@ export class Solve {
     for (const { promise } of [this.#request, this.#returned]) promise.catch(() => undefined);
   }
 
-  /** Control.Solve: resolves when the client has returned what it built. */
-  async export(request: ExportRequest): Promise<Attributes> {
-    this.#request.resolve(request);
+  /** Control.Solve: resolves when the client has returned what it built, and that is where it is to go. */
+  async export({ exporters, caches, session: id }: ExportRequest): Promise<Attributes> {
+    const exports = exportsOf(exporters);
+    const kept = cacheExports(caches);
+    this.#request.resolve({ session: id });
     try {
       await this.#returned.promise;
-      if (this.imageId !== '') await this.#name(request.tags);
+      if (this.imageId === '') return {};
+      const session = await this.#facts.sessions.get(id, this.#stop.signal);
+      for (const each of exports) await this.#step(each, session);
+      for (const each of kept(this.#stageImages)) await this.#step(each, session);
     } finally {
       this.end();
     }
+    const tags = exports.flatMap(({ tags: names }) => names);
     return {
       'containerimage.digest': this.imageId,
       'containerimage.config.digest': this.imageId,
-      ...(request.tags.length === 0 ? {} : { 'image.name': request.tags.join(',') }),
+      ...(tags.length === 0 ? {} : { 'image.name': tags.join(',') }),
     };
   }
 
   /** The gateway's Solve: builds. */
-  async build(attributes: Attributes, cacheFrom: readonly string[]): Promise<void> {
+  async build(attributes: Attributes, imports: readonly CacheEntry[]): Promise<void> {
     const { engine, sessions } = this.#facts;
     const signal = this.#stop.signal;
     const { session: id } = await this.#requested();
     const session = await sessions.get(id, signal);
     session.closed.addEventListener('abort', () => this.cancel(session.closed.reason), { once: true });
-    const options = { ...optionsOf(attributes, cacheFrom), auth: (host: string) => credentials(session, host, signal) };
     const { id: image } = await engine.builds.build({
-      ...options,
+      ...optionsOf(attributes),
+      cacheFromRegistry: cacheImports(attributes, imports),
       context: contextOf(session, attributes, signal),
+      contexts: namedSources(session, attributes, signal),
+      auth: (host) => credentials(session, host, signal),
       secret: (name) => secretOf(session, name, signal),
+      ssh: (name) => agentOf(session, name, signal),
       signal,
-      onEvent: (event) => {
-        const update = this.#progress.take(event);
-        if (update !== undefined) this.#tell(update);
-      },
+      onEvent: (event) => this.#heard(event),
       taken: () => this.#taken(),
     });
     this.imageId = image;
   }
 
+  #heard(event: BuildEvent): void {
+    if (event.kind === 'stage' && event.imageId !== '') this.#stageImages.push(event.imageId);
+    const update = this.#progress.take(event);
+    if (update !== undefined) this.#tell(update);
+  }
+
   /** Whoever only says what to build, and not where it goes, is not waited for. */
-  async #requested(): Promise<ExportRequest> {
+  async #requested(): Promise<{ readonly session: string }> {
     const timer = setTimeout(() => this.cancel(unavailable('Control.Solve of this build does not come')), comesWithinMs);
     try {
       return await this.#request.promise;
@@ -122,14 +136,16 @@ export class Solve {
     }
   }
 
-  async #name(tags: readonly string[]): Promise<void> {
+  /** One thing that is done with the image, with its own line in the progress. */
+  async #step({ name, run }: Export, session: Session): Promise<void> {
     const startedMs = Date.now();
-    this.#tell(this.#progress.own('exporting to image', { startedMs }));
+    const { engine } = this.#facts;
+    this.#tell(this.#progress.own(name, { startedMs }));
     try {
-      for (const tag of tags) await this.#facts.engine.images.tag(this.imageId, tag);
-      this.#tell(this.#progress.own('exporting to image', { startedMs, completedMs: Date.now() }));
+      await run({ engine, imageId: this.imageId, session, signal: this.#stop.signal });
+      this.#tell(this.#progress.own(name, { startedMs, completedMs: Date.now() }));
     } catch (error) {
-      this.#tell(this.#progress.own('exporting to image', { startedMs, completedMs: Date.now(), error: messageOf(firstCause(error)) }));
+      this.#tell(this.#progress.own(name, { startedMs, completedMs: Date.now(), error: messageOf(firstCause(error)) }));
       throw error;
     }
   }
@@ -149,81 +165,3 @@ export class Solve {
 
 const comesWithinMs = 10_000;
 const mostUpdates = 1_000;
-
-/** A folder of the client's, or an address; the Dockerfile may lie in a folder of its own. */
-function contextOf(session: Session, attributes: Attributes, signal: AbortSignal): BuildContext {
-  const given = attributes['context'] ?? '';
-  if (/^https?:\/\//.test(given)) return { kind: 'remote', url: given };
-  const named = (key: string, otherwise: string): string => (attributes[key] ?? otherwise).replace(/^local:/, '');
-  const names = { context: named('contextkey', 'context'), dockerfile: named('dockerfilekey', 'dockerfile') };
-  return {
-    kind: 'folders',
-    files: (folder, { include, exclude }) => clientFiles(session, { name: names[folder], include, exclude }, signal),
-  };
-}
-
-function optionsOf(attributes: Attributes, cacheFrom: readonly string[]): BuildOptions {
-  const withPrefix = (prefix: string): Attributes =>
-    Object.fromEntries(
-      Object.entries(attributes).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : [])),
-    );
-  const noCache = attributes['no-cache'];
-  const network = attributes['force-network-mode'] ?? '';
-  const shmSize = attributes['shm-size'];
-  return {
-    dockerfile: attributes['filename'] ?? '',
-    tags: [],
-    buildArgs: withPrefix('build-arg:'),
-    labels: withPrefix('label:'),
-    noCache: noCache === undefined ? false : noCache === '' ? true : noCache.split(','),
-    pull: attributes['image-resolve-mode'] === 'pull',
-    remove: true,
-    forceRemove: true,
-    target: attributes['target'] ?? '',
-    platform: (attributes['platform'] ?? '').split(',')[0] ?? '',
-    cacheFrom,
-    registryAuth: {},
-    hostConfig: {
-      ...(network === '' || network === 'default' ? {} : { NetworkMode: network }),
-      ...(shmSize === undefined ? {} : { ShmSize: Number(shmSize) }),
-      ...(attributes['cgroup-parent'] === undefined ? {} : { CgroupParent: attributes['cgroup-parent'] }),
-      // "host=address", as BuildKit writes what others write with a colon.
-      ExtraHosts: (attributes['add-hosts'] ?? '')
-        .split(',')
-        .filter((host) => host !== '')
-        .map((host) => host.replace('=', ':')),
-    },
-  };
-}
-
-/** Undefined where the client has no login, or says so by an error. */
-async function credentials(session: Session, host: string, signal: AbortSignal): Promise<RegistryAuth | undefined> {
-  const method = '/moby.filesync.v1.Auth/Credentials';
-  if (!session.serves(method)) return undefined;
-  const asked = host === 'docker.io' ? 'registry-1.docker.io' : host;
-  const { username, secret } = await session.ask<{ readonly username: string; readonly secret: string }>(
-    method,
-    { name: 'CredentialsRequest', value: { host: asked } },
-    'CredentialsResponse',
-    signal,
-  );
-  if (secret === '') return undefined;
-  return username === '' ? { identityToken: secret, serverAddress: host } : { username, password: secret, serverAddress: host };
-}
-
-async function secretOf(session: Session, name: string, signal: AbortSignal): Promise<Buffer | undefined> {
-  const method = '/moby.buildkit.secrets.v1.Secrets/GetSecret';
-  if (!session.serves(method)) return undefined;
-  try {
-    const { data } = await session.ask<{ readonly data: Uint8Array }>(
-      method,
-      { name: 'SecretRequest', value: { ID: name } },
-      'SecretResponse',
-      signal,
-    );
-    return Buffer.from(data);
-  } catch (error) {
-    if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'not_found') return undefined;
-    throw error;
-  }
-}

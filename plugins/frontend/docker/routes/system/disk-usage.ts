@@ -19,17 +19,17 @@ export async function diskUsage(call: Call): Promise<void> {
     Images: wants('image') ? usage.images.map((image) => imageSummary(image, call.version)) : null,
     Containers: wants('container') ? containersOf(usage, call) : null,
     Volumes: wants('volume') ? usage.volumes.map(volumeDocument) : null,
-    BuildCache: wants('build-cache') ? call.engine.builds.cache().map(cacheDocument) : null,
+    BuildCache: wants('build-cache') ? (await call.engine.builds.cache()).map(cacheDocument) : null,
     ...(wants('image') && { ImageUsage: imageUsage(usage), BlobUsage: blobUsage(usage) }),
   });
 }
 
 /** Layers that an image with a name has are counted there. */
-function cacheDocument({ id, parent, description, inUse, shared, sizeBytes, createdMs, usedMs, uses }: CacheRecord) {
+function cacheDocument({ id, kind, parent, description, inUse, shared, sizeBytes, createdMs, usedMs, uses }: CacheRecord) {
   return {
     ID: id.replace('sha256:', ''),
     ...(parent === '' ? {} : { Parents: [parent.replace('sha256:', '')], Parent: parent.replace('sha256:', '') }),
-    Type: 'regular',
+    Type: kind,
     Description: description,
     InUse: inUse,
     Shared: shared,

@@ -1,0 +1,71 @@
+import { posix } from 'node:path';
+import { invalidArgument } from '@gantry/sdk';
+
+/** A commit of a repository, and a folder in it. */
+export interface GitAddress {
+  /** http://, https:// or git://. */
+  readonly remote: string;
+  /** Branch, tag, commit or full name; '' what the repository's HEAD says. */
+  readonly ref: string;
+  /** '' all of it. */
+  readonly subdir: string;
+}
+
+export function isGit(text: string): boolean {
+  return /^(?:git|ssh):\/\/|^[\w.-]+@[^/:]+:|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^github\.com\//i.test(text);
+}
+
+/** "https://host/a.git#ref:folder" and its kin. Refuses what git could take for an option, another protocol or a program to run. */
+export function gitAddress(text: string): GitAddress {
+  const hash = text.indexOf('#');
+  const [remote, fragment] = hash < 0 ? [text, ''] : [text.slice(0, hash), text.slice(hash + 1)];
+  const colon = fragment.indexOf(':');
+  const [ref, subdir] = colon < 0 ? [fragment, ''] : [fragment.slice(0, colon), fragment.slice(colon + 1)];
+  return { remote: remoteOf(remote), ref: refOf(ref), subdir: subdirOf(subdir) };
+}
+
+/** Without what only its owner may know. */
+export function shownRemote(remote: string): string {
+  return remote.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1***@').slice(0, 300);
+}
+
+/** Where the submodule of a repository lies: it may be said relative to that. */
+export function submoduleRemote(parent: string, url: string): string {
+  if (!/^\.\.?\//.test(url)) return remoteOf(url);
+  const base = new URL(parent);
+  base.pathname = posix.join(base.pathname, url);
+  return remoteOf(base.href);
+}
+
+function remoteOf(text: string): string {
+  if (text.length > 4096 || /[\s\p{Cc}]/u.test(text))
+    throw invalidArgument(`git address ${quoted(text)} has spaces or control characters, or is too long`);
+  const full = /^github\.com\//i.test(text) ? `https://${text}` : text;
+  if (/^ssh:\/\/|^[\w.-]+@[^/:]+:/i.test(full))
+    throw invalidArgument(`git repositories are not fetched by ssh: ${quoted(full)}`, {
+      hint: 'give its https address, and the secret GIT_AUTH_TOKEN where it is private; or send a clone as the context',
+    });
+  const url = /^(?:https?|git):\/\//i.test(full) ? URL.parse(full) : null;
+  if (url === null) throw invalidArgument(`git address ${quoted(full)} is no http, https or git address`);
+  if (url.hostname === '' || url.hostname.startsWith('-')) throw invalidArgument(`git address ${quoted(full)} names no host`);
+  return full;
+}
+
+/** As git's check-ref-format has it, and nothing that makes a refspec or an option of it. */
+function refOf(text: string): string {
+  if (text === '') return '';
+  const isBad = text.length > 250 || /^[-+/.]|[\s\p{Cc}~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u.test(text) || text === '@';
+  if (isBad) throw invalidArgument(`invalid git reference ${quoted(text)}: it is a branch, a tag or a commit`);
+  return text;
+}
+
+function subdirOf(text: string): string {
+  const path = posix.normalize(`/${text}`).replaceAll(/^\/+|\/+$/g, '');
+  if (/\p{Cc}/u.test(path) || text.split('/').includes('..'))
+    throw invalidArgument(`invalid folder ${quoted(text)} of a git repository: it lies inside it`);
+  return path;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(shownRemote(text).slice(0, 200));
+}

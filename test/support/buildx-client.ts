@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Daemon } from './daemon.ts';
+
+export interface Said {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The docker CLI with buildx and compose, whose config lies in `folder`/config, in front of an engine. */
+export class BuildxClient {
+  readonly #folder: string;
+  readonly #daemon: Daemon;
+
+  constructor(folder: string, daemon: Daemon) {
+    this.#folder = folder;
+    this.#daemon = daemon;
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      DOCKER_HOST: `unix://${this.#daemon.places.socketPath}`,
+      DOCKER_CONFIG: join(this.#folder, 'config'),
+      BUILDKIT_PROGRESS: 'plain',
+      COMPOSE_PROGRESS: 'plain',
+    };
+  }
+
+  async docker(
+    args: readonly string[],
+    { cwd = this.#folder, input, env }: { readonly cwd?: string; readonly input?: Buffer | string; readonly env?: NodeJS.ProcessEnv } = {},
+  ): Promise<Said & { readonly code: number }> {
+    const child = spawn('docker', args, {
+      cwd,
+      env: { ...this.environment, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdin.on('error', () => {}); // it may not read it
+    child.stdin.end(input);
+    const [code] = await once(child, 'close');
+    return { code: Number(code), stdout, stderr };
+  }
+
+  async succeeds(args: readonly string[], options: Parameters<BuildxClient['docker']>[1] = {}): Promise<Said> {
+    const { code, ...said } = await this.docker(args, options);
+    assert.equal(code, 0, `docker ${args.join(' ')}: ${said.stdout}${said.stderr}`);
+    return said;
+  }
+
+  /** A folder of these files, new. */
+  context(files: Readonly<Record<string, string>>): string {
+    const path = mkdtempSync(join(this.#folder, 'context-'));
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(path, name)), { recursive: true });
+      writeFileSync(join(path, name), text);
+    }
+    return path;
+  }
+}

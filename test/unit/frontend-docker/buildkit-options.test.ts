@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cacheExports, cacheImports } from '../../../plugins/frontend/docker/buildkit/cache.ts';
+import { exportsOf } from '../../../plugins/frontend/docker/buildkit/exports.ts';
+import { contextOf, namedSources, optionsOf } from '../../../plugins/frontend/docker/buildkit/options.ts';
+import type { Session } from '../../../plugins/frontend/docker/buildkit/session.ts';
+
+const session = {} as Session;
+const { signal } = new AbortController();
+
+test('namedSources() tells folders, images and addresses, and refuses what there is not, by its name', () => {
+  const found = namedSources(
+    session,
+    { 'context:a': 'local:a', 'context:b::linux/amd64': 'docker-image://busybox:1', 'context:c': 'https://host/c.git#main', filename: 'x' },
+    signal,
+  );
+  assert.deepEqual(
+    Object.entries(found).map(([name, source]) => [name, source.kind]),
+    [
+      ['a', 'folder'],
+      ['b', 'image'],
+      ['c', 'remote'],
+    ],
+  );
+  for (const value of ['target:x', 'input:x', 'oci-layout://x@sha256:1'])
+    assert.throws(() => namedSources(session, { 'context:n': value }, signal), /build context n: .* is not supported/);
+});
+
+test('contextOf() tells folders, standard input and addresses', () => {
+  assert.equal(contextOf(session, {}, signal).kind, 'folders');
+  assert.equal(contextOf(session, { context: 'local:x' }, signal).kind, 'folders');
+  assert.equal(contextOf(session, { context: 'http://buildkit-session/1' }, signal).kind, 'tar');
+  const remote = contextOf(session, { context: 'git://host/a', dockerfilekey: 'dockerfile' }, signal);
+  assert.ok(remote.kind === 'remote' && remote.dockerfile !== undefined);
+});
+
+test('optionsOf(), exportsOf(), cacheExports() and cacheImports() refuse what there is not, naming it', () => {
+  assert.throws(() => optionsOf({ platform: 'linux/amd64,linux/arm64' }), /one build is for one platform, not for 2/);
+  assert.throws(() => exportsOf([{ type: 'zip', attrs: {} }]), /exporter "zip" is not supported/);
+  assert.throws(() => exportsOf([{ type: 'constructor', attrs: {} }]), /exporter "constructor" is not supported/);
+  assert.throws(() => exportsOf([{ type: 'image', attrs: { name: 'x', 'push-by-digest': 'true' } }]), /push-by-digest/);
+  assert.throws(() => cacheExports([{ type: 'gha', attrs: {} }]), /cache export "gha" is not supported/);
+  assert.throws(() => cacheExports([{ type: 'registry', attrs: {} }]), /needs ref=NAME/);
+  assert.throws(() => cacheImports({}, [{ type: 's3', attrs: {} }]), /cache import "s3" is not supported/);
+  assert.throws(() => cacheImports({ 'cache-imports': '{' }, []), /cache-imports is no list/);
+  assert.throws(() => cacheImports({ 'cache-imports': '3' }, []), /cache-imports is no list/);
+  assert.deepEqual(cacheImports({ 'cache-imports': '[{"Type":"registry","Attrs":{"ref":"a"}}]', 'cache-from': 'b,c' }, []), [
+    'a',
+    'b',
+    'c',
+  ]);
+  assert.deepEqual(cacheExports([{ type: 'inline', attrs: {} }])(['x']), []);
+});
