@@ -1,3 +1,3 @@
 import { testPieces } from './suite.ts';
 
-testPieces('links');
+for (const beginning of ['links', 'ipvlan']) testPieces(beginning);

@@ -10,6 +10,8 @@ const told = 'graph\\.(prepare|attach|detach|commit|remove|list|usage|quota)\\.|
 export const pieces: Readonly<Record<string, LanePiece>> = {
   // Kinds of links that this machine's kernel may lack: dummy, vlan, ipvlan. User-mode Linux has them, but no nftables, which whole networks need.
   links: uml('integration/networks/parent-links', 3),
+  // Whole networks of those kinds, with names, ports and the firewall.
+  ipvlan: vm('integration/networks/ipvlan', 25, { modules: ['ipvlan', 'veth', 'bridge', 'dummy', 'nf_tables', 'nf_conntrack_netlink'] }),
   // Nothing but cgroup v2: what limits plugins and containers, and what tells how they fare.
   'v2-sandbox': uml('integration/plugin-launch/sandbox', 10),
   // User-mode Linux 6.12 itself hangs when a fork is refused by pids.max, as the fork bomb in it is.
