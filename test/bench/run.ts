@@ -18,6 +18,7 @@ import { quiet } from './machine.ts';
 import type { Result } from './report.ts';
 import { isMissed, line, table } from './report.ts';
 import { pluginScenarios } from './plugins.ts';
+import { portScenarios } from './ports.ts';
 import { registryScenarios } from './registry.ts';
 import { loadBusybox, scenarios } from './scenarios.ts';
 
@@ -38,6 +39,7 @@ const everyScenario = {
   ...logScenarios,
   ...layerScenarios,
   ...networkScenarios,
+  ...portScenarios,
   ...copyingScenarios,
   ...registryScenarios,
   ...buildScenarios,
