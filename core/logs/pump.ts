@@ -1,16 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GantryError, type Logger, messageOf } from '@gantry/sdk';
-import type { Entry, LogDriver, WriteRequest, WriteResponse } from '@gantry/sdk/log';
+import type { LogDriver, WriteRequest, WriteResponse } from '@gantry/sdk/log';
 import { driverContext } from '../drivers/index.ts';
 import type { LogCursors } from '../metadata/index.ts';
 import { type Cache, cacheOf, withoutCache } from './cache.ts';
 import type { Batch, BatchLimits } from './cri-parser.ts';
-import { type Cursor, loadCursor, storeCursor } from './cursor.ts';
+import { Delivery } from './delivery.ts';
 import { DriverWishes } from './driver-wishes.ts';
 import { failpoint } from '../support/index.ts';
-import { Outstanding } from './outstanding.ts';
 import { Segments } from './segments.ts';
 import { SpoolKeeper } from './spool-keeper.ts';
-import { type SpoolPosition, SpoolReader } from './spool-reader.ts';
+import type { SpoolPosition, SpoolReader } from './spool-reader.ts';
 import { Waiters } from './waiters.ts';
 import { untilAborted } from './until-aborted.ts';
 import { SpoolWatch } from './spool-watch.ts';
@@ -51,14 +51,9 @@ export class Pump {
   readonly #watchers = new Set<() => void>();
   #watch: SpoolWatch | undefined;
   #reader: SpoolReader | undefined;
-  #cursor: Cursor;
+  readonly #delivery: Delivery;
   readonly #cache: Cache;
   readonly #keeper: SpoolKeeper;
-  readonly #outstanding = new Outstanding();
-  #sentSeq = 0;
-  #dropped = 0;
-  /** Of what this reader left out, how much the driver knows. */
-  #malformedTold = 0;
   readonly #waiters = new Waiters();
   #wake: () => void = () => {};
   #isFinishing = false;
@@ -76,8 +71,8 @@ export class Pump {
     this.#options = options;
     this.#cache = cacheOf(options.container.options);
     this.#wishes = new DriverWishes(options.log, options.container.info.id);
-    this.#cursor = loadCursor(options.cursors.get(options.container.info.id));
-    this.beganAt = this.#cursor.position;
+    this.#delivery = new Delivery(options.container.info.id, options.cursors);
+    this.beganAt = this.#delivery.cursor.position;
     const { segment, offset } = this.beganAt;
     this.#segments = new Segments(options.spoolDir, offset === 0 ? segment : segment + 1);
     this.#keeper = new SpoolKeeper({
@@ -156,7 +151,7 @@ export class Pump {
     let pauseMs = retryFirstMs;
     this.#watch = new SpoolWatch(this.#options.spoolDir, () => this.#look());
     for (;;) {
-      const before = this.#cursor;
+      const before = this.#delivery.cursor;
       try {
         if (await this.#stream()) break;
         this.#options.log.warn({ container: this.#options.container.info.id }, 'log driver ended the stream');
@@ -167,7 +162,7 @@ export class Pump {
         }
       }
       if (this.#stopped.signal.aborted) break;
-      pauseMs = this.#cursor === before ? Math.min(pauseMs * 2, retryLastMs) : retryFirstMs;
+      pauseMs = this.#delivery.cursor === before ? Math.min(pauseMs * 2, retryLastMs) : retryFirstMs;
       await this.#pause(Math.max(pauseMs, this.#wishes.restMs));
       if (this.#stopped.signal.aborted) break;
     }
@@ -179,7 +174,8 @@ export class Pump {
     this.#session = new AbortController();
     const driver = await this.#options.driver();
     this.#keeper.keepsDelivered = driver.read === undefined && !this.#cache.isDisabled;
-    this.#rewind();
+    this.#reader?.[Symbol.dispose]();
+    this.#reader = this.#delivery.rewind(this.#segments);
     let isComplete = false;
     const requests = this.#requests(() => (isComplete = true));
     const context = driverContext(this.#options.log, this.#session.signal);
@@ -187,7 +183,7 @@ export class Pump {
       this.#onResponse(response);
       await this.#giveWay();
     }
-    return isComplete && this.#outstanding.isEmpty;
+    return isComplete && this.#delivery.isSettled;
   }
 
   async *#requests(onComplete: () => void): AsyncGenerator<WriteRequest> {
@@ -210,7 +206,7 @@ export class Pump {
       await this.#giveWay();
       // Whoever aborted meanwhile has woken us before we slept.
       if (signal.aborted) break;
-      if (this.#outstanding.isFull) {
+      if (this.#delivery.isFull) {
         await this.#awake();
         continue;
       }
@@ -221,7 +217,8 @@ export class Pump {
       const batch: Batch = { entries: [], bytes: 0 };
       const isEnd = !this.#read(batch);
       if (isEnd && this.#isFinishing) this.#reader?.flush(batch);
-      const request = batch.entries.length === 0 ? undefined : this.#number(batch.entries);
+      const request = batch.entries.length === 0 ? undefined : this.#delivery.batch(batch.entries, this.#reader);
+      this.#progress += batch.entries.length;
       if (isEnd) this.#onLook();
       if (request !== undefined) {
         this.#pauseAtEnd = isEnd;
@@ -246,30 +243,14 @@ export class Pump {
     return this.#reader?.read(batch, limits) ?? false;
   }
 
-  #number(entries: readonly Entry[]): WriteRequest {
-    const firstSeq = this.#sentSeq + 1;
-    this.#sentSeq += entries.length;
-    this.#progress += entries.length;
-    const position = this.#reader?.position ?? this.#cursor.position;
-    const malformed = this.#reader?.malformed ?? 0;
-    const droppedBefore = this.#dropped + malformed - this.#malformedTold;
-    this.#malformedTold = malformed;
-    this.#dropped = 0;
-    this.#outstanding.add({ cursor: { epoch: this.#cursor.epoch, seq: this.#sentSeq, position }, droppedBefore });
-    return { kind: 'batch', firstSeq, entries, droppedBefore };
-  }
-
   #onResponse(response: WriteResponse): void {
     this.#wishes.take(response);
-    const { ackedSeq } = response;
-    const acknowledged = this.#outstanding.acknowledge(ackedSeq);
+    const acknowledged = this.#delivery.acknowledge(response.ackedSeq);
     if (acknowledged === undefined) return;
-    this.#cursor = acknowledged;
     this.#movedAt = performance.now();
-    this.#options.cursors.set(this.#options.container.info.id, storeCursor(acknowledged));
     failpoint('log.ack');
     this.#keeper.trim(acknowledged);
-    this.#waiters.acknowledged(this.#cursor.seq);
+    this.#waiters.acknowledged(this.#delivery.cursor.seq);
     this.#wake();
   }
 
@@ -287,43 +268,23 @@ export class Pump {
 
   /** The reader has seen the end. */
   #onLook(): void {
-    this.#waiters.endSeen(this.#sentSeq);
-    this.#waiters.acknowledged(this.#cursor.seq);
+    this.#waiters.endSeen(this.#delivery.sentSeq);
+    this.#waiters.acknowledged(this.#delivery.cursor.seq);
   }
 
   /** Called by every look: what goes undelivered is counted, and the stream begins anew after it. */
   #cutSpool(): void {
     const isMoving = performance.now() - this.#movedAt < stalledMs;
-    for (const { lines, segment } of this.#keeper.cut(() => this.#cursor, { isMoving })) {
-      this.#dropped += lines;
-      this.#startAgain({ segment, offset: 0, pending: {} });
+    for (const { lines, segment } of this.#keeper.cut(() => this.#delivery.cursor, { isMoving })) {
+      this.#delivery.lose(lines, { segment, offset: 0, pending: {} });
+      this.#session.abort(new DOMException('output was dropped', 'AbortError'));
+      this.#wake();
     }
-  }
-
-  /** Entries are lost, so the numbers that the driver knows mean nothing any more: a new stream begins. */
-  #startAgain(position: Cursor['position']): void {
-    this.#cursor = { epoch: this.#cursor.epoch + 1, seq: 0, position };
-    this.#options.cursors.set(this.#options.container.info.id, storeCursor(this.#cursor));
-    this.#options.cursors.flush();
-    this.#session.abort(new DOMException('output was dropped', 'AbortError'));
-    this.#wake();
-  }
-
-  #rewind(): void {
-    this.#dropped += this.#outstanding.takeBack();
-    this.#reader?.[Symbol.dispose]();
-    this.#reader = new SpoolReader(this.#segments, this.#cursor.position);
-    this.#malformedTold = 0;
-    if (this.#reader.hasLostPlace) {
-      this.#dropped += 1;
-      this.#cursor = { epoch: this.#cursor.epoch + 1, seq: 0, position: this.#reader.position };
-    }
-    this.#sentSeq = this.#cursor.seq;
   }
 
   #streamId(): string {
     const { info, driver } = this.#options.container;
-    return `${info.id}:${driver}:${this.#cursor.epoch}`;
+    return `${info.id}:${driver}:${this.#delivery.cursor.epoch}`;
   }
 
   #awake(): Promise<void> {
@@ -331,18 +292,14 @@ export class Pump {
   }
 
   async #pause(durationMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, durationMs).unref();
-    this.#stopped.signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
-    clearTimeout(timer);
+    await sleep(durationMs, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => undefined);
   }
 
   #close(): void {
     const isDelivered = !this.#stopped.signal.aborted;
     this.#watch?.[Symbol.dispose]();
     this.#reader?.[Symbol.dispose]();
-    if (isDelivered && !this.#leavesSpool) this.#keeper.empty(this.#cursor);
+    if (isDelivered && !this.#leavesSpool) this.#keeper.empty(this.#delivery.cursor);
     this.#hasEnded = true;
     this.#waiters.end();
     this.#opened.resolve();
