@@ -5,7 +5,7 @@ import { readTlsFiles, type TlsFiles } from '@gantry/sdk/log/sinks';
 
 const formats = { json: 'application/json', ndjson: 'application/x-ndjson' } as const;
 
-/** What `--log-opt` takes. */
+/** What `--log-opt` takes: the names of `loki` for what both have, and for TLS those that Docker's `syslog` has. */
 export const options = {
   'http-url': t.String({ description: 'Where batches are posted to; a user and password in it are sent.' }),
   'http-format': t.Optional(t.String({ description: 'json: an array; ndjson: one object in each line. Default: json.' })),
@@ -15,14 +15,16 @@ export const options = {
   'http-retries': t.Optional(
     t.String({ description: 'How often a batch is tried again before the engine’s own pauses begin. Default: 0.' }),
   ),
-  'http-backoff': t.Optional(
+  'http-min-backoff': t.Optional(
     t.String({ description: 'The first pause after a failure; each further one is twice as long. Default: 500ms.' }),
   ),
+  'http-max-backoff': t.Optional(t.String({ description: 'The longest pause. Default: 5m.' })),
   'http-tls-ca-cert': t.Optional(
     t.String({ description: 'File of the authorities whose certificates are trusted. Default: the system’s.' }),
   ),
   'http-tls-cert': t.Optional(t.String({ description: 'File of the certificate that is shown to the receiver.' })),
   'http-tls-key': t.Optional(t.String({ description: 'File of its key.' })),
+  'http-tls-server-name': t.Optional(t.String({ description: 'The name in the receiver’s certificate. Default: the host’s.' })),
   'http-tls-skip-verify': t.Optional(t.String({ description: 'true: the receiver’s certificate is not checked.' })),
 } as const;
 
@@ -55,14 +57,12 @@ export function settingsOf(given: Given): Settings {
     timeoutMs: parseLogDuration(given['http-timeout'] ?? '10s', 'http-timeout'),
     retry: {
       tries: parseLogCount(given['http-retries'] ?? '0', 'http-retries') + 1,
-      firstMs: parseLogDuration(given['http-backoff'] ?? '500ms', 'http-backoff'),
-      lastMs: longestPauseMs,
+      firstMs: parseLogDuration(given['http-min-backoff'] ?? '500ms', 'http-min-backoff'),
+      lastMs: parseLogDuration(given['http-max-backoff'] ?? '5m', 'http-max-backoff'),
     },
-    tls: url.startsWith('https:') ? readTlsFiles({ ...files, skipVerify }) : undefined,
+    tls: url.startsWith('https:') ? readTlsFiles({ ...files, skipVerify, serverName: given['http-tls-server-name'] }) : undefined,
   };
 }
-
-const longestPauseMs = 60_000;
 
 function headersIn(text: string): Readonly<Record<string, string>> {
   const parts = text.split('|').filter((part) => part.trim() !== '');
