@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Abortable, codeOf, GantryError, messageOf, unavailable } from '@gantry/sdk';
 import { run } from '@gantry/sdk/linux';
 import type { Cni } from '@gantry/sdk/network';
+import { failpoint } from '../support/index.ts';
 import { canCheck, type CniList, type CniProgram, parseCniList } from './cni-config.ts';
 import { trustedProgram } from './trusted-program.ts';
 
@@ -47,6 +48,7 @@ export async function cniAdd(work: CniWork, options: Abortable = {}): Promise<Cn
   for (const { program, file } of programs) {
     const text = await runOne('ADD', { ...work, result, list, program, file }, options);
     result = resultOf(text, program);
+    failpoint('start.cni.added');
   }
   return result ?? {};
 }

@@ -9,6 +9,7 @@ import {
   type NetlinkRequest,
   neighbourRequest,
   openNetns,
+  type Route as LinuxRoute,
   routeRequest,
   Rtnetlink,
   withNetns,
@@ -93,21 +94,29 @@ export interface DefaultRoute {
   readonly via?: string | undefined;
 }
 
-/** Makes `routes` the namespace's default routes in the place of those it has. */
+/** Makes `routes` the namespace's default routes in the place of those it has; one that is there already is not touched. */
 export function setDefaultRoutes(netnsPath: string, routes: readonly DefaultRoute[]): void {
   const netns = openNetns(netnsPath);
   try {
     using inside = Rtnetlink.open(netns);
-    for (const route of inside.routeList()) {
-      if (route.destination === 'default' && route.type === 'unicast') inside.routeDelete(route);
-    }
-    for (const { ifname, via, family } of routes) {
+    const there = inside.routeList().filter(({ destination, type }) => destination === 'default' && type === 'unicast');
+    const wanted = routes.flatMap(({ ifname, via: gateway, family }) => {
       const link = inside.linkGet(ifname)?.index;
-      if (link !== undefined) inside.routeAdd({ destination: 'default', gateway: via, link, family }, { replace: true });
-    }
+      return link === undefined ? [] : [{ destination: 'default', gateway, link, family }];
+    });
+    for (const route of without(there, wanted)) inside.routeDelete(route);
+    for (const route of without(wanted, there)) inside.routeAdd(route, { replace: true });
   } finally {
     closeSync(netns);
   }
+}
+
+type WayOut = Pick<LinuxRoute, 'family' | 'gateway' | 'link'>;
+
+function without<Of extends WayOut>(routes: readonly Of[], others: readonly WayOut[]): readonly Of[] {
+  const nameOf = ({ family, gateway, link }: WayOut): string => `${family} ${gateway} ${link}`;
+  const known = new Set(others.map(nameOf));
+  return routes.filter((route) => !known.has(nameOf(route)));
 }
 
 /**

@@ -13,8 +13,15 @@ export interface EndpointRow<Document> {
   readonly document: Document;
 }
 
+/** What was begun with a network, and has not ended: its making, with what its user asked for, or its removal. */
+export interface NetworkIntent {
+  readonly kind: 'network.create' | 'network.remove';
+  readonly id: string;
+  readonly document: unknown;
+}
+
 /**
- * Networks are durable when `putNetwork` and `removeNetwork` return. Endpoints describe what is in the kernel, so a power cut may take
+ * Networks are durable when `putNetwork` and `removeNetwork` return, which end what was intended. A power cut may take intents, and with them what was done for them. Endpoints describe what is in the kernel, so a power cut may take
  * their last changes; a crash of the engine may not.
  */
 export class NetworkRows<NetworkDocument, EndpointDocument> {
@@ -31,21 +38,49 @@ export class NetworkRows<NetworkDocument, EndpointDocument> {
   }
 
   putNetwork({ id, name, document }: NetworkRow<NetworkDocument>): void {
-    this.#database.transaction(() =>
+    this.#database.transaction(() => {
+      this.#forget(id);
       this.#database.run(
         'INSERT INTO networks (id, name, document) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, document = excluded.document',
         id,
         name,
         JSON.stringify(document),
-      ),
-    );
+      );
+    });
   }
 
   removeNetwork(id: string): void {
     this.#database.transaction(() => {
       this.#database.run('DELETE FROM endpoints WHERE network_id = ?', id);
       this.#database.run('DELETE FROM networks WHERE id = ?', id);
+      this.#forget(id);
     });
+  }
+
+  intend({ kind, id, document }: NetworkIntent): void {
+    this.#database.relaxed(() =>
+      this.#database.run(
+        'INSERT OR REPLACE INTO intents (id, kind, key, document, created) VALUES (?, ?, ?, ?, ?)',
+        `network ${id}`,
+        kind,
+        id,
+        JSON.stringify(document),
+        Date.now(),
+      ),
+    );
+  }
+
+  /** What was intended has been taken back. */
+  forgetIntent(id: string): void {
+    this.#database.relaxed(() => this.#forget(id));
+  }
+
+  intents(): readonly NetworkIntent[] {
+    return this.#database.all("SELECT kind, key, document FROM intents WHERE kind IN ('network.create', 'network.remove')").map((row) => ({
+      kind: row['kind'] === 'network.create' ? 'network.create' : 'network.remove',
+      id: text(row, 'key'),
+      document: JSON.parse(text(row, 'document')),
+    }));
   }
 
   endpoints(): readonly EndpointRow<EndpointDocument>[] {
@@ -59,21 +94,32 @@ export class NetworkRows<NetworkDocument, EndpointDocument> {
   /** All of them in one transaction. */
   putEndpoints(rows: readonly EndpointRow<EndpointDocument>[]): void {
     this.#database.relaxed(() => {
-      for (const { containerId, networkId, document } of rows) {
-        this.#database.run(
-          'INSERT INTO endpoints (container_id, network_id, document) VALUES (?, ?, ?) ON CONFLICT (container_id, network_id) DO UPDATE SET document = excluded.document',
-          containerId,
-          networkId,
-          JSON.stringify(document),
-        );
-      }
+      for (const row of rows) this.#putEndpoint(row);
     });
+  }
+
+  /** As `putEndpoints`, and durable. */
+  putLastingEndpoint(row: EndpointRow<EndpointDocument>): void {
+    this.#database.transaction(() => this.#putEndpoint(row));
   }
 
   removeEndpoint(containerId: string, networkId: string): void {
     this.#database.relaxed(() =>
       this.#database.run('DELETE FROM endpoints WHERE container_id = ? AND network_id = ?', containerId, networkId),
     );
+  }
+
+  #putEndpoint({ containerId, networkId, document }: EndpointRow<EndpointDocument>): void {
+    this.#database.run(
+      'INSERT INTO endpoints (container_id, network_id, document) VALUES (?, ?, ?) ON CONFLICT (container_id, network_id) DO UPDATE SET document = excluded.document',
+      containerId,
+      networkId,
+      JSON.stringify(document),
+    );
+  }
+
+  #forget(id: string): void {
+    this.#database.run('DELETE FROM intents WHERE id = ?', `network ${id}`);
   }
 }
 

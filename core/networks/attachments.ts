@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { conflict, invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { contains, type Endpoint, type EndpointPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
 import { driverContext } from '../drivers/index.ts';
@@ -12,6 +12,7 @@ import { exposedPorts, wishedPorts } from './port-wishes.ts';
 import type { PublishTools } from './take-ports.ts';
 import type { Tools } from './tools.ts';
 import type { NetworkedContainer } from './types.ts';
+import { checkWished, wishedAddresses } from './wished-addresses.ts';
 import { ifnameOption, parseSysctls, sysctlsOption } from './wishes.ts';
 
 export interface AttachRequest {
@@ -33,6 +34,9 @@ export async function attach(tools: PublishTools, request: AttachRequest, { sign
   const driver = await tools.drivers.get('network', network.document.driver);
   const ctx = driverContext(tools.log, signal);
   const planned = plannedRecord(request);
+  if (tools.books.isLeaving(network.id)) {
+    throw conflict(`network ${network.name} is being removed`, { hint: 'remove it once more if that failed' });
+  }
   tools.books.putEndpoints([planned]);
   try {
     failpoint('start.ipam');
@@ -45,6 +49,7 @@ export async function attach(tools: PublishTools, request: AttachRequest, { sign
     );
     checkEndpointPlan(described, { grants: tools.drivers.grants('network', network.document.driver), network: network.document.plan });
     const plan = withSysctls(described, config);
+    if (plan.cni === undefined) checkWished(network, config, plan.addresses);
     const recorded: EndpointRecord = { ...planned, document: { ...planned.document, addresses: plan.addresses, plan } };
     tools.books.putEndpoints([recorded]);
     signal?.throwIfAborted();
@@ -143,7 +148,7 @@ async function addressesFor(
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
   if (network.document.pools.length === 0) return [];
-  const [ipv4, ipv6] = [config.IPAMConfig?.IPv4Address ?? '', config.IPAMConfig?.IPv6Address ?? ''];
+  const { IPv4Address: ipv4 = '', IPv6Address: ipv6 = '' } = config.IPAMConfig ?? {};
   checkStatic(network, [ipv4, ipv6]);
   const ipam = await tools.drivers.get('ipam', network.document.ipamDriver);
   const wish = { owner: document.attachmentId, ipv4, ipv6, networkName: network.name, networkId: network.id };
@@ -151,8 +156,9 @@ async function addressesFor(
   return requestAddresses(source, network.document.pools, wish, driverContext(tools.log, signal));
 }
 
-/** Docker's rules: a static address needs a network whose subnet the user chose, and must be in it. */
+/** Docker's rules: a static address needs a network whose subnet the user chose, and must be in it; whose driver gives out addresses itself, that one answers. */
 export function checkStatic({ name, document }: NetworkRecord, wished: readonly string[]): void {
+  if (document.ipamDriver === '' && !document.isPredefined) return;
   for (const text of wished.filter((address) => address !== '')) {
     if (document.isPredefined) throw invalidArgument('user specified IP address is supported on user defined networks only');
     if (!document.hasUserSubnets) {
@@ -169,10 +175,11 @@ export function checkStatic({ name, document }: NetworkRecord, wished: readonly 
 
 function asEndpoint(
   document: EndpointDocument,
-  { container, config, netnsPath, isGateway, addresses }: AttachRequest & { readonly addresses: readonly string[] },
+  { container, network, config, netnsPath, isGateway, addresses }: AttachRequest & { readonly addresses: readonly string[] },
 ): Endpoint {
   const mac = config.MacAddress || undefined;
   const ifname = config.DriverOpts?.[ifnameOption];
+  const wished = wishedAddresses(network, config);
   return {
     attachmentId: document.attachmentId,
     containerId: container.id,
@@ -182,6 +189,7 @@ function asEndpoint(
     ...(ifname === undefined ? {} : { ifname }),
     ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
     addresses,
+    ...(wished.length === 0 ? {} : { wishedAddresses: wished }),
     options: config.DriverOpts ?? {},
     ...(netnsPath === '' ? {} : portsOf(container, isGateway)),
   };

@@ -1,5 +1,6 @@
 import { invalidArgument, notFound } from '@gantry/sdk';
-import { type Database, NetworkRows } from '../metadata/index.ts';
+import type { CreateNetwork } from '@gantry/sdk/engine';
+import { type Database, type NetworkIntent, NetworkRows } from '../metadata/index.ts';
 import type { EndpointDocument, EndpointRecord, NetworkDocument, NetworkRecord } from './documents.ts';
 
 /** Networks and endpoints: written to the store first, answered from memory. */
@@ -7,12 +8,14 @@ export class NetworkBooks {
   readonly #rows: NetworkRows<NetworkDocument, EndpointDocument>;
   readonly #networks = new Map<string, NetworkRecord>();
   readonly #endpoints = new Map<string, Map<string, EndpointRecord>>();
+  readonly #leaving = new Set<string>();
   #endpointRevision = 0;
 
   constructor(database: Database) {
     this.#rows = new NetworkRows(database);
     for (const network of this.#rows.networks()) this.#networks.set(network.id, network);
     for (const endpoint of this.#rows.endpoints()) this.#remember(endpoint);
+    for (const { kind, id } of this.#rows.intents()) if (kind === 'network.remove') this.#leaving.add(id);
   }
 
   /** Grows with every change of an endpoint: what is derived from them is good while it stays. */
@@ -54,7 +57,33 @@ export class NetworkBooks {
   removeNetwork(id: string): void {
     this.#rows.removeNetwork(id);
     this.#networks.delete(id);
+    this.#leaving.delete(id);
     for (const ofContainer of this.#endpoints.values()) ofContainer.delete(id);
+  }
+
+  /** What an earlier process began and did not end, or this one is at. */
+  get intents(): readonly NetworkIntent[] {
+    return this.#rows.intents();
+  }
+
+  /** Before anybody is asked for what the network needs: `putNetwork` ends it, and so does `forgetIntent`. */
+  intendNetwork(id: string, request: CreateNetwork): void {
+    this.#rows.intend({ kind: 'network.create', id, document: request });
+  }
+
+  /** From now on no container joins it. `removeNetwork` ends it, and so does `forgetIntent`. */
+  intendRemoval(id: string): void {
+    this.#rows.intend({ kind: 'network.remove', id, document: {} });
+    this.#leaving.add(id);
+  }
+
+  forgetIntent(id: string): void {
+    this.#rows.forgetIntent(id);
+    this.#leaving.delete(id);
+  }
+
+  isLeaving(id: string): boolean {
+    return this.#leaving.has(id);
   }
 
   endpointsOf(containerId: string): readonly EndpointRecord[] {
@@ -72,6 +101,12 @@ export class NetworkBooks {
   putEndpoints(endpoints: readonly EndpointRecord[]): void {
     this.#rows.putEndpoints(endpoints);
     for (const endpoint of endpoints) this.#remember(endpoint);
+  }
+
+  /** As `putEndpoints`, and no power cut takes it: for what lasts elsewhere, too. */
+  putLastingEndpoint(endpoint: EndpointRecord): void {
+    this.#rows.putLastingEndpoint(endpoint);
+    this.#remember(endpoint);
   }
 
   removeEndpoint(containerId: string, networkId: string): void {

@@ -7,6 +7,7 @@ import type { EndpointDocument, EndpointRecord, NetworkRecord, PublishedPort } f
 import { type PublishTools, takePorts } from './take-ports.ts';
 import { wishedPorts } from './port-wishes.ts';
 import type { Tools } from './tools.ts';
+import { checkWished } from './wished-addresses.ts';
 import type { NetworkedContainer } from './types.ts';
 
 export interface CniRequest {
@@ -16,7 +17,10 @@ export interface CniRequest {
   readonly isGateway: boolean;
 }
 
-/** Has CNI plugins make an endpoint whose plan asks for them: recorded before, with the ports and programs that undo needs, and after with what they answered. */
+/**
+ * Has CNI plugins make an endpoint whose plan asks for them: recorded before, with the ports and programs that undo needs, and after with what they answered. Their own books are
+ * on the disk, and so is the record: a power cut takes neither.
+ */
 export async function attachByCni(
   tools: PublishTools,
   { container, network, isGateway }: CniRequest,
@@ -33,10 +37,11 @@ export async function attachByCni(
   try {
     const ifname = tools.executor.freeName(recorded.document.netnsPath, link.name);
     const planned = { ...recorded, document: { ...recorded.document, ifname, ports, cni: { plugin, folders } } };
-    tools.books.putEndpoints([planned]);
+    tools.books.putLastingEndpoint(planned);
     const result = await tools.executor.addCni(workOf(planned), options);
     const made = { ...planned, document: withResult(planned.document, result) };
     tools.books.putEndpoints([made]);
+    checkWished(network, recorded.document.config, made.document.addresses);
     return made;
   } catch (error) {
     tools.ports.giveBack(container.id, ports);

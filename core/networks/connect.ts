@@ -4,6 +4,7 @@ import { attach, checkStatic, detach } from './attachments.ts';
 import { attempts } from './attempts.ts';
 import { refreshResolvConf } from './container-files.ts';
 import type { NetworkRecord } from './documents.ts';
+import { failpoint } from '../support/index.ts';
 import { openLinks } from './linked-ports.ts';
 import { movePorts, unpublishPorts } from './publish.ts';
 import type { Sandboxes, SandboxTools } from './sandboxes.ts';
@@ -32,6 +33,7 @@ export async function connect(
     throw forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
   }
   if (running) await connectRunning(tools, sandboxes, { container, network, config });
+  failpoint('network.connect.meta.txn');
   await tools.users().setNetworks(container.id, { ...withMode({ ...container, networks }), [network.name]: config });
 }
 
@@ -54,7 +56,7 @@ export async function disconnect(
     throw forbidden(`container ${containerId} is not connected to network ${network.name}`);
   }
   if (endpoint !== undefined) {
-    if (endpoint.document.ports.length > 0) unpublishPorts(tools, containerId);
+    if (endpoint.document.ports.length > 0) await unpublishPorts(tools, containerId);
     openLinks(tools, { except: containerId });
     // Before its link goes, for which the kernel would be waited.
     await attempts(
@@ -64,14 +66,16 @@ export async function disconnect(
     )('move its way out', () => {
       if (sandboxes.wayOut(containerId) === network.id) sandboxes.reroute(containerId, { except: network.id });
     });
+    failpoint('network.disconnect.link');
     await detach(tools, endpoint, { netnsGone: false });
     if (container === undefined) tools.ports.release(containerId);
-    else movePorts(tools, container, endpoint.document.ports);
+    else await movePorts(tools, container, endpoint.document.ports);
     openLinks(tools);
   }
   if (container !== undefined) {
     await sandboxes.serveNamesOf(container);
     if (endpoint !== undefined) refreshResolvConf(tools, container);
+    failpoint('network.disconnect.meta.txn');
     const { [named ?? network.name]: _gone, ...others } = withMode(container);
     await tools.users().setNetworks(container.id, others);
   }
@@ -91,7 +95,7 @@ async function connectRunning(
   try {
     // CNI plugins set a way out wherever their configuration says so.
     if (sandboxes.wayOut(container.id) !== before || record.document.cni !== undefined) sandboxes.reroute(container.id);
-    movePorts(tools, container);
+    await movePorts(tools, container);
     openLinks(tools);
     await sandboxes.serveNamesOf(container);
     refreshResolvConf(tools, container);
@@ -99,7 +103,7 @@ async function connectRunning(
     const { ports } = tools.books.endpoint(container.id, network.id)?.document ?? record.document;
     await detach(tools, record, { netnsGone: false });
     sandboxes.reroute(container.id);
-    movePorts(tools, container, ports);
+    await movePorts(tools, container, ports);
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import { alreadyExists, conflict, forbidden, invalidArgument } from '@gantry/sdk
 import type { CreateNetwork } from '@gantry/sdk/engine';
 import type { Network, NetworkPlan } from '@gantry/sdk/network';
 import { driverContext, driverName } from '../drivers/index.ts';
-import { randomId, undoSignal } from '../support/index.ts';
+import { failpoint, randomId, undoSignal } from '../support/index.ts';
 import { attempts } from './attempts.ts';
 import type { NetworkDocument, NetworkRecord } from './documents.ts';
 import { isPredefinedName, mtuOption } from './predefined.ts';
@@ -45,10 +45,14 @@ export async function createNetwork(
     throw invalidArgument(`network driver ${wanted} gives out addresses itself: leave subnets, ranges and gateways to it`);
   await using undo = new AsyncDisposableStack();
   const id = randomId();
+  tools.books.intendNetwork(id, request);
+  undo.defer(() => tools.books.forgetIntent(id));
   const ipamName = driverName(request.ipam?.Driver || defaultIpam);
+  failpoint('network.create.pools');
   const { pools, subnets } = driver.ipam ? await takePools(tools, undo, { id, request, ipamName }) : { pools: [], subnets: [] };
   const network = asNetwork(id, request, subnets);
   const ctx = driverContext(tools.log);
+  failpoint('network.create.plugin.call');
   const plan = await driver.createNetwork({ network }, ctx);
   const attempt = attempts(tools.log, { network: request.name });
   undo.defer(() =>
@@ -71,9 +75,22 @@ export async function createNetwork(
   };
   const record = { id, name: request.name, document };
   if (!isPredefined) tools.executor.links.checkFree(plan);
+  failpoint('network.create.meta.txn');
   tools.books.putNetwork(record);
   undo.move();
   return record;
+}
+
+/**
+ * Takes back what `createNetwork` may have done for a network when the engine died: the same requests have the same answers, and what was never made is made and given back.
+ * Throws what a driver that is not there throws; asked again, it begins again.
+ */
+export async function unmakeNetwork(tools: Tools, id: string, request: CreateNetwork): Promise<void> {
+  const driver = await tools.drivers.get('network', driverName(request.driver || defaultDriver));
+  await using undo = new AsyncDisposableStack();
+  const ipamName = driverName(request.ipam?.Driver || defaultIpam);
+  const { subnets } = driver.ipam ? await takePools(tools, undo, { id, request, ipamName }) : { subnets: [] };
+  await driver.removeNetwork({ network: asNetwork(id, request, subnets) }, driverContext(tools.log));
 }
 
 /**

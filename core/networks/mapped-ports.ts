@@ -29,10 +29,10 @@ export function kernelPorts({ defaults }: Tools, mappings: readonly PortMapping[
  * Serves in this process what the kernel does not map of an endpoint's ports: all of them with a userland proxy; else [::1], from where no packet reaches a container, and IPv6
  * addresses of the host's for containers that have none.
  */
-export function servePorts(tools: PublishTools, { containerId, document }: EndpointRecord): void {
+export async function servePorts(tools: PublishTools, { containerId, document }: EndpointRecord): Promise<void> {
   if (document.cni !== undefined) return;
   const own = new Map(document.addresses.map((address) => [familyOf(address), address.split('/')[0] ?? '']));
-  tools.mapper.set(
+  await tools.mapper.set(
     containerId,
     document.ports.flatMap((port) => {
       const host = own.get(familyOf(port.hostIp)) ?? own.get(4) ?? own.get(6);
@@ -43,8 +43,9 @@ export function servePorts(tools: PublishTools, { containerId, document }: Endpo
   );
 }
 
-function served({ protocol, containerPort, hostIp }: PublishedPort, place: Pick<MappedPort, 'socket' | 'host'>): MappedPort {
-  return { ...place, family: familyOf(hostIp), protocol: protocol === 'udp' ? 'udp' : 'tcp', port: containerPort };
+function served({ protocol, containerPort, hostIp, hostPort }: PublishedPort, place: Pick<MappedPort, 'socket' | 'host'>): MappedPort {
+  const name = `${hostIp.includes(':') ? `[${hostIp}]` : hostIp}:${hostPort}`;
+  return { ...place, name, family: familyOf(hostIp), protocol: protocol === 'udp' ? 'udp' : 'tcp', port: containerPort };
 }
 
 /** [::1], or every address, of which it is one. */

@@ -2,11 +2,10 @@ import { forbidden, type Logger, messageOf } from '@gantry/sdk';
 import type { CreateNetwork, EndpointConfig, EndpointInfo, Filtered, NetworkInfo, Networks, PublishedPorts } from '@gantry/sdk/engine';
 import { formatLogTime } from '@gantry/sdk/log';
 import type { Drivers } from '../drivers/index.ts';
-import { driverContext } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import { needsRules, NetworkExecutor, rulesOf } from '../execute/index.ts';
 import type { Database } from '../metadata/index.ts';
-import { type Abortable, KeyedMutex, undoSignal } from '../support/index.ts';
+import { type Abortable, KeyedMutex } from '../support/index.ts';
 import { namesOf } from './attachments.ts';
 import { NetworkBooks } from './books.ts';
 import { connect, disconnect } from './connect.ts';
@@ -17,15 +16,16 @@ import type { NetworkRecord } from './documents.ts';
 import { endpointInfo, idleEndpointInfo } from './endpoint-info.ts';
 import { Mapper } from './mapper/index.ts';
 import { networkInfo, networkMatcher, pruneMatcher } from './network-info.ts';
-import { releasePools } from './pools.ts';
 import { PortBooks } from './port-books.ts';
 import { isAsWished, predefinedNetworks } from './predefined.ts';
 import { kernelPorts, mappingsOf } from './mapped-ports.ts';
 import { publishedPorts } from './published-ports.ts';
+import { removeNetwork } from './remove-network.ts';
 import { Sandboxes, type SandboxTools } from './sandboxes.ts';
 import { readStatistics } from './statistics.ts';
 import { sweep } from './sweep.ts';
 import type { ContainerNetworks, NetworkedContainer, NetworkUsers, Sandbox } from './types.ts';
+import { finishNetworks } from './unfinished.ts';
 import { Watch } from './watch.ts';
 import { checkWishes, wishedNetworks } from './wishes.ts';
 
@@ -50,6 +50,8 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   readonly #watch: Watch;
   readonly #mutex = new KeyedMutex();
   #ready: Promise<void> | undefined;
+  /** What an earlier process left is ended: until then its pools are taken. */
+  #finished: Promise<void> = Promise.resolve();
 
   constructor({ database, drivers, events, execRoot, log, users, defaults = {} }: NetworksRoomOptions) {
     checkDefaults(defaults);
@@ -73,6 +75,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   /** Resolves when the predefined networks are there, which only the first start of a data root has to make; a failure is logged, and tried again later. */
   async start(): Promise<void> {
     this.#watch.start();
+    this.#finished = finishNetworks(this.#tools, this.#mutex);
     try {
       await this.ready;
     } catch (error) {
@@ -92,6 +95,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   async create(request: CreateNetwork): Promise<{ readonly id: string; readonly warning: string }> {
     checkCreateNetwork(request);
     await this.ready;
+    await this.#finished;
     using _held = await this.#mutex.acquire(request.name);
     const { id, name, document } = await createNetwork(this.#tools, request);
     this.#tools.events.publish('network', 'create', id, { name, type: document.driver });
@@ -128,7 +132,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
         `error while removing network: network ${name} has active endpoints (name:${JSON.stringify(containerName)} id:${JSON.stringify(endpointId.slice(0, 12))})`,
       );
     }
-    await this.#remove(network);
+    await removeNetwork(this.#tools, network);
   }
 
   async prune({ filters = {} }: Filtered): Promise<{ readonly deleted: readonly string[] }> {
@@ -138,7 +142,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
       if (!matches(network) || this.#isUsed(network)) continue;
       using _held = await this.#mutex.acquire(network.name);
       if (this.#tools.books.byId(network.id) === undefined || this.#isUsed(network)) continue;
-      await this.#remove(network);
+      await removeNetwork(this.#tools, network);
       deleted.push(network.name);
     }
     return { deleted };
@@ -200,7 +204,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
     this.#tools.dns.closeAll();
-    this.#tools.mapper[Symbol.dispose]();
+    await this.#tools.mapper[Symbol.asyncDispose]();
     for (const { containerId } of this.#tools.books.endpoints) this.#tools.ports.release(containerId);
     this.#tools.executor[Symbol.dispose]();
   }
@@ -210,6 +214,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     for (const wanted of predefinedNetworks(defaults)) {
       const existing = books.named(wanted.name);
       if (existing !== undefined && (isAsWished(existing, wanted) || !(await this.#makeWay(existing)))) continue;
+      await this.#finished;
       await createNetwork(this.#tools, wanted, { isPredefined: true });
     }
   }
@@ -224,21 +229,8 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
       );
       return false;
     }
-    await this.#remove(existing);
+    await removeNetwork(this.#tools, existing);
     return true;
-  }
-
-  async #remove(network: NetworkRecord): Promise<void> {
-    const { books, drivers, executor, events, log } = this.#tools;
-    const { document, id, name } = network;
-    await executor.removeNetwork(document.plan);
-    const ctx = driverContext(log, undoSignal());
-    const driver = await drivers.get('network', document.driver);
-    const { context } = document.plan;
-    await driver.removeNetwork({ network: document.plan.network, ...(context === undefined ? {} : { context }) }, ctx);
-    if (document.pools.length > 0) await releasePools(await drivers.get('ipam', document.ipamDriver), document.pools, ctx);
-    books.removeNetwork(id);
-    events.publish('network', 'destroy', id, { name, type: document.driver });
   }
 
   /** In use by a container, running or not. */

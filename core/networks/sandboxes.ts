@@ -13,6 +13,7 @@ import { endpointInfo } from './endpoint-info.ts';
 import { gatewayOrder } from './gateway.ts';
 import { checkCni } from './cni.ts';
 import { containerFiles } from './container-files.ts';
+import { finishConnecting } from './finish-connecting.ts';
 import { openLinks } from './linked-ports.ts';
 import type { Mapper } from './mapper/index.ts';
 import type { PortBooks } from './port-books.ts';
@@ -66,7 +67,7 @@ export class Sandboxes {
 
   async publish(container: NetworkedContainer): Promise<boolean> {
     using _held = await this.mutex.acquire(container.id);
-    return republish(this.#tools, container);
+    return await republish(this.#tools, container);
   }
 
   async adopt(container: NetworkedContainer): Promise<Sandbox> {
@@ -74,8 +75,10 @@ export class Sandboxes {
     const mode = networkMode(container.hostConfig);
     if (mode.kind === 'container') return this.#share(mode.container);
     this.#live.add(container.id);
+    if (mode.kind === 'networks') await finishConnecting(this.#tools, container);
     const { books, ports, log, executor } = this.#tools;
     const records = books.endpointsOf(container.id);
+    if (records.length > 1) this.reroute(container.id);
     for (const { networkId } of records) {
       const network = books.byId(networkId);
       if (network !== undefined) executor.ensureNetwork(network.document.plan);
@@ -88,9 +91,9 @@ export class Sandboxes {
       log.warn({ container: container.name }, `published port ${hostIp}:${hostPort}/${protocol} was taken by another program meanwhile`);
     }
     executor.firewall.repair();
-    for (const record of records) servePorts(this.#tools, record);
+    for (const record of records) await this.#serveAgain(record);
     for (const record of records) await checkCni(this.#tools, record);
-    this.#finishPublishing(container);
+    await this.#finishPublishing(container);
     openLinks(this.#tools);
     await this.#serveNames(container, records);
     return this.#describe(container, books.endpointsOf(container.id));
@@ -167,16 +170,24 @@ export class Sandboxes {
     }
     // CNI plugins have set a way out wherever their configuration says so.
     if (records.length > 1 && records.some(({ document }) => document.cni !== undefined)) this.reroute(container.id);
-    if (isOwn) publishPorts(this.#tools, container, records);
+    if (isOwn) await publishPorts(this.#tools, container, records);
     openLinks(this.#tools);
     await this.#serveNames(container, records);
     return this.#describe(container, this.#tools.books.endpointsOf(container.id));
   }
 
-  /** A change of ports that was recorded and not carried out, or the other way round, when the engine died. */
-  #finishPublishing(container: NetworkedContainer): void {
+  async #serveAgain(record: EndpointRecord): Promise<void> {
     try {
-      republish(this.#tools, container);
+      await servePorts(this.#tools, record);
+    } catch (error) {
+      this.#tools.log.warn({ container: record.document.containerName, reason: messageOf(error) }, 'could not serve its published ports');
+    }
+  }
+
+  /** A change of ports that was recorded and not carried out, or the other way round, when the engine died. */
+  async #finishPublishing(container: NetworkedContainer): Promise<void> {
+    try {
+      await republish(this.#tools, container);
     } catch (error) {
       this.#tools.log.warn({ container: container.name, reason: messageOf(error) }, 'could not publish its ports as they are wished');
     }
@@ -248,7 +259,7 @@ export class Sandboxes {
     const { books, dns, ports, log } = this.#tools;
     this.#live.delete(containerId);
     dns.close(containerId);
-    unpublishPorts(this.#tools, containerId);
+    await unpublishPorts(this.#tools, containerId);
     this.#closeLinks(containerId);
     ports.release(containerId);
     for (const record of books.endpointsOf(containerId)) await detach(this.#tools, record, { netnsGone: true });

@@ -80,6 +80,7 @@ export {
   boundSocketIn,
   closeOnExec,
   duplicate,
+  listenOn,
   peerCredentials,
   setSocketOption,
   socketDomain,

@@ -5,6 +5,7 @@ import { declare, errno } from './calls.ts';
 import { checked, errnoError, isErrno } from './errno.ts';
 import { openPath } from './open.ts';
 import { SeqpacketSocket } from './seqpacket.ts';
+import { listenOn } from './sockets.ts';
 import { Watch } from './watch.ts';
 
 /** A SOCK_SEQPACKET unix socket that others connect to; each connection is told once. */
@@ -23,7 +24,7 @@ export class SeqpacketListener implements Disposable {
     try {
       unlink(path);
       bindAt(this.#socket, path);
-      checked(callListen(this.#socket, 128), 'listen');
+      listenOn(this.#socket, 128);
     } catch (error) {
       closeSync(this.#socket);
       throw error;
@@ -81,7 +82,6 @@ function unlink(path: string): void {
 
 const callSocket = declare<(domain: number, type: number, protocol: number) => number>('socket', 'int', ['int', 'int', 'int']);
 const callBind = declare<(socket: number, address: Uint8Array, sizeBytes: number) => number>('bind', 'int', ['int', 'void *', 'uint']);
-const callListen = declare<(socket: number, backlog: number) => number>('listen', 'int', ['int', 'int']);
 const callAccept4 = declare<(socket: number, address: null, sizeBytes: null, flags: number) => number>('accept4', 'int', [
   'int',
   'void *',

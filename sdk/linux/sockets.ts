@@ -31,6 +31,11 @@ export function boundSocketIn(netns: Netns, { kind, ip, port, isReusable = true 
   }
 }
 
+/** listen(2): from now on the kernel takes connections, as many as `backlog`, which wait for whoever accepts them. A second call changes `backlog`. Throws EADDRINUSE. */
+export function listenOn(socket: number, backlog: number): void {
+  checked(callListen(socket, backlog), 'listen');
+}
+
 /** A second descriptor of the same open file or socket, close-on-exec: fcntl(2), F_DUPFD_CLOEXEC. */
 export function duplicate(descriptor: number): number {
   return checked(callFcntl(descriptor, 1030, 3), 'fcntl');
@@ -91,6 +96,7 @@ function socketAddress(family: 2 | 10, bytes: Buffer, port: number): Buffer {
 const callSocket = declare<(domain: number, type: number, protocol: number) => number>('socket', 'int', ['int', 'int', 'int']);
 const callFcntl = declare<(descriptor: number, command: number, lowest: number) => number>('fcntl', 'int', ['int', 'int', 'int']);
 const callBind = declare<(socket: number, address: Uint8Array, sizeBytes: number) => number>('bind', 'int', ['int', 'void *', 'uint']);
+const callListen = declare<(socket: number, backlog: number) => number>('listen', 'int', ['int', 'int']);
 const callSetsockopt = declare<(socket: number, level: number, name: number, value: Int32Array, sizeBytes: number) => number>(
   'setsockopt',
   'int',

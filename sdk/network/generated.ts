@@ -122,6 +122,8 @@ export interface Endpoint {
   readonly exposedPorts?: readonly ExposedPort[];
   /** As users wish them published, on the network that is the container's way out. The engine maps them where the plan is `publishable`. */
   readonly ports?: readonly PortMap[];
+  /** As users wish them, at most one of each family and without prefix length, where the driver gives out addresses itself. The plan has them, or the engine refuses it. */
+  readonly wishedAddresses?: readonly string[];
 }
 
 export interface AttachRequest {

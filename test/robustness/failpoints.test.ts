@@ -24,7 +24,7 @@ test('failpoint() names in the code and in the robustness tests are the same', (
   assert.deepEqual(untested.toSorted(), [...knownUntested].toSorted(), 'failpoints that no test kills at');
   const gone = [...inTests].filter(
     (name) =>
-      /^(load|pull|push|blob|layer|create|rw|volume|start|stop|remove|image|commit|diff|exec|kill|plugin|log)\./.test(name) &&
+      /^(load|pull|push|blob|layer|create|rw|volume|start|stop|remove|image|commit|diff|exec|kill|plugin|log|network)\./.test(name) &&
       !inCode.has(name),
   );
   assert.deepEqual(gone, [], 'failpoints that the code does not have');

@@ -1,9 +1,11 @@
-import type { Logger } from '@gantry/sdk';
-import { duplicate, setSocketOption } from '@gantry/sdk/linux';
+import { conflict, fromErrno, type Logger } from '@gantry/sdk';
+import { duplicate, isErrno, listenOn, setSocketOption } from '@gantry/sdk/linux';
 import { Here, type Place, Thread } from './places.ts';
 
 /** One published port that this process serves itself. */
 export interface MappedPort {
+  /** As it is shown: "0.0.0.0:8080". */
+  readonly name: string;
   readonly protocol: 'tcp' | 'udp';
   /** The socket that holds the port on the host; it stays the caller's. */
   readonly socket: number;
@@ -13,11 +15,14 @@ export interface MappedPort {
   readonly port: number;
 }
 
+/** Clients that the kernel keeps for us until they are accepted; Node's own number. */
+const backlog = 511;
+
 /**
  * Serves published ports in this process where the kernel cannot, or is not to, map them: a client's bytes go through here, and the container
  * sees the host as its peer. They rest while the engine does.
  */
-export class Mapper implements Disposable {
+export class Mapper implements AsyncDisposable {
   readonly #place: Place;
   readonly #log: Logger;
   /** By owner the ports that are served, or will be in this turn of the event loop. */
@@ -30,34 +35,35 @@ export class Mapper implements Disposable {
     this.#place = ownThread ? new Thread((id, message) => this.#failed(id, message)) : new Here((id, message) => this.#failed(id, message));
   }
 
-  /** These and no others of an owner. One that is served already goes on; of one that goes, connections end when they end. */
-  set(owner: string, ports: readonly MappedPort[]): void {
+  /**
+   * These and no others of an owner. One that is served already goes on; of one that goes, connections end when they end, but when this resolves nobody holds its socket
+   * here. From the call on the kernel takes clients for all of them, who wait until they are led on; a port that somebody else listens on is a `conflict`, and nothing is
+   * changed then.
+   */
+  async set(owner: string, ports: readonly MappedPort[]): Promise<void> {
     const before = this.#served.get(owner) ?? new Map<string, number>();
-    const after = new Map<string, number>();
-    for (const port of ports) {
-      const key = `${port.socket} ${port.host} ${port.port}`;
-      const id = before.get(key) ?? this.#open(port);
-      after.set(key, id);
-    }
-    for (const [key, id] of before) if (!after.has(key)) this.#place.close(id, { isGone: false });
+    const isNew = (port: MappedPort): boolean => !before.has(keyOf(port));
+    for (const port of ports.filter(isNew)) if (port.protocol === 'tcp') takeClients(port);
+    const after = new Map(ports.map((port) => [keyOf(port), before.get(keyOf(port)) ?? this.#open(port)]));
     this.#remember(owner, after);
+    const gone = [...before].filter(([key]) => !after.has(key));
+    await Promise.all(gone.map(([, id]) => this.#place.close(id, { isGone: false })));
   }
 
-  /** The container is gone: its connections lead nowhere. */
-  drop(owner: string): void {
-    for (const id of this.#served.get(owner)?.values() ?? []) this.#place.close(id, { isGone: true });
+  /** The container is gone: its connections lead nowhere. Resolves when nobody holds its sockets here. */
+  async drop(owner: string): Promise<void> {
+    const ids = [...(this.#served.get(owner)?.values() ?? [])];
     this.#served.delete(owner);
+    await Promise.all(ids.map((id) => this.#place.close(id, { isGone: true })));
   }
 
-  [Symbol.dispose](): void {
-    for (const owner of this.#served.keys()) this.drop(owner);
-    this.#place[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#served.clear();
+    await this.#place[Symbol.asyncDispose]();
   }
 
-  #open({ socket, ...port }: MappedPort): number {
+  #open({ socket, name: _name, ...port }: MappedPort): number {
     const id = this.#nextId++;
-    // Inherited by connections, whose last minute (TIME_WAIT) would keep the next engine from binding the port.
-    if (port.protocol === 'tcp') setSocketOption(socket, { level: 1, name: 2 /* SO_REUSEADDR */, value: 1 });
     this.#place.open(id, { ...port, socket: duplicate(socket) });
     return id;
   }
@@ -69,6 +75,22 @@ export class Mapper implements Disposable {
 
   #failed(id: number, reason: string): void {
     const owner = [...this.#served].find(([, ports]) => [...ports.values()].includes(id))?.[0];
-    if (owner !== undefined) this.#log.warn({ container: owner, reason }, 'could not serve a published port');
+    if (owner === undefined && id !== 0) return; // of one that is being closed
+    this.#log.warn({ ...(owner === undefined ? {} : { container: owner }), reason }, 'could not serve a published port');
+  }
+}
+
+function keyOf({ socket, host, port }: MappedPort): string {
+  return `${socket} ${host} ${port}`;
+}
+
+function takeClients({ socket, name }: MappedPort): void {
+  try {
+    // Inherited by connections, whose last minute (TIME_WAIT) would keep the next engine from binding the port.
+    setSocketOption(socket, { level: 1, name: 2 /* SO_REUSEADDR */, value: 1 });
+    listenOn(socket, backlog);
+  } catch (error) {
+    if (isErrno(error, 'EADDRINUSE')) throw conflict(`failed to listen on ${name}: address already in use`, { cause: error });
+    throw fromErrno(error, `listen on ${name}`);
   }
 }

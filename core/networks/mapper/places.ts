@@ -5,20 +5,21 @@ import { type Listener, type Listening, listen } from './listen.ts';
 export type Order =
   | { readonly kind: 'open'; readonly id: number; readonly listening: Listening }
   | { readonly kind: 'close'; readonly id: number; readonly isGone: boolean };
-export interface Failure {
+/** Without a reason: it is closed, as it was told. */
+export interface Report {
   readonly id: number;
-  readonly reason: string;
+  readonly reason?: string;
 }
 
-/** Where ports are served. The socket of `open` is the place's from then on. */
-export interface Place extends Disposable {
+/** Where ports are served. The socket of `open` is the place's until `close` resolves. */
+export interface Place extends AsyncDisposable {
   open(id: number, listening: Listening): void;
-  close(id: number, options: { readonly isGone: boolean }): void;
+  close(id: number, options: { readonly isGone: boolean }): Promise<void>;
 }
 
 type OnFailure = (id: number, reason: string) => void;
 
-/** In this event loop; opening waits for the next turn, since a container's start does not wait for it. */
+/** In this event loop; opening waits for the next turn, since a container's start does not wait for it: the kernel keeps whoever comes before. */
 export class Here implements Place {
   readonly #onFailure: OnFailure;
   readonly #waiting = new Map<number, Listening>();
@@ -34,7 +35,7 @@ export class Here implements Place {
     this.#turn ??= setImmediate(() => this.#openSome());
   }
 
-  close(id: number, { isGone }: { readonly isGone: boolean }): void {
+  async close(id: number, { isGone }: { readonly isGone: boolean }): Promise<void> {
     const waiting = this.#waiting.get(id);
     if (waiting !== undefined) closeSync(waiting.socket);
     this.#waiting.delete(id);
@@ -44,9 +45,9 @@ export class Here implements Place {
     this.#listeners.delete(id);
   }
 
-  [Symbol.dispose](): void {
-    for (const id of [...this.#waiting.keys(), ...this.#listeners.keys()]) this.close(id, { isGone: true });
+  async [Symbol.asyncDispose](): Promise<void> {
     clearImmediate(this.#turn);
+    await Promise.all([...this.#waiting.keys(), ...this.#listeners.keys()].map((id) => this.close(id, { isGone: true })));
   }
 
   /** Some 50 µs each: not all of a hundred in one turn. */
@@ -65,6 +66,7 @@ export class Here implements Place {
 /** In a thread, started with the first port: what flows through takes no time from the engine's calls. */
 export class Thread implements Place {
   readonly #onFailure: OnFailure;
+  readonly #closing = new Map<number, () => void>();
   #thread: Worker | undefined;
 
   constructor(onFailure: OnFailure) {
@@ -76,13 +78,18 @@ export class Thread implements Place {
     this.#tell({ kind: 'open', id, listening });
   }
 
-  close(id: number, { isGone }: { readonly isGone: boolean }): void {
+  /** Some 0.1 ms; a thread that is only starting has to get so far first. */
+  async close(id: number, { isGone }: { readonly isGone: boolean }): Promise<void> {
+    if (this.#thread === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#closing.set(id, resolve);
+    this.#thread.ref();
     this.#tell({ kind: 'close', id, isGone });
+    await promise;
   }
 
-  [Symbol.dispose](): void {
-    void this.#thread?.terminate();
-    this.#thread = undefined;
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#thread?.terminate();
   }
 
   #tell(order: Order): void {
@@ -90,10 +97,27 @@ export class Thread implements Place {
   }
 
   #start(): Worker {
-    const thread = new Worker(new URL('main.ts', import.meta.url), { name: 'ports', stdin: false });
+    const thread = new Worker(new URL('main.ts', import.meta.url), { name: 'ports', stdin: false, trackUnmanagedFds: false });
     thread.unref();
-    thread.on('message', ({ id, reason }: Failure) => this.#onFailure(id, reason));
+    thread.on('message', ({ id, reason }: Report) => {
+      if (reason === undefined) this.#closed(id);
+      else this.#onFailure(id, reason);
+    });
     thread.on('error', (error) => this.#onFailure(0, error.message));
+    thread.on('exit', () => this.#ended());
     return thread;
+  }
+
+  #closed(id: number): void {
+    this.#closing.get(id)?.();
+    this.#closing.delete(id);
+    if (this.#closing.size === 0) this.#thread?.unref();
+  }
+
+  /** Its sockets are closed with it; the next port has another one. */
+  #ended(): void {
+    this.#thread = undefined;
+    for (const resolve of this.#closing.values()) resolve();
+    this.#closing.clear();
   }
 }

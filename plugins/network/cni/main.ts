@@ -1,6 +1,7 @@
 import { definePlugin, invalidArgument } from '@gantry/sdk';
 import type { AttachRequest, EndpointPlan, Network, NetworkDriver } from '@gantry/sdk/network';
 import { configOf } from './config.ts';
+import { withPrefix } from './subnets.ts';
 
 /** Networks of CNI plugins: it says which and with what; the engine runs them, when containers come and go. */
 const cni: NetworkDriver = {
@@ -21,14 +22,16 @@ const cni: NetworkDriver = {
 
 function endpointPlan({ network, endpoint }: AttachRequest): EndpointPlan {
   const { list, takes } = configOf(network);
-  const { ifname, mac, aliases, ports = [], options } = endpoint;
+  const { ifname, mac, aliases, ports = [], wishedAddresses = [], options } = endpoint;
   const refused = [
     ...(mac !== undefined && !takes('mac') ? [`the MAC address ${mac} (capability mac)`] : []),
+    ...(wishedAddresses.length > 0 && !takes('ips') ? [`the address ${wishedAddresses.join(' and ')} (capability ips)`] : []),
     ...(ports.length > 0 && !takes('portMappings') ? ['published ports (capability portMappings)'] : []),
   ];
   if (refused[0] !== undefined) throw invalidArgument(`no plugin of the CNI network ${network.name} takes ${refused[0]}`);
   const capabilities = {
     ...(mac === undefined ? {} : { mac: JSON.stringify(mac) }),
+    ...(wishedAddresses.length === 0 ? {} : { ips: JSON.stringify(wishedAddresses.map((address) => withPrefix(address, list.plugins))) }),
     ...(takes('aliases') ? { aliases: JSON.stringify({ [list.name]: [endpoint.containerName, ...aliases] }) } : {}),
   };
   return {

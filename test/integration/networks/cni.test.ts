@@ -4,12 +4,14 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { cniFolders, linkNames, Machine, Neighbour, reach, run } from './machine.ts';
+import { cniFolders, greet, linkNames, Machine, Neighbour, reach, run } from './machine.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();
 
-const skip = ['bridge', 'macvlan', 'portmap', 'firewall', 'host-local', 'static'].every((name) => existsSync(`${cniFolders[0]}/${name}`))
+const skip = ['bridge', 'macvlan', 'portmap', 'firewall', 'tuning', 'host-local', 'static'].every((name) =>
+  existsSync(`${cniFolders[0]}/${name}`),
+)
   ? existsSync('/usr/sbin/iptables')
     ? false
     : 'iptables is not installed, which CNI plugins use'
@@ -44,7 +46,8 @@ const create = (machine: Machine, list: object, name = 'lan') => machine.room.cr
 
 /** What they leave by design, in a namespace that goes with this test. */
 function sweepCni(): void {
-  spawnSync('ip', ['link', 'delete', 'cni0']);
+  spawnSync('iptables', ['-P', 'FORWARD', 'ACCEPT']);
+  for (const name of ['cni0', 'cni1']) spawnSync('ip', ['link', 'delete', name]);
   for (const table of ['ip nat', 'ip filter', 'ip6 nat', 'ip6 filter']) spawnSync('nft', ['delete', 'table', ...table.split(' ')]);
 }
 
@@ -89,6 +92,84 @@ test('a bridge, portmap and firewall chain runs as it is: addresses, a way out, 
   } finally {
     sweepCni();
   }
+});
+
+test('on a machine that forwards nothing by itself the firewall plugin lets containers out, and forgets them afterwards', {
+  skip,
+}, async () => {
+  using neighbour = new Neighbour();
+  const outside = await greet(neighbour.netns, { port: 7000, ip: '10.99.0.2', greeting: 'outside' });
+  try {
+    await using machine = await Machine.start();
+    await create(machine, lists.bridge);
+    const plugins = [{ ...bridge, bridge: 'cni1', ipam: { ...hostLocal, ranges: [[{ subnet: '10.88.8.0/24' }]] } }];
+    await create(machine, { ...lists.bridge, name: 'walled', plugins }, 'walled');
+    spawnSync('iptables', ['-P', 'FORWARD', 'DROP']);
+    const [web, walled] = [
+      await machine.run('web', { hostConfig: { NetworkMode: 'lan' } }),
+      await machine.run('walled', { hostConfig: { NetworkMode: 'walled' } }),
+    ];
+    assert.equal(await web.reach('10.99.0.2', 7000), 'outside to 10.99.0.1');
+    assert.equal(await walled.reach('10.99.0.2', 7000), '', 'what there is without the plugin');
+    const hasRules = async () => (await run('', 'iptables', '-S', 'CNI-FORWARD')).includes(` -s ${web.address}/32 `);
+    assert.ok(await hasRules());
+    await web.stop();
+    assert.equal(await hasRules(), false);
+  } finally {
+    outside.close();
+    sweepCni();
+  }
+});
+
+test('a static address goes to a plugin that takes ips, as long as nobody has it', { skip }, async () => {
+  const at = (IPv4Address: string) => ({ hostConfig: { NetworkMode: 'lan' }, networks: { lan: { IPAMConfig: { IPv4Address } } } });
+  try {
+    await using machine = await Machine.start();
+    await create(machine, { ...lists.bridge, plugins: [{ ...bridge, capabilities: { ips: true } }] });
+    const web = await machine.run('web', at('10.88.7.50'));
+    assert.equal(web.sandbox?.endpoints[0]?.ipPrefixLength, 24);
+    assert.match(await web.run('ip', 'address', 'show', 'eth0'), /inet 10\.88\.7\.50\/24/);
+    await assert.rejects(machine.run('twin', at('10.88.7.50')), {
+      code: 'unavailable',
+      message: /^CNI plugin bridge failed to ADD: .*10\.88\.7\.50/,
+    });
+    await assert.rejects(machine.run('stray', at('10.99.7.50')), { message: /^CNI plugin bridge failed to ADD: .*10\.99\.7\.50/ });
+    assert.deepEqual(allocated(), ['10.88.7.50']);
+    await web.stop();
+    const late = await machine.run('late');
+    await machine.room.connect('lan', 'late', { IPAMConfig: { IPv4Address: '10.88.7.50' } });
+    assert.match(await late.run('ip', 'address', 'show', 'eth1'), /inet 10\.88\.7\.50\/24/);
+    await machine.room.disconnect('lan', 'late', { force: false });
+    assert.deepEqual(allocated(), []);
+  } finally {
+    sweepCni();
+  }
+});
+
+test('a chain of macvlan and tuning with addresses of host-local: neighbours of the machine, with the MAC address and the sysctls that are wished', {
+  skip,
+}, async () => {
+  using neighbour = new Neighbour();
+  await using machine = await Machine.start();
+  const ipam = { type: 'host-local', ranges: [[{ subnet: '10.99.0.0/24', rangeStart: '10.99.0.100', gateway: '10.99.0.2' }]] };
+  const plugins = [
+    { type: 'macvlan', master: 'wire', mode: 'bridge', capabilities: { ips: true }, ipam },
+    { type: 'tuning', sysctl: { 'net.ipv4.conf.eth0.log_martians': '1' }, capabilities: { mac: true } },
+  ];
+  await create(machine, { cniVersion: '1.0.0', name: 'lan', plugins });
+  const web = await machine.run('web', {
+    hostConfig: { NetworkMode: 'lan' },
+    config: { MacAddress: '02:00:00:00:00:31' },
+    networks: { lan: { IPAMConfig: { IPv4Address: '10.99.0.131' } } },
+  });
+  const other = await machine.run('other', { hostConfig: { NetworkMode: 'lan' } });
+  await web.serve(80);
+  assert.equal(await neighbour.reach('10.99.0.131', 80), 'web to 10.99.0.2');
+  assert.equal(await other.reach('10.99.0.131', 80), `web to ${other.address}`);
+  assert.match(await run(neighbour.netns, 'ip', 'neighbour', 'show', '10.99.0.131'), /02:00:00:00:00:31/);
+  assert.equal((await web.run('cat', '/proc/sys/net/ipv4/conf/eth0/log_martians')).trim(), '1');
+  for (const container of [web, other]) await container.stop();
+  assert.deepEqual(allocated(), []);
 });
 
 test('after a kill of the engine adopt() checks what CNI plugins made, and sweep() undoes what nobody has', { skip }, async () => {
@@ -183,6 +264,10 @@ test('what a CNI network cannot keep is refused', async () => {
     [
       { hostConfig: { NetworkMode: 'lan', PortBindings: { '80/tcp': [{ HostPort: '8080' }] } } },
       /lan takes published ports \(capability portMappings\)/,
+    ],
+    [
+      { hostConfig: { NetworkMode: 'lan' }, networks: { lan: { IPAMConfig: { IPv4Address: '10.99.0.40' } } } },
+      /lan takes the address 10\.99\.0\.40 \(capability ips\)/,
     ],
     [{ hostConfig: { NetworkMode: 'lan' }, config: { MacAddress: '02:00:00:00:00:01' } }, /lan takes the MAC address 02:00:00:00:00:01/],
     [{ hostConfig: { NetworkMode: 'lan' }, networks: { lan: { DriverOpts: { cni_args: 'IP' } } } }, /"IP" is no KEY=VALUE/],

@@ -252,9 +252,9 @@ export class Neighbour implements Disposable {
     return reach(this.netns, address, port);
   }
 
-  /** Sends a datagram with "hello" and says what comes back. */
-  ask(address: string, port: number): Promise<string> {
-    const script = `const s=require('dgram').createSocket('udp4');s.on('message',m=>{process.stdout.write(m);s.close()});s.send('hello',${port},'${address}');setTimeout(()=>process.exit(),700).unref()`;
+  /** Sends a datagram with "hello" and says what comes back, and when nothing does until then, nothing. */
+  ask(address: string, port: number, { withinMs = 20_000 }: { readonly withinMs?: number } = {}): Promise<string> {
+    const script = `const s=require('dgram').createSocket('udp4');s.on('message',m=>{process.stdout.write(m);s.close()});s.send('hello',${port},'${address}');setTimeout(()=>process.exit(),${withinMs}).unref()`;
     return run(this.netns, process.execPath, '-e', script);
   }
 
@@ -277,9 +277,14 @@ export function whyNoLinks(kind: 'dummy' | 'ipvlan' | 'vlan'): string | false {
   return stderr.includes('Unknown device type') ? `this kernel makes no ${kind} links` : false;
 }
 
-/** Asks a greeting server from inside a namespace (empty: from here). */
+/**
+ * Asks a greeting server from inside a namespace (empty: from here). The kernel answers whoever connects at once, or nobody does, so 700 ms are enough, seen after what came
+ * meanwhile; the greeting comes from a process, which on a busy machine takes its time.
+ */
 export async function reach(netns: string, address: string, port: number): Promise<string> {
-  const script = `const s=require('net').connect({host:${JSON.stringify(address)},port:${port}});let t='';s.setTimeout(700,()=>s.destroy());s.on('data',d=>t+=d);s.on('error',()=>{});s.on('close',()=>{process.stdout.write(t)})`;
+  const script = `const s=require('net').connect({host:${JSON.stringify(address)},port:${port}});let t='';
+s.setTimeout(700,()=>setImmediate(()=>s.connecting&&s.destroy()));setTimeout(()=>s.destroy(),20_000).unref();
+s.on('data',d=>t+=d);s.on('error',()=>{});s.on('close',()=>{process.stdout.write(t)})`;
   return run(netns, process.execPath, '-e', script);
 }
 
