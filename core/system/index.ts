@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { type Abortable, conflict, type Logger, messageOf } from '@gantry/sdk';
+import { conflict, type Logger, messageOf } from '@gantry/sdk';
 import type {
   ActionTimes,
   CheckOptions,
   CheckReport,
   Containers,
   DiskUsage,
+  DiskUsageOptions,
   Images,
   System,
   SystemInfo,
@@ -115,14 +116,14 @@ export class SystemRoom implements System {
     return this.#options.check.run(options);
   }
 
-  async diskUsage(options: Partial<Abortable> = {}): Promise<DiskUsage> {
+  async diskUsage({ kinds = ['image', 'container', 'volume'], signal }: DiskUsageOptions = {}): Promise<DiskUsage> {
     const { containers, images, volumes } = this.#options;
     const [imageList, volumeList, sizes] = await Promise.all([
-      images.list({ sharedSize: true }),
-      volumes.usage(),
-      containers.sizes(containers.list({ all: true })),
+      kinds.includes('image') ? images.list({ sharedSize: true }) : [],
+      kinds.includes('volume') ? volumes.usage() : [],
+      kinds.includes('container') ? containers.sizes(containers.list({ all: true })) : [],
     ]);
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     return { ...images.diskUsage(), images: imageList, containers: sizes, volumes: volumeList };
   }
 

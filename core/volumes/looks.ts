@@ -4,8 +4,10 @@ import type { Filtered, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { VolumeRows } from '../metadata/index.ts';
 import { askAll } from './asking.ts';
-import type { AttachmentDocument, Attachments } from './attachments.ts';
+import type { AttachmentDocument } from './attachment-row.ts';
+import type { Attachments } from './attachments.ts';
 import { listFilter } from './filters.ts';
+import type { MountPoints } from './mount-points.ts';
 import { infoOf, isOfBuilds, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
 import type { VolumeRegistry } from './registry.ts';
 import { hiddenIn, hiddenInError } from './secrets.ts';
@@ -13,6 +15,7 @@ import { hiddenIn, hiddenInError } from './secrets.ts';
 interface Parts {
   readonly registry: VolumeRegistry;
   readonly attachments: Attachments;
+  readonly mountPoints: MountPoints;
   readonly rows: VolumeRows<VolumeDocument, AttachmentDocument>;
   readonly drivers: Drivers;
   readonly log: Logger;
@@ -34,7 +37,7 @@ export class VolumeLooks {
   }
 
   mountpoint({ name, driver, dataPath }: VolumeRecord): string {
-    if (dataPath === undefined || !this.#parts.drivers.has('volume', driver)) return this.#parts.attachments.mountPoint(name);
+    if (dataPath === undefined || !this.#parts.drivers.has('volume', driver)) return this.#parts.mountPoints.of(name);
     return join(this.#parts.drivers.grants('volume', driver).dataDir, dataPath);
   }
 

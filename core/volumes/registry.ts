@@ -1,10 +1,11 @@
-import { type Abortable, codeOf, type Ctx, GantryError, type Logger, messageOf, notFound } from '@gantry/sdk';
+import { type Abortable, codeOf, type Ctx, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { CreateVolume } from '@gantry/sdk/engine';
 import type { Volume, VolumeAnswer, VolumeDriver } from '@gantry/sdk/volume';
 import { driverContext, driverName, type Drivers } from '../drivers/index.ts';
 import type { VolumeRows } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, randomId } from '../support/index.ts';
 import { findVolume } from './asking.ts';
+import { creatorOf, problemOf, removeData } from './driver-calls.ts';
 import { checkVolumeName } from './names.ts';
 import { anonymousLabel, dataPathOf, recordOf, type VolumeDocument, type VolumeRecord } from './record.ts';
 import { isCertain, lacking, named, taken } from './refusals.ts';
@@ -74,13 +75,8 @@ export class VolumeRegistry {
   }
 
   /** Why the driver cannot show this volume; undefined when it can. */
-  async problemOf(name: string, driver: string): Promise<string | undefined> {
-    try {
-      await (await this.driver(driver)).stat({ name }, driverContext(this.#options.log));
-      return undefined;
-    } catch (error) {
-      return codeOf(error) === 'not_found' ? 'it has no such volume' : messageOf(error);
-    }
+  problemOf(name: string, driver: string): Promise<string | undefined> {
+    return problemOf(this.#options.drivers, driver, name, this.context());
   }
 
   /** There already with the same driver: that one. Another driver: `conflict`. */
@@ -151,7 +147,7 @@ export class VolumeRegistry {
     const { name, driver, ...document } = record;
     this.#options.rows.intend({ kind: 'volume.remove', name, driver });
     try {
-      await this.#removeData(name, driver, force);
+      await removeData(this.#options.drivers, driver, { name, force, ctx: this.context() });
     } catch (error) {
       this.#options.rows.put({ name, driver, document });
       throw error;
@@ -204,7 +200,7 @@ export class VolumeRegistry {
         continue;
       }
       if (kind === 'volume.create' && this.#records.has(name)) continue;
-      await this.#removeData(name, driver, true);
+      await removeData(this.#options.drivers, driver, { name, force: true, ctx: this.context() });
       this.#options.rows.remove(name);
       this.#records.delete(name);
     }
@@ -241,7 +237,7 @@ export class VolumeRegistry {
 
   async #make({ name, driver: wanted, options: given, labels, ask, signal }: Wanted): Promise<Made> {
     const driver = wanted === undefined || wanted === '' ? this.#options.defaultDriver : wanted;
-    const creator = await this.#creator(name, driver);
+    const creator = await creatorOf(this.#options.drivers, driver, name);
     const { options, secrets } = separated(given, this.#options.drivers.grants('volume', driver));
     this.#options.rows.intend({ kind: 'volume.create', name, driver });
     let volume: Volume;
@@ -286,26 +282,5 @@ export class VolumeRegistry {
     const { name, driver, ...document } = record;
     this.#options.rows.put({ name, driver, document, secrets });
     this.#records.set(name, record);
-  }
-
-  async #removeData(name: string, driver: string, force: boolean): Promise<void> {
-    failpoint('volume.rm.plugin.call');
-    try {
-      const remover = await this.driver(driver);
-      await remover.remove({ name, force }, this.context());
-    } catch (error) {
-      if (codeOf(error) === 'not_found' && (force || !(GantryError.is(error) && error.reason === 'DRIVER_NOT_FOUND'))) return;
-      throw named(error, `remove ${name}`);
-    }
-  }
-
-  async #creator(name: string, driver: string): Promise<VolumeDriver> {
-    try {
-      return await this.driver(driver);
-    } catch (error) {
-      if (codeOf(error) !== 'not_found') throw error;
-      const hint = GantryError.is(error) ? error.hint : undefined;
-      throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`, { cause: error, hint });
-    }
   }
 }

@@ -5,13 +5,16 @@ import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { BrokenMount, Helpers } from '../execute/index.ts';
 import { type Database, VolumeRows } from '../metadata/index.ts';
-import { type AttachmentDocument, Attachments } from './attachments.ts';
+import type { AttachmentDocument } from './attachment-row.ts';
+import { Attachments } from './attachments.ts';
 import { pruneFilter } from './filters.ts';
 import { VolumeLooks } from './looks.ts';
 import { Mending } from './mending.ts';
+import { MountPoints } from './mount-points.ts';
 import { isAnonymous, type VolumeDocument, type VolumeRecord } from './record.ts';
 import { type CopyRequest, VolumeRegistry } from './registry.ts';
 import { separated } from './secrets.ts';
+import { Settling } from './settling.ts';
 import type { AttachOptions, ContainerVolumes, VolumeUsers } from './types.ts';
 
 export interface VolumesRoomOptions {
@@ -27,9 +30,6 @@ export interface VolumesRoomOptions {
   readonly users?: () => VolumeUsers;
 }
 
-/** Between `ensure` and `reference` a volume looks unused; a prune leaves it alone for so long. */
-const settlingMs = 60_000;
-
 /** Volumes as users see them, and as containers use them. */
 export class VolumesRoom implements Volumes, ContainerVolumes {
   readonly #options: VolumesRoomOptions;
@@ -37,7 +37,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   readonly #registry: VolumeRegistry;
   readonly #attachments: Attachments;
   readonly #looks: VolumeLooks;
-  readonly #settling = new Map<string, number>();
+  readonly #settling = new Settling();
   readonly #removing = new Set<string>();
   readonly #opened = new DisposableStack();
   readonly #mending: Mending;
@@ -48,15 +48,11 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     this.#mending = this.#opened.use(new Mending(log));
     this.#rows = new VolumeRows(database);
     this.#registry = new VolumeRegistry({ rows: this.#rows, drivers, defaultDriver, log });
-    this.#attachments = new Attachments({
-      registry: this.#registry,
-      rows: this.#rows,
-      drivers,
-      root: join(execRoot, 'volumes'),
-      helpers,
-      log,
-    });
-    this.#looks = new VolumeLooks({ registry: this.#registry, attachments: this.#attachments, rows: this.#rows, drivers, log });
+    const [registry, rows] = [this.#registry, this.#rows];
+    const mountPoints = new MountPoints({ rows, root: join(execRoot, 'volumes'), helpers, log });
+    const attachments = new Attachments({ registry, rows, drivers, mountPoints, log });
+    this.#attachments = attachments;
+    this.#looks = new VolumeLooks({ registry, attachments, mountPoints, rows, drivers, log });
     if (helpers !== undefined) this.#opened.use(helpers.onBroken((broken) => this.#onBroken(broken)));
   }
 
@@ -100,7 +96,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     const deleted: string[] = [];
     let spaceReclaimed = 0;
     for (const record of this.#registry.records) {
-      if (!matches(record) || this.#isSettling(record.name) || this.#rows.users(record.name).length > 0) continue;
+      if (!matches(record) || this.#settling.has(record.name) || this.#rows.users(record.name).length > 0) continue;
       const { sizeBytes } = await this.#looks.usageOf(record);
       try {
         await this.remove(record.name, { force: false });
@@ -162,7 +158,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   async ensure({ readOnly = false, ...request }: Parameters<ContainerVolumes['ensure']>[0]): ReturnType<ContainerVolumes['ensure']> {
     const { record, isNew } = await this.#registry.create(request);
     if (!readOnly) mustBeWritable(record);
-    this.#settling.set(record.name, performance.now());
+    this.#settling.begin(record.name);
     if (isNew) this.#publish('create', record);
     return {
       name: record.name,
@@ -182,7 +178,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   reference(containerId: string, name: string): void {
     if (this.#removing.has(name) || this.#registry.known(name) === undefined) throw notFound(`get ${name}: no such volume`);
     this.#rows.refer(containerId, name);
-    this.#settling.delete(name);
+    this.#settling.end(name);
   }
 
   unreference(containerId: string, name?: string): void {
@@ -271,7 +267,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     } finally {
       this.#removing.delete(name);
     }
-    this.#settling.delete(name);
+    this.#settling.end(name);
     this.#publish('destroy', record);
   }
 
@@ -291,13 +287,6 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       using _lock = await this.#registry.lock(name);
       await this.#attachments.mend(record, path);
     });
-  }
-
-  #isSettling(name: string): boolean {
-    const since = this.#settling.get(name);
-    if (since === undefined || performance.now() - since < settlingMs) return since !== undefined;
-    this.#settling.delete(name);
-    return false;
   }
 
   #publish(action: string, { name, driver }: VolumeRecord, attributes: Readonly<Record<string, string>> = {}): void {

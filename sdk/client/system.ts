@@ -64,8 +64,13 @@ export class System {
     return await this.#http.json('GET', '/images/search', { query, headers: authHeader(auth), signal });
   }
 
-  async diskUsage(): Promise<DiskUsageAnswer> {
-    return await this.#http.json('GET', '/system/df');
+  /** Of these kinds only, else of all: whoever wants one need not wait for the others to be counted. */
+  async diskUsage({
+    type,
+  }: {
+    readonly type?: readonly ('container' | 'image' | 'volume' | 'build-cache')[];
+  } = {}): Promise<DiskUsageAnswer> {
+    return await this.#http.json('GET', '/system/df', { query: { type } });
   }
 }
 

@@ -78,6 +78,10 @@ export interface DiskUsage {
   readonly containers: readonly { readonly container: Container; readonly size: SizeInfo }[];
   readonly volumes: readonly VolumeInfo[];
 }
+export interface DiskUsageOptions extends Abortable {
+  /** What to count; the lists of the others are empty. Everything unless given. */
+  readonly kinds?: readonly ('image' | 'container' | 'volume')[];
+}
 /** Something that `System.check` found wrong. */
 export interface CheckFinding {
   readonly kind: 'store' | 'blob' | 'layer' | 'snapshot' | 'container' | 'volume';
@@ -123,7 +127,7 @@ export interface System {
     readonly kernelVersion: string;
     readonly buildTime: string;
   }>;
-  diskUsage(options?: Abortable): Promise<DiskUsage>;
+  diskUsage(options?: DiskUsageOptions): Promise<DiskUsage>;
 }
 
 export interface Registries {

@@ -14,6 +14,8 @@ export interface VolumeUnderTest {
   readonly ctx: Ctx;
   readonly restart: () => Promise<VolumeDriver>;
   readonly mount?: (attachment: Attachment) => Promise<MountedVolume>;
+  /** Takes away what keeps the driver's volumes, as a server that is down, until disposed. */
+  readonly stopBackend?: () => Promise<AsyncDisposable>;
   /** Options that this driver takes, and some it must refuse, by what is wrong with them. */
   readonly options?: {
     /** What every volume of this driver needs; the others contain it, except for what is missing from `missing`. */
@@ -45,7 +47,7 @@ export function create(subject: VolumeUnderTest, name: string, options = subject
 }
 
 /** As the engine sends them: what is secret is apart. */
-function separated(
+export function separated(
   { options: { secret = [] } = {} }: VolumeUnderTest,
   options: Texts,
 ): { readonly options: Texts; readonly secrets: Texts } {
@@ -70,6 +72,7 @@ export async function attachAndMount(
   name: string,
   attachmentId: string,
   facts: Partial<AttachRequest> = {},
+  { last = true }: { readonly last?: boolean } = {},
 ): Promise<MountedVolume> {
   assert.ok(subject.mount);
   const { attachment } = await attach(subject, name, attachmentId, facts);
@@ -79,7 +82,7 @@ export async function attachAndMount(
     path: mounted.path,
     [Symbol.asyncDispose]: async () => {
       await mounted[Symbol.asyncDispose]();
-      const request = { name, attachmentId, last: true, ...(context === undefined ? {} : { context }) };
+      const request = { name, attachmentId, last, ...(context === undefined ? {} : { context }) };
       await subject.driver.detach(request, subject.ctx);
     },
   };

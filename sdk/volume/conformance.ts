@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { copyCases } from './conformance-copies.ts';
-import { attach, attachAndMount, casesOf, create, names, refuses, type Run, shown, type VolumeCase } from './conformance-subject.ts';
+import { mountingCases } from './conformance-mounting.ts';
+import { attach, casesOf, create, names, refuses, type Run, separated, shown, type VolumeCase } from './conformance-subject.ts';
 
 export type { MountedVolume, VolumeCase, VolumeUnderTest } from './conformance-subject.ts';
+
+/** A driver that is told to stop has this long. */
+const cancelledMs = 5_000;
 
 const always: Readonly<Record<string, Run>> = {
   'create.ok': async (subject) => {
@@ -107,10 +110,24 @@ const always: Readonly<Record<string, Run>> = {
     await subject.driver.detach({ name: 'data', attachmentId: 'a1', last: true }, subject.ctx);
   },
   'detach.volume-gone': async ({ driver, ctx }) => driver.detach({ name: 'nobody', attachmentId: 'a1', last: true }, ctx),
-  'context.size': async (subject) => {
+  'attach.slow-backend-cancelled': async (subject) => {
     await create(subject, 'data');
-    const { context = {} } = (await attach(subject, 'data', 'a1')).attachment;
+    const given = { name: 'data', attachmentId: 'a1', readOnly: false, ...separated(subject, subject.options?.base ?? {}) };
+    const attached = subject.driver.attach(given, { ...subject.ctx, signal: AbortSignal.timeout(1) });
+    const outcome = await Promise.race([Promise.allSettled([attached]), setTimeout(cancelledMs, undefined, { ref: false })]);
+    assert.ok(outcome !== undefined, `attach goes on ${cancelledMs} ms after its caller gave up`);
+    await subject.driver.detach({ name: 'data', attachmentId: 'a1', last: true }, subject.ctx);
+    await subject.driver.remove({ name: 'data', force: false }, subject.ctx);
+  },
+  'context.roundtrip-and-size': async (subject) => {
+    await create(subject, 'data');
+    const first = (await attach(subject, 'data', 'a1')).attachment;
+    const { context = {} } = first;
     assert.ok(Buffer.byteLength(JSON.stringify(context)) <= 4_096);
+    // It is all that a driver knows of it after a restart, and comes back as it was.
+    const driver = await subject.restart();
+    for (let time = 0; time < 2; time += 1) await driver.detach({ name: 'data', attachmentId: 'a1', context, last: true }, subject.ctx);
+    await driver.remove({ name: 'data', force: false }, subject.ctx);
   },
   'restart.volumes-kept': async (subject) => {
     const { volume } = await create(subject, 'data');
@@ -179,58 +196,6 @@ const refusing =
     assert.deepEqual(await names(subject), []);
   };
 
-const mounting: Readonly<Record<string, Run>> = {
-  'attach.mounts-work': async (subject) => {
-    await create(subject, 'data');
-    await using mounted = await attachAndMount(subject, 'data', 'a1');
-    writeFileSync(join(mounted.path, 'file'), 'content');
-    assert.equal(readFileSync(join(mounted.path, 'file'), 'utf8'), 'content');
-  },
-  'attach.two-consumers': async (subject) => {
-    await create(subject, 'data');
-    await using one = await attachAndMount(subject, 'data', 'a1');
-    writeFileSync(join(one.path, 'file'), 'from one');
-    await using two = await attachAndMount(subject, 'data', 'a2');
-    assert.equal(readFileSync(join(two.path, 'file'), 'utf8'), 'from one');
-  },
-  'attach.data-persists-over-detach': async (subject) => {
-    await create(subject, 'data');
-    {
-      await using mounted = await attachAndMount(subject, 'data', 'a1');
-      writeFileSync(join(mounted.path, 'file'), 'kept');
-    }
-    await using again = await attachAndMount(subject, 'data', 'a2');
-    assert.equal(readFileSync(join(again.path, 'file'), 'utf8'), 'kept');
-  },
-  'remove.frees-data': async (subject) => {
-    await create(subject, 'data');
-    {
-      await using mounted = await attachAndMount(subject, 'data', 'a1');
-      writeFileSync(join(mounted.path, 'file'), 'old');
-    }
-    await subject.driver.remove({ name: 'data', force: false }, subject.ctx);
-    await create(subject, 'data');
-    await using fresh = await attachAndMount(subject, 'data', 'a2');
-    assert.throws(() => readFileSync(join(fresh.path, 'file')), { code: 'ENOENT' });
-  },
-};
-
-const measuring: Readonly<Record<string, Run>> = {
-  'usage.sane': async (subject) => {
-    await create(subject, 'data');
-    const empty = await subject.driver.usage?.({ name: 'data' }, subject.ctx);
-    assert.ok(empty && empty.bytes >= 0);
-    if (subject.mount === undefined) return;
-    await using mounted = await attachAndMount(subject, 'data', 'a1');
-    writeFileSync(join(mounted.path, 'file'), Buffer.alloc(1_000_000));
-    const full = await subject.driver.usage?.({ name: 'data' }, subject.ctx);
-    assert.ok(full && full.bytes - empty.bytes >= 1_000_000);
-  },
-  'usage.missing': async ({ driver, ctx }) => {
-    await assert.rejects(async () => driver.usage?.({ name: 'nobody' }, ctx), { code: 'not_found' });
-  },
-};
-
 /** What every volume driver must do, by named case; each case wants a driver without volumes. */
 export const volumeCases: readonly VolumeCase[] = [
   ...casesOf(always, () => undefined),
@@ -242,7 +207,6 @@ export const volumeCases: readonly VolumeCase[] = [
   ...casesOf({ 'create.option-type': refusing('malformed') }, ({ options }) =>
     options?.malformed === undefined ? 'takes any value' : undefined,
   ),
-  ...casesOf(mounting, ({ mount }) => (mount === undefined ? 'nothing is mounted here' : undefined)),
+  ...mountingCases,
   ...copyCases,
-  ...casesOf(measuring, ({ driver }) => (driver.usage === undefined ? 'has no usage' : undefined)),
 ];

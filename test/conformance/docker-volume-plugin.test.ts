@@ -19,7 +19,9 @@ for (const { name, skip, run } of volumeCases) {
   test(`a Docker volume plugin behind the adapter passes volume.${name}`, async (context) => {
     await using host = new DockerPluginHost();
     using plugin = new DockerVolumePlugin(join(host.root, 'plugin'));
-    await using _served = await startDockerPlugin(host.socket('real'), ['VolumeDriver'], plugin.methods);
+    const serve = () => startDockerPlugin(host.socket('real'), ['VolumeDriver'], plugin.methods);
+    await using served = new AsyncDisposableStack();
+    let server = served.use(await serve());
     const subject: VolumeUnderTest = {
       driver: await host.driver('volume', 'real'),
       ctx,
@@ -29,6 +31,10 @@ for (const { name, skip, run } of volumeCases) {
         return host.driver('volume', 'real');
       },
       mount: mountBound,
+      stopBackend: async () => {
+        await server[Symbol.asyncDispose]();
+        return { [Symbol.asyncDispose]: async () => void (server = served.use(await serve())) };
+      },
     };
     const reason = skip(subject);
     if (reason === undefined) await run(subject);

@@ -308,6 +308,13 @@ test('gantry volume keeps what containers write, and refuses to remove what is u
   assert.deepEqual([code, /volume is in use/.test(stderr)], [1, true], stderr);
   await gantry('rm', 'user');
   assert.match((await gantry('volume', 'ls')).stdout, /^DRIVER {3}VOLUME NAME\nlocal {4}notes\n$/);
+  await gantry('volume', 'create', '-o', 'size=16m', 'small');
+  await gantry('create', '--name', 'user', '-v', 'small:/n', 'busybox');
+  const sized = /^DRIVER +VOLUME NAME +SIZE +LIMIT +LINKS\nlocal +notes +5B +0\nlocal +small +[\d.]+[kM]B +16\.8MB +1\n$/;
+  assert.match((await gantry('volume', 'ls', '--size')).stdout, sized);
+  assert.equal((await gantry('volume', 'ls', '-sq', '-f', 'name=small')).stdout, 'small\n');
+  await gantry('rm', 'user');
+  assert.equal((await gantry('volume', 'rm', 'small')).stdout, 'small\n');
   assert.match((await gantry('volume', 'prune', '-af')).stdout, /^Deleted Volumes:\nnotes\n\nTotal reclaimed space: /);
 });
 

@@ -60,6 +60,23 @@ const rows: Readonly<Record<string, Row>> = {
       assert.deepEqual(Labels, { a: 'b' });
     },
   },
+  'a copy of a volume with a limit': {
+    ask: async (api) => {
+      await expect(api, 'POST', '/volumes/create', { statuses: [201], json: { Name: 'limited', DriverOpts: { size: '16m' } } });
+      const command = ['sh', '-c', 'yes written | head -c 3000000 >/v/file; sync'];
+      await createContainer(api, 'writer', { command, hostConfig: { Binds: ['limited:/v'] } });
+      assert.equal(await runToEnd(api, 'writer'), 0);
+      await removeContainer(api, 'writer');
+      await expect(api, 'POST', '/gantry/v1/volumes/limited/clone', { statuses: [201], json: { Name: 'copied' } });
+    },
+    check: async (api) => {
+      const command = ['sh', '-c', '[ "$(grep -cx written /v/file)" = 375000 ]'];
+      await createContainer(api, 'reader', { command, hostConfig: { Binds: ['copied:/v'] } });
+      assert.equal(await runToEnd(api, 'reader'), 0);
+      await removeContainer(api, 'reader');
+      for (const name of ['copied', 'limited']) await expect(api, 'DELETE', `/volumes/${name}`, { statuses: [204] });
+    },
+  },
   'a network': {
     ask: (api) => expect(api, 'POST', '/networks/create', { statuses: [201], json: { Name: 'kept-network', ...keptSubnet } }),
     check: async (api) => {

@@ -31,6 +31,7 @@ export const pruneVolumes = declare(
   'all anonymous volumes that no container uses',
   [flag('-a, --all', 'Also those with a name')],
   [volumes],
+  'A volume is used as long as a container refers to it, running or not. Filters: label=x, label!=x, all=true.\n',
 );
 export const pruneBuilds = declare('all steps of builds that no named image has', [flag('-a, --all', 'As without')], [builds]);
 export const pruneNetworks = declare('all networks that no container uses', [], [networks]);
@@ -50,9 +51,10 @@ export const pruneSystem = verb<PruneFlags>({
   },
 });
 
-function declare(what: string, more: readonly Option[], steps: readonly Prune[]): ReturnType<typeof verb> {
+function declare(what: string, more: readonly Option[], steps: readonly Prune[], notes?: string): ReturnType<typeof verb> {
   return verb<PruneFlags>({
     arguments: '',
+    ...(notes === undefined ? {} : { notes }),
     options: [force(), filter(), ...more],
     action: async (context, _given, flags) => await prune(context, flags, { what, steps }),
   });

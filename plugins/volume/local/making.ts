@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
-import { projectUse, type ProjectUse } from '@gantry/sdk/linux';
+import { projectUse, type ProjectUse, syncFileSystem } from '@gantry/sdk/linux';
 import { makeDisk, missingForDisks, resizeDisk } from './disk.ts';
 import { copyFolder, limitFolder, makeFolder } from './folder.ts';
 import type { Owner } from './options.ts';
@@ -34,7 +34,7 @@ export async function makeEmpty(making: Making, owner: Owner): Promise<Shape> {
   return { diskBytes: sizeBytes };
 }
 
-/** A volume with what the source has now. Without a size it has the source's. */
+/** A volume with what the source has now, on the disk when it resolves. Without a size it has the source's. */
 export async function makeCopy(making: Making, { dataPath, diskFile, shape }: Source): Promise<Shape> {
   const { folder, sizeBytes = limitOf({ dataPath, shape })?.limitBytes, signal } = making;
   if (shape.diskBytes !== undefined) return copyDisk(diskFile, { ...making, diskBytes: shape.diskBytes });
@@ -49,6 +49,7 @@ export async function makeCopy(making: Making, { dataPath, diskFile, shape }: So
     return { diskBytes: sizeBytes };
   }
   await copyTree(dataPath, join(folder, '_data'), signal);
+  await syncFileSystem(folder);
   return limited;
 }
 
@@ -66,7 +67,10 @@ export function limitOf({ dataPath, shape: { projectId } }: Pick<Source, 'dataPa
 async function copyDisk(from: string, { folder, sizeBytes, diskBytes, signal }: Making & { readonly diskBytes: number }): Promise<Shape> {
   const file = join(folder, 'disk.img');
   await copyTree(from, file, signal);
-  if (sizeBytes === undefined || sizeBytes === diskBytes) return { diskBytes };
+  if (sizeBytes === undefined || sizeBytes === diskBytes) {
+    await syncFileSystem(file);
+    return { diskBytes };
+  }
   await resizeDisk(file, sizeBytes, signal);
   return { diskBytes: sizeBytes };
 }

@@ -50,3 +50,19 @@ export const renameVolume: Operation = {
     for (const name of ['one', 'two']) await remove(api, name);
   },
 };
+
+export const cloneVolume: Operation = {
+  failpoints: ['volume.create.plugin.call', 'volume.create.meta.txn'],
+  prepare,
+  ask: async (api) => {
+    await expect(api, 'POST', '/gantry/v1/volumes/one/clone', { statuses: [201, 409], json: { Name: 'two' } });
+  },
+  check: async (api, { acknowledged }) => {
+    const isMade = await isThere(api, 'two');
+    assert.ok(isMade || !acknowledged, 'it is gone');
+    for (const name of ['one', ...(isMade ? ['two'] : [])]) assert.ok(await hasContent(api, name), `${name} lost what was in it`);
+  },
+  clean: async (api) => {
+    for (const name of ['one', 'two']) await remove(api, name);
+  },
+};

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { GantryError, conflict, fromErrno } from '@gantry/sdk/errors';
 import type { Client } from '@gantry/sdk/client';
-import { type ContainerFlags, attachmentOf, containerOptions, toCreateBody } from '../../container-options/index.ts';
+import { type ContainerFlags, attachmentOf, containerOptions, mountNotes, toCreateBody } from '../../container-options/index.ts';
 import type { Context } from '../../context.ts';
 import { verb } from '../../verb.ts';
 import { pullImage } from '../image/pull.ts';
@@ -10,6 +10,7 @@ export const create = verb<ContainerFlags>({
   arguments: '<image> [command...]',
   passThrough: true,
   options: containerOptions(),
+  notes: mountNotes,
   async action(context, [image = '', ...command], flags) {
     const client = await context.client();
     const attached = attachmentOf(flags, { detach: false });

@@ -1,6 +1,6 @@
 import { GantryError } from '@gantry/sdk/errors';
 import type { Client, Hijacked } from '@gantry/sdk/client';
-import { type ContainerFlags, attachmentOf, containerOptions } from '../../container-options/index.ts';
+import { type ContainerFlags, attachmentOf, containerOptions, mountNotes } from '../../container-options/index.ts';
 import type { Context } from '../../context.ts';
 import { flag, text, value } from '../../option.ts';
 import { report } from '../../report.ts';
@@ -29,7 +29,9 @@ export const run = verb<RunFlags>({
   notes: `The exit code is the command's own; 125: it could not be started, 126: it cannot be executed, 127: it was not found.
 
   gantry run --rm -it busybox sh
-  gantry run -d --name web -p 8080:80 -v site:/www busybox httpd -f -p 80 -h /www`,
+  gantry run -d --name web -p 8080:80 -v site:/www busybox httpd -f -p 80 -h /www
+
+${mountNotes}`,
   async action(context, [image = '', ...command], flags) {
     const attached = attachmentOf(flags, { detach: flags.detach === true });
     try {

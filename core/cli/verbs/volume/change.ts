@@ -3,7 +3,7 @@ import { verb } from '../../verb.ts';
 
 export const renameVolume = verb({
   arguments: '<volume> <name>',
-  notes: 'No container may refer to it.\n',
+  notes: 'No container may refer to it. An anonymous volume has a name then, and is not pruned any more.\n',
   async action(context, [volume = '', name = '']) {
     const { volumes } = await context.client();
     context.print((await volumes.rename(volume, name)).Name);

@@ -14,6 +14,9 @@ const label = () => list('--label <key=value>', 'Label', parseKeyValue);
 export const cloneVolume = verb<CloneFlags>({
   arguments: '<volume> <name>',
   options: [list('-o, --opt <key=value>', 'Option of the driver, in addition to those of the volume', parseAssignment), label()],
+  notes: `With the driver local, -o size=10g makes a copy with a limit of its own. Where its file system shares blocks the copy takes no room; only on
+btrfs may containers write to the volume meanwhile.
+`,
   async action(context, [volume = '', name = ''], flags) {
     const { volumes } = await context.client();
     const request = { Name: name, DriverOpts: toRecord(flags.opt), Labels: toRecord(flags.label) };

@@ -5,15 +5,16 @@ import { containerSummary } from '../../shapes/container-summary.ts';
 import { imageSummary } from '../../shapes/image-summary.ts';
 import { volumeDocument } from '../volumes.ts';
 
-const kinds = ['container', 'image', 'volume', 'build-cache'];
+const counted = ['container', 'image', 'volume'] as const;
+const kinds: readonly string[] = [...counted, 'build-cache'];
 
 /** GET /system/df, of everything or of the kinds that `type` names. */
 export async function diskUsage(call: Call): Promise<void> {
   const types = call.query.all('type');
   const unknown = types.find((type) => !kinds.includes(type));
   if (unknown !== undefined) throw invalidArgument(`unknown object type: ${unknown}`);
-  const usage = await call.engine.system.diskUsage({ signal: call.signal });
   const wants = (kind: string) => types.length === 0 || types.includes(kind);
+  const usage = await call.engine.system.diskUsage({ kinds: counted.filter(wants), signal: call.signal });
   call.send({
     LayersSize: wants('image') ? usage.layersSizeBytes : 0,
     Images: wants('image') ? usage.images.map((image) => imageSummary(image, call.version)) : null,
