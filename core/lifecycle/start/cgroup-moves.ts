@@ -17,6 +17,13 @@ export function expectCgroupMove(): void {
   });
 }
 
+/** The same until it is disposed of: for who cannot tell when the move will be, as of a driver in a process of its own. */
+export function expectCgroupMoves(): Disposable {
+  expectCgroupMove();
+  const timer = setInterval(expectCgroupMove, lastsMs).unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
 const lastsMs = 5;
 let lastMs = Number.NEGATIVE_INFINITY;
 let underWay = false;

@@ -4,6 +4,7 @@ import { failpoint } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
 import type { ContainerDocument, Run } from '../model.ts';
 import type { Room } from '../room.ts';
+import { expectCgroupMoves } from './cgroup-moves.ts';
 
 export type CreatedProcess = Pick<Run, 'pid' | 'pidStartTime' | 'monitorPid' | 'streams'>;
 
@@ -18,6 +19,7 @@ export async function createProcess(
   const driver = await room.driver(entry);
   const spool = room.parts.logs.spool(id);
   failpoint('start.monitor.spawn');
+  using _moves = expectCgroupMoves();
   undo.defer(() => driver.delete({ id, force: true }, room.context()));
   const { pid, monitorPid, streams } = await driver.create(
     {
