@@ -1,5 +1,6 @@
 import { conflict } from '@gantry/sdk';
 import type { Attached, AttachOptions, LogLine, OutputChunk } from '@gantry/sdk/engine';
+import { isErrno } from '@gantry/sdk/linux';
 import type { Entry } from '../entry.ts';
 import { readLogs } from '../look/logs.ts';
 import { loggedContainer } from '../logged.ts';
@@ -26,7 +27,12 @@ export async function attach(room: Room, entry: Entry, options: AttachOptions): 
 function connection(entry: Entry, { stream, signal }: AttachOptions): ReturnType<typeof waitForStart> {
   const path = entry.run?.streams.attachSocket;
   if (!stream) return Promise.resolve(undefined);
-  return path === undefined ? waitForStart(entry, signal) : openStream(path, signal);
+  return path === undefined ? waitForStart(entry, signal) : openStream(path, signal).catch(whereEnded);
+}
+
+/** Its monitor is gone, which the engine is about to learn: all that is left of the run is its log. */
+function whereEnded(error: unknown): undefined {
+  if (!isErrno(error, 'ENOENT', 'ECONNREFUSED')) throw error;
 }
 
 /** Of a running container: its log, and what follows it, of the same file. The connection is for its input, and its end. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { AttachOptions } from '@gantry/sdk/engine';
 import { EngineUnderTest } from '../../support/engine.ts';
 import { collect } from '../../support/lifecycle.ts';
@@ -27,7 +27,8 @@ for (const [driver, config] of [
   test(`attach() with logs and stream gives every line once, with ${driver} ${JSON.stringify(config)}`, async () => {
     const count = 60_000;
     const hostConfig = { LogConfig: { Type: driver, Config: config } };
-    await using container = await engine.created(`i=0; while [ $i -lt ${count} ]; do i=$((i + 1)); echo $i; done`, { hostConfig });
+    const script = `i=0; while [ $i -lt ${count} ]; do i=$((i + 1)); echo $i; done; read x`;
+    await using container = await engine.created(script, { hostConfig, config: { OpenStdin: true } });
     const { containers } = engine.engine;
     const { result } = containers.wait(container.id, 'next-exit');
     await containers.start(container.id);
@@ -36,6 +37,8 @@ for (const [driver, config] of [
       outputs.push(collect((await containers.attach(container.id, all)).output));
       await sleep(60);
     }
+    await using typed = await containers.attach(container.id, { ...all, stdin: true });
+    await typed.write(Buffer.from('x\n'));
     await result;
     for (const { stdout } of await Promise.all(outputs)) assert.ok(stdout === numbers(count), `${stdout.length} bytes`);
   });
@@ -86,6 +89,20 @@ test('attach() with logs to a container that does not run gives its log, and the
   const output = collect((await containers.attach(container.id, all)).output);
   await run();
   assert.equal((await output).stdout, 'run\nrun\n');
+});
+
+test('attach() with logs to a container that is just ending gives all of its run', async () => {
+  const { containers } = engine.engine;
+  for (let round = 0; round < 20; round += 1) {
+    await using container = await engine.created('echo run');
+    await containers.start(container.id);
+    const outputs: Promise<{ readonly stdout: string }>[] = [];
+    while (containers.inspect(container.id).state.running) {
+      outputs.push(collect((await containers.attach(container.id, all)).output));
+      await nextTurn();
+    }
+    for (const { stdout } of await Promise.all(outputs)) assert.equal(stdout, 'run\n');
+  }
 });
 
 test('a reader that leaves, or does not read, keeps no container and no file', async () => {
