@@ -27,7 +27,7 @@ export async function describedProcess(
 /** An O_PATH descriptor of what a described program is to see of the host; the caller closes it. */
 export function openShown(path: string, grants: Grants): number {
   try {
-    return openPlace({ host: path }, grants, () => path);
+    return openPlace({ host: path }, grants);
   } catch (error) {
     throw blamed(error, grants);
   }

@@ -75,9 +75,11 @@ export function mount(source: Path, target: Path, { type, flags = 0, data }: Mou
   checked(result, 'mount', { path: source, dest: target });
 }
 
-/** umount2(2). Throws EINVAL when nothing is mounted there and EBUSY when it is in use. A symlink at the end is never followed. */
-export function umount2(target: Path, flags: ReadonlySet<UnmountFlag> | number = 0): void {
-  checked(callUmount(cPath(target), bits(flags, unmountFlags) | unmountFlags.nofollow), 'umount', target);
+/** umount2(2). Throws EINVAL when nothing is mounted there and EBUSY when it is in use. A symlink at the end is never followed. `target` may be a descriptor of the root of the mount. */
+export function umount2(target: Path | number, flags: ReadonlySet<UnmountFlag> | number = 0): void {
+  const all = bits(flags, unmountFlags);
+  if (typeof target === 'number') checked(callUmount(`/proc/self/fd/${target}`, all), 'umount', `descriptor ${target}`);
+  else checked(callUmount(cPath(target), all | unmountFlags.nofollow), 'umount', target);
 }
 
 /**

@@ -9,7 +9,8 @@ export interface Overlay {
   /** With both of these it is writable. */
   readonly upper?: string | undefined;
   readonly work?: string | undefined;
-  readonly target: string;
+  /** A path, or an O_PATH descriptor. */
+  readonly target: string | number;
   /** Further overlay options: `{ index: 'off', volatile: true }`. */
   readonly options?: Readonly<Record<string, string | true>>;
   /** Mounted read-only even with an upper folder. */
@@ -34,7 +35,8 @@ export function mountOverlayByText(overlay: Overlay): void {
   try {
     const written = optionText(overlay, escaped);
     const data = Buffer.byteLength(written) < pageBytes ? written : optionText(overlay, (folder) => folders.byDescriptor(folder));
-    mount(source, target, { type: 'overlay', data, flags: readOnly ? mountFlags.rdonly : 0 });
+    const at = typeof target === 'number' ? `/proc/thread-self/fd/${target}` : target;
+    mount(source, at, { type: 'overlay', data, flags: readOnly ? mountFlags.rdonly : 0 });
   } finally {
     folders.close();
   }

@@ -2,10 +2,12 @@ import { declare, type Pointer } from './calls.ts';
 import { checked } from './errno.ts';
 import { cPath, type Path } from './path.ts';
 
-/** What statx(2) knows and Node's stat does not say: which mount a path is on, and whether it is that mount's root. Linux 5.8. */
-export function statxMount(path: Path): { readonly mountId: number; readonly isMountRoot: boolean } {
+/** What statx(2) knows and Node's stat does not say: which mount a path is on, and whether it is that mount's root. By path, or by a descriptor, which O_PATH may have opened. Linux 5.8. */
+export function statxMount(path: Path | number): { readonly mountId: number; readonly isMountRoot: boolean } {
   const answer = Buffer.alloc(256);
-  checked(callStatx(-100, cPath(path), atSymlinkNofollow | atNoAutomount | atStatxDontSync, mountIdMask, answer), 'statx', path);
+  const flags = atSymlinkNofollow | atNoAutomount | atStatxDontSync;
+  if (typeof path === 'number') checked(callStatx(path, '', flags | atEmptyPath, mountIdMask, answer), 'statx', `descriptor ${path}`);
+  else checked(callStatx(-100, cPath(path), flags, mountIdMask, answer), 'statx', path);
   return { mountId: Number(answer.readBigUInt64LE(144)), isMountRoot: (answer.readUInt32LE(8) & 0x2000) !== 0 };
 }
 
@@ -18,6 +20,7 @@ export function uniqueMountId(path: Path): bigint | undefined {
 
 const atSymlinkNofollow = 0x100;
 const atNoAutomount = 0x800;
+const atEmptyPath = 0x1000;
 /** What the kernel itself knows: a file system whose server hangs is not asked. */
 const atStatxDontSync = 0x4000;
 const mountIdMask = 0x1000;

@@ -1,9 +1,10 @@
 import { chmodSync, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, fromErrno, invalidArgument, unavailable } from '../errors.ts';
-import { mount, mountAttributes, mountFlags, mountSetattr, openTree, run, umount2, unmountFlags } from '../linux/index.ts';
+import { mount, mountAttributes, mountFlags, mountSetattr, openTree, run } from '../linux/index.ts';
 import type { Abortable, Helper, Mount } from '../types/index.ts';
 import { checkHelper, placeOf } from './helper-request.ts';
+import type { MadeMounts } from './made.ts';
 import { openPlace } from './places.ts';
 import type { CheckedHelper, HelperRun, HelperRunner, MountGrants, MountTools } from './types.ts';
 
@@ -19,7 +20,7 @@ export interface HelperMount extends Abortable {
   readonly grants: MountGrants;
   readonly helpers: HelperRunner;
   readonly tools: MountTools;
-  readonly mounted: (index: number) => string;
+  readonly made: MadeMounts;
 }
 
 /**
@@ -27,7 +28,7 @@ export interface HelperMount extends Abortable {
  * that it is no empty folder for whoever finds the mount gone.
  */
 export async function mountWithHelper(request: HelperMount): Promise<void> {
-  const { described, path, name, grants, helpers, mounted, tools, signal = never } = request;
+  const { described, path, name, grants, helpers, made, tools, signal = never } = request;
   const helper = checkHelper(described.helper, grants);
   await using undo = new AsyncDisposableStack();
   const started = helpers.begin({ target: name, plugin: grants.plugin, program: helper.program });
@@ -36,8 +37,8 @@ export async function mountWithHelper(request: HelperMount): Promise<void> {
     using device = openDevice();
     if (request.isOwnFolder) closeMountPoint(path);
     mountFuse(request, device.descriptor, helper);
-    undo.defer(() => umount2(path, unmountFlags.detach));
-    using trees = treesOf(described.helper, { grants, mounted });
+    undo.defer(() => made.unmountAt(described.target));
+    using trees = treesOf(described.helper, { grants, made });
     await started.start({ helper, device: device.descriptor, places: trees.places, signal });
   }
   await answers({ name, helper, run: started, tools, signal });
@@ -78,11 +79,11 @@ const never = new AbortController().signal;
 /** What the helper sees of the machine: detached mounts of what was described and granted, so that no path is resolved twice. */
 function treesOf(
   { paths = {} }: Helper,
-  { grants, mounted }: Pick<HelperMount, 'grants' | 'mounted'>,
+  { grants, made }: Pick<HelperMount, 'grants' | 'made'>,
 ): Disposable & { readonly places: readonly { readonly path: string; readonly tree: number }[] } {
   using opened = new DisposableStack();
   const places = Object.entries(paths).map(([name, { path, readOnly = false }]) => {
-    const source = openPlace(path, grants, mounted);
+    const source = openPlace(path, grants, made);
     try {
       const tree = opened.adopt(openTree(source, { clone: true, recursive: true }), closeSync);
       const limits = mountAttributes.nosuid | ('device' in path ? 0 : mountAttributes.nodev) | (readOnly ? mountAttributes.rdonly : 0);

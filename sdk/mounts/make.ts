@@ -1,27 +1,16 @@
-import { close, closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { close, closeSync, openSync, readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { forbidden, fromErrno, invalidArgument, notImplemented, unavailable } from '../errors.ts';
-import {
-  attachLoop,
-  bindMount,
-  isErrno,
-  type LoopDevice,
-  isMountPoint,
-  mount,
-  mountOverlay,
-  openInRoot,
-  openPath,
-  run,
-  umount2,
-  unmountFlags,
-} from '../linux/index.ts';
+import { forbidden, fromErrno, invalidArgument, notImplemented } from '../errors.ts';
+import { bindMount, isErrno, isMountPoint, mount, mountOverlay, openPath, umount2, unmountFlags } from '../linux/index.ts';
 import type { Abortable, Mount } from '../types/index.ts';
 import { blamed } from './blame.ts';
 import { mountWithHelper } from './helper-mount.ts';
 import { limitMount } from './limits.ts';
+import { MadeMounts } from './made.ts';
 import { flagBits, parseOptions } from './options.ts';
 import { openPlace, pathOfData } from './places.ts';
 import { withServerAddress } from './server-address.ts';
+import { mountByTool } from './tool-mount.ts';
 import type { HelperRunner, MountGrants, MountTools } from './types.ts';
 
 export interface MountRequest extends Abortable {
@@ -50,15 +39,16 @@ const freeTypes = new Set(['bind', 'overlay', 'tmpfs']);
  */
 export async function makeMounts(request: MountRequest): Promise<void> {
   const { target, mounts, grants, restricted = false, helpers, tools = machinesTools, signal } = request;
-  const made: string[] = [];
+  const made = new MadeMounts(target);
   try {
     for (const described of mounts) {
       signal?.throwIfAborted();
       check(described, grants);
-      made.push(await makeOne(described, { target, grants, restricted, helpers, tools, made, signal }));
+      await makeOne(described, { grants, restricted, helpers, tools, made, signal });
+      made.add(described.target);
     }
   } catch (error) {
-    for (const path of made.toReversed()) umount2(path, unmountFlags.detach);
+    made.takeBack();
     await helpers?.end(target);
     signal?.throwIfAborted();
     throw blamed(fromErrno(error, `mount ${target}`), grants);
@@ -109,12 +99,18 @@ export function isMounted(target: string): boolean {
 const closing = promisify(close);
 
 interface Making extends Abortable {
-  readonly target: string;
   readonly grants: MountGrants;
   readonly restricted: boolean;
   readonly helpers: HelperRunner | undefined;
   readonly tools: MountTools;
-  readonly made: readonly string[];
+  readonly made: MadeMounts;
+}
+
+/** What to mount at: by path, and by a descriptor where nobody is to follow a path; `name` is the same place for people and records. */
+interface MountPoint {
+  readonly path: string;
+  readonly at: string | number;
+  readonly name: string;
 }
 
 function check({ type, helper }: Mount, grants: MountGrants): void {
@@ -128,33 +124,22 @@ function check({ type, helper }: Mount, grants: MountGrants): void {
     throw invalidArgument(helper === undefined ? 'a fuse mount without its helper' : `a helper for a mount of type ${type}`);
 }
 
-/** The path at which it was mounted. */
-async function makeOne(described: Mount, making: Making): Promise<string> {
-  const place = described.target === undefined ? undefined : openInRoot(making.target, described.target, { flags: openPath });
-  // Other processes are to find it, too.
-  const path = place === undefined ? making.target : `/proc/${process.pid}/fd/${place}`;
+async function makeOne(described: Mount, making: Making): Promise<void> {
+  const { made } = making;
+  if (described.target === undefined) return mountAt(described, { path: made.target, at: made.target, name: made.target }, making);
+  const place = made.open(described.target);
   try {
-    await mountAt(described, path, making);
-    return described.target === undefined ? making.target : `${making.target}/${described.target}`;
+    // Other processes are to find it, too.
+    const path = `/proc/${process.pid}/fd/${place}`;
+    await mountAt(described, { path, at: place, name: readlinkSync(path) }, making);
   } finally {
-    if (place !== undefined) closeSync(place);
+    closeSync(place);
   }
 }
 
-/** A file is mounted as a block device, which the kernel takes away when it is unmounted. Opened by its descriptor: its name may mean another one by now. */
-function loopOf(place: number, { readOnly = false, options = [] }: Mount): LoopDevice | undefined {
-  if (!fstatSync(place).isFile()) return undefined;
-  const isReadOnly = readOnly || options.includes('ro');
-  const file = openSync(`/proc/self/fd/${place}`, isReadOnly ? constants.O_RDONLY : constants.O_RDWR);
-  try {
-    return attachLoop(file, { readOnly: isReadOnly });
-  } finally {
-    closeSync(file);
-  }
-}
-
-async function mountAt(described: Mount, target: string, making: Making): Promise<void> {
+async function mountAt(described: Mount, point: MountPoint, making: Making): Promise<void> {
   const { grants, restricted, tools, made, signal } = making;
+  const target = point.path;
   limitMount(described, grants);
   const { flags, data } = parseOptions(described.type, described.options ?? []);
   const isReadOnly = described.readOnly === true || flags.has('rdonly');
@@ -163,9 +148,9 @@ async function mountAt(described: Mount, target: string, making: Making): Promis
   if (restricted) all.add('nosuid').add('nodev');
   switch (described.type) {
     case 'overlay':
-      return overlayAt(described, target, { grants, data, isReadOnly });
+      return overlayAt(described, point.at, { grants, data, isReadOnly });
     case 'bind':
-      return bindAt(openPlace(described.source, grants, mountedAt(made)), target, {
+      return bindAt(openPlace(described.source, grants, made), point.at, {
         readOnly: isReadOnly,
         noSuid: all.has('nosuid'),
         noDev: all.has('nodev'),
@@ -174,12 +159,12 @@ async function mountAt(described: Mount, target: string, making: Making): Promis
     case 'tmpfs':
       return mount('tmpfs', target, { type: 'tmpfs', flags: flagBits(all), data: data.join(',') });
     case 'fuse':
-      return fuseAt(described, target, { ...making, flags: flagBits(all), data });
+      return fuseAt(described, point, { ...making, flags: flagBits(all), data });
     default:
       return mountByTool(described, target, {
         grants,
         options: [...(await withServerAddress(described, { signal })), ...(restricted ? ['nosuid', 'nodev'] : [])],
-        mounted: mountedAt(made),
+        made,
         tools,
         signal,
       });
@@ -188,32 +173,31 @@ async function mountAt(described: Mount, target: string, making: Making): Promis
 
 function fuseAt(
   described: Mount,
-  path: string,
-  { target, grants, helpers, tools, made, signal, flags, data }: Making & { readonly flags: number; readonly data: readonly string[] },
+  point: MountPoint,
+  { grants, helpers, tools, made, signal, flags, data }: Making & { readonly flags: number; readonly data: readonly string[] },
 ): Promise<void> {
   const { helper } = described;
   if (helper === undefined || helpers === undefined) throw notImplemented('mounts with a helper process');
-  const name = described.target === undefined ? target : `${target}/${described.target}`;
   const withHelper = { ...described, helper };
-  const isOwnFolder = described.target === undefined && made.length === 0;
+  const isOwnFolder = described.target === undefined && made.isEmpty;
   return mountWithHelper({
     described: withHelper,
-    path,
-    name,
+    path: point.path,
+    name: point.name,
     isOwnFolder,
     flags,
     data,
     grants,
     helpers,
     tools,
-    mounted: mountedAt(made),
+    made,
     signal,
   });
 }
 
 function overlayAt(
   { overlay }: Mount,
-  target: string,
+  target: string | number,
   { grants, data, isReadOnly }: { readonly grants: MountGrants; readonly data: readonly string[]; readonly isReadOnly: boolean },
 ): void {
   if (overlay === undefined) throw invalidArgument('an overlay mount without its folders');
@@ -233,44 +217,10 @@ function overlayAt(
   });
 }
 
-function bindAt(source: number, target: string, limits: Parameters<typeof bindMount>[2]): void {
+function bindAt(source: number, target: string | number, limits: Parameters<typeof bindMount>[2]): void {
   try {
     bindMount(source, target, { recursive: true, ...limits });
   } finally {
     closeSync(source);
-  }
-}
-
-function mountedAt(made: readonly string[]): (index: number) => string {
-  return (index) => {
-    const path = made[index];
-    if (path === undefined) throw invalidArgument(`mount ${index} is not an earlier one of the same list`);
-    return path;
-  };
-}
-
-async function mountByTool(
-  described: Mount,
-  target: string,
-  {
-    grants,
-    options,
-    mounted,
-    tools,
-    signal,
-  }: Pick<Making, 'grants' | 'tools' | 'signal'> & { readonly options: readonly string[]; readonly mounted: (index: number) => string },
-): Promise<void> {
-  const { source } = described;
-  const place = 'opaque' in source ? undefined : openPlace(source, grants, mounted);
-  try {
-    using loop = place === undefined ? undefined : loopOf(place, described);
-    const from = 'opaque' in source ? source.opaque : (loop?.path ?? `/proc/${process.pid}/fd/${place}`);
-    const list = [...options, ...(described.readOnly === true ? ['ro'] : [])];
-    // -i: no /sbin/mount.* helper, which would run outside of what we check.
-    const argv = [...tools.mount, '-i', '-t', described.type, ...(list.length > 0 ? ['-o', list.join(',')] : []), '--', from, target];
-    const { exitCode, stderr } = await run({ file: argv[0] ?? '', argv, signal, env: {} });
-    if (exitCode !== 0) throw unavailable(`mount ${described.type} ${from}: ${stderr.toString().trim()}`);
-  } finally {
-    if (place !== undefined) closeSync(place);
   }
 }

@@ -3,17 +3,18 @@ import { isAbsolute, normalize, relative } from 'node:path';
 import { forbidden, fromErrno, invalidArgument } from '../errors.ts';
 import { openat2, openInRoot, openPath, resolveFlags } from '../linux/index.ts';
 import type { Path } from '../types/index.ts';
+import { MadeMounts } from './made.ts';
 import type { MountGrants } from './types.ts';
 
 /**
  * An O_PATH descriptor of a described place, inside what the plugin was granted; the caller closes it.
- * `mounted` answers the path at which an earlier mount of the same list is.
+ * `made` are the earlier mounts of the same list.
  */
-export function openPlace(place: Path, grants: MountGrants, mounted: (index: number) => string): number {
+export function openPlace(place: Path, grants: MountGrants, made: MadeMounts = none): number {
   checkText(place, grants);
   const subpath = place.subpath ?? '.';
   if ('data' in place) return openBelow(grants.dataDir, withSubpath(belowData(place.data, grants), subpath));
-  if ('mount' in place) return openBelow(mounted(place.mount), subpath);
+  if ('mount' in place) return openBelowMount(made, place.mount, subpath);
   if ('host' in place) return openGranted(place.host, subpath, grants.hostPaths, `host path of plugin ${grants.plugin}`);
   if ('device' in place) return openGranted(place.device, '.', grants.devices, `device of plugin ${grants.plugin}`);
   throw invalidArgument(`${JSON.stringify(place.opaque)} is no path`);
@@ -62,6 +63,21 @@ function openBelow(root: string, path: string): number {
     return openInRoot(root, path, { flags: openPath });
   } catch (error) {
     throw fromErrno(error, `open ${path} below ${root}`);
+  }
+}
+
+/** Outside of a list there is no earlier mount. */
+const none = new MadeMounts('');
+
+function openBelowMount(made: MadeMounts, index: number, subpath: string): number {
+  const root = made.openMount(index);
+  if (subpath === '.') return root;
+  try {
+    return openInRoot(root, subpath, { flags: openPath });
+  } catch (error) {
+    throw fromErrno(error, `open ${subpath} below mount ${index}`);
+  } finally {
+    closeSync(root);
   }
 }
 

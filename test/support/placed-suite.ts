@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { inspect } from 'node:util';
 import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
 import { type DriverPlacement, openPlaced, type PlacedPlugin, placements } from './placed-driver.ts';
 import { Answers, type AnswersOptions } from './recorded-answers.ts';
@@ -45,6 +46,12 @@ export interface PlacedSuite<Kind extends DriverKind, Case> {
   readonly answers?: AnswersOptions;
   /** Answers why a case makes no sense here. */
   readonly run: (tried: Case, subject: PlacedSubject<Kind>) => Promise<string | undefined | void>;
+}
+
+/** The runner of tests drops what a SuppressedError holds. */
+function toldWhole(error: unknown): never {
+  if (!(error instanceof SuppressedError)) throw error;
+  throw new Error(`${inspect(error.suppressed)}\nand then: ${inspect(error.error)}`);
 }
 
 const onlyPlacement = process.env['GANTRY_TEST_PLACEMENT'];
@@ -93,7 +100,7 @@ export function testPlacements<Kind extends DriverKind, Case extends { readonly 
           dataDir: plugin.dataDir,
           folder,
         };
-        const reason = await suite.run(tried, subject);
+        const reason = await suite.run(tried, subject).catch(toldWhole);
         await used.passed();
         if (typeof reason === 'string') context.skip(reason);
       });

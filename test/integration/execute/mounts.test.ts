@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mount } from '@gantry/sdk';
 import { readMountinfo } from '@gantry/sdk/linux';
+import { makeMounts as makeWithTools } from '@gantry/sdk/mounts';
 import { dataPathOf, isMounted, makeMounts, unmount } from '../../../core/execute/index.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
@@ -93,6 +105,56 @@ test('makeMounts() binds data folders, granted host paths and earlier mounts; un
   await unmount(at.target);
   await unmount(at.target);
   assert.equal(isMounted(at.target), false);
+});
+
+test('makeMounts() follows symlinks of a plugin’s data within the target alone: as the source of a later mount, and when it takes mounts back', async () => {
+  using at = place();
+  // From the root of the machine it leads to `outside`, within the target to a folder of the same path.
+  symlinkSync(at.outside, join(at.dataDir, 'tree/link'));
+  mkdirSync(join(at.dataDir, 'tree', at.outside, 'sub'), { recursive: true });
+  mkdirSync(join(at.outside, 'sub'));
+  writeFileSync(join(at.outside, 'sub/secret'), 'x');
+  const inside: Mount = { ...tmpfs('size=1m'), target: 'link/sub' };
+  const again: Mount = { type: 'bind', source: { mount: 1 }, target: 'again' };
+  mkdirSync(join(at.dataDir, 'tree/again'));
+  const merged: Mount = {
+    type: 'overlay',
+    source: { opaque: 'overlay' },
+    overlay: { lower: [{ data: 'tree' }, { data: 'lower' }] },
+    target: 'merged',
+  };
+  mkdirSync(join(at.dataDir, 'tree/merged'));
+  await makeMounts({ target: at.target, mounts: [data('tree'), inside, again, merged], grants: grantsOf(at) });
+  assert.deepEqual(readdirSync(join(at.target, 'again')), []);
+  assert.deepEqual(readdirSync(join(at.target, 'merged')).toSorted(), readdirSync(join(at.dataDir, 'tree')).toSorted());
+  await unmount(at.target);
+  await makeMounts({ target: join(at.outside, 'sub'), mounts: [tmpfs('size=1m')], grants: grantsOf(at) });
+  await assert.rejects(makeMounts({ target: at.target, mounts: [data('tree'), inside, data('none')], grants: grantsOf(at) }));
+  assert.equal(isMounted(join(at.outside, 'sub')), true);
+  await unmount(join(at.outside, 'sub'));
+});
+
+test('makeMounts() takes back what a program mounted that was ended before it could say so', async () => {
+  using at = place();
+  writeFileSync(join(at.dataDir, 'disk'), '');
+  truncateSync(join(at.dataDir, 'disk'), 8 << 20);
+  execFileSync('mkfs.ext4', ['-q', '-F', join(at.dataDir, 'disk')]);
+  const tool = ['/bin/sh', '-c', '/bin/mount "$@"; touch "$0"; sleep 60', join(at.outside, 'mounted')];
+  for (const target of [undefined, 'sub']) {
+    rmSync(join(at.outside, 'mounted'), { force: true });
+    mkdirSync(join(at.dataDir, 'tree/sub'), { recursive: true });
+    const stop = new AbortController();
+    const disk: Mount = { type: 'ext4', source: { data: 'disk' }, ...(target !== undefined && { target }) };
+    const tools = { mount: tool, statfs: [] };
+    const making = makeWithTools({ target: at.target, mounts: [data('tree'), disk], grants: grantsOf(at), tools, signal: stop.signal });
+    while (!existsSync(join(at.outside, 'mounted'))) await sleep(10);
+    stop.abort(new Error('given up'));
+    await assert.rejects(making, /given up/);
+    assert.deepEqual(
+      readMountinfo().filter(({ mountPoint }) => mountPoint.startsWith(at.target)),
+      [],
+    );
+  }
 });
 
 test('makeMounts() keeps set-uid programs and devices out of restricted mounts', async () => {

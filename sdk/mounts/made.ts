@@ -1,0 +1,58 @@
+import { closeSync, openSync } from 'node:fs';
+import { invalidArgument } from '../errors.ts';
+import { openInRoot, openPath, statxMount, umount2, unmountFlags } from '../linux/index.ts';
+
+/**
+ * The mounts of one list that are made, each at the target or at a place below it. Places are of the plugin's making: they are looked up anew each time and
+ * never outside the target, wherever its symlinks lead.
+ */
+export class MadeMounts {
+  readonly target: string;
+  readonly #places: (string | undefined)[] = [];
+
+  constructor(target: string) {
+    this.target = target;
+  }
+
+  get isEmpty(): boolean {
+    return this.#places.length === 0;
+  }
+
+  add(place: string | undefined): void {
+    this.#places.push(place);
+  }
+
+  /** An O_PATH descriptor of what is on top at a place; the caller closes it. */
+  open(place: string | undefined): number {
+    return place === undefined ? openSync(this.target, openPath) : openInRoot(this.target, place, { flags: openPath });
+  }
+
+  /** The same of the mount of this number in the list. */
+  openMount(index: number): number {
+    if (index >= this.#places.length) throw invalidArgument(`mount ${index} is not an earlier one of the same list`);
+    return this.open(this.#places[index]);
+  }
+
+  /** Which mount a place is on; another one when something was mounted there since. */
+  mountIdAt(place: string | undefined): number {
+    const top = this.open(place);
+    try {
+      return statxMount(top).mountId;
+    } finally {
+      closeSync(top);
+    }
+  }
+
+  unmountAt(place: string | undefined): void {
+    const top = this.open(place);
+    try {
+      umount2(top, unmountFlags.detach);
+    } finally {
+      closeSync(top);
+    }
+  }
+
+  takeBack(): void {
+    for (const place of this.#places.toReversed()) this.unmountAt(place);
+  }
+}
