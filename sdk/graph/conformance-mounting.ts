@@ -6,6 +6,16 @@ import { isErrno } from '../linux/index.ts';
 import { attach, change, eventually, layer, list, prepare, refuses, show } from './conformance-steps.ts';
 import type { Run } from './conformance-subject.ts';
 
+/** Once nothing of what was removed earlier is deleted any more. */
+async function settled(used: () => number): Promise<number> {
+  let last = Number.NaN;
+  for (let now = used(); now !== last; now = used()) {
+    last = now;
+    await sleep(250);
+  }
+  return last;
+}
+
 /** What is seen through a mount. */
 export const mounting: Readonly<Record<string, Run>> = {
   'attach.no-data-change': async (subject) => {
@@ -18,7 +28,7 @@ export const mounting: Readonly<Record<string, Run>> = {
   },
   'remove.ok-frees-space': async (subject) => {
     const used = subject.usedBytes ?? (() => bytesBelow(subject.dataDir));
-    const before = used();
+    const before = await settled(used);
     await layer(subject, 'big', [], (root) => writeFileSync(join(root, 'file'), Buffer.alloc(4 << 20, 1)));
     assert.ok(used() - before >= 4 << 20);
     await subject.driver.remove({ key: 'big' }, subject.ctx);

@@ -35,6 +35,7 @@ export function withZfsPool({ sizeMiB = 1024 }: { readonly sizeMiB?: number } = 
     name,
     usedBytes: () => {
       execFileSync('zpool', ['sync', name]);
+      execFileSync('zpool', ['wait', '-t', 'free', name]);
       return Number(execFileSync('zfs', ['list', '-H', '-p', '-o', 'used', name], { encoding: 'utf8' }));
     },
     cutPower: ({ whenCopied = () => undefined } = {}) => {
