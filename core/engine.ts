@@ -31,7 +31,7 @@ export interface LocalEngine extends Engine {
   /** Serves the engine by every installed front end; at least one address must be understood. */
   serve(request: Pick<ServeRequest, 'hosts' | 'socketGroup' | 'tls'>): Promise<Serving>;
   /** Takes these settings from now on, and says so to who listens to events. */
-  reload(settings: Pick<EngineOptions, 'labels'>): void;
+  reload(settings: Pick<EngineOptions, 'labels' | 'debug'>): void;
   /** Resolves when what an earlier engine left has been taken over: running containers, their logs and networks. */
   readonly recovered: Promise<void>;
 }
@@ -200,6 +200,7 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           execDriver: () => rooms.drivers.first('exec'),
           defaultLog: { driver: logDriver(rooms), options: options.logOptions ?? {} },
           ...(options.defaultRuntime === undefined ? {} : { defaultRuntime: options.defaultRuntime }),
+          defaults: options.containerDefaults ?? {},
         }),
     ),
     facade: asValue({}),
@@ -226,6 +227,10 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
           execRoot,
           engineId: engineId(database),
           labels: options.labels ?? [],
+          debug: options.debug ?? false,
+          authorizationPlugins: options.authorizationPlugins ?? [],
+          addressPools: options.addressPools ?? [],
+          defaults: options.containerDefaults ?? {},
           registries: {
             insecure: options.insecureRegistries ?? [],
             mirrors: options.registryMirrors ?? [],
@@ -247,10 +252,13 @@ function wire(options: Rooms['options'], database: Database): AwilixContainer<Ro
 }
 
 /** What the engine is told that only drivers of one kind can use. */
-function kindSettings({ runtimes, defaultRuntime, insecureRegistries, registryMirrors, proxies, storageOptions }: EngineOptions) {
+function kindSettings({ runtimes, defaultRuntime, insecureRegistries, registryMirrors, proxies, ...given }: EngineOptions) {
+  const { storageOptions, addressPools, downloadAttempts } = given;
   return {
     graph: { ...storageOptions },
+    ipam: { ...(addressPools && { defaultAddressPools: addressPools }) },
     transport: {
+      ...(downloadAttempts !== undefined && { attempts: downloadAttempts }),
       ...(insecureRegistries && { insecureRegistries }),
       ...(registryMirrors && { registryMirrors }),
       ...(proxies && { proxies }),
@@ -260,7 +268,7 @@ function kindSettings({ runtimes, defaultRuntime, insecureRegistries, registryMi
 }
 
 function networkDefaults({ dns, dnsSearch, dnsOptions, ...given }: EngineOptions): NetworkDefaults {
-  const { publishAddress, bridgeCidr, mtu, interContainer, userlandProxy } = given;
+  const { publishAddress, bridgeCidr, mtu, interContainer, userlandProxy, networkOptions, hostGatewayIps } = given;
   return {
     ...(dns && { dns }),
     ...(dnsSearch && { dnsSearch }),
@@ -270,6 +278,8 @@ function networkDefaults({ dns, dnsSearch, dnsOptions, ...given }: EngineOptions
     ...(mtu !== undefined && { mtu }),
     ...(interContainer !== undefined && { interContainer }),
     ...(userlandProxy !== undefined && { userlandProxy }),
+    ...(networkOptions && { networkOptions }),
+    ...(hostGatewayIps && { hostGatewayIps }),
   };
 }
 
@@ -350,8 +360,8 @@ function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableS
     get system() {
       return rooms.system;
     },
-    reload({ labels = [] }) {
-      rooms.system.relabel(labels);
+    reload({ labels = [], debug = false }) {
+      rooms.system.reload({ labels, debug });
       events.publish('daemon', 'reload', rooms.system.id, { name: hostname(), labels: JSON.stringify(labels) });
     },
     async serve({ hosts, ...places }) {

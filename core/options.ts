@@ -1,5 +1,6 @@
 import type { Logger } from '@gantry/sdk';
 import type { ImageRetention } from './images/index.ts';
+import type { ContainerDefaults } from './lifecycle/index.ts';
 import type { PluginPolicy } from './plugin-host/index.ts';
 
 /** Everything an engine can be told; all of it has a default. */
@@ -24,6 +25,8 @@ export interface EngineOptions {
   readonly insecureRegistries?: readonly string[];
   /** Mirrors of Docker Hub, like https://mirror:5000, the best first. */
   readonly registryMirrors?: readonly string[];
+  /** How often a download is tried. */
+  readonly downloadAttempts?: number;
   /** Proxies to reach registries by, like http://proxy:3128; in `none` hosts, .domains and networks that are reached without, with commas. */
   readonly proxies?: { readonly http?: string; readonly https?: string; readonly none?: string };
   /** Graph driver for new images and containers; default: the best that works here. */
@@ -37,10 +40,18 @@ export interface EngineOptions {
   readonly defaultRuntime?: string;
   /** Further OCI runtimes by name. */
   readonly runtimes?: Readonly<Record<string, { readonly path: string; readonly runtimeArgs?: readonly string[] }>>;
+  /** What containers get that leave it open. */
+  readonly containerDefaults?: ContainerDefaults;
   /** When images that no container uses are removed; default: never. */
   readonly imageRetention?: ImageRetention;
   /** Labels of the engine, "key=value". */
   readonly labels?: readonly string[];
+  /** Subnets of networks that name none: each base is cut into pieces with a prefix of `size` bits. */
+  readonly addressPools?: readonly { readonly base: string; readonly size: number }[];
+  /** Options of networks that leave them open, by driver. */
+  readonly networkOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What "host-gateway" stands for in a container's extra hosts; default: the container's gateway. */
+  readonly hostGatewayIps?: readonly string[];
   /** DNS servers, search domains and options for containers that name none. */
   readonly dns?: readonly string[];
   readonly dnsSearch?: readonly string[];
@@ -55,6 +66,8 @@ export interface EngineOptions {
   readonly interContainer?: boolean;
   /** Published ports are served by the engine, so that the machine's firewall for what comes to itself counts; default false: the kernel maps them. */
   readonly userlandProxy?: boolean;
+  /** Only shown: the logger decides what is logged. */
+  readonly debug?: boolean;
   readonly log?: Logger;
 }
 

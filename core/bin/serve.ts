@@ -56,7 +56,7 @@ export async function serve(options: DaemonOptions, destination?: DestinationStr
         const { options: next, changed, waiting } = mergeReloaded(current, read());
         current = next;
         log.level = next.logLevel;
-        engine.reload({ labels: next.labels });
+        engine.reload({ labels: next.labels, debug: next.debug });
         log.info({ changed }, 'settings were read anew');
         if (waiting.length > 0) log.warn({ settings: waiting }, 'these settings are as they were until the engine is started again');
       } catch (error) {

@@ -37,6 +37,24 @@ export interface DaemonOptions {
   readonly runtimes: Readonly<Record<string, { readonly path: string; readonly runtimeArgs?: readonly string[] }>>;
   readonly labels: readonly string[];
   readonly liveRestore: boolean;
+  /** What containers get that leave it open. */
+  readonly containerDefaults: {
+    readonly shmSizeBytes?: number;
+    readonly ipcMode?: 'private' | 'shareable';
+    readonly cgroupnsMode?: 'private' | 'host';
+    readonly cgroupParent?: string;
+    readonly ulimits?: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+    readonly init?: boolean;
+    readonly initPath?: string;
+    readonly noNewPrivileges?: boolean;
+    readonly cdiFolders?: readonly string[];
+    /** "builtin", "unconfined", or the JSON of a profile. */
+    readonly seccompProfile?: string;
+  };
+  readonly addressPools?: readonly { readonly base: string; readonly size: number }[];
+  /** By network driver. */
+  readonly networkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly hostGatewayIps: readonly string[];
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
   readonly dnsOptions: readonly string[];
@@ -47,6 +65,7 @@ export interface DaemonOptions {
   readonly userlandProxy?: boolean;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  readonly downloadAttempts?: number;
   readonly proxies: { readonly http?: string; readonly https?: string; readonly none?: string };
 
   /** Settings that were accepted and have no effect here: to be logged once. */

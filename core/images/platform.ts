@@ -1,4 +1,4 @@
-import { invalidArgument } from '@gantry/sdk';
+import { invalidArgument, notFound } from '@gantry/sdk';
 
 export interface Platform {
   readonly os: string;
@@ -30,6 +30,17 @@ export function fits(offered: Partial<Platform>, wanted: Platform): boolean {
     (offered.os ?? '') === wanted.os &&
     normalised(offered.architecture ?? '') === wanted.architecture &&
     (offered.variant === undefined || wanted.variant === undefined || offered.variant === '' || offered.variant === wanted.variant)
+  );
+}
+
+/** `not_found` in Docker's words, which clients take for a reason to pull, when the image that is here is for another platform. */
+export function requirePlatform(name: string, offered: Partial<Platform>, wanted: string): void {
+  const platform = parsePlatform(wanted);
+  if (fits(offered, platform)) return;
+  const { os = '', architecture = '', variant } = offered;
+  const shown = platformText({ os, architecture, ...(variant !== undefined && variant !== '' && { variant }) });
+  throw notFound(
+    `image with reference ${name} was found but its platform (${shown}) does not match the specified platform (${platformText(platform)})`,
   );
 }
 

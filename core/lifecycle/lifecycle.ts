@@ -10,6 +10,7 @@ import { Room } from './room.ts';
 import { rootfsBroke, volumeUsers } from './stop/broken.ts';
 import type { LifecycleParts } from './types.ts';
 import { imageUsers, networkUsers } from './users.ts';
+import { checkContainerDefaults } from './validate/index.ts';
 
 /** The room's door: containers and execs for front ends, and what other rooms may ask of them. Dispose leaves every container running. */
 export class Lifecycle implements AsyncDisposable {
@@ -22,6 +23,7 @@ export class Lifecycle implements AsyncDisposable {
   #recovered: Promise<void> = Promise.resolve();
 
   constructor(parts: LifecycleParts) {
+    checkContainerDefaults(parts.defaults ?? {});
     this.#room = new Room(parts);
     this.containers = new LiveContainers(this.#room);
     this.execs = new ContainerExecs(this.#room);

@@ -1,6 +1,6 @@
 /** What this room needs of the others, and what they may ask of it. */
 import type { Abortable, Logger } from '@gantry/sdk';
-import type { ImageConfig } from '@gantry/sdk/engine';
+import type { HostConfig, ImageConfig } from '@gantry/sdk/engine';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { CommitImage } from '../images/types.ts';
@@ -31,6 +31,25 @@ export interface ContainerImages {
   commit(request: CommitImage): Promise<{ readonly id: string }>;
 }
 
+/** What containers get that leave it open. */
+export interface ContainerDefaults {
+  readonly shmSizeBytes?: number;
+  readonly ipcMode?: 'private' | 'shareable';
+  readonly cgroupnsMode?: 'private' | 'host';
+  /** Above their cgroups; default /gantry. */
+  readonly cgroupParent?: string;
+  /** Of kinds that a container does not limit itself. */
+  readonly ulimits?: NonNullable<HostConfig['Ulimits']>;
+  readonly init?: boolean;
+  /** The small init; default: the first that is installed. */
+  readonly initPath?: string;
+  readonly noNewPrivileges?: boolean;
+  /** Where devices are described, the later folder counting more; default /etc/cdi and /var/run/cdi. */
+  readonly cdiFolders?: readonly string[];
+  /** "builtin", "unconfined" or a profile as JSON, for containers that are not privileged; default builtin. */
+  readonly seccompProfile?: string;
+}
+
 export interface LifecycleParts {
   readonly database: Database;
   readonly drivers: Drivers;
@@ -47,6 +66,7 @@ export interface LifecycleParts {
   /** Log driver and options of containers that name none. */
   readonly defaultLog?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
   readonly defaultRuntime?: string;
+  readonly defaults?: ContainerDefaults;
   /** The driver of containers that are made from no image. */
   readonly graphDriver: () => Promise<string>;
   /** Name of the exec driver of containers that ask for no other; the first that is installed when absent. */

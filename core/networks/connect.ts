@@ -2,6 +2,7 @@ import { conflict, forbidden, GantryError, invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { attach, checkStatic, detach } from './attachments.ts';
 import { attempts } from './attempts.ts';
+import { refuseConfigOnly } from './config-only.ts';
 import { refreshResolvConf } from './container-files.ts';
 import type { NetworkRecord } from './documents.ts';
 import { failpoint } from '../support/index.ts';
@@ -23,6 +24,7 @@ export async function connect(
   { network: wanted, container: who, config }: ConnectRequest & { readonly config: EndpointConfig },
 ): Promise<void> {
   const network = tools.books.find(wanted);
+  refuseConfigOnly(network);
   const container = tools.users().find(who);
   checkEndpointConfig(config, network.name);
   checkStatic(network, [config.IPAMConfig?.IPv4Address ?? '', config.IPAMConfig?.IPv6Address ?? '']);

@@ -18,7 +18,11 @@ export function containerFiles(
   const { books } = tools;
   const isOnDefault = records.some(({ networkId }) => books.byId(networkId)?.name === defaultNetwork);
   const links = isOnDefault ? linkLines(container, (name) => linkTarget(tools, name)) : { hostsEntries: [], env: [] };
-  const gateway = () => records.map(({ document }) => document.plan?.gateway).find((address) => address !== undefined);
+  const gateway = () => {
+    const { hostGatewayIps = [] } = tools.defaults;
+    const own = records.flatMap(({ document }) => document.plan?.gateway ?? []);
+    return hostGatewayIps.length > 0 ? hostGatewayIps : own.slice(0, 1);
+  };
   const addresses = records.filter(({ document }) => document.ifname !== '').flatMap(({ document }) => document.addresses);
   return {
     hostsEntries: [

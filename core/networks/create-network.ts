@@ -4,6 +4,7 @@ import type { Network, NetworkPlan } from '@gantry/sdk/network';
 import { driverContext, driverName } from '../drivers/index.ts';
 import { failpoint, randomId, undoSignal } from '../support/index.ts';
 import { attempts } from './attempts.ts';
+import { withConfigFrom } from './config-only.ts';
 import type { NetworkDocument, NetworkRecord } from './documents.ts';
 import { isPredefinedName, mtuOption } from './predefined.ts';
 import { releasePools, requestPools, shownIpam } from './pools.ts';
@@ -36,7 +37,7 @@ export async function createNetwork(
   given: CreateNetwork,
   { isPredefined = false }: { readonly isPredefined?: boolean } = {},
 ): Promise<NetworkRecord> {
-  const request = withDefaults(tools, given);
+  const request = withDefaults(tools, withConfigFrom(tools, given), isPredefined);
   if (tools.books.named(request.name) !== undefined) throw alreadyExists(`network with name ${request.name} already exists`);
   const wanted = driverName(request.driver || defaultDriver);
   const driver = await tools.drivers.get('network', wanted);
@@ -66,6 +67,7 @@ export async function createNetwork(
     created: tools.now(),
     driver: wanted,
     isPredefined,
+    ...(request.configFrom && { configFrom: request.configFrom }),
     ipv4: network.ipv4,
     ipam: shownIpam({ ipam: request.ipam ?? {}, subnets: plan.network.subnets, driver: ipamName }),
     ipamDriver: driver.ipam ? ipamName : '',
@@ -105,9 +107,11 @@ function checkNames({ books }: Tools, { network, links }: NetworkPlan): void {
   }
 }
 
-function withDefaults({ defaults: { mtu } }: Tools, request: CreateNetwork): CreateNetwork {
-  if (!mtu || driverName(request.driver || defaultDriver) !== defaultDriver) return request;
-  return { ...request, options: { [mtuOption]: String(mtu), ...request.options } };
+function withDefaults({ defaults: { mtu, networkOptions = {} } }: Tools, request: CreateNetwork, isPredefined: boolean): CreateNetwork {
+  const driver = driverName(request.driver || defaultDriver);
+  const ofDriver = isPredefined ? undefined : Object.entries(networkOptions).find(([name]) => driverName(name) === driver)?.[1];
+  const ofBridge = mtu && driver === defaultDriver ? { [mtuOption]: String(mtu) } : {};
+  return { ...request, options: { ...ofBridge, ...ofDriver, ...request.options } };
 }
 
 async function takePools(

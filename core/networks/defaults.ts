@@ -14,6 +14,10 @@ export interface NetworkDefaults {
   readonly bridgeCidr?: string;
   /** Of bridges, in bytes; default: 1500 for the default bridge, the kernel's choice for others. */
   readonly mtu?: number;
+  /** Of users' networks that leave them open, by driver. */
+  readonly networkOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What "host-gateway" stands for; default: the container's own gateway. */
+  readonly hostGatewayIps?: readonly string[];
   /** Whether containers on the default bridge may talk to each other; default true. */
   readonly interContainer?: boolean;
   /** Published ports are served by this process instead of the kernel; default false. */
@@ -21,7 +25,9 @@ export interface NetworkDefaults {
 }
 
 /** Refuses with `invalid_argument` what no network could be made of, naming it. */
-export function checkDefaults({ dns = [], dnsSearch = [], dnsOptions = [], publishAddress, bridgeCidr, mtu = 0 }: NetworkDefaults): void {
+export function checkDefaults({ dns = [], dnsSearch = [], dnsOptions = [], ...given }: NetworkDefaults): void {
+  const { publishAddress, bridgeCidr, mtu = 0, hostGatewayIps = [] } = given;
+  for (const address of hostGatewayIps) if (isIP(address) === 0) throw invalidArgument(`host-gateway "${address}" is no address`);
   for (const server of dns) if (isIP(server) === 0) throw invalidArgument(`default DNS server "${server}" is no address`);
   for (const word of [...dnsSearch, ...dnsOptions]) {
     if (word === '' || /[\s\0]/.test(word))

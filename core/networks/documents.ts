@@ -9,6 +9,10 @@ export interface NetworkDocument {
   readonly driver: string;
   /** Made by the engine itself, and not removable. */
   readonly isPredefined: boolean;
+  /** Only kept for others to be made of. */
+  readonly configOnly?: boolean;
+  /** The name of the one that it was made of. */
+  readonly configFrom?: string;
   readonly ipv4: boolean;
   readonly ipam: IpamConfig;
   readonly ipamDriver: string;

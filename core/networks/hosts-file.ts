@@ -3,13 +3,13 @@ import type { ContainerConfig } from '@gantry/sdk/engine';
 import { shortId } from '../support/index.ts';
 
 /** --add-host NAME:ADDRESS (or NAME=ADDRESS), with `host-gateway` standing for the machine as seen from the container. */
-export function extraHostLines(extraHosts: readonly string[], hostGateway: () => string | undefined): readonly string[] {
-  return extraHosts.map((text) => {
+export function extraHostLines(extraHosts: readonly string[], hostGateway: () => readonly string[]): readonly string[] {
+  return extraHosts.flatMap((text) => {
     const [, name = '', wished = ''] = /^([^:=]+)[:=](.+)$/.exec(text) ?? [];
     if (name === '') throw invalidArgument(`bad format for add-host: ${JSON.stringify(text)}`);
-    const address = wished === 'host-gateway' ? hostGateway() : wished.replace(/^\[(.*)\]$/, '$1');
-    if (address === undefined) throw invalidArgument('unable to derive the IP value for host-gateway');
-    return `${address}\t${name}`;
+    const addresses = wished === 'host-gateway' ? hostGateway() : [wished.replace(/^\[(.*)\]$/, '$1')];
+    if (addresses.length === 0) throw invalidArgument('unable to derive the IP value for host-gateway');
+    return addresses.map((address) => `${address}\t${name}`);
   });
 }
 

@@ -19,6 +19,8 @@ export function networkInfo({ id, name, document }: NetworkRecord, books: Networ
     ipam: document.ipam,
     internal: network.internal,
     attachable: network.attachable,
+    configOnly: document.configOnly ?? false,
+    configFrom: document.configFrom ?? '',
     options: network.options,
     labels: network.labels,
     containers: Object.fromEntries(books.endpointsOn(id).map((endpoint) => [endpoint.containerId, containerOn(endpoint)])),
@@ -59,6 +61,7 @@ export function pruneMatcher(filters: Filters, nowMs: number): (network: Network
     throw invalidArgument(`failed to parse value as time or duration: ${JSON.stringify(untils[0].slice(0, 80))}`);
   return ({ document }) =>
     !document.isPredefined &&
+    document.configOnly !== true &&
     (until === undefined || Date.parse(document.created) < until) &&
     hasLabels(document.plan.network.labels, filters['label'] ?? []) &&
     (filters['label!'] ?? []).every((wanted) => !hasLabels(document.plan.network.labels, [wanted]));

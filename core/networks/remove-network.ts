@@ -12,6 +12,11 @@ export async function removeNetwork(
   { books, drivers, executor, events, log }: Tools,
   { id, name, document }: NetworkRecord,
 ): Promise<void> {
+  if (document.configOnly === true) {
+    books.removeNetwork(id);
+    events.publish('network', 'destroy', id, { name, type: document.driver });
+    return;
+  }
   const ctx = driverContext(log, undoSignal());
   const { context, network } = document.plan;
   books.intendRemoval(id);

@@ -8,6 +8,7 @@ import type { Database } from '../metadata/index.ts';
 import { type Abortable, KeyedMutex } from '../support/index.ts';
 import { namesOf } from './attachments.ts';
 import { NetworkBooks } from './books.ts';
+import { checkUnused, createConfigOnly } from './config-only.ts';
 import { connect, disconnect } from './connect.ts';
 import { checkCreateNetwork, createNetwork } from './create-network.ts';
 import { checkDefaults, type NetworkDefaults } from './defaults.ts';
@@ -97,7 +98,8 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     await this.ready;
     await this.#finished;
     using _held = await this.#mutex.acquire(request.name);
-    const { id, name, document } = await createNetwork(this.#tools, request);
+    const { id, name, document } =
+      request.configOnly === true ? createConfigOnly(this.#tools, request) : await createNetwork(this.#tools, request);
     this.#tools.events.publish('network', 'create', id, { name, type: document.driver });
     return { id, warning: '' };
   }
@@ -125,6 +127,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     using _held = await this.#mutex.acquire(name);
     const network = this.#tools.books.find(wanted);
     if (network.document.isPredefined) throw forbidden(`${name} is a pre-defined network and cannot be removed`);
+    checkUnused(this.#tools, network);
     const [user] = this.#tools.books.endpointsOn(network.id);
     if (user !== undefined) {
       const { containerName, endpointId } = user.document;
@@ -241,7 +244,9 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   /** What an earlier process left in the kernel is in the table from the first change on. */
   #remember(): void {
     const { books, executor } = this.#tools;
-    const used = books.networks.filter(({ id, document }) => !document.isPredefined || books.endpointsOn(id).length > 0);
+    const used = books.networks.filter(
+      ({ id, document }) => document.configOnly !== true && (!document.isPredefined || books.endpointsOn(id).length > 0),
+    );
     executor.firewall.remember({
       networks: new Map(used.filter(({ document }) => needsRules(document.plan)).map(({ id, document }) => [id, rulesOf(document.plan)])),
       ports: new Map(

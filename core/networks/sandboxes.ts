@@ -8,6 +8,7 @@ import { isDefault, setDefaultRoutes } from '../execute/index.ts';
 import { type Abortable, failpoint, KeyedMutex, shortId } from '../support/index.ts';
 import { attach, detach } from './attachments.ts';
 import type { DnsServers } from './dns/index.ts';
+import { refuseConfigOnly } from './config-only.ts';
 import type { EndpointRecord, NetworkRecord } from './documents.ts';
 import { endpointInfo } from './endpoint-info.ts';
 import { gatewayOrder } from './gateway.ts';
@@ -197,6 +198,7 @@ export class Sandboxes {
     const wishes = new Map<string, Wish>();
     for (const [index, [name, config]] of wishedNetworks(container).entries()) {
       const network = this.#tools.books.find(name);
+      refuseConfigOnly(network);
       const mac = index === 0 && !config.MacAddress && container.config.MacAddress ? { MacAddress: container.config.MacAddress } : {};
       if (!wishes.has(network.id)) wishes.set(network.id, { network, config: { ...config, ...mac } });
     }

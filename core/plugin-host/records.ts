@@ -7,7 +7,7 @@ import { privilegesOf } from '../plugin-manifest/index.ts';
 import { discoverPlugins, type Rejected } from './discover.ts';
 import type { HostOptions } from './options.ts';
 import { type Decisions, idOfName, type PluginRecord } from './record.ts';
-import { secretsApart } from './settings.ts';
+import { secretsApart, settingsFor } from './settings.ts';
 
 /** The records of all plugins: found in folders at each start, or installed for good. */
 export class Records {
@@ -141,11 +141,10 @@ export class Records {
     return wished !== undefined && (placement.includes(wished) || (builtIn && wished === 'in-process')) ? wished : undefined;
   }
 
-  #given({ name, provides }: Manifest): Readonly<Record<string, unknown>> {
+  #given(manifest: Manifest): Readonly<Record<string, unknown>> {
     const { pluginSettings = {}, kindSettings = {} } = this.#options;
-    return Object.assign({}, ...provides.map(({ contract }) => kindSettings[contract]), pluginSettings[name]) as Readonly<
-      Record<string, unknown>
-    >;
+    const ofKinds: object[] = manifest.provides.map(({ contract }) => settingsFor(manifest, kindSettings[contract] ?? {}));
+    return Object.assign({}, ...ofKinds, pluginSettings[manifest.name]) as Readonly<Record<string, unknown>>;
   }
 }
 

@@ -55,6 +55,13 @@ export function withDefaults(manifest: Manifest, settings: Readonly<Record<strin
   return { ...Object.fromEntries(defaults), ...settings };
 }
 
+/** Those of the settings for all plugins of a kind that this one may have. */
+export function settingsFor(manifest: Manifest, ofKind: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { properties = {}, additionalProperties } = schemaOf(manifest) ?? {};
+  if (additionalProperties !== false) return ofKind;
+  return Object.fromEntries(Object.entries(ofKind).filter(([key]) => Object.hasOwn(properties, key)));
+}
+
 export function needsRestart(manifest: Manifest, changed: readonly string[]): boolean {
   const properties = schemaOf(manifest)?.properties ?? {};
   return changed.some((key) => properties[key]?.['x-restart'] === true);

@@ -15,8 +15,10 @@ import type {
 import { isDescribing } from '@gantry/sdk/exec';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
+import { specificationFolders } from '../lifecycle/index.ts';
 import { Actions } from './actions.ts';
 import { hostFacts } from './host.ts';
+import { forwardsIpv4, hostLimits, warningsOf } from './limits.ts';
 import { engineVersion } from './version.ts';
 
 export { Actions, engineVersion };
@@ -27,6 +29,11 @@ export interface SystemOptions {
   readonly execRoot: string;
   readonly labels: readonly string[];
   readonly registries: SystemInfo['registries'];
+  readonly authorizationPlugins: readonly string[];
+  readonly addressPools: SystemInfo['addressPools'];
+  readonly debug: boolean;
+  /** What containers get that leave it open. */
+  readonly defaults: { readonly noNewPrivileges?: boolean; readonly seccompProfile?: string; readonly cdiFolders?: readonly string[] };
   readonly defaultLogDriver: string;
   readonly defaultRuntime?: string;
   readonly graphDriver: () => Promise<string>;
@@ -47,29 +54,42 @@ export class SystemRoom implements System {
   readonly #options: SystemOptions;
   readonly #actions: Actions;
   #labels: readonly string[];
+  #debug: boolean;
 
   constructor(options: SystemOptions) {
     this.#options = options;
     this.#actions = options.actions;
     this.#labels = options.labels;
+    this.#debug = options.debug;
   }
 
   get id(): string {
     return this.#options.engineId;
   }
 
-  relabel(labels: readonly string[]): void {
+  reload({ labels, debug }: { readonly labels: readonly string[]; readonly debug: boolean }): void {
     this.#labels = labels;
+    this.#debug = debug;
   }
 
   async info(): Promise<SystemInfo> {
-    const { engineId, dataRoot, execRoot, registries, drivers, events, images } = this.#options;
+    const { engineId, dataRoot, execRoot, registries, authorizationPlugins, addressPools, defaults, drivers, events, images } =
+      this.#options;
     const host = hostFacts();
     const [graph, exec, imageList] = await Promise.all([this.#graph(), this.#exec(), images.list({})]);
+    const limits = hostLimits(exec.cgroupVersion);
+    const forwards = forwardsIpv4();
     return {
       ...host,
       ...graph,
       ...exec,
+      limits,
+      forwardsIpv4: forwards,
+      cdiFolders: defaults.cdiFolders ?? specificationFolders,
+      warnings: [...exec.warnings, ...warningsOf(limits, { forwardsIpv4: forwards })],
+      authorizationPlugins,
+      addressPools,
+      debug: this.#debug,
       id: engineId,
       name: host.hostname,
       version: engineVersion(),
@@ -86,7 +106,7 @@ export class SystemRoom implements System {
         exec: drivers.names('exec'),
       },
       loggingDriver: this.#options.defaultLogDriver,
-      securityOptions: securityOptions(exec.cgroupVersion),
+      securityOptions: securityOptions(exec.cgroupVersion, defaults),
       labels: this.#labels,
       eventListeners: events.listeners,
       liveRestore: true,
@@ -171,10 +191,15 @@ export class SystemRoom implements System {
   }
 }
 
-function securityOptions(cgroupVersion: 1 | 2): readonly string[] {
+function securityOptions(
+  cgroupVersion: 1 | 2,
+  { noNewPrivileges = false, seccompProfile = 'builtin' }: SystemOptions['defaults'],
+): readonly string[] {
+  const profile = seccompProfile === 'builtin' || seccompProfile === 'unconfined' ? seccompProfile : 'custom';
   return [
     ...(existsSync('/sys/kernel/security/apparmor') ? ['name=apparmor'] : []),
-    'name=seccomp,profile=builtin',
+    `name=seccomp,profile=${profile}`,
+    ...(noNewPrivileges ? ['name=no-new-privileges'] : []),
     ...(cgroupVersion === 2 ? ['name=cgroupns'] : []),
   ];
 }

@@ -77,6 +77,17 @@ export interface LogConfig {
   readonly Type?: string;
   readonly Config?: Readonly<Record<string, string>> | null;
 }
+/** Devices by what they are: `cdi` with "vendor.com/class=name", or GPUs by their number. */
+export interface DeviceRequest {
+  readonly Driver?: string;
+  /** -1: all. */
+  readonly Count?: number;
+  readonly DeviceIDs?: readonly string[];
+  /** Any of these sets. */
+  readonly Capabilities?: readonly (readonly string[])[];
+  readonly Options?: Readonly<Record<string, string>>;
+}
+
 export interface Resources {
   readonly CpuShares?: number;
   readonly Memory?: number;
@@ -98,7 +109,7 @@ export interface Resources {
     | readonly { readonly PathOnHost: string; readonly PathInContainer: string; readonly CgroupPermissions: string }[]
     | null;
   readonly DeviceCgroupRules?: readonly string[] | null;
-  readonly DeviceRequests?: readonly unknown[] | null;
+  readonly DeviceRequests?: readonly DeviceRequest[] | null;
   readonly MemoryReservation?: number;
   readonly MemorySwap?: number;
   readonly MemorySwappiness?: number | null;

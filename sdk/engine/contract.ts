@@ -48,6 +48,19 @@ export interface SystemInfo {
   readonly defaultRuntime: string;
   readonly cgroupVersion: 1 | 2;
   readonly cgroupDriver: 'cgroupfs' | 'systemd';
+  /** What the kernel can limit here. */
+  readonly limits: Readonly<
+    Record<'memory' | 'swap' | 'cpuPeriod' | 'cpuQuota' | 'cpuShares' | 'cpuset' | 'pids' | 'oomKillDisable', boolean>
+  >;
+  /** Where devices are described. */
+  readonly cdiFolders: readonly string[];
+  readonly forwardsIpv4: boolean;
+  /** Authz drivers that must allow every request. */
+  readonly authorizationPlugins: readonly string[];
+  /** The engine logs everything. */
+  readonly debug: boolean;
+  /** Subnets of networks that name none, when they were set. */
+  readonly addressPools: readonly { readonly base: string; readonly size: number }[];
   readonly loggingDriver: string;
   readonly securityOptions: readonly string[];
   readonly warnings: readonly string[];

@@ -12,6 +12,8 @@ export interface ExecConfig {
   readonly attachStdout?: boolean;
   readonly attachStderr?: boolean;
   readonly detachKeys?: string;
+  /** Of its terminal, unless the start says another. */
+  readonly size?: { readonly rows: number; readonly columns: number };
 }
 export interface ExecInfo {
   readonly id: string;

@@ -23,6 +23,10 @@ export interface NetworkInfo {
   readonly ipam: IpamConfig;
   readonly internal: boolean;
   readonly attachable: boolean;
+  /** Kept for others to be made of: no container can be on it. */
+  readonly configOnly: boolean;
+  /** The name of the one that it was made of, or empty. */
+  readonly configFrom: string;
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** By container id; running ones only. */
@@ -38,6 +42,9 @@ export interface CreateNetwork {
   readonly driver?: string;
   readonly internal?: boolean;
   readonly attachable?: boolean;
+  readonly configOnly?: boolean;
+  /** Of a network that is `configOnly`: subnets, options and labels are its. */
+  readonly configFrom?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly ipam?: IpamConfig;

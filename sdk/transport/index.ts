@@ -1,1 +1,2 @@
 export * from './contract.ts';
+export { type Download, download } from './download.ts';

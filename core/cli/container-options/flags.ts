@@ -1,4 +1,4 @@
-import type { MountSpec, RestartPolicy } from '@gantry/sdk/engine';
+import type { DeviceRequest, MountSpec, RestartPolicy } from '@gantry/sdk/engine';
 import type { Device } from '../parse/device.ts';
 import type { NetworkChoice } from '../parse/network.ts';
 import type { PublishedPort } from '../parse/port.ts';
@@ -86,7 +86,9 @@ export interface ContainerFlags extends ResourceFlags {
   readonly capDrop: readonly string[];
   readonly privileged?: boolean;
   readonly securityOpt: readonly string[];
-  readonly device: readonly Device[];
+  /** Texts are names of described ones. */
+  readonly device: readonly (Device | string)[];
+  readonly gpus: readonly DeviceRequest[];
   readonly deviceCgroupRule: readonly string[];
   readonly ulimit: readonly Ulimit[];
   readonly sysctl: readonly Pair[];

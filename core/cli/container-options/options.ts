@@ -1,9 +1,9 @@
 import type { Option } from 'commander';
-import { notImplemented } from '@gantry/sdk/errors';
 import { flag, list, oneOf, text, value } from '../option.ts';
 import { parseAddHost } from '../parse/add-host.ts';
 import { parseIp, parseMac } from '../parse/address.ts';
 import { parseDevice } from '../parse/device.ts';
+import { parseGpus } from '../parse/gpus.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { parseEnv, readEnvFile, readLabelFile } from '../parse/env.ts';
 import { parseCpus, parseInteger } from '../parse/integer.ts';
@@ -119,7 +119,7 @@ const confinement = (): readonly Option[] => [
   list('--cap-drop <capability>', 'Take a capability', text),
   flag('--privileged', 'Everything that root may do here'),
   list('--security-opt <option>', 'seccomp=file, apparmor=profile, label=…, no-new-privileges', parseSecurityOpt),
-  list('--device <device>', '/dev/here[:/dev/inside][:rwm]', parseDevice),
+  list('--device <device>', '/dev/here[:/dev/inside][:rwm], or one that is described: vendor.com/class=name', parseDevice),
   list('--device-cgroup-rule <rule>', "Rule for devices, e.g. 'c 42:* rmw'", text),
   list('--ulimit <name=soft[:hard]>', 'Limit of its processes, e.g. nofile=1024:4096', parseUlimit),
   list('--sysctl <key=value>', 'Kernel parameter, e.g. net.ipv4.ip_forward=1', parseAssignment),
@@ -134,9 +134,5 @@ const confinement = (): readonly Option[] => [
   value('--userns <mode>', 'User namespace: host', text),
   value('--runtime <name>', 'OCI runtime', text),
   value('--isolation <mode>', 'Only default, on Linux', text),
-  value('--gpus <request>', 'Not supported', refuseGpus).hideHelp(),
+  list('--gpus <request>', 'GPUs that a CDI description is there for: all, 2, "device=0,1"', parseGpus),
 ];
-
-function refuseGpus(): never {
-  throw notImplemented('GPUs are not supported', { hint: 'give the devices by name: --device /dev/nvidia0 …' });
-}

@@ -1,4 +1,4 @@
-import type { ContainerConfig, EndpointConfig, Healthcheck, HostConfig, Resources } from '@gantry/sdk/engine';
+import type { ContainerConfig, DeviceRequest, EndpointConfig, Healthcheck, HostConfig, Resources } from '@gantry/sdk/engine';
 import { invalidArgument } from '@gantry/sdk/errors';
 import { usageReason } from '../command.ts';
 import { toRecord } from '../parse/key-value.ts';
@@ -136,7 +136,8 @@ function confinement(flags: ContainerFlags): HostConfig {
     ...present({
       Privileged: flags.privileged,
       ...securityOptions(flags),
-      Devices: some(flags.device),
+      Devices: some(flags.device.filter((device) => typeof device !== 'string')),
+      DeviceRequests: some(deviceRequests(flags)),
       DeviceCgroupRules: some(flags.deviceCgroupRule),
       Ulimits: some(flags.ulimit),
       Sysctls: flags.sysctl.length === 0 ? undefined : toRecord(flags.sysctl),
@@ -151,6 +152,11 @@ function confinement(flags: ContainerFlags): HostConfig {
       UsernsMode: flags.userns,
     }),
   };
+}
+
+function deviceRequests({ device, gpus }: ContainerFlags): readonly DeviceRequest[] {
+  const DeviceIDs = device.filter((each) => typeof each === 'string');
+  return [...gpus, ...(DeviceIDs.length === 0 ? [] : [{ Driver: 'cdi', DeviceIDs }])];
 }
 
 /** systempaths is the client's word for "mask nothing". */

@@ -1,28 +1,15 @@
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { oneOf } from '../option.ts';
 import { parseIp } from '../parse/address.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { parseInteger } from '../parse/integer.ts';
 import { parseAssignment } from '../parse/key-value.ts';
 import { refuse } from '../parse/refuse.ts';
 import { parseMirror } from './mirror.ts';
-import { parseHost, parseMetricsAddress, parseRuntime, parseStoragePath } from './values.ts';
-
-/** One thing that gantryd can be told, by a flag or in daemon.json. */
-export interface Directive {
-  /** Key in daemon.json. */
-  readonly key: string;
-  /** In commander's words; absent: daemon.json only. */
-  readonly flags?: string;
-  readonly description: string;
-  readonly kind: 'text' | 'boolean' | 'number' | 'list' | 'map';
-  /** Checks one value (of a list or map: each) and gives its canonical form. */
-  readonly parse?: (text: string) => unknown;
-  /** Accepted for dockerd's sake, not shown in help, noted at the start: why it has no effect. */
-  readonly ignored?: string;
-}
-
-const ownRules = 'Gantry keeps its rules in one nftables table of its own';
+import { containerDirectives } from './container-directives.ts';
+import { checked, type Directive, parseFile } from './directive.ts';
+import { dockerdDirectives } from './dockerd-directives.ts';
+import { parseHost, parseMetricsAddress, parsePool, parseRuntime, parseStoragePath } from './values.ts';
 
 /** dockerd's flags and daemon.json keys, and Gantry's own. */
 export const directives: readonly Directive[] = [
@@ -47,6 +34,14 @@ export const directives: readonly Directive[] = [
     kind: 'text',
     parse: parseStoragePath,
     description: 'What is gone after a reboot (default: /run/gantry)',
+  },
+  {
+    key: 'log-format',
+    flags: '--log-format <format>',
+    kind: 'text',
+    parse: oneOf('text', 'json'),
+    description: '',
+    ignored: 'the log is JSON, one line each',
   },
   { key: 'pidfile', flags: '-p, --pidfile <file>', kind: 'text', description: 'Write the process id here' },
   { key: 'debug', flags: '-D, --debug', kind: 'boolean', description: 'Log everything' },
@@ -191,6 +186,28 @@ export const directives: readonly Directive[] = [
     description: 'Address to publish ports on (default: all)',
   },
   {
+    key: 'default-address-pools',
+    flags: '--default-address-pool <pool>',
+    kind: 'rows',
+    parse: parsePool,
+    description: 'Subnets of networks that name none, e.g. base=10.10.0.0/16,size=24; may be given many times',
+  },
+  {
+    key: 'default-network-opts',
+    flags: '--default-network-opt <driver=option=value>',
+    kind: 'map',
+    parse: parseNetworkOption,
+    description: 'Option of networks of a driver that leave it open',
+  },
+  {
+    key: 'host-gateway-ips',
+    flags: '--host-gateway-ip <address>',
+    kind: 'list',
+    parse: parseIp,
+    description: 'What host-gateway stands for in --add-host (default: the gateway of the container)',
+  },
+  { key: 'host-gateway-ip', kind: 'text', parse: parseIp, description: 'One of them' },
+  {
     key: 'dns',
     flags: '--dns <address>',
     kind: 'list',
@@ -212,55 +229,20 @@ export const directives: readonly Directive[] = [
     parse: checked(parseMirror),
     description: 'Mirror of Docker Hub to read from first; may be given many times',
   },
+  {
+    key: 'max-download-attempts',
+    flags: '--max-download-attempts <n>',
+    kind: 'number',
+    parse: parseInteger(1, 20),
+    description: 'How often a download is tried (default: 5)',
+  },
   { key: 'http-proxy', flags: '--http-proxy <url>', kind: 'text', parse: parseProxy, description: 'Proxy for registries without TLS' },
   { key: 'https-proxy', flags: '--https-proxy <url>', kind: 'text', parse: parseProxy, description: 'Proxy for the other registries' },
   { key: 'no-proxy', flags: '--no-proxy <hosts>', kind: 'text', description: 'Hosts and networks that are asked without one, with commas' },
   { key: 'proxies', kind: 'map', description: 'http-proxy, https-proxy and no-proxy in one' },
 
-  { key: 'iptables', flags: '--iptables', kind: 'boolean', description: '', ignored: ownRules },
-  { key: 'ip6tables', flags: '--ip6tables', kind: 'boolean', description: '', ignored: ownRules },
-  {
-    key: 'ip-forward',
-    flags: '--ip-forward',
-    kind: 'boolean',
-    description: '',
-    ignored: 'forwarding is switched on by the first network that needs it',
-  },
-  { key: 'ip-masq', flags: '--ip-masq', kind: 'boolean', description: '', ignored: 'masquerading is an option of each network' },
-  {
-    key: 'userland-proxy-path',
-    flags: '--userland-proxy-path <path>',
-    kind: 'text',
-    description: '',
-    ignored: 'it is part of gantryd',
-  },
-  { key: 'firewall-backend', flags: '--firewall-backend <name>', kind: 'text', description: '', ignored: ownRules },
-  { key: 'containerd', flags: '--containerd <address>', kind: 'text', description: '', ignored: 'Gantry needs no containerd' },
-  {
-    key: 'containerd-namespace',
-    flags: '--containerd-namespace <name>',
-    kind: 'text',
-    description: '',
-    ignored: 'Gantry needs no containerd',
-  },
-  { key: 'features', kind: 'map', description: '', ignored: "they are dockerd's own" },
-  { key: 'builder', kind: 'map', description: '', ignored: 'there is no build cache to limit' },
-  { key: 'experimental', flags: '--experimental', kind: 'boolean', description: '', ignored: 'nothing is experimental' },
-  { key: 'exec-opts', flags: '--exec-opt <key=value>', kind: 'list', description: '', ignored: 'the cgroup driver is chosen by itself' },
-  {
-    key: 'max-concurrent-downloads',
-    flags: '--max-concurrent-downloads <n>',
-    kind: 'number',
-    description: '',
-    ignored: 'it is chosen by itself',
-  },
-  {
-    key: 'max-concurrent-uploads',
-    flags: '--max-concurrent-uploads <n>',
-    kind: 'number',
-    description: '',
-    ignored: 'it is chosen by itself',
-  },
+  ...containerDirectives,
+  ...dockerdDirectives,
   {
     key: 'tls',
     flags: '--tls',
@@ -279,13 +261,6 @@ export const directives: readonly Directive[] = [
   { key: 'tlskey', flags: '--tlskey <file>', kind: 'text', parse: parseFile, description: 'Its key' },
 ];
 
-function checked(check: (text: string) => unknown): (text: string) => string {
-  return (given) => {
-    check(given);
-    return given;
-  };
-}
-
 /** Its credentials are nobody's business. */
 function parseProxy(given: string): string {
   if (!/^https?:$/.test(URL.parse(given)?.protocol ?? ''))
@@ -293,15 +268,17 @@ function parseProxy(given: string): string {
   return given;
 }
 
+/** `driver=option=value` */
+function parseNetworkOption(given: string): string {
+  if (!/^[^=]+=[^=]+=/.test(given))
+    throw refuse(given, 'is not an option of a network driver', 'write bridge=com.docker.network.driver.mtu=1400');
+  return given;
+}
+
 function parseLevel(given: string): string {
   if (!['debug', 'info', 'warn', 'error', 'fatal'].includes(given))
     throw refuse(given, 'is not a log level', 'debug, info, warn, error or fatal');
   return given;
-}
-
-function parseFile(given: string): string {
-  if (given === '' || given.includes('\0')) throw refuse(given, 'is not the path of a file');
-  return resolve(given);
 }
 
 function parseCidr(given: string): string {

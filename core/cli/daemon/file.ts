@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
 import { messageOf } from '@gantry/sdk/errors';
-import { type Directive, directives } from './directives.ts';
+import type { Directive } from './directive.ts';
+import { directives } from './directives.ts';
 
 export type Settings = ReadonlyMap<string, unknown>;
 
@@ -57,12 +58,21 @@ function checkValue(path: string, key: string, value: unknown): unknown {
       case 'text':
         if (typeof value !== 'string') throw refuseKind();
         return parse(value);
+      case 'size':
+        if (typeof value !== 'string' && typeof value !== 'number') throw refuseKind();
+        return parse(String(value));
       case 'list':
         if (!Array.isArray(value) || value.some((one) => typeof one !== 'string')) throw refuseKind();
         return value.map((one: string) => parse(one));
       case 'map':
         if (!isObject(value)) throw refuseKind();
         return value;
+      case 'rows':
+        if (!Array.isArray(value)) throw refuseKind();
+        return value.map((row) => {
+          if (!isObject(row)) throw refuseKind();
+          return parse(rowText(row));
+        });
       default:
         return kind satisfies never;
     }
@@ -72,12 +82,21 @@ function checkValue(path: string, key: string, value: unknown): unknown {
   }
 }
 
+/** As it would be written as a flag. */
+function rowText(row: Readonly<Record<string, unknown>>): string {
+  return Object.entries(row)
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(',');
+}
+
 const kindNames = {
   boolean: 'true or false',
   number: 'a number',
+  size: 'a size, like "64m"',
   text: 'text',
   list: 'a list of texts',
   map: 'an object',
+  rows: 'a list of objects',
 } as const satisfies Record<Directive['kind'], string>;
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,7 +1,9 @@
 import { invalidArgument } from '@gantry/sdk/errors';
 import type { DaemonOptions } from '../daemon-options.ts';
 import { parseDuration } from '../parse/duration.ts';
+import { containerDefaultsOf } from './container-defaults.ts';
 import { directives } from './directives.ts';
+import { listOf, nonEmpty, numberOf, objectsOf, optional, type Settings, splitPair, textOf, textsOf, truthOf } from './settings.ts';
 import { refuseOpenPorts } from './values.ts';
 
 /** Settings by directive, which are checked already, as one typed object with the defaults in place. */
@@ -30,6 +32,9 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     runtimes: runtimesOf(settings),
     labels: listOf(settings, 'labels'),
     liveRestore: settings.get('live-restore') === true,
+    containerDefaults: containerDefaultsOf(settings),
+    networkOptions: networkOptionsOf(settings),
+    hostGatewayIps: [...listOf(settings, 'host-gateway-ips'), ...optionalList(textOf(settings, 'host-gateway-ip'))],
     dns: listOf(settings, 'dns'),
     dnsSearch: listOf(settings, 'dns-search'),
     dnsOptions: listOf(settings, 'dns-opts'),
@@ -44,6 +49,8 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     ...optional('imageRetention', retentionOf(settings)),
     ...optional('logDriver', textOf(settings, 'log-driver')),
     ...optional('defaultRuntime', textOf(settings, 'default-runtime')),
+    ...optional('downloadAttempts', numberOf(settings, 'max-download-attempts')),
+    ...optional('addressPools', poolsOf(settings)),
     ...optional('publishAddress', textOf(settings, 'ip')),
     ...optional('bridgeCidr', textOf(settings, 'bip')),
     ...optional('mtu', numberOf(settings, 'mtu')),
@@ -51,8 +58,6 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     ...optional('userlandProxy', truthOf(settings, 'userland-proxy')),
   };
 }
-
-type Settings = ReadonlyMap<string, unknown>;
 
 /** All three files, or no TLS. */
 function tlsOf(settings: Settings): DaemonOptions['tls'] {
@@ -73,47 +78,6 @@ function retentionOf(settings: Settings): DaemonOptions['imageRetention'] {
     ...optional('unusedForMs', after === undefined ? undefined : parseDuration(after) / 1e6),
     ...optional('aboveDiskPercent', aboveDiskPercent),
   };
-}
-
-function textOf(settings: Settings, key: string): string | undefined {
-  const setting = settings.get(key);
-  return typeof setting === 'string' ? setting : undefined;
-}
-
-function numberOf(settings: Settings, key: string): number | undefined {
-  const setting = settings.get(key);
-  return typeof setting === 'number' ? setting : undefined;
-}
-
-function truthOf(settings: Settings, key: string): boolean | undefined {
-  const setting = settings.get(key);
-  return typeof setting === 'boolean' ? setting : undefined;
-}
-
-function listOf(settings: Settings, key: string): readonly string[] {
-  const setting = settings.get(key);
-  return Array.isArray(setting) ? setting.map(String) : [];
-}
-
-function objectOf(settings: Settings, key: string): Readonly<Record<string, unknown>> {
-  const setting = settings.get(key);
-  return isObject(setting) ? setting : {};
-}
-
-function textsOf(settings: Settings, key: string): Readonly<Record<string, string>> {
-  const entries = Object.entries(objectOf(settings, key)).map(([name, setting]) => {
-    if (typeof setting !== 'string') throw invalidArgument(`${key}: ${JSON.stringify(name)} must be text`);
-    return [name, setting] as const;
-  });
-  return Object.fromEntries(entries);
-}
-
-function objectsOf(settings: Settings, key: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
-  const entries = Object.entries(objectOf(settings, key)).map(([name, setting]) => {
-    if (!isObject(setting)) throw invalidArgument(`${key}: ${JSON.stringify(name)} must be an object`);
-    return [name, setting] as const;
-  });
-  return Object.fromEntries(entries);
 }
 
 /** As flags and keys of their own, or all in "proxies", as dockerd has them in daemon.json. */
@@ -156,19 +120,18 @@ function placementsOf(pairs: readonly string[]): DaemonOptions['pluginPlacement'
   );
 }
 
-function splitPair(pair: string): readonly [key: string, value: string] {
-  const at = pair.indexOf('=');
-  return [pair.slice(0, at), pair.slice(at + 1)];
+function networkOptionsOf(settings: Settings): DaemonOptions['networkOptions'] {
+  const entries = Object.entries(objectsOf(settings, 'default-network-opts')).map(([driver, options]) => {
+    const wrong = Object.entries(options).find(([, option]) => typeof option !== 'string');
+    if (wrong !== undefined) throw invalidArgument(`default-network-opts: ${JSON.stringify(wrong[0])} of ${driver} must be text`);
+    return [driver, options as Readonly<Record<string, string>>] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
-function nonEmpty<T>(values: readonly T[]): readonly T[] | undefined {
-  return values.length === 0 ? undefined : values;
+function poolsOf(settings: Settings): DaemonOptions['addressPools'] {
+  const pools = settings.get('default-address-pools');
+  return Array.isArray(pools) && pools.length > 0 ? (pools as DaemonOptions['addressPools']) : undefined;
 }
 
-function optional<Key extends string, T>(key: Key, setting: T | undefined): { readonly [K in Key]?: T } {
-  return setting === undefined ? {} : ({ [key]: setting } as { readonly [K in Key]: T });
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+const optionalList = (text: string | undefined): readonly string[] => (text === undefined ? [] : [text]);

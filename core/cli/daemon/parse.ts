@@ -3,8 +3,10 @@ import { invalidArgument } from '@gantry/sdk/errors';
 import { byName, DockerCommand } from '../command.ts';
 import type { DaemonOptions } from '../daemon-options.ts';
 import { flag, list, text, value } from '../option.ts';
+import { parseAssignment, toRecord } from '../parse/key-value.ts';
 import { ownVersion } from '../own-version.ts';
-import { type Directive, directives } from './directives.ts';
+import type { Directive } from './directive.ts';
+import { directives } from './directives.ts';
 import { readConfigFile } from './file.ts';
 import { toDaemonOptions } from './options.ts';
 
@@ -28,6 +30,8 @@ export function parseDaemon(words: readonly string[]): DaemonCommand {
   const file = readConfigFile(configFile, { isRequired: isNamed });
   const flags = flagSettings(command, given);
   refuseConflicts(configFile, flags, file);
+  refuseUnsupported(file, configFile);
+  refuseUnsupported(flags);
   const options = toDaemonOptions(new Map([...file, ...flags]), configFile);
   return { kind: given['validate'] === true ? 'validated' : 'serve', options };
 }
@@ -57,14 +61,16 @@ SIGHUP reads the settings anew; SIGUSR1 writes what the engine is doing into <ex
 `;
 
 function toOption(directive: Directive, flags: string): Option {
-  const { kind, description, parse = text, ignored } = directive;
+  const { kind, description, parse = text, ignored, refused } = directive;
   const option =
     kind === 'boolean'
       ? flag(flags, description)
-      : kind === 'list' || kind === 'map'
+      : kind === 'list' || kind === 'map' || kind === 'rows'
         ? list(flags, description, parse)
         : value(flags, description, parse);
-  return ignored === undefined ? option : option.hideHelp();
+  // Names of dockerd's that begin with "no-" are names, and take nothing back.
+  option.negate = false;
+  return ignored === undefined && refused === undefined ? option : option.hideHelp();
 }
 
 /** Only what was really said. */
@@ -81,14 +87,29 @@ function flagSettings(command: DockerCommand, given: Readonly<Record<string, unk
 }
 
 function toMap({ key }: Directive, pairs: readonly unknown[]): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    pairs.map(String).map((pair) => {
-      const at = pair.indexOf('=');
-      const setting = pair.slice(at + 1);
-      return [pair.slice(0, at), key === 'runtimes' ? { path: setting } : setting];
-    }),
-  );
+  const map: Record<string, unknown> = {};
+  for (const pair of pairs.map(String)) {
+    const [name, setting] = parseAssignment(pair);
+    map[name] =
+      key === 'runtimes'
+        ? { path: setting }
+        : key === 'default-network-opts'
+          ? { ...(map[name] as object | undefined), ...toRecord([parseAssignment(setting)]) }
+          : setting;
+  }
+  return map;
 }
+
+/** What dockerd can do and Gantry does not is told instead of left out. */
+function refuseUnsupported(settings: ReadonlyMap<string, unknown>, file?: string): void {
+  for (const { key, refused } of directives) {
+    if (refused === undefined || !isOn(settings.get(key))) continue;
+    const [why, hint] = refused;
+    throw invalidArgument(`${file === undefined ? '--' : `${file}: `}${key} is not supported: ${why}`, { hint });
+  }
+}
+
+const isOn = (setting: unknown): boolean => setting !== undefined && setting !== '' && setting !== false && setting !== 0;
 
 function refuseConflicts(path: string, flags: ReadonlyMap<string, unknown>, file: ReadonlyMap<string, unknown>): void {
   const both = [...flags.keys()].filter((key) => file.has(key));

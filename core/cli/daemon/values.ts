@@ -1,4 +1,5 @@
 import { invalidArgument } from '@gantry/sdk/errors';
+import { parseAssignment } from '../parse/key-value.ts';
 import { refuse } from '../parse/refuse.ts';
 
 /** Where the API may be served. Whether a tcp port may be, the certificates decide: `refuseOpenPorts`. */
@@ -35,4 +36,13 @@ export function parseRuntime(text: string): string {
   const [, name, path] = /^([a-zA-Z0-9][\w.-]*)=(\/?\S+)$/.exec(text) ?? [];
   if (name === undefined || path === undefined) throw refuse(text, 'is not a runtime', 'write name=/path/to/runtime');
   return text;
+}
+
+/** `base=10.10.0.0/16,size=24`; whether it can be cut so, the address driver says. */
+export function parsePool(text: string): { readonly base: string; readonly size: number } {
+  const fields = Object.fromEntries(text.split(',').map((pair) => parseAssignment(pair)));
+  const { base = '', size = '', ...unknown } = fields;
+  if (!/^[0-9a-fA-F.:]+\/\d{1,3}$/.test(base) || !/^\d{1,3}$/.test(size) || Object.keys(unknown).length > 0)
+    throw refuse(text, 'is not a pool of addresses', 'write base=10.10.0.0/16,size=24');
+  return { base, size: Number(size) };
 }

@@ -6,8 +6,9 @@ export interface Device {
   readonly CgroupPermissions: string;
 }
 
-/** `/dev/host[:/dev/container][:rwm]` */
-export function parseDevice(text: string): Device {
+/** `/dev/host[:/dev/container][:rwm]`, or `vendor.com/class=name` as it is. */
+export function parseDevice(text: string): Device | string {
+  if (/^[A-Za-z][\w.-]*\/[A-Za-z][\w.-]*=[\w.:-]+$/.test(text)) return text;
   const [host = '', second, third, ...more] = text.split(':');
   const isShort = third === undefined && second !== undefined && !second.startsWith('/');
   const inside = isShort || second === undefined ? host : second;

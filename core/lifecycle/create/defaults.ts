@@ -6,9 +6,11 @@ import type { LifecycleParts } from '../types.ts';
 /** What inspect shows for what the user left open, as Docker fills it in. */
 export function withDefaults(
   hostConfig: HostConfig,
-  { defaultLog, defaultRuntime }: Pick<LifecycleParts, 'defaultLog' | 'defaultRuntime'>,
+  { defaultLog, defaultRuntime, defaults = {} }: Pick<LifecycleParts, 'defaultLog' | 'defaultRuntime' | 'defaults'>,
 ): HostConfig {
-  const { LogConfig, RestartPolicy, NetworkMode, IpcMode, CgroupnsMode, Runtime, ShmSize, VolumeDriver } = hostConfig;
+  const { LogConfig, RestartPolicy, NetworkMode, IpcMode, CgroupnsMode, Runtime, ShmSize, VolumeDriver, Ulimits } = hostConfig;
+  const limited = new Set((Ulimits ?? []).map(({ Name }) => Name));
+  const further = (defaults.ulimits ?? []).filter(({ Name }) => !limited.has(Name));
   const restart = RestartPolicy?.Name ? RestartPolicy : { Name: 'no' as const, MaximumRetryCount: 0 };
   const log = LogConfig?.Type
     ? LogConfig
@@ -18,10 +20,11 @@ export function withDefaults(
     LogConfig: { Type: driverName(log.Type ?? ''), Config: log.Config ?? {} },
     RestartPolicy: RestartPolicy?.Name || !RestartPolicy?.MaximumRetryCount ? restart : RestartPolicy,
     NetworkMode: NetworkMode || 'default',
-    IpcMode: IpcMode || 'private',
-    CgroupnsMode: CgroupnsMode || (cgroupVersion() === 2 ? 'private' : 'host'),
+    IpcMode: IpcMode || defaults.ipcMode || 'private',
+    CgroupnsMode: CgroupnsMode || defaults.cgroupnsMode || (cgroupVersion() === 2 ? 'private' : 'host'),
     Runtime: driverName(Runtime || defaultRuntime || ''),
     ...(VolumeDriver === undefined ? {} : { VolumeDriver: driverName(VolumeDriver) }),
-    ShmSize: ShmSize || 64 * 2 ** 20,
+    ShmSize: ShmSize || defaults.shmSizeBytes || 64 * 2 ** 20,
+    ...(further.length > 0 && { Ulimits: [...(Ulimits ?? []), ...further] }),
   };
 }

@@ -1,6 +1,8 @@
 import { GantryError, invalidArgument, messageOf } from '@gantry/sdk';
 import type { ContainerConfig, CreateContainer, EndpointConfig, HostConfig } from '@gantry/sdk/engine';
 import { isDescribing } from '@gantry/sdk/exec';
+import { requirePlatform } from '../../images/index.ts';
+import { wantedDevices } from '../device-requests/index.ts';
 import { hostLimits } from '../host.ts';
 import { mergeConfig } from '../merge-config.ts';
 import type { ExecChoice } from '../model.ts';
@@ -25,11 +27,12 @@ export interface CheckedRequest {
 
 /** Merges the request with its image and checks all of it; `invalid_argument` names the first thing that is wrong. */
 export async function checkRequest(room: Room, request: CreateContainer, image: ContainerImage): Promise<CheckedRequest> {
-  checkPlatform(request.platform ?? '');
+  checkPlatform(request, image);
   const config = mergeConfig(request.config, image.config.config ?? {});
   checkConfig(config);
   const { resources: asked, warnings } = withoutUnsupported(withDefaults(request.hostConfig, room.parts), hostAbilities());
   checkHostConfig(asked, request.config, hostLimits());
+  wantedDevices(asked, room.parts.defaults?.cdiFolders);
   const wanted = [...wantedMounts(config, asked)];
   wanted.push(...inheritedMounts(room, asked, wanted));
   const networks = room.parts.networks.validate({ name: request.name ?? '', config, hostConfig: asked, networks: request.networks ?? {} });
@@ -91,11 +94,12 @@ async function chooseRuntime(
   return { runtime: name, exec: isDescribing(other) ? { driver, describedBy: name } : { driver: name } };
 }
 
-function checkPlatform(platform: string): void {
+function checkPlatform({ platform = '', config: { Image: name = '' } }: CreateContainer, image: ContainerImage): void {
   const parts = platform === '' ? [] : platform.split('/');
   if (parts.length > 3 || parts.some((part) => !/^[A-Za-z0-9_.-]+$/.test(part))) {
     throw invalidArgument(`"${platform}": cannot parse platform specifier: invalid argument`);
   }
+  if (platform !== '' && image.id !== '') requirePlatform(name, image.config, platform);
 }
 
 function warningsOf({ Privileged, CapAdd }: HostConfig): readonly string[] {

@@ -4,13 +4,15 @@ import type { Entry } from '../entry.ts';
 import { lookInside } from '../inside/aside.ts';
 import { mergeEnv } from '../merge-config.ts';
 import { effectiveCapabilities, type ProcessUser, processSpec } from '../oci-spec/index.ts';
+import type { ContainerDefaults } from '../types.ts';
 import { withoutValueless } from '../start/spec-process.ts';
-import { readSecurityOptions } from '../validate/index.ts';
+import { securityOf } from '../validate/index.ts';
 
 /** The OCI `process` of an exec: the container's own, with what the exec asks for instead. */
 export async function execProcess(
   entry: Entry,
   exec: ExecConfig,
+  defaults: ContainerDefaults | undefined,
   consoleSize?: readonly [number, number],
 ): Promise<Readonly<Record<string, unknown>>> {
   const { config, hostConfig } = entry.document;
@@ -29,7 +31,7 @@ export async function execProcess(
       user,
       ...(consoleSize && { consoleSize }),
     },
-    { capabilities, security: readSecurityOptions(hostConfig.SecurityOpt ?? []), hostConfig },
+    { capabilities, security: securityOf(hostConfig, defaults), hostConfig },
   );
 }
 

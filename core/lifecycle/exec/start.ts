@@ -77,12 +77,13 @@ async function execRequest(
   { detached, size }: { readonly detached: boolean; readonly size?: { readonly rows: number; readonly columns: number } },
 ) {
   const bundle = room.folders.execBundle(entry.id, id);
-  const consoleSize = size && ([size.rows, size.columns] as const);
+  const wanted = size ?? config.size;
+  const consoleSize = wanted && ([wanted.rows, wanted.columns] as const);
   return {
     id: entry.id,
     execId: id,
     bundle,
-    process: await execProcess(entry, config, consoleSize),
+    process: await execProcess(entry, config, room.parts.defaults, consoleSize),
     spoolDir: bundle,
     tty: config.tty === true,
     openStdin: config.attachStdin === true,

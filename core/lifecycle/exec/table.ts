@@ -19,6 +19,7 @@ export class ExecEntry {
   readonly ended = Promise.withResolvers<number>();
   phase: ExecPhase = { kind: 'created' };
   isStarted = false;
+  readonly createdAt = performance.now();
 
   constructor({ id, containerId, config, driver }: Pick<ExecEntry, 'id' | 'containerId' | 'config' | 'driver'>) {
     this.id = id;
@@ -61,6 +62,18 @@ export class ExecTable {
 
   remove(id: string): void {
     this.#entries.delete(id);
+  }
+
+  /** How many of these were not ended; ones that nobody started for so long are forgotten. */
+  countWaiting(execIds: Iterable<string>, forgottenAfterMs: number): number {
+    let count = 0;
+    for (const id of execIds) {
+      const exec = this.#entries.get(id);
+      if (exec === undefined || exec.phase.kind === 'ended') continue;
+      if (!exec.isStarted && performance.now() - exec.createdAt > forgottenAfterMs) this.#entries.delete(id);
+      else count += 1;
+    }
+    return count;
   }
 
   ofContainer(containerId: string): readonly ExecEntry[] {

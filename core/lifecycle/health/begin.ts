@@ -40,7 +40,7 @@ async function restart(room: Room, entry: Entry): Promise<void> {
 
 /** One exec whose output is kept as far as anybody looks at it. A probe that takes too long is killed. */
 async function probe(room: Room, entry: Entry, cmd: readonly string[], signal: AbortSignal): Promise<ProbeResult> {
-  const exec = await createExec(room, entry, { cmd, attachStdout: true, attachStderr: true });
+  const exec = await createExec(room, entry, { cmd, attachStdout: true, attachStderr: true }, { isProbe: true });
   const { attached } = await startExec(room, exec, { detach: false, signal });
   const kill = () => void killExec(room, entry, exec.id);
   signal.addEventListener('abort', kill);

@@ -121,7 +121,7 @@ const limit = (value: number) => (value < 0 ? Number.MAX_SAFE_INTEGER : value);
 
 function seccompOf(security: SecurityOptions, privileged: boolean, capabilities: readonly string[]): unknown {
   if (security.seccomp === 'unconfined' || (privileged && security.seccomp === undefined)) return undefined;
-  return security.seccomp === undefined ? seccompProfile(capabilities) : security.seccomp.profile;
+  return typeof security.seccomp === 'object' ? security.seccomp.profile : seccompProfile(capabilities);
 }
 
 function allMounts(

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { fromErrno } from '@gantry/sdk';
 import type { RuntimeCommand } from '@gantry/sdk/exec';
 import type { Sandbox } from '../../networks/types.ts';
+import { wantedDevices, withDevices } from '../device-requests/index.ts';
 import type { Entry } from '../entry.ts';
 import { ociSpec, type ProcessUser, type Spec, type SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
-import { readSecurityOptions } from '../validate/index.ts';
+import { securityOf } from '../validate/index.ts';
 import { cgroupVersion } from './cgroups.ts';
 import { cgroupsPath } from './cgroups-path.ts';
 import { describedRun } from './described.ts';
@@ -34,7 +35,9 @@ export async function writeBundle(
   sources: AsyncDisposableStack,
 ): Promise<{ readonly command?: RuntimeCommand }> {
   const { describedBy } = entry.document.exec ?? {};
-  const described = describedBy === undefined ? { spec } : await describedRun({ room, entry, sources }, describedBy, spec);
+  const devices = wantedDevices(entry.document.hostConfig, room.parts.defaults?.cdiFolders);
+  const whole = devices.length === 0 ? spec : withDevices(spec, devices);
+  const described = describedBy === undefined ? { spec: whole } : await describedRun({ room, entry, sources }, describedBy, whole);
   writeFileSync(join(room.folders.bundle(entry.id), 'config.json'), JSON.stringify(described.spec), { mode: 0o600 });
   return described;
 }
@@ -43,21 +46,22 @@ export async function writeBundle(
 export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, mounts }: BundleParts): Spec {
   const { id, document } = entry;
   const { config, hostConfig } = document;
+  const { defaults = {} } = room.parts;
   emptyFolder(room.folders.bundle(id));
   const ownName = config.Hostname || hostname();
   const files = writeContainerFiles(room.folders.files(id), { hostname: ownName, domainname: config.Domainname ?? '', sandbox });
-  const init = withInit(document, hostConfig.Init === true);
+  const init = withInit(document, { isWanted: hostConfig.Init ?? defaults.init ?? false, program: defaults.initPath });
   const process = containerProcess(document, { user, hostname: ownName, linkedEnv: sandbox.env, args: init.args });
   const namespaces = chooseNamespaces(room, entry, sandbox);
   return ociSpec({
     rootfs,
     process,
     hostConfig,
-    security: readSecurityOptions(hostConfig.SecurityOpt ?? []),
+    security: securityOf(hostConfig, defaults),
     hostname: ownName,
     domainname: config.Domainname ?? '',
     namespaces,
-    cgroupsPath: cgroupsPath(hostConfig.CgroupParent ?? '', id),
+    cgroupsPath: cgroupsPath(hostConfig.CgroupParent || (defaults.cgroupParent ?? ''), id),
     cgroupVersion: cgroupVersion(),
     ...sharedMemory(room, entry),
     mounts: [...withoutTaken(files, mounts), ...init.mounts, ...mounts],

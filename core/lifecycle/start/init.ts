@@ -11,12 +11,16 @@ const candidates = ['docker-init', 'tini-static', 'tini', 'catatonit'].flatMap((
 /** The command of a container, below a small init that reaps orphans and passes signals on when the user asked for one (`--init`). */
 export function withInit(
   { path, args }: Pick<ContainerDocument, 'path' | 'args'>,
-  isWanted: boolean,
+  { isWanted, program }: { readonly isWanted: boolean; readonly program?: string | undefined },
 ): { readonly args: readonly string[]; readonly mounts: readonly SpecMount[] } {
   if (!isWanted) return { args: [path, ...args], mounts: [] };
-  const source = candidates.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true);
+  const source = (program === undefined ? candidates : [program]).find(
+    (file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true,
+  );
   if (source === undefined) {
-    throw unavailable('no init program for --init is installed', { hint: 'install tini, catatonit or docker-init' });
+    throw program === undefined
+      ? unavailable('no init program for --init is installed', { hint: 'install tini, catatonit or docker-init' })
+      : unavailable(`the init program ${program} is not there`, { hint: 'change init-path' });
   }
   return {
     args: [destination, '--', path, ...args],

@@ -19,11 +19,6 @@ export function checkHostConfig(hostConfig: HostConfig, config: ContainerConfig,
   if (adjustment < -1000 || adjustment > 1000)
     throw invalidArgument(`Invalid value ${adjustment}, range for oom score adj is [-1000, 1000]`);
   if ((hostConfig.ShmSize ?? 0) < 0) throw invalidArgument('SHM size can not be less than 0');
-  if ((hostConfig.DeviceRequests ?? []).length > 0) {
-    throw invalidArgument('could not select device driver: device requests (GPUs) are not supported', {
-      hint: 'map the device files with --device',
-    });
-  }
   for (const key of Object.keys(hostConfig.Annotations ?? {}))
     if (key === '') throw invalidArgument('invalid Annotations: the empty string is not permitted as annotation key');
   const wish = hostConfig.Annotations?.[onUnhealthy];

@@ -4,6 +4,7 @@ export { type IdMaps, parseIdMaps } from './id-maps.ts';
 export { type WantedMount, wantedMounts, wrongPlace } from './mounts.ts';
 export { checkContainerName } from './name.ts';
 export { checkResources, type HostLimits } from './resources.ts';
-export { readSecurityOptions, type SecurityOptions } from './security.ts';
+export { checkContainerDefaults } from './defaults.ts';
+export { securityOf, type SecurityOptions } from './security.ts';
 export { parseSignal } from './signal.ts';
 export { type HostAbilities, withoutUnsupported } from './unsupported.ts';

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { invalidArgument } from '@gantry/sdk';
+import type { HostConfig } from '@gantry/sdk/engine';
+import type { ContainerDefaults } from '../types.ts';
 
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
-  /** Absent: the default table. `unconfined`: none. Else a profile as JSON. */
-  readonly seccomp?: 'unconfined' | { readonly profile: Readonly<Record<string, unknown>> };
+  /** Absent: the default table, unless privileged. `builtin`: that table. `unconfined`: none. Else a profile as JSON. */
+  readonly seccomp?: 'builtin' | 'unconfined' | { readonly profile: Readonly<Record<string, unknown>> };
   readonly appArmor?: string;
   readonly unmaskSystemPaths: boolean;
 }
@@ -21,6 +23,13 @@ export function readSecurityOptions(options: readonly string[]): SecurityOptions
   return result;
 }
 
+/** The same of a container, with what holds for those that leave it open. */
+export function securityOf({ SecurityOpt, Privileged }: HostConfig, defaults: ContainerDefaults = {}): SecurityOptions {
+  const { noNewPrivileges = false, seccompProfile } = defaults;
+  const profile = Privileged === true || seccompProfile === undefined ? [] : [`seccomp=${seccompProfile}`];
+  return readSecurityOptions([...(noNewPrivileges ? ['no-new-privileges'] : []), ...profile, ...(SecurityOpt ?? [])]);
+}
+
 function readOne(option: string): Partial<SecurityOptions> {
   if (option === 'no-new-privileges') return { noNewPrivileges: true };
   const [, key = '', value = ''] = /^([^=:]+)[=:](.*)$/s.exec(option) ?? [];
@@ -29,7 +38,7 @@ function readOne(option: string): Partial<SecurityOptions> {
       if (value !== 'true' && value !== 'false') throw invalidArgument(`invalid --security-opt 2: "${option}"`);
       return { noNewPrivileges: value === 'true' };
     case 'seccomp':
-      return value === 'builtin' ? {} : { seccomp: value === 'unconfined' ? value : { profile: parseProfile(value) } };
+      return { seccomp: value === 'unconfined' || value === 'builtin' ? value : { profile: parseProfile(value) } };
     case 'apparmor':
       if (value === 'unconfined' && !hasAppArmor()) return {};
       if (!hasAppArmor()) throw invalidArgument(`invalid --security-opt: "${option}": AppArmor is not enabled on this host`);

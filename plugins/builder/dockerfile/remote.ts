@@ -29,7 +29,7 @@ export async function openSource(
     throw invalidArgument(`remote context ${JSON.stringify(url.slice(0, 200))} is no http or https address, and no git repository`);
   const { body, headers } = await get(url, signal);
   const { head, all } = await peeked(body);
-  if (isArchive(head, headers.get('content-type') ?? '')) return { kind: 'tree', tree: await builds.openArchive(all, { signal }) };
+  if (isArchive(head, headers['content-type'] ?? '')) return { kind: 'tree', tree: await builds.openArchive(all, { signal }) };
   return { kind: 'dockerfile', text: await whole(all, url) };
 }
 

@@ -9,6 +9,7 @@ import { canonicalTarget } from './authz/canonical.ts';
 import type { Gate } from './authz/gate.ts';
 import { Call } from './http/call.ts';
 import { tellCall } from './http/caller.ts';
+import { Crowd } from './http/crowd.ts';
 import { sendError } from './http/error.ts';
 import { commonHeaders, maxVersion } from './http/headers.ts';
 import { checkContentType } from './http/json.ts';
@@ -32,7 +33,8 @@ export interface ServerOptions {
 
 const keepAliveMs = 10 * 60e3;
 const headersTimeoutMs = 60e3;
-const maxConnections = 4_096;
+/** At each address. Twice as many are heard, to be told so; whatever comes on top of these is closed at once. */
+const maxConnections = 1_024;
 const maxUrlParameter = 8_192;
 
 /** Makes HTTP servers, one for each address, that share one router. They do not listen yet. */
@@ -41,19 +43,23 @@ export async function serverFactory(options: ServerOptions): Promise<(tls?: Tls)
   const router = await routerOf(options, versions);
   const hijacks = new Hijacks(options);
   return (tls) => {
+    const crowd = new Crowd(maxConnections);
+    const refusalOf = (request: IncomingMessage) => crowd.refusal(request) ?? tls?.refusal(request);
     const settings = {
-      shouldUpgradeCallback: (request: IncomingMessage) => hijacks.claims(request) && tls?.refusal(request) === undefined,
+      shouldUpgradeCallback: (request: IncomingMessage) => hijacks.claims(request) && refusalOf(request) === undefined,
       keepAliveTimeout: keepAliveMs,
       headersTimeout: headersTimeoutMs,
       requestTimeout: 0,
     };
     const take = (request: IncomingMessage, response: ServerResponse): void => {
-      const refusal = tls?.refusal(request);
-      if (refusal === undefined) enter({ router, versions, gate: options.gate }, request, response);
-      else sendError(response, refusal.status, refusal.message);
+      const refusal = refusalOf(request);
+      if (refusal === undefined) return enter({ router, versions, gate: options.gate }, request, response);
+      response.shouldKeepAlive = false;
+      sendError(response, refusal.status, refusal.message);
     };
     const server = tls === undefined ? createServer(settings, take) : createTlsServer({ ...settings, ...tls.options }, take);
-    server.maxConnections = maxConnections;
+    server.maxConnections = 2 * maxConnections;
+    crowd.watch(server, tls === undefined ? 'connection' : 'secureConnection');
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => hijacks.take(request, socket, head));
     server.on('clientError', refuseConnection);
     // A client whose certificate is not the authority's: the handshake told it.

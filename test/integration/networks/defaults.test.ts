@@ -69,6 +69,20 @@ for (const { publishAddress, network, options = {}, hostIps } of [
   });
 }
 
+test('NetworkDefaults.hostGatewayIps are what host-gateway stands for, else the gateway is', async () => {
+  for (const [defaults, wanted] of [
+    [{}, ['172.17.0.1\tgw']],
+    [{ hostGatewayIps: ['192.0.2.7', 'fd00::7'] }, ['192.0.2.7\tgw', 'fd00::7\tgw']],
+  ] as const) {
+    await using machine = await Machine.start(defaults);
+    const { sandbox } = await machine.run('one', { hostConfig: { ExtraHosts: ['gw:host-gateway'] } });
+    assert.deepEqual(
+      sandbox?.hostsEntries.filter((line) => line.endsWith('\tgw')),
+      wanted,
+    );
+  }
+});
+
 test('NetworkDefaults.mtu is that of the default bridge, of bridges that name none, and of their containers', async () => {
   await using machine = await Machine.start({ mtu: 1400 });
   await machine.room.create({ name: 'plain' });

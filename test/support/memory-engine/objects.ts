@@ -111,6 +111,8 @@ export class MemoryNetworks implements Networks {
       ipam: { Driver: 'default', Options: null, Config: [{ Subnet: '172.17.0.0/16', Gateway: '172.17.0.1' }] },
       internal: false,
       attachable: false,
+      configOnly: false,
+      configFrom: '',
       options: {},
       labels: {},
       containers: {},

@@ -3,6 +3,7 @@ import { mkdtempDisposableSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { GantryError } from '@gantry/sdk/errors';
 import { type DaemonOptions, environmentProxies, parseDaemon } from '../../../core/cli/daemon/index.ts';
 
 const defaults: DaemonOptions = {
@@ -23,6 +24,9 @@ const defaults: DaemonOptions = {
   runtimes: {},
   labels: [],
   liveRestore: false,
+  containerDefaults: {},
+  networkOptions: {},
+  hostGatewayIps: [],
   dns: [],
   dnsSearch: [],
   dnsOptions: [],
@@ -93,6 +97,200 @@ test("parseDaemon() merges daemon.json under dockerd's names", () => {
   );
 });
 
+const profile = '{"defaultAction":"SCMP_ACT_ALLOW"}';
+
+test("parseDaemon() takes dockerd's defaults of containers and networks from daemon.json", () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'gantryd-'));
+  const file = join(folder.path, 'seccomp.json');
+  writeFileSync(file, profile);
+  const read = withFile({
+    'default-shm-size': '32m',
+    'default-ipc-mode': 'shareable',
+    'default-cgroupns-mode': 'host',
+    'default-ulimits': { nofile: { Name: 'nofile', Hard: 64_000, Soft: 1_024 }, core: { Soft: 0 } },
+    init: true,
+    'init-path': '/usr/bin/tini',
+    'no-new-privileges': true,
+    'seccomp-profile': file,
+    'cgroup-parent': '/docker',
+    'default-address-pools': [{ base: '10.10.0.0/16', size: 24 }],
+    'default-network-opts': { bridge: { 'com.docker.network.driver.mtu': '1234' } },
+    'host-gateway-ip': '10.0.0.1',
+    'max-download-attempts': 3,
+    'userns-remap': '',
+    'selinux-enabled': false,
+  });
+  assert.deepEqual(
+    { ...read, configFile: '' },
+    {
+      ...defaults,
+      configFile: '',
+      containerDefaults: {
+        shmSizeBytes: 32 * 2 ** 20,
+        ipcMode: 'shareable',
+        cgroupnsMode: 'host',
+        cgroupParent: '/docker',
+        ulimits: [
+          { Name: 'nofile', Soft: 1_024, Hard: 64_000 },
+          { Name: 'core', Soft: 0, Hard: 0 },
+        ],
+        init: true,
+        initPath: '/usr/bin/tini',
+        noNewPrivileges: true,
+        seccompProfile: profile,
+      },
+      addressPools: [{ base: '10.10.0.0/16', size: 24 }],
+      networkOptions: { bridge: { 'com.docker.network.driver.mtu': '1234' } },
+      hostGatewayIps: ['10.0.0.1'],
+      downloadAttempts: 3,
+    },
+  );
+});
+
+test('parseDaemon() takes the same from flags', () => {
+  const { containerDefaults, addressPools, networkOptions, hostGatewayIps } = withFile(
+    {},
+    '--default-shm-size 1g --default-ulimit nofile=1:2 --default-ulimit core=0 --init --no-new-privileges --seccomp-profile unconfined --default-address-pool base=10.1.0.0/16,size=20 --default-address-pool base=fd00::/48,size=64 --default-network-opt bridge=a=b --default-network-opt bridge=c=d=e --host-gateway-ip 10.0.0.1 --host-gateway-ip fd00::1',
+  );
+  assert.deepEqual(
+    { containerDefaults, addressPools, networkOptions, hostGatewayIps },
+    {
+      containerDefaults: {
+        shmSizeBytes: 2 ** 30,
+        ulimits: [
+          { Name: 'nofile', Soft: 1, Hard: 2 },
+          { Name: 'core', Soft: 0, Hard: 0 },
+        ],
+        init: true,
+        noNewPrivileges: true,
+        seccompProfile: 'unconfined',
+      },
+      addressPools: [
+        { base: '10.1.0.0/16', size: 20 },
+        { base: 'fd00::/48', size: 64 },
+      ],
+      networkOptions: { bridge: { a: 'b', c: 'd=e' } },
+      hostGatewayIps: ['10.0.0.1', 'fd00::1'],
+    },
+  );
+});
+
+/** Every key of dockerd 28's daemon.json, with a value that asks for something. */
+const dockerdKeys: Readonly<Record<'taken' | 'noted' | 'refused', Readonly<Record<string, unknown>>>> = {
+  taken: {
+    'authorization-plugins': ['x'],
+    bip: '10.0.0.1/24',
+    'cdi-spec-dirs': ['/x'],
+    'cgroup-parent': '/x',
+    'data-root': '/x',
+    debug: true,
+    'default-address-pools': [{ base: '10.0.0.0/16', size: 24 }],
+    'default-cgroupns-mode': 'private',
+    'default-ipc-mode': 'private',
+    'default-network-opts': { bridge: { a: 'b' } },
+    'default-runtime': 'runc',
+    'default-shm-size': 67_108_864,
+    'default-ulimits': { nofile: { Name: 'nofile', Soft: 1, Hard: 1 } },
+    dns: ['1.1.1.1'],
+    'dns-opts': ['rotate'],
+    'dns-search': ['x'],
+    'exec-root': '/x',
+    group: 'x',
+    'host-gateway-ip': '10.0.0.1',
+    'host-gateway-ips': ['10.0.0.1'],
+    hosts: ['unix:///x'],
+    icc: false,
+    init: true,
+    'init-path': '/x',
+    'insecure-registries': ['x'],
+    ip: '127.0.0.1',
+    labels: ['a=b'],
+    'log-driver': 'local',
+    'log-level': 'warn',
+    'log-opts': { 'max-size': '1m' },
+    'max-download-attempts': 5,
+    'metrics-addr': '127.0.0.1:9323',
+    mtu: 1400,
+    'no-new-privileges': true,
+    'no-proxy': 'x',
+    'http-proxy': 'http://x',
+    'https-proxy': 'http://x',
+    pidfile: '/x',
+    proxies: { 'http-proxy': 'http://x' },
+    'registry-mirrors': ['https://x'],
+    runtimes: { x: { path: '/x' } },
+    'seccomp-profile': 'unconfined',
+    'storage-driver': 'vfs',
+    'storage-opts': ['a=b'],
+    'userland-proxy': true,
+  },
+  noted: {
+    'allow-nondistributable-artifacts': ['x'],
+    builder: { gc: { enabled: true } },
+    containerd: '/x',
+    'containerd-namespace': 'x',
+    'containerd-plugins-namespace': 'x',
+    'deprecated-key-path': '/x',
+    'exec-opts': ['native.cgroupdriver=systemd'],
+    experimental: true,
+    features: { buildkit: true },
+    'firewall-backend': 'iptables',
+    'ip-forward': true,
+    'ip-forward-no-drop': true,
+    'ip-masq': true,
+    ip6tables: true,
+    iptables: true,
+    'live-restore': true,
+    'log-format': 'text',
+    'max-concurrent-downloads': 3,
+    'max-concurrent-uploads': 5,
+    'network-control-plane-mtu': 1500,
+    'network-diagnostic-port': 1,
+    'node-generic-resources': ['x=1'],
+    'raw-logs': true,
+    'shutdown-timeout': 15,
+    'swarm-default-advertise-addr': 'eth0',
+    tls: true,
+    'userland-proxy-path': '/x',
+  },
+  refused: {
+    'allow-direct-routing': true,
+    bip6: 'fd00::1/64',
+    bridge: 'br0',
+    'cpu-rt-period': 1,
+    'cpu-rt-runtime': 1,
+    'default-gateway': '10.0.0.1',
+    'default-gateway-v6': 'fd00::1',
+    'fixed-cidr': '10.0.0.0/25',
+    'fixed-cidr-v6': 'fd00::/64',
+    ipv6: true,
+    rootless: true,
+    'selinux-enabled': true,
+    'userns-remap': 'default',
+  },
+};
+for (const [key, setting] of Object.entries(dockerdKeys.taken))
+  test(`parseDaemon() takes dockerd's ${key}`, () => assert.deepEqual(withFile({ [key]: setting }).notes, []));
+for (const [key, setting] of Object.entries(dockerdKeys.noted)) {
+  test(`parseDaemon() takes dockerd's ${key} and notes that it has no effect`, () => {
+    const { notes } = withFile({ [key]: setting });
+    assert.equal(notes.length, 1);
+    assert.match(notes[0] ?? '', new RegExp(`^${key} has no effect: .`));
+  });
+}
+for (const [key, setting] of Object.entries(dockerdKeys.refused)) {
+  test(`parseDaemon() refuses dockerd's ${key}, says why and what to do`, () => {
+    assert.throws(
+      () => withFile({ [key]: setting }),
+      (error) => {
+        assert.ok(GantryError.is(error));
+        assert.match(error.message, new RegExp(`daemon.json: ${key} is not supported: .`));
+        return (error.hint ?? '') !== '';
+      },
+    );
+  });
+}
+
 test('parseDaemon() puts the socket below the exec root', () => {
   assert.deepEqual(withFile({ 'exec-root': '/x' }).hosts, ['unix:///x/gantry.sock']);
 });
@@ -129,6 +327,22 @@ const refused: readonly (readonly [file: unknown, flags: string, message: RegExp
   [{}, '--registry-mirror https://me:secret@x', /invalid mirror: username\/password not allowed in URI "https:\/\/\*\*\*@x"/],
   [{}, '--registry-mirror https://x/?a=1', /invalid mirror: query or fragment at end of the URI/],
   [{ 'registry-mirrors': ['https://x/hub'] }, '', /"registry-mirrors": invalid mirror: path in the URI "https:\/\/x\/hub"/],
+  [{ 'default-address-pools': [{ base: 'zz', size: 24 }] }, '', /"default-address-pools": "base=zz,size=24" is not a pool of addresses/],
+  [{ 'default-address-pools': [{ base: '10.0.0.0/8' }] }, '', /is not a pool of addresses/],
+  [{ 'default-address-pools': ['x'] }, '', /"default-address-pools" must be a list of objects/],
+  [{ 'default-shm-size': true }, '', /"default-shm-size" must be a size/],
+  [{ 'default-shm-size': 'big' }, '', /"default-shm-size": "big" is not a size/],
+  [{ 'default-ipc-mode': 'host' }, '', /"default-ipc-mode": "host" is not one of private, shareable/],
+  [{ 'default-ulimits': { nofile: { Name: 'core', Soft: 1, Hard: 1 } } }, '', /default-ulimits: "nofile" is not a ulimit/],
+  [{ 'default-ulimits': { nofile: { Name: 'nofile', Soft: 2, Hard: 1 } } }, '', /"nofile=2:1" has a soft limit above the hard one/],
+  [{ 'default-ulimits': { nonsense: { Soft: 1 } } }, '', /"nonsense=1:1" names no limit of Linux/],
+  [{ 'default-network-opts': { bridge: { mtu: 1 } } }, '', /default-network-opts: "mtu" of bridge must be text/],
+  [{ 'seccomp-profile': '/nowhere/profile' }, '', /cannot read the seccomp profile/],
+  [{ 'host-gateway-ip': 'x' }, '', /"host-gateway-ip": "x" is not an ip address/],
+  [{ 'max-download-attempts': 0 }, '', /"max-download-attempts": "0" is not between 1 and 20/],
+  [{}, '--userns-remap default', /--userns-remap is not supported: containers have no user namespace of their own/],
+  [{}, '--ipv6', /--ipv6 is not supported/],
+  [{}, '--default-network-opt mtu=1', /--default-network-opt: "mtu=1" is not an option of a network driver/],
   [{}, '--bogus', /unknown flag: --bogus/],
   [{}, 'extra', /takes 0 arguments, got 1/],
 ];

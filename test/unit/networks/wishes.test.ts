@@ -133,10 +133,10 @@ test('networkMode() and wishedNetworks() read where a container belongs', () => 
 test('parseLink() and extraHostLines() read names and addresses', () => {
   assert.deepEqual(parseLink('/db:/web/store'), { target: 'db', alias: 'store' });
   assert.throws(() => parseLink('a:b:c'), { code: 'invalid_argument' });
-  const lines = extraHostLines(['a:1.2.3.4', 'b=fd00::1', 'c:[fd00::2]', 'gw:host-gateway'], () => '172.17.0.1');
-  assert.deepEqual(lines, ['1.2.3.4\ta', 'fd00::1\tb', 'fd00::2\tc', '172.17.0.1\tgw']);
-  assert.throws(() => extraHostLines(['zz'], () => undefined), { message: 'bad format for add-host: "zz"' });
-  assert.throws(() => extraHostLines(['a:host-gateway'], () => undefined), { message: 'unable to derive the IP value for host-gateway' });
+  const lines = extraHostLines(['a:1.2.3.4', 'b=fd00::1', 'c:[fd00::2]', 'gw:host-gateway'], () => ['172.17.0.1', 'fd00::9']);
+  assert.deepEqual(lines, ['1.2.3.4\ta', 'fd00::1\tb', 'fd00::2\tc', '172.17.0.1\tgw', 'fd00::9\tgw']);
+  assert.throws(() => extraHostLines(['zz'], () => []), { message: 'bad format for add-host: "zz"' });
+  assert.throws(() => extraHostLines(['a:host-gateway'], () => []), { message: 'unable to derive the IP value for host-gateway' });
 });
 
 test('host routes are read from /proc/net, without defaults', () => {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import { invalidArgument, messageOf, unavailable } from '@gantry/sdk';
+import { GantryError, invalidArgument } from '@gantry/sdk';
 import type { TreeFile } from '@gantry/sdk/engine';
 import { isGit } from '../git/address.ts';
+import { type Download, download as open } from '@gantry/sdk/transport';
 
 export function isRemote(text: string): boolean {
   return /^https?:\/\//i.test(text) && !isGit(text);
@@ -23,37 +24,27 @@ export async function download(
   const { body, headers } = await get(url, signal);
   const name = destination.endsWith('/') ? posix.basename(new URL(url).pathname) : posix.basename(destination);
   if (name === '' || name === '.' || name === '..') throw invalidArgument(`cannot determine filename from url: ${url}`);
-  const modified = Date.parse(headers.get('last-modified') ?? '');
+  const modified = Date.parse(headers['last-modified'] ?? '');
   return { name, content: checked(url, body, checksum), mode, mtimeSeconds: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000) };
 }
 
-/** The answer, if it is one. */
-export async function get(
-  url: string,
-  signal: AbortSignal,
-): Promise<{ readonly body: AsyncIterable<Uint8Array>; readonly headers: Headers }> {
-  let answer: Response;
+/** What is there, for who asks in time. */
+export async function get(url: string, signal: AbortSignal): Promise<Pick<Download, 'headers' | 'body'>> {
   try {
-    answer = await fetch(url, { signal });
+    const address = URL.parse(url);
+    if (address === null) throw invalidArgument(`${url} is no address`);
+    return await open(address, { signal });
   } catch (error) {
     signal.throwIfAborted();
-    throw unavailable(
-      `failed to download ${url}: ${messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error)}`,
-      { cause: error },
-    );
+    throw GantryError.is(error) ? new GantryError(error.code, `failed to download ${error.message}`, { cause: error }) : error;
   }
-  if (!answer.ok || answer.body === null) {
-    await answer.body?.cancel();
-    throw invalidArgument(`failed to download ${url}: ${answer.status} ${answer.statusText}`.trim());
-  }
-  return { body: answer.body, headers: answer.headers };
 }
 
-async function* checked(url: string, body: AsyncIterable<Uint8Array>, checksum: string | undefined): AsyncIterable<Buffer> {
+async function* checked(url: string, body: AsyncIterable<Buffer>, checksum: string | undefined): AsyncIterable<Buffer> {
   const hash = createHash('sha256');
   for await (const chunk of body) {
     hash.update(chunk);
-    yield Buffer.from(chunk);
+    yield chunk;
   }
   const found = `sha256:${hash.digest('hex')}`;
   if (checksum !== undefined && found !== checksum) throw invalidArgument(`digest mismatch for ${url}: ${found}, expected ${checksum}`);

@@ -1,4 +1,4 @@
-import { anything, empty, flag, integer, list, map, nullable, object, pair, text, withZeros, word } from '../http/shape.ts';
+import { empty, flag, integer, list, map, nullable, object, pair, text, withZeros, word } from '../http/shape.ts';
 
 const healthcheck = object('Healthcheck', {
   Test: list(text),
@@ -71,6 +71,14 @@ const restartPolicy = object('RestartPolicy', {
 const throttle = list(withZeros(object('ThrottleDevice', { Path: text, Rate: integer }), { Path: '', Rate: 0 }));
 const device = object('DeviceMapping', { PathOnHost: text, PathInContainer: text, CgroupPermissions: text });
 
+const deviceRequest = object('DeviceRequest', {
+  Driver: text,
+  Count: integer,
+  DeviceIDs: list(text),
+  Capabilities: list(list(text)),
+  Options: map(text),
+});
+
 const resourceFields = {
   CpuShares: integer,
   Memory: integer,
@@ -90,7 +98,7 @@ const resourceFields = {
   CpusetMems: text,
   Devices: list(withZeros(device, { PathOnHost: '', PathInContainer: '', CgroupPermissions: '' })),
   DeviceCgroupRules: list(text),
-  DeviceRequests: list(anything),
+  DeviceRequests: list(deviceRequest),
   MemoryReservation: integer,
   MemorySwap: integer,
   MemorySwappiness: integer,

@@ -22,6 +22,7 @@ export const execRoutes: readonly Route[] = [
 
 async function create(call: Call): Promise<void> {
   const body = await call.json(createExec);
+  const [rows = 0, columns = 0] = call.version < 42 ? [] : (body.ConsoleSize ?? []);
   if ((body.Cmd ?? []).length === 0) throw invalidArgument('No exec command specified');
   const { id } = await call.engine.execs.create(
     call.param('id'),
@@ -36,6 +37,7 @@ async function create(call: Call): Promise<void> {
       attachStdout: body.AttachStdout,
       attachStderr: body.AttachStderr,
       detachKeys: body.DetachKeys,
+      size: rows > 0 && columns > 0 ? { rows, columns } : undefined,
     }),
   );
   call.send({ Id: id }, 201);
@@ -47,7 +49,8 @@ async function create(call: Call): Promise<void> {
  * state.
  */
 export async function startExec(call: HijackCall): Promise<void> {
-  const { Detach: detach = false, Tty: tty = false, ConsoleSize: size } = await call.json(startBody, {});
+  const { Detach: detach = false, Tty: tty = false, ConsoleSize } = await call.json(startBody, {});
+  const size = call.version < 42 ? undefined : ConsoleSize;
   if (size !== undefined && !tty) throw invalidArgument('console size is only supported when a terminal is allocated');
   const { config } = call.engine.execs.inspect(call.id);
   const peer = accepting(call, config.tty ?? false);

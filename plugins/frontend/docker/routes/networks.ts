@@ -39,7 +39,6 @@ function list(call: Call): void {
 
 async function create(call: Call): Promise<void> {
   const body = await call.json(createNetwork);
-  if (body.ConfigOnly === true || body.ConfigFrom?.Network) throw invalidArgument('configuration-only networks are not supported');
   if (body.Ingress === true) throw invalidArgument('ingress networks need swarm mode, which is not supported');
   const { id, warning } = await call.engine.networks.create(
     withoutAbsent({
@@ -47,7 +46,9 @@ async function create(call: Call): Promise<void> {
       driver: body.Driver || undefined,
       internal: body.Internal,
       attachable: body.Attachable,
-      ipv4: body.EnableIPv4,
+      configOnly: body.ConfigOnly,
+      configFrom: body.ConfigFrom?.Network || undefined,
+      ipv4: call.version < 48 ? undefined : body.EnableIPv4,
       ipv6: body.EnableIPv6,
       ipam: body.IPAM && ipamConfig(body.IPAM),
       options: body.Options,
@@ -84,8 +85,8 @@ function networkDocument(network: NetworkInfo, version: number) {
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom },
+    ConfigOnly: network.configOnly,
     Containers: Object.fromEntries(containers),
     Options: network.options,
     Labels: network.labels,

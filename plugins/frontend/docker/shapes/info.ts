@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { SystemInfo } from '@gantry/sdk/engine';
 
 /** GET /info. */
-export function infoDocument(info: SystemInfo) {
-  const { containers, drivers, cgroupVersion } = info;
+export function infoDocument(info: SystemInfo, version: number) {
+  const { containers, drivers, limits, cgroupVersion, authorizationPlugins, addressPools } = info;
   return {
     ID: info.id,
     Containers: containers.total,
@@ -13,19 +13,24 @@ export function infoDocument(info: SystemInfo) {
     Images: info.images,
     Driver: info.graphDriver,
     DriverStatus: info.graphStatus,
-    Plugins: { Volume: drivers.volume, Network: drivers.network, Authorization: null, Log: drivers.log },
-    MemoryLimit: true,
-    SwapLimit: true,
-    CpuCfsPeriod: true,
-    CpuCfsQuota: true,
-    CPUShares: true,
-    CPUSet: true,
-    PidsLimit: true,
-    IPv4Forwarding: isForwarding(),
-    Debug: false,
-    NFd: 0,
-    OomKillDisable: cgroupVersion === 1,
-    NGoroutines: 0,
+    Plugins: {
+      Volume: drivers.volume,
+      Network: drivers.network,
+      Authorization: authorizationPlugins.length === 0 ? null : authorizationPlugins,
+      Log: drivers.log,
+    },
+    MemoryLimit: limits.memory,
+    SwapLimit: limits.swap,
+    CpuCfsPeriod: limits.cpuPeriod,
+    CpuCfsQuota: limits.cpuQuota,
+    CPUShares: limits.cpuShares,
+    CPUSet: limits.cpuset,
+    PidsLimit: limits.pids,
+    IPv4Forwarding: info.forwardsIpv4,
+    Debug: info.debug,
+    NFd: readdirSync('/proc/self/fd').length,
+    OomKillDisable: limits.oomKillDisable,
+    NGoroutines: process.getActiveResourcesInfo().length,
     SystemTime: new Date().toISOString(),
     LoggingDriver: info.loggingDriver,
     CgroupDriver: info.cgroupDriver,
@@ -58,11 +63,16 @@ export function infoDocument(info: SystemInfo) {
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: info.runtimes.find(({ name }) => name === info.defaultRuntime)?.version ?? '' },
     InitCommit: { ID: '' },
-    SecurityOptions: info.securityOptions,
-    CDISpecDirs: [],
+    SecurityOptions: version < 25 ? info.securityOptions.map(bareName) : info.securityOptions,
+    ...(version >= 44 ? { CDISpecDirs: info.cdiFolders } : {}),
+    ...(addressPools.length > 0 ? { DefaultAddressPools: addressPools.map(({ base, size }) => ({ Base: base, Size: size })) } : {}),
+    ...(version >= 49 ? { FirewallBackend: { Driver: 'nftables' } } : {}),
     Warnings: info.warnings.length === 0 ? null : info.warnings,
   };
 }
+
+/** Until 1.24 options had names and no properties. */
+const bareName = (option: string): string => /^name=([^,]*)/.exec(option)?.[1] ?? option;
 
 const goArchitectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
@@ -85,12 +95,4 @@ function registryConfig({ insecure, mirrors }: SystemInfo['registries']) {
     IndexConfigs: Object.fromEntries([['docker.io', index('docker.io', true, mirrors, true)], ...hosts]),
     Mirrors: mirrors,
   };
-}
-
-function isForwarding(): boolean {
-  try {
-    return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
-  } catch {
-    return false;
-  }
 }

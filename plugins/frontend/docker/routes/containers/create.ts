@@ -1,6 +1,7 @@
 import { conflict, GantryError, invalidArgument } from '@gantry/sdk';
 import type { EndpointConfig } from '@gantry/sdk/engine';
 import { configNames, createContainer } from '../../bodies/container.ts';
+import { asOfVersion, configOfVersion } from '../../bodies/earlier.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
 import { readShape, type ShapeOf } from '../../http/shape.ts';
@@ -15,8 +16,8 @@ export async function create(call: Call): Promise<void> {
   const { HostConfig: hostConfig = {}, NetworkingConfig: networking, ...config } = body;
   const request = withoutAbsent({
     name: call.query.word('name'),
-    config,
-    hostConfig,
+    config: configOfVersion(config, call.version),
+    hostConfig: asOfVersion(hostConfig, call.version),
     networks: networking?.EndpointsConfig && endpoints(networking.EndpointsConfig),
     platform: call.query.word('platform'),
   });

@@ -13,7 +13,10 @@ async function stats(call: Call): Promise<void> {
   const container = call.engine.containers.inspect(call.param('id'));
   const hostMemoryBytes = (await call.engine.system.info()).memoryBytes;
   if (call.query.flag('stream', true)) return streamed(call, container, hostMemoryBytes);
-  const reading = await call.engine.containers.stats(container.id, { withPrevious: !call.query.flag('one-shot'), signal: call.signal });
+  const reading = await call.engine.containers.stats(container.id, {
+    withPrevious: !(call.version >= 41 && call.query.flag('one-shot')),
+    signal: call.signal,
+  });
   call.send(documentOf(container, reading, reading && previousOf(reading), hostMemoryBytes));
 }
 

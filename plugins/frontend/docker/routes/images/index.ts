@@ -2,6 +2,7 @@ import { invalidArgument } from '@gantry/sdk';
 import type { DeletedImage } from '@gantry/sdk/engine';
 import { containerConfig } from '../../bodies/container.ts';
 import { withoutAbsent } from '../../http/absent.ts';
+import { withFilter } from '../../http/filters.ts';
 import type { Call } from '../../http/call.ts';
 import { unixSeconds } from '../../http/time.ts';
 import { imageDocument } from '../../shapes/image-document.ts';
@@ -31,7 +32,10 @@ export const imageRoutes: readonly Route[] = [
 
 async function list(call: Call): Promise<void> {
   const { query, version } = call;
-  const images = await call.engine.images.list({ filters: query.filters(), all: query.flag('all'), sharedSize: query.flag('shared-size') });
+  // Until 1.40 the name had a parameter of its own.
+  const name = version < 41 ? query.word('filter') : undefined;
+  const filters = name === undefined ? query.filters() : withFilter(query.filters(), 'reference', name);
+  const images = await call.engine.images.list({ filters, all: query.flag('all'), sharedSize: query.flag('shared-size') });
   call.send(images.map((image) => imageSummary(image, version)));
 }
 

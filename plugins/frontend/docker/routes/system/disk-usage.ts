@@ -15,12 +15,14 @@ export async function diskUsage(call: Call): Promise<void> {
   if (unknown !== undefined) throw invalidArgument(`unknown object type: ${unknown}`);
   const wants = (kind: string) => types.length === 0 || types.includes(kind);
   const usage = await call.engine.system.diskUsage({ kinds: counted.filter(wants), signal: call.signal });
+  const cache = wants('build-cache') ? await call.engine.builds.cache() : [];
   call.send({
     LayersSize: wants('image') ? usage.layersSizeBytes : 0,
     Images: wants('image') ? usage.images.map((image) => imageSummary(image, call.version)) : null,
     Containers: wants('container') ? containersOf(usage, call) : null,
     Volumes: wants('volume') ? usage.volumes.map(volumeDocument) : null,
-    BuildCache: wants('build-cache') ? (await call.engine.builds.cache()).map(cacheDocument) : null,
+    BuildCache: wants('build-cache') ? cache.map(cacheDocument) : null,
+    ...(call.version < 42 && { BuilderSize: cache.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }),
     ...(wants('image') && { ImageUsage: imageUsage(usage), BlobUsage: blobUsage(usage) }),
   });
 }

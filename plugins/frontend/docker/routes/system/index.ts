@@ -10,7 +10,7 @@ export const systemRoutes: readonly Route[] = [
   get('/_ping', ping),
   head('/_ping', ping),
   get('/version', async (call) => call.send(versionDocument(await call.engine.system.version()))),
-  get('/info', async (call) => call.send(infoDocument(await call.engine.system.info()))),
+  get('/info', async (call) => call.send(infoDocument(await call.engine.system.info(), call.version))),
   get('/events', events),
   get('/system/df', diskUsage),
   post('/gantry/v1/system/check', check),

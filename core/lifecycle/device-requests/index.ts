@@ -1,0 +1,3 @@
+export { specificationFolders } from './specification.ts';
+export { withDevices } from './inject.ts';
+export { wantedDevices } from './wanted.ts';
