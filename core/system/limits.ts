@@ -49,9 +49,12 @@ const wordsOfLimits = {
 } as const;
 
 /** In Docker's words, which its CLI shows below everything else. */
-export function warningsOf(limits: Limits, { forwardsIpv4 }: Pick<SystemInfo, 'forwardsIpv4'>): readonly string[] {
+export function warningsOf(limits: Limits, host: Pick<SystemInfo, 'forwardsIpv4'>): readonly string[] {
   const lacking = Object.entries(wordsOfLimits).filter(([name]) => !limits[name as keyof Limits]);
-  return [...lacking.map(([, words]) => `WARNING: No ${words} support`), ...(forwardsIpv4 ? [] : ['WARNING: IPv4 forwarding is disabled'])];
+  return [
+    ...lacking.map(([, words]) => `WARNING: No ${words} support`),
+    ...(host.forwardsIpv4 ? [] : ['WARNING: IPv4 forwarding is disabled']),
+  ];
 }
 
 export function forwardsIpv4(): boolean {

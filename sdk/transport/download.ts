@@ -27,7 +27,8 @@ export async function download(address: URL, { signal }: { readonly signal: Abor
     const { statusCode = 0, statusMessage = '', headers } = answer;
     if (statusCode >= 200 && statusCode < 300) return { url, headers, body: bodyOf(answer, url) };
     answer.destroy();
-    const next = statusCode >= 300 && statusCode < 400 ? URL.parse(headers.location ?? '', url.href) : null;
+    const isElsewhere = statusCode >= 300 && statusCode < 400 && headers.location !== undefined;
+    const next = isElsewhere ? URL.parse(headers.location ?? '', url.href) : null;
     if (next === null) throw invalidArgument(`${shown(url)}: ${statusCode} ${statusMessage}`.trim());
     if (!isWeb(next)) throw invalidArgument(`${shown(url)} leads to ${next.protocol} which is no http or https address`);
     url = next;

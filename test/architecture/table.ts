@@ -117,6 +117,7 @@ export const packages: Readonly<Record<string, Room>> = {
     rooms: ['sdk/rpc', 'plugins/frontend/docker'],
     because: "our wire has one place, and BuildKit's is a door of the front end; drivers and the core see plain objects",
   },
+  yaml: { rooms: ['core/lifecycle'], because: 'only descriptions of devices are written in it, by tools of their vendors' },
   commander: { rooms: ['core/cli', 'core/bin'], because: 'only the command line parses command lines' },
   'cli-table3': { rooms: ['core/cli'], because: 'only the command line draws' },
   'cli-progress': { rooms: ['core/cli'], because: 'only the command line draws' },

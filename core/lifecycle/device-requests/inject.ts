@@ -20,15 +20,15 @@ export function withDevices(spec: Spec, devices: readonly Device[]): Spec {
 }
 
 function withEdits(spec: Spec, { env = [], deviceNodes = [], mounts = [], hooks = [], additionalGids = [] }: Edits): Spec {
-  const process = spec.process as Process;
+  const own = spec.process as Process;
   const linux = spec['linux'] as Linux;
   const nodes = deviceNodes.map((node) => specDevice(node));
   return {
     ...spec,
     process: {
       ...spec.process,
-      env: [...(process.env ?? []).filter((own) => !env.some((given) => nameOf(given) === nameOf(own))), ...env],
-      user: { ...process.user, additionalGids: [...new Set([...(process.user?.additionalGids ?? []), ...additionalGids])] },
+      env: [...(own.env ?? []).filter((known) => !env.some((given) => nameOf(given) === nameOf(known))), ...env],
+      user: { ...own.user, additionalGids: [...new Set([...(own.user?.additionalGids ?? []), ...additionalGids])] },
     },
     mounts: [...spec.mounts, ...mounts.map((mount) => specMount(mount))],
     hooks: hooks.reduce(withHook, (spec['hooks'] ?? {}) as Hooks),

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type Yaml from 'yaml';
 import { conflict, invalidArgument, messageOf } from '@gantry/sdk';
 
 /** What a device of the Container Device Interface changes in a container; CNCF's CDI specification 0.8. */
@@ -90,7 +91,7 @@ function parse(path: string, refuse: (what: string) => Error): unknown {
     // Only who asks for devices needs YAML; numbers are those of 1.1, which vendors' tools are written for: 0600 is octal.
     return path.endsWith('.json')
       ? JSON.parse(text)
-      : (createRequire(import.meta.url)('yaml') as typeof import('yaml')).parse(text, { version: '1.1' });
+      : (createRequire(import.meta.url)('yaml') as typeof Yaml).parse(text, { version: '1.1' });
   } catch (error) {
     throw refuse(messageOf(error));
   }
@@ -110,7 +111,7 @@ function editsOf(value: unknown, refuse: (what: string) => Error): Edits {
   if (unknown !== undefined) throw refuse(`there are no hooks ${unknown}`);
   if (!Array.isArray(additionalGids) || !additionalGids.every((gid) => Number.isSafeInteger(gid) && gid >= 0))
     throw refuse('additionalGids are no numbers of groups');
-  return value as Edits;
+  return value;
 }
 
 function hasTexts(items: unknown, names: readonly string[]): items is readonly Readonly<Record<string, unknown>>[] {
