@@ -30,7 +30,10 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   checkPlatform(request, image);
   const config = mergeConfig(request.config, image.config.config ?? {});
   checkConfig(config);
-  const { resources: asked, warnings } = withoutUnsupported(withDefaults(request.hostConfig, room.parts), hostAbilities());
+  const { resources: asked, warnings } = withoutUnsupported(
+    withDefaults(withoutNetwork(config, request.hostConfig), room.parts),
+    hostAbilities(),
+  );
   checkHostConfig(asked, request.config, hostLimits());
   wantedDevices(asked, room.parts.defaults?.cdiFolders);
   const wanted = [...wantedMounts(config, asked)];
@@ -45,6 +48,12 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
   const hostConfig = { ...asked, Runtime: runtime };
   const platform = request.platform || image.config.os || 'linux';
   return { config, hostConfig, networks, platform, wanted, log, exec, warnings: [...warnings, ...warningsOf(hostConfig)] };
+}
+
+/** `NetworkDisabled` is how clients said it before networks had names. */
+function withoutNetwork({ NetworkDisabled }: ContainerConfig, hostConfig: HostConfig): HostConfig {
+  const { NetworkMode = '' } = hostConfig;
+  return NetworkDisabled === true && ['', 'default', 'bridge'].includes(NetworkMode) ? { ...hostConfig, NetworkMode: 'none' } : hostConfig;
 }
 
 /** `--storage-opt size=…`, in bytes. */

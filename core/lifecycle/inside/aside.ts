@@ -8,7 +8,8 @@ import { type Opened, openFolderOrFile } from './open.ts';
 /** What the thread is to do. */
 export type Task =
   | { readonly kind: 'look'; readonly looking: Looking }
-  | { readonly kind: 'open'; readonly source: string; readonly subpath: string };
+  | { readonly kind: 'open'; readonly source: string; readonly subpath: string }
+  | { readonly kind: 'clone'; readonly pid: number; readonly path: string };
 export type Answer =
   | { readonly seen: Seen }
   | { readonly opened: Opened }
@@ -33,6 +34,16 @@ export async function lookInside(looking: Looking, options: Abortable = {}): Pro
 export async function openInside(source: string, subpath: string, options: Abortable = {}): Promise<Opened> {
   if (!mayHang(source)) return openFolderOrFile(source, subpath);
   const answer = await aside(source, { kind: 'open', source, subpath }, options);
+  if ('opened' in answer) return answer.opened;
+  throw internal('a thread answered something else');
+}
+
+/**
+ * A copy of the mount at a path as a process sees it, attached nowhere yet. The kernel copies mounts of the caller's own mount namespace
+ * alone: a thread goes there, and only a thread of its own can.
+ */
+export async function cloneMountOf(pid: number, path: string, options: Abortable = {}): Promise<Opened> {
+  const answer = await aside(`/proc/${pid}`, { kind: 'clone', pid, path }, options);
   if ('opened' in answer) return answer.opened;
   throw internal('a thread answered something else');
 }

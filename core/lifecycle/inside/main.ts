@@ -3,11 +3,20 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { codeOf, fromErrno, GantryError, messageOf } from '@gantry/sdk';
 import type { Answer, Task } from './aside.ts';
 import { look } from './look.ts';
-import { openFolderOrFile } from './open.ts';
+import { cloneInside, openFolderOrFile } from './open.ts';
 
 function answerTo(task: Task): Answer {
   try {
-    return task.kind === 'look' ? { seen: look(task.looking) } : { opened: openFolderOrFile(task.source, task.subpath) };
+    switch (task.kind) {
+      case 'look':
+        return { seen: look(task.looking) };
+      case 'open':
+        return { opened: openFolderOrFile(task.source, task.subpath) };
+      case 'clone':
+        return { opened: { descriptor: cloneInside(task.pid, task.path), isFolder: true } };
+      default:
+        return task satisfies never;
+    }
   } catch (thrown) {
     const error = GantryError.is(thrown) ? thrown : fromErrno(thrown, 'look into a container');
     const { hint, reason } = GantryError.is(error) ? error : {};

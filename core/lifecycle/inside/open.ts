@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { openInRoot, openPath } from '@gantry/sdk/linux';
+import { openInRoot, openPath, openTree, setns, unshare } from '@gantry/sdk/linux';
 
 /** An O_PATH descriptor, whose owner closes it. */
 export interface Opened {
@@ -15,5 +15,17 @@ export function openFolderOrFile(source: string, subpath: string): Opened {
   } catch (error) {
     closeSync(descriptor);
     throw error;
+  }
+}
+
+/** A detached copy of what a process has mounted at a path. This thread is in that process's mount namespace from then on. */
+export function cloneInside(pid: number, path: string): number {
+  const namespace = openSync(`/proc/${pid}/ns/mnt`, 'r');
+  try {
+    unshare('fs');
+    setns(namespace, 'mount');
+    return openTree(path, { clone: true });
+  } finally {
+    closeSync(namespace);
   }
 }

@@ -133,6 +133,7 @@ function allMounts(
     cgroupVersion,
     hostNetwork: network === 'host',
     hostIpc: ipc === 'host',
+    hasShm: hostConfig.IpcMode !== 'none',
     hostPid: pid === 'host',
     shmSize: hostConfig.ShmSize || defaultShmSize,
     ...(shmPath === undefined ? {} : { shmPath }),

@@ -12,6 +12,7 @@ export interface DefaultMounts {
   readonly hostNetwork: boolean;
   readonly hostIpc: boolean;
   readonly hostPid: boolean;
+  readonly hasShm: boolean;
   /** Bytes; ignored when shm is somebody else's. */
   readonly shmSize: number;
   /** Host folder with the shared /dev/shm of another container, or of this one when it is shareable. */
@@ -19,7 +20,7 @@ export interface DefaultMounts {
 }
 
 /** Docker's mounts of every container: /proc, /dev and below it, /sys, cgroups. */
-export function defaultMounts({ privileged, hostIpc, shmSize, shmPath, hostNetwork }: DefaultMounts): readonly SpecMount[] {
+export function defaultMounts({ privileged, hostIpc, hasShm, shmSize, shmPath, hostNetwork }: DefaultMounts): readonly SpecMount[] {
   const write = privileged ? 'rw' : 'ro';
   const sys: SpecMount = hostNetwork
     ? { destination: '/sys', type: 'bind', source: '/sys', options: ['nosuid', 'noexec', 'nodev', write, 'rbind'] }
@@ -36,7 +37,7 @@ export function defaultMounts({ privileged, hostIpc, shmSize, shmPath, hostNetwo
     sys,
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [write, 'nosuid', 'noexec', 'nodev'] },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-    shm(hostIpc ? '/dev/shm' : shmPath, shmSize),
+    ...(hasShm ? [shm(hostIpc ? '/dev/shm' : shmPath, shmSize)] : []),
   ];
 }
 

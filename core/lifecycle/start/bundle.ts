@@ -14,7 +14,7 @@ import { cgroupsPath } from './cgroups-path.ts';
 import { describedRun } from './described.ts';
 import { writeContainerFiles } from './files.ts';
 import { withInit } from './init.ts';
-import { chooseNamespaces, sharedMemory } from './namespaces.ts';
+import { chooseNamespaces } from './namespaces.ts';
 import { containerProcess } from './spec-process.ts';
 
 export interface BundleParts {
@@ -22,6 +22,8 @@ export interface BundleParts {
   readonly user: ProcessUser;
   readonly sandbox: Sandbox;
   readonly mounts: readonly SpecMount[];
+  /** The shared memory of another container. */
+  readonly shmPath?: string;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function writeBundle(
 }
 
 /** What config.json is to say; writes the files that are mounted over the image's own. */
-export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, mounts }: BundleParts): Spec {
+export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, mounts, shmPath }: BundleParts): Spec {
   const { id, document } = entry;
   const { config, hostConfig } = document;
   const { defaults = {} } = room.parts;
@@ -63,7 +65,7 @@ export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, m
     namespaces,
     cgroupsPath: cgroupsPath(hostConfig.CgroupParent || (defaults.cgroupParent ?? ''), id),
     cgroupVersion: cgroupVersion(),
-    ...sharedMemory(room, entry),
+    ...(shmPath !== undefined && { shmPath }),
     mounts: [...withoutTaken(files, mounts), ...init.mounts, ...mounts],
     ...propagation(mounts),
   });

@@ -1,9 +1,13 @@
+import { join } from 'node:path';
 import { conflict } from '@gantry/sdk';
 import type { Sandbox } from '../../networks/types.ts';
 import type { Entry } from '../entry.ts';
+import { cloneMountOf } from '../inside/aside.ts';
 import type { Run } from '../model.ts';
 import type { NamespaceChoice, SpecRequest } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
+import type { Attaching } from './mounts.ts';
+import { showMount } from './staging.ts';
 
 /** Which namespaces are new, the host's, or another container's. */
 export function chooseNamespaces(room: Room, { document: { hostConfig } }: Entry, sandbox: Sandbox): SpecRequest['namespaces'] {
@@ -18,9 +22,14 @@ export function chooseNamespaces(room: Room, { document: { hostConfig } }: Entry
 }
 
 /** /dev/shm of a container that joins another's IPC namespace. */
-export function sharedMemory(room: Room, { document: { hostConfig } }: Entry): { readonly shmPath?: string } {
-  const donor = /^container:(.+)$/.exec(hostConfig.IpcMode ?? '')?.[1];
-  return donor === undefined ? {} : { shmPath: `/proc/${runOf(room, donor).pid}/root/dev/shm` };
+export async function sharedMemory({ room, entry, sources, signal }: Attaching): Promise<{ readonly shmPath?: string }> {
+  const donor = /^container:(.+)$/.exec(entry.document.hostConfig.IpcMode ?? '')?.[1];
+  if (donor === undefined) return {};
+  checkShareable(room, donor);
+  const path = join(room.folders.staged, `${entry.id}-shm`);
+  const mount = await cloneMountOf(runOf(room, donor).pid, '/dev/shm', { signal });
+  sources.use(showMount(mount, path, 'shared memory'));
+  return { shmPath: path };
 }
 
 function networkNamespace({ netnsPath, newNetns }: Sandbox): NamespaceChoice {

@@ -7,6 +7,7 @@ import {
   isMountPoint,
   mountAttributes,
   mountSetattr,
+  moveMount,
   openUserNamespace,
   umount2,
   unmountFlags,
@@ -54,6 +55,11 @@ export async function stage(source: string, place: string, options: StageOptions
 export function showOpened(opened: number, place: string, what: string): Disposable {
   const isFolder = fstatSync(opened).isDirectory();
   return placed({ descriptor: opened, isFolder }, place, what, () => bindMount(opened, place, { recursive: true }));
+}
+
+/** The same of a mount that is attached nowhere yet. */
+export function showMount(mount: Opened, place: string, what: string): Disposable {
+  return placed(mount, place, what, () => moveMount(mount.descriptor, place));
 }
 
 function placed({ descriptor, isFolder }: Opened, place: string, what: string, bind: () => void): Disposable {

@@ -13,6 +13,7 @@ import type { Room } from '../room.ts';
 import { composeSpec, writeBundle } from './bundle.ts';
 import { expectCgroupMove } from './cgroup-moves.ts';
 import { type Attaching, attachMounts } from './mounts.ts';
+import { sharedMemory } from './namespaces.ts';
 import { startExitCode } from './failure.ts';
 import { workingDirectoryOf } from './spec-process.ts';
 import { createProcess, type CreatedProcess } from './process.ts';
@@ -109,7 +110,8 @@ async function prepare({
   failpoint('start.netns');
   const mounts = await attachMounts({ room, entry, undo, sources, signal }, seen.mounts);
   failpoint('start.vol.mount');
-  const spec = composeSpec(room, entry, { rootfs, user: seen.user, sandbox, mounts });
+  const shared = await sharedMemory({ room, entry, undo, sources, signal });
+  const spec = composeSpec(room, entry, { rootfs, user: seen.user, sandbox, mounts, ...shared });
   const { command } = await writeBundle(room, entry, spec, sources);
   failpoint('start.bundle');
   return { rootfs, sandboxKey: sandbox.netnsPath ?? '', ports: sandbox.ports, command };

@@ -153,3 +153,25 @@ test('an exec has the terminal size that it was created with since 1.42, unless 
   assert.equal(await sizeSeen(42, { ConsoleSize: [20, 50] }), '20 50');
   assert.notEqual(await sizeSeen(41, {}), '33 99');
 });
+
+test('the platform of a query is heard, since the version that has it', async () => {
+  const other = encodeURIComponent('{"os":"linux","architecture":"s390x"}');
+  const own = encodeURIComponent(`{"os":"linux","architecture":"${process.arch === 'x64' ? 'amd64' : process.arch}"}`);
+  for (const [path, since] of [
+    ['busybox/json', 49],
+    ['busybox/history', 48],
+    ['busybox/get', 48],
+  ] as const) {
+    const status = async (version: number, platform: string) =>
+      (await api.request(`GET /v1.${version}/images/${path}?platform=${platform}`)).status;
+    assert.deepEqual([await status(since - 1, other), await status(since, other), await status(51, own)], [200, 404, 200], path);
+  }
+  for (const [platform, message] of [
+    ['{', /failed to parse platform/],
+    ['{"os":"linux"}', /both OS and Architecture must be provided/],
+  ] as const) {
+    const { status, text } = await api.request(`GET /images/busybox/json?platform=${encodeURIComponent(platform)}`);
+    assert.equal(status, 400);
+    assert.match(text, message);
+  }
+});

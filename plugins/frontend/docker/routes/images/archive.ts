@@ -1,5 +1,6 @@
 import { invalidArgument, releasing } from '@gantry/sdk';
 import type { Call } from '../../http/call.ts';
+import { requirePlatform } from '../../http/platform.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { get, post, type Route } from '../route.ts';
 
@@ -16,6 +17,7 @@ export const archiveRoutes: readonly Route[] = [
 
 async function save(call: Call, names: readonly string[]): Promise<void> {
   if (names.every((name) => name === '')) throw invalidArgument('no image given to save');
+  requirePlatform(call, names, 48);
   const tar = await call.engine.images.save(names, { signal: call.signal });
   await call.stream('application/x-tar').pipe(tar);
 }

@@ -4,6 +4,7 @@ import { containerConfig } from '../../bodies/container.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import { withFilter } from '../../http/filters.ts';
 import type { Call } from '../../http/call.ts';
+import { requirePlatform } from '../../http/platform.ts';
 import { unixSeconds } from '../../http/time.ts';
 import { imageDocument } from '../../shapes/image-document.ts';
 import { imageSummary } from '../../shapes/image-summary.ts';
@@ -13,7 +14,10 @@ import { transferRoutes } from './transfer.ts';
 
 export const imageRoutes: readonly Route[] = [
   get('/images/json', list),
-  get('/images/:name/json', (call) => call.send(imageDocument(call.engine.images.inspect(call.param('name')), call.version))),
+  get('/images/:name/json', (call) => {
+    requirePlatform(call, [call.param('name')], 49);
+    call.send(imageDocument(call.engine.images.inspect(call.param('name')), call.version));
+  }),
   get('/images/:name/history', history),
   post('/images/:name/tag', tag),
   remove('/images/:name', async (call) => {
@@ -40,6 +44,7 @@ async function list(call: Call): Promise<void> {
 }
 
 function history(call: Call): void {
+  requirePlatform(call, [call.param('name')], 48);
   const entries = call.engine.images.history(call.param('name'));
   call.send(
     entries.map(({ id, created, created_by: createdBy, tags, sizeBytes, comment }) => ({

@@ -1,6 +1,7 @@
 import { codeOf, internal } from '@gantry/sdk';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
+import { requirePlatform } from '../../http/platform.ts';
 import { authOf, withoutPrompt } from '../../http/registry-auth.ts';
 import { textOf } from '../../status.ts';
 import { withProgress } from '../../streams/progress.ts';
@@ -31,6 +32,7 @@ async function pull(call: Call): Promise<void> {
 
 async function push(call: Call): Promise<void> {
   const reference = withTag(call.param('name'), call.query.word('tag'));
+  requirePlatform(call, [reference], 46);
   const auth = authOf(call);
   await withProgress(call, (onProgress) =>
     fromRegistry(call.engine.images.push(reference, withoutAbsent({ auth, onProgress, signal: call.signal }))),
