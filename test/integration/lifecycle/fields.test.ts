@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempDisposableSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
 import { EngineUnderTest } from '../../support/engine.ts';
@@ -120,10 +123,11 @@ test('the field has its effect: IpcMode, PidMode and NetworkMode of another cont
 });
 
 test('the field has its effect: VolumesFrom, Links and the environment of links', async () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'fields-'));
   await using store = await under.sleeping({
     name: 'store',
-    config: { Volumes: { '/data': {} }, ExposedPorts: { '80/tcp': {} } },
-    hostConfig: { NetworkMode: 'default' },
+    config: { ExposedPorts: { '80/tcp': {} } },
+    hostConfig: { NetworkMode: 'default', Binds: [`${folder.path}:/data`] },
   });
   await under.exec(store.id, ['sh', '-c', 'echo kept > /data/file']);
   const { stdout } = await under.run(
