@@ -10,6 +10,7 @@ import { parseIp, parseMac } from '../../../core/cli/parse/address.ts';
 import { splitContainerPath } from '../../../core/cli/parse/container-path.ts';
 import { parseCsv } from '../../../core/cli/parse/csv.ts';
 import { parseDevice } from '../../../core/cli/parse/device.ts';
+import { parseGpus } from '../../../core/cli/parse/gpus.ts';
 import { parseDuration } from '../../../core/cli/parse/duration.ts';
 import { parseEnv, readEnvFile, readLabelFile } from '../../../core/cli/parse/env.ts';
 import { parseFilter, toFilters } from '../../../core/cli/parse/filter.ts';
@@ -195,11 +196,27 @@ const tables: Readonly<Record<string, Table>> = {
   parseDevice: {
     parse: parseDevice,
     reads: {
+      'vendor.com/gpu=0': 'vendor.com/gpu=0',
       '/dev/a': { PathOnHost: '/dev/a', PathInContainer: '/dev/a', CgroupPermissions: 'rwm' },
       '/dev/a:r': { PathOnHost: '/dev/a', PathInContainer: '/dev/a', CgroupPermissions: 'r' },
       '/dev/a:/dev/b:rw': { PathOnHost: '/dev/a', PathInContainer: '/dev/b', CgroupPermissions: 'rw' },
     },
-    refuses: ['', 'sda', '/dev/a:/dev/b:x', '/dev/a:rr', '/dev/a:/dev/b:rw:z', 'vendor.com/gpu=0'],
+    refuses: ['', 'sda', '/dev/a:/dev/b:x', '/dev/a:rr', '/dev/a:/dev/b:rw:z', 'vendor.com/gpu', 'vendor.com=0'],
+  },
+  parseGpus: {
+    parse: parseGpus,
+    reads: {
+      all: { Driver: '', Count: -1, Capabilities: [['gpu']] },
+      '2': { Driver: '', Count: 2, Capabilities: [['gpu']] },
+      'count=2,driver=nvidia': { Driver: 'nvidia', Count: 2, Capabilities: [['gpu']] },
+      '"device=0,1","capabilities=utility,compute"': {
+        Driver: '',
+        Count: 0,
+        DeviceIDs: ['0', '1'],
+        Capabilities: [['utility', 'compute', 'gpu']],
+      },
+    },
+    refuses: ['', '0', 'some', 'colour=red', 'count=x'],
   },
   parseRestart: {
     parse: parseRestart,
