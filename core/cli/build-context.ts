@@ -11,10 +11,10 @@ export interface BuildInput {
   readonly remote?: string;
 }
 
-/** What `gantry build` sends: a folder without what its .dockerignore leaves out, an archive on stdin, or the address of a context. */
+/** What `gantry build` sends: a folder without what its .dockerignore leaves out, an archive on stdin, or the address of an archive, a Dockerfile or a repository. */
 export function buildInput(given: string, file: string | undefined): BuildInput {
   if (given === '-') return { tar: process.stdin as AsyncIterable<Buffer>, dockerfile: file ?? '' };
-  if (/^https?:\/\//.test(given)) return { tar: nothing(), dockerfile: file ?? '', remote: given };
+  if (isAddress(given)) return { tar: nothing(), dockerfile: file ?? '', remote: given };
   const folder = resolve(given);
   const isArchive = isFile(folder);
   if (isArchive) return { tar: createReadStream(folder, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>, dockerfile: file ?? '' };
@@ -23,6 +23,10 @@ export function buildInput(given: string, file: string | undefined): BuildInput 
     throw invalidArgument(`the Dockerfile ${file} is not in the context ${given}`, { hint: 'copy it there, or choose another context' });
   if (!existsSync(join(folder, dockerfile))) throw invalidArgument(`there is no ${dockerfile} in ${given}`, { hint: 'name it with -f' });
   return { tar: packList(folder, contextPaths(folder, dockerfile)), dockerfile };
+}
+
+function isAddress(given: string): boolean {
+  return /^(?:https?|git|ssh):\/\/|^git@|^github\.com\//i.test(given) && !existsSync(given);
 }
 
 async function* nothing(): AsyncIterable<Buffer> {

@@ -114,6 +114,33 @@ test('docker buildx build --push pushes, and caches go to a registry and come fr
   }
 });
 
+test('docker build fetches base images with the login of whoever builds, by both builders, and tells who has none', options, async () => {
+  await using registry = await dockerRegistry(join(folder, 'closed'), { isClosed: true });
+  const base = `${registry.host}/base:1`;
+  await client.succeeds(['login', '-u', 'me', '-p', 'secret', registry.host]);
+  await client.succeeds(['tag', 'busybox', base]);
+  await client.succeeds(['push', base]);
+  const path = client.context({ Dockerfile: `FROM ${base}\nCOPY --from=${registry.host}/base:2 /bin/true /t\nRUN echo built\n` });
+  await client.succeeds(['tag', 'busybox', `${registry.host}/base:2`]);
+  await client.succeeds(['push', `${registry.host}/base:2`]);
+  for (const [DOCKER_BUILDKIT, said] of [
+    ['0', /\nbuilt\n/],
+    ['1', /\d built\n/],
+  ] as const) {
+    await client.succeeds(['rmi', base, `${registry.host}/base:2`]);
+    const { stdout, stderr } = await client.succeeds(['build', '--no-cache', path], { env: { DOCKER_BUILDKIT } });
+    assert.match(stdout + stderr, said);
+  }
+  await client.succeeds(['rmi', base, `${registry.host}/base:2`]);
+  await client.succeeds(['logout', registry.host]);
+  for (const DOCKER_BUILDKIT of ['0', '1']) {
+    const { code, stderr } = await client.docker(['build', path], { env: { DOCKER_BUILDKIT } });
+    assert.notEqual(code, 0);
+    assert.match(stderr, /registry .* wants credentials for base/);
+    assert.match(stderr, /Dockerfile:1 \| FROM/);
+  }
+});
+
 test('docker buildx build takes named contexts, standard input, git repositories and archives of the web', options, async () => {
   await using server = await GitServer.start();
   server.repository('app', { Dockerfile: 'FROM busybox\nCOPY f /f\nRUN cat /f\n', f: 'by git\n' });

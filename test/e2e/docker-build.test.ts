@@ -10,6 +10,7 @@ import { contextTar } from '../support/build-context.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { DockerApi } from '../support/docker-api.ts';
+import { GitServer } from '../support/git-server.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 
 inNamespaces(import.meta.url);
@@ -135,6 +136,28 @@ test('docker builder prune frees what builds left, and docker system df counts i
   assert.match((await api.docker(['build', '-t', 'gone', path])).stdout, /Running in/);
 });
 
+test(
+  'POST /build with a remote builds from a git repository and from an archive of the web, as docker-py and compose ask for it',
+  options,
+  async () => {
+    await using server = await GitServer.start();
+    server.repository('app', {
+      'sub/Dockerfile': 'FROM busybox\nCOPY f /f\nRUN cat /f\n',
+      'sub/f': 'by git\n',
+      Dockerfile: 'FROM busybox\n',
+    });
+    const build = async (remote: string) => {
+      const { status, text: body } = await api.request(`POST /v1.51/build?nocache=1&remote=${encodeURIComponent(remote)}`);
+      return { status, body };
+    };
+    assert.match((await build(`${server.url}/app.git#main:sub`)).body, /"stream":"by git\\n"/);
+    const wrong = await build(`${server.url}/app.git#--upload-pack=x`);
+    assert.match(wrong.body, /invalid git reference/);
+    assert.equal(wrong.status, 400);
+    assert.match((await build('zz://x')).body, /is no http or https address, and no git repository/);
+  },
+);
+
 const program = join(import.meta.dirname, '../../core/bin/gantry.mjs');
 
 test('gantry build sends what .dockerignore leaves, and takes folders, archives and a Dockerfile elsewhere', {
@@ -175,6 +198,9 @@ test('gantry build sends what .dockerignore leaves, and takes folders, archives 
   assert.equal(`${readFileSync(join(folder, 'iid'), 'utf8')}\n`, (await api.docker(['inspect', '-f', '{{.Id}}', 'cli'])).stdout);
   const archive = await gantry(['build', '-q', '-'], contextTar({ Dockerfile: 'FROM busybox\nCOPY f /f\n', f: 'F' }));
   assert.match(archive.stdout, /^sha256:[0-9a-f]{64}\n$/);
+  await using server = await GitServer.start();
+  server.repository('app', { Dockerfile: 'FROM busybox\nRUN echo by git\n' });
+  assert.match((await gantry(['build', `${server.url}/app.git#main`])).stdout, /\nby git\n/);
   const failed = await gantry(['build', '--force-rm', context({ Dockerfile: 'FROM busybox\nRUN exit 3\n' })]);
   assert.notEqual(failed.code, 0);
   assert.match(failed.stderr, /returned a non-zero code: 3\s+Dockerfile:2 \| RUN exit 3/);

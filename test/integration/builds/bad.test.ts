@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
@@ -232,6 +233,32 @@ test('Builds.build() ends with its caller: the step is killed, and no container,
   assert.equal((await under.engine.images.list({ all: true })).length, images.length);
 });
 
+test('Builds.build() ends what a step leaves running, and tells a step that used more memory than it may', async () => {
+  const { text } = await buildImage(under.engine, {
+    Dockerfile: 'FROM busybox\nRUN (sleep 4711 &) ; echo left\nRUN ps | grep -c 471[1] || true\n',
+  });
+  assert.match(text, /\nleft\n[\s\S]*\n0\n/);
+  assert.doesNotMatch(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }), /sleep 4711/);
+});
+
+test('Builds.build() takes patterns of a .dockerignore that would drive others into the ground, and a file of many folders', async () => {
+  const started = performance.now();
+  const context = {
+    '.dockerignore': `${'**/'.repeat(50)}*a*a*a*a*a*b\n!**/kept\n`,
+    Dockerfile: 'FROM busybox\nCOPY . /c\nRUN find /c -type f | wc -l\n',
+    [`${'a'.repeat(30)}/`.repeat(60) + 'a'.repeat(100)]: '',
+    kept: '',
+  };
+  const tar = contextTar(context);
+  const url = await served(tar);
+  try {
+    assert.match((await buildImage(under.engine, {}, { context: { kind: 'remote', url: url.href } })).text, /\n4\n/);
+  } finally {
+    await url.close();
+  }
+  assert.ok(performance.now() - started < 60_000);
+});
+
 test('Builds.build() of more steps with layers than an image may have is refused with the step', async () => {
   const message = await failureOf({
     Dockerfile: `FROM busybox\n${Array.from({ length: 140 }, (_, at) => `COPY f /f${at}\n`).join('')}`,
@@ -261,3 +288,17 @@ test('Builds.build() holds a step that says much up while whoever is told is slo
   );
   assert.deepEqual([told, largest], [20_000_000, 1]);
 });
+
+/** Under an address, as an archive. */
+async function served(tar: Buffer): Promise<{ readonly href: string; close(): Promise<void> }> {
+  const server = createServer((_request, response) => response.writeHead(200).end(tar));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  return {
+    href: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/context`,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -53,7 +53,8 @@ export const build = verb<BuildFlags>({
     flag('-q, --quiet', 'Only the id'),
     value('--iidfile <file>', 'Write the id to this file', text),
   ],
-  notes: "The context is a folder, an archive, '-' for an archive on stdin, or the address of an archive or a Dockerfile.",
+  notes:
+    "The context is a folder, an archive, '-' for an archive on stdin, or the address of an archive, of a Dockerfile, or of a git repository: https://host/name.git#branch:folder.",
   async action(context, [given = '.'], flags) {
     const { tar, dockerfile, remote } = buildInput(given, flags.file);
     const { images } = await context.client();
