@@ -58,7 +58,7 @@ async function ingestedOf(
   { parent, created, signal }: BuildStep & Abortable,
 ): Promise<Ingested> {
   const latestSeconds = created === undefined ? undefined : Math.floor(Date.parse(created) / 1000);
-  if ('container' in layer) return parts.layers.exportChanges(layer.container, { latestSeconds, signal });
+  if ('container' in layer) return parts.layers.exportChanges(layer.container, { latestSeconds, mountPoints: layer.mountPoints, signal });
   await using opened = new AsyncDisposableStack();
   const lower = parent === '' ? undefined : await lowerOf(parts.images, parent, { signal, opened });
   const copies: Copying[] = [];

@@ -28,6 +28,8 @@ interface Parts {
 export interface DiffOptions extends Abortable {
   /** Nothing is said to be younger, in seconds since 1970. */
   readonly latestSeconds?: number | undefined;
+  /** Places that were made for mounts, which are left out while they hold nothing. */
+  readonly mountPoints?: readonly string[] | undefined;
 }
 
 /** What is wanted of a container's mount, besides what the kernel shows. */
@@ -151,9 +153,9 @@ export class ContainerTrees implements ContainerLayers {
   async diff(
     containerId: string,
     fd: number,
-    { latestSeconds, signal }: DiffOptions = {},
+    { signal, ...rules }: DiffOptions = {},
   ): Promise<{ readonly digest: string; readonly tarBytes: number }> {
-    const run = (comparison: Comparison) => this.#parts.workers.run('diff', { comparison, fd, latestSeconds }, { signal });
+    const run = (comparison: Comparison) => this.#parts.workers.run('diff', { comparison, fd, ...rules }, { signal });
     return this.#comparing(containerId, { signal }, run);
   }
 

@@ -178,10 +178,10 @@ export interface BuildStep {
   readonly comment?: string;
   /** RFC 3339; now unless given. Given, no file of the layer is younger. */
   readonly created?: string;
-  /** What it adds: copies, what a container changed, a layer (from 0, the lowest) of an image. Absent: nothing. */
+  /** What it adds: copies, what a container changed (but for places that were made for its mounts and hold nothing), a layer (from 0, the lowest) of an image. Absent: nothing. */
   readonly layer?:
     | { readonly copies: readonly Copy[] }
-    | { readonly container: string }
+    | { readonly container: string; readonly mountPoints?: readonly string[] }
     | { readonly like: string; readonly layer: number };
   /** Remembered in the cache under each of these keys. */
   readonly cacheKeys: readonly string[];

@@ -17,6 +17,7 @@ import { type EntryPath, joined, textOf } from './entry-path.ts';
 import { fingerprint } from './fingerprint.ts';
 import { inherit } from './inherit.ts';
 import { makeInitFiles } from './init-files.ts';
+import { emptyMountPoints } from './mount-points.ts';
 import { Packer } from './packer.ts';
 import { pathStat, statAt } from './path-stat.ts';
 import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
@@ -58,7 +59,7 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return {};
   },
 
-  diff({ comparison, fd, latestSeconds }, channel) {
+  diff({ comparison, fd, latestSeconds, mountPoints = [] }, channel) {
     const hash = createHash('sha256');
     let tarBytes = 0;
     const write = (bytes: Buffer): void => {
@@ -69,7 +70,7 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
       tarBytes += bytes.length;
     };
     const packer = new Packer({ write }, { latestSeconds });
-    packDiff(packer, comparison);
+    packDiff(packer, comparison, emptyMountPoints(comparison, mountPoints));
     packer.finish();
     return { digest: `sha256:${hash.digest('hex')}`, tarBytes, sizeBytes: packer.contentBytes };
   },
@@ -251,9 +252,10 @@ function packPath(packer: Packer, path: string, rebase: string | undefined): voi
   for (const found of walk(start)) packer.add(found.path, found.stat, joined(name, found.path.slice(start === '' ? 0 : start.length + 1)));
 }
 
-function packDiff(packer: Packer, comparison: Comparison): void {
+function packDiff(packer: Packer, comparison: Comparison, leftOut: ReadonlySet<EntryPath>): void {
   if (comparison.kind === 'overlay') {
     for (const { path, stat, isOpaque } of upperEntries(comparison.upper)) {
+      if (leftOut.has(path)) continue;
       const mtime = Math.floor(stat.mtimeMs / 1000);
       if (isWhiteout(stat)) packer.addWhiteout(path, mtime);
       else packer.add(path, stat);
@@ -262,6 +264,7 @@ function packDiff(packer: Packer, comparison: Comparison): void {
     return;
   }
   for (const { path, kind } of compare(comparison)) {
+    if (leftOut.has(path)) continue;
     const stat = kind === 'deleted' ? undefined : statOf(path);
     if (kind === 'deleted') packer.addWhiteout(path, Math.floor(Date.now() / 1000));
     else if (stat !== undefined) packer.add(path, stat);

@@ -31,7 +31,13 @@ export interface Jobs {
   };
   /** Writes a tar of what a snapshot changed into an open file. */
   readonly diff: {
-    readonly job: { readonly comparison: Comparison; readonly fd: number; readonly latestSeconds?: number | undefined };
+    readonly job: {
+      readonly comparison: Comparison;
+      readonly fd: number;
+      readonly latestSeconds?: number | undefined;
+      /** Places that were made for mounts: they are no change while they hold nothing. */
+      readonly mountPoints?: readonly string[] | undefined;
+    };
     readonly result: { readonly digest: string; readonly tarBytes: number; readonly sizeBytes: number };
   };
   /** Packed: see change-list.ts. */

@@ -250,7 +250,7 @@ RUN --mount=type=secret,id=key --mount=type=secret,id=key,env=KEY --mount=type=s
   const first = await buildImage(under.engine, context, { secret, buildArgs: { N: '1' } });
   assert.match(first.text, /\n1\n ---> Removed[\s\S]*tool\ncontext\n[\s\S]*\n\/m\n[\s\S]*s3cret8\n/);
   assert.match((await buildImage(under.engine, context, { secret, buildArgs: { N: '2' } })).text, /\n1\n2\n ---> Removed/);
-  assert.equal(await said(first.id, 'sh', '-c', 'cat /run/secrets/key; env | grep KEY'), '');
+  assert.equal(await said(first.id, 'sh', '-c', 'ls /run /cache /m 2>/dev/null; env | grep KEY'), '');
   await assert.rejects(
     buildImage(under.engine, { Dockerfile: 'FROM busybox\nRUN --mount=type=secret,id=x,required=true true\n' }),
     /secret x: not found/,
@@ -274,6 +274,22 @@ test('Builds.cache() has what RUN --mount=type=cache keeps, of which lists of vo
   assert.ok(pruned.deleted.includes(mount?.id ?? ''));
   assert.ok(pruned.spaceReclaimed >= 70_000);
   assert.deepEqual(await kept(), []);
+});
+
+test('Builds.build() leaves nothing of the places of mounts in the image, but what lay there, and what a step put beside them', async () => {
+  const { id } = await buildImage(
+    under.engine,
+    {
+      Dockerfile: `FROM busybox
+RUN mkdir -p /there/empty && ln -s /there /to-there
+RUN --mount=type=secret,id=key --mount=type=cache,target=/a/b/c --mount=type=tmpfs,target=/t --mount=type=tmpfs,target=/there/empty \
+  --mount=type=bind,target=/to-there/new --mount=type=tmpfs,target=/beside/mount echo kept > /beside/file
+`,
+    },
+    { secret: async () => Buffer.from('s3cret') },
+  );
+  const found = await said(id, 'sh', '-c', 'find /run/* /a /t /there /to-there /beside 2>/dev/null | sort');
+  assert.equal(found, '/beside\n/beside/file\n/there\n/there/empty\n/to-there\n');
 });
 
 test('Builds.build() COPY --link is in the cache whatever lies below, and through no symlink of it', async () => {

@@ -33,7 +33,7 @@ export const planRun: Plan = (planning) => {
       const container = await runContainer(job, step, { config, hostConfig: { ...hostConfig, Mounts: found.mounts } }, command);
       const close = opened.move();
       return {
-        layer: { container: container.id },
+        layer: { container: container.id, mountPoints: found.mounts.flatMap(({ Target }) => Target ?? []) },
         done: async (outcome) => {
           await container.done(outcome);
           await close.disposeAsync();
