@@ -131,7 +131,6 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
   EAGAIN: 'exhausted',
   EACCES: 'forbidden',
   EPERM: 'forbidden',
-  EROFS: 'forbidden',
   ENOSYS: 'not_implemented',
   EOPNOTSUPP: 'not_implemented',
   ENOTSUP: 'not_implemented',

@@ -25,6 +25,8 @@ export class Entry {
   exitWanted = false;
   /** The run has lost what it works on: whatever it exits with is a failure. */
   hasFailed = false;
+  /** Its process is over, and why that could not be recorded so far. */
+  unrecordedEnd: string | undefined;
 
   constructor(id: string, name: string, document: ContainerDocument, state: StateDocument) {
     this.id = id;

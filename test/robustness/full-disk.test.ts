@@ -81,6 +81,29 @@ test('gantryd starts on a full disk, and what fills it can be removed', async ()
   await removeContainer(engine.api, 'after');
 });
 
+test('an engine whose disk becomes read-only says so of what is asked for, keeps what runs, and works again when the disk does', async () => {
+  // What ext4 does by itself when it meets an error (errors=remount-ro).
+  execFileSync('mount', ['-o', 'remount,abort', disk.path]);
+  const { status, body } = await engine.api.call('POST', '/containers/create?name=refused', { json: { Image: 'busybox', Cmd: ['true'] } });
+  assert.match(`${status} ${body}`, /^500 .*read-only file ?system/i);
+  const load = await engine.api.call('POST', '/images/load?quiet=1', {
+    body: busyboxImage({ reference: 'another:1', config: {} }).archive,
+  });
+  assert.match(`${load.status} ${load.body}`, /^500 .*read-only file ?system/i);
+  await expect(engine.api, 'GET', '/_ping', { statuses: [200] });
+  await expect(engine.api, 'GET', '/containers/json?all=1', { statuses: [200] });
+  assert.equal((await containerState(engine.api, 'runs')).Status, 'running');
+  assert.equal(await runExec(engine.api, 'runs', ['true']), 0);
+  const end = await engine.api.call('DELETE', '/containers/runs?force=1');
+  assert.match(`${end.status} ${end.body}`, /^500 .*ended, but that could not be recorded: write the metadata store: /);
+  await expect(engine.api, 'GET', '/_ping', { statuses: [200] });
+  await cutPower(engine, disk);
+  engine = await Daemon.start({ folder });
+  await createContainer(engine.api, 'refused');
+  assert.equal(await runToEnd(engine.api, 'refused'), 0);
+  await removeContainer(engine.api, 'refused');
+});
+
 test('gantryd on a data root that is read-only says so', async () => {
   await removeContainer(engine.api, 'runs');
   await engine.kill('SIGTERM');

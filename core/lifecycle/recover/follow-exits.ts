@@ -24,6 +24,7 @@ async function act(room: Room, event: ExitEvent, signal: AbortSignal): Promise<v
     try {
       return await actOnce(room, event);
     } catch (error) {
+      if (event.execId === undefined && room.store.has(event.id)) room.store.find(event.id).unrecordedEnd = messageOf(error);
       room.parts.log.error({ container: event.id, err: error }, `cannot act on the end of container ${event.id}: ${messageOf(error)}`);
     }
     await sleep(1_000, undefined, { signal, ref: false }).catch(() => undefined);

@@ -41,6 +41,7 @@ export async function endLocked(room: Room, entry: Entry, { exitCode, exitedAt, 
 function recordEnd(room: Room, entry: Entry, changes: Partial<StateDocument>, ranForMs: number): void {
   const { health, ...state } = entry.state;
   room.store.setState(entry, { ...state, ...changes, ...(health && { health: { ...health, status: 'unhealthy' } }) });
+  entry.unrecordedEnd = undefined;
   failpoint('stop.state');
   if (changes.oomKilled === true) room.announce(entry, 'oom');
   room.announce(entry, 'die', { exitCode: String(changes.exitCode), execDuration: String(Math.max(0, Math.round(ranForMs / 1e3))) });

@@ -62,6 +62,11 @@ export async function endProcess(room: Room, entry: Entry, signal: number, waitM
 export async function killProcess(room: Room, entry: Entry): Promise<void> {
   await sendSignal(room, entry, 9);
   if (await endsWithin(entry, killTimeoutMs)) return;
+  if (entry.unrecordedEnd !== undefined) {
+    throw internal(`container ${entry.id} ended, but that could not be recorded: ${entry.unrecordedEnd}`, {
+      hint: 'it is recorded as soon as the disk of the data root can be written again',
+    });
+  }
   throw internal(`container ${entry.id} did not end within ${killTimeoutMs / 1e3} s of SIGKILL`, {
     hint: 'a process in uninterruptible sleep cannot be killed; look at its kernel stack',
   });
