@@ -1,4 +1,5 @@
 import type { HostConfig } from '@gantry/sdk/engine';
+import { unlimited } from '@gantry/sdk/exec';
 import type { SecurityOptions } from '../validate/index.ts';
 import { effectiveCapabilities } from './capabilities.ts';
 import { containerDevices } from './devices.ts';
@@ -116,8 +117,7 @@ export function processSpec(
   };
 }
 
-// RLIM_INFINITY does not fit a JS number exactly, and JSON.stringify would round it up beyond uint64.
-const limit = (value: number) => (value < 0 ? Number.MAX_SAFE_INTEGER : value);
+const limit = (value: number) => (value < 0 ? unlimited : value);
 
 function seccompOf(security: SecurityOptions, privileged: boolean, capabilities: readonly string[]): unknown {
   if (security.seccomp === 'unconfined' || (privileged && security.seccomp === undefined)) return undefined;

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fromErrno } from '@gantry/sdk';
-import type { RuntimeCommand } from '@gantry/sdk/exec';
+import { type RuntimeCommand, runtimeJson } from '@gantry/sdk/exec';
 import type { Sandbox } from '../../networks/types.ts';
 import { wantedDevices, withDevices } from '../device-requests/index.ts';
 import type { Entry } from '../entry.ts';
@@ -40,7 +40,7 @@ export async function writeBundle(
   const devices = wantedDevices(entry.document.hostConfig, room.parts.defaults?.cdiFolders);
   const whole = devices.length === 0 ? spec : withDevices(spec, devices);
   const described = describedBy === undefined ? { spec: whole } : await describedRun({ room, entry, sources }, describedBy, whole);
-  writeFileSync(join(room.folders.bundle(entry.id), 'config.json'), JSON.stringify(described.spec), { mode: 0o600 });
+  writeFileSync(join(room.folders.bundle(entry.id), 'config.json'), runtimeJson(described.spec), { mode: 0o600 });
   return described;
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unavailable } from '@gantry/sdk';
-import { checkId, type ExecRequest } from '@gantry/sdk/exec';
+import { checkId, type ExecRequest, runtimeJson } from '@gantry/sdk/exec';
 import { commonArguments, flags } from './create.ts';
 import { runtimeMessage, startFailure } from './failures.ts';
 import type { Layout } from './layout.ts';
@@ -30,7 +30,7 @@ export async function prepareExec(
   mkdirSync(exitFolder, { recursive: true, mode: 0o700 });
   mkdirSync(bundle, { recursive: true, mode: 0o700 });
   const processFile = join(bundle, 'process.json');
-  writeFileSync(processFile, JSON.stringify(request.process), { mode: 0o600 });
+  writeFileSync(processFile, runtimeJson(request.process), { mode: 0o600 });
   const monitor = new Monitor({
     conmon,
     arguments: [

@@ -46,6 +46,17 @@ const rows: Readonly<Record<string, Row>> = {
   WorkingDir: { script: 'pwd', config: { WorkingDir: '/made/anew' }, stdout: '/made/anew' },
   NetworkDisabled: { script: links, config: { NetworkDisabled: true }, hostConfig: { NetworkMode: 'default' }, stdout: 'lo' },
   GroupAdd: { script: 'id -G', hostConfig: { GroupAdd: ['77', 'daemon'] }, stdout: /^0 (.* )?1 77$|^0 (.* )?77 1$|^0 77 1$/ },
+  'Ulimits, without end too': {
+    script: 'ulimit -n; ulimit -f; ulimit -c',
+    hostConfig: {
+      Ulimits: [
+        { Name: 'nofile', Soft: 100, Hard: 200 },
+        { Name: 'fsize', Soft: -1, Hard: -1 },
+        { Name: 'core', Soft: -1, Hard: -1 },
+      ],
+    },
+    stdout: '100\nunlimited\nunlimited',
+  },
   OomScoreAdj: { script: 'cat /proc/self/oom_score_adj', hostConfig: { OomScoreAdj: 321 }, stdout: '321' },
   Sysctls: { script: 'cat /proc/sys/kernel/msgmax', hostConfig: { Sysctls: { 'kernel.msgmax': '12345' } }, stdout: '12345' },
   'IpcMode none': { script: 'grep -c " /dev/shm " /proc/mounts', hostConfig: { IpcMode: 'none' }, stdout: '0' },
@@ -149,4 +160,11 @@ test('an image for another platform than the one that is asked for is not taken'
   });
   const { id } = await create('linux');
   await under.engine.containers.remove(id, { force: true, volumes: true });
+});
+
+test('the field has its effect: Ulimits without end, in execs', async () => {
+  await using container = await under.sleeping({ hostConfig: { Ulimits: [{ Name: 'fsize', Soft: -1, Hard: -1 }] } });
+  // What looks like a limit in a text stays what it is.
+  const { stdout } = await under.exec(container.id, ['sh', '-c', `ulimit -f; echo '"soft":9007199254740991'`]);
+  assert.equal(stdout, 'unlimited\n"soft":9007199254740991\n');
 });
