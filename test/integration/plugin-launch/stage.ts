@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PluginLine } from '@gantry/sdk/engine';
 import { launch, type Launched, type LaunchExit, type LaunchRequest } from '../../../core/plugin-launch/index.ts';
+import { slowness } from '../../support/slowness.ts';
 
 const user = 4321;
 
@@ -52,7 +53,11 @@ export class Stage implements Disposable {
     };
   }
 
-  launch(script: string, change: Partial<LaunchRequest> = {}, signal: AbortSignal = AbortSignal.timeout(20_000)): Promise<Launched> {
+  launch(
+    script: string,
+    change: Partial<LaunchRequest> = {},
+    signal: AbortSignal = AbortSignal.timeout(20_000 * slowness),
+  ): Promise<Launched> {
     return launch(this.request(script, change), { signal });
   }
 
