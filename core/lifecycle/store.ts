@@ -103,6 +103,15 @@ export class Store {
     this.touch(entry);
   }
 
+  /** As `setDocument`: it counts when the call returns, and is durable when it resolves. */
+  async setDocumentAside(entry: Entry, changes: Partial<ContainerDocument>): Promise<void> {
+    const document = { ...entry.document, ...changes };
+    const lasting = this.#rows.putDecisionAside({ id: entry.id, name: entry.name, document });
+    entry.document = document;
+    this.touch(entry);
+    await lasting;
+  }
+
   rename(entry: Entry, name: string): void {
     this.#rows.putDecision({ id: entry.id, name, document: entry.document });
     this.#names.delete(entry.name);

@@ -21,7 +21,7 @@ export function networkUsers(room: Room): NetworkUsers {
         ...(run && { pid: run.pid }),
       };
     },
-    setNetworks: (id, networks) => Promise.try(() => room.store.setDocument(room.store.find(id), { networks })),
+    setNetworks: (id, networks) => Promise.try(() => room.store.setDocumentAside(room.store.find(id), { networks })),
     usersOf: (networkId, networkName) =>
       room.store
         .all()

@@ -48,6 +48,11 @@ export class ContainerRows<Document, State, Removal> {
     );
   }
 
+  /** As `putDecision`: written when the call returns, durable when it resolves. */
+  async putDecisionAside(row: Pick<ContainerRow<Document, State>, 'id' | 'name' | 'document'>): Promise<void> {
+    await this.#database.lasting(() => this.putDecision(row));
+  }
+
   putDecision({ id, name, document }: Pick<ContainerRow<Document, State>, 'id' | 'name' | 'document'>): void {
     this.#database.transaction(() =>
       this.#database.run('UPDATE containers SET name = ?, document = ? WHERE id = ?', name, JSON.stringify(document), id),

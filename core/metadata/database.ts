@@ -65,6 +65,14 @@ export class Database implements Disposable {
     return this.#transact(work, false);
   }
 
+  /** As `transaction`; it is done when the call returns, and durable when the promise resolves: this thread has other things to do meanwhile. */
+  async lasting<T>(work: () => T): Promise<T> {
+    if (this.#depth > 0) throw internal('lasting() inside a transaction');
+    const result = this.#transact(work, false);
+    await this.#log.syncAside();
+    return result;
+  }
+
   /** What SQLite finds wrong with its own file; nothing: it is whole. */
   problems(): readonly string[] {
     const integrity = this.#connection

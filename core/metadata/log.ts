@@ -1,4 +1,5 @@
-import { closeSync, fdatasyncSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { fromErrno } from '@gantry/sdk';
 
 /**
@@ -26,6 +27,17 @@ export class Log implements Disposable {
     }
   }
 
+  /** As `sync`, while this thread goes on. */
+  async syncAside(): Promise<void> {
+    try {
+      this.#file ??= openSync(this.#path, 'r');
+      await fdatasyncAside(this.#file);
+    } catch (error) {
+      this.#failure = error;
+      this.mustBeWhole();
+    }
+  }
+
   /** Throws what `sync` threw once. */
   mustBeWhole(): void {
     if (this.#failure !== undefined) throw fromErrno(this.#failure, 'write the metadata store');
@@ -36,3 +48,5 @@ export class Log implements Disposable {
     this.#file = undefined;
   }
 }
+
+const fdatasyncAside = promisify(fdatasync);

@@ -21,7 +21,8 @@ export interface NetworkIntent {
 }
 
 /**
- * Networks are durable when `putNetwork` and `removeNetwork` return, which end what was intended. A power cut may take intents, and with them what was done for them. Endpoints describe what is in the kernel, so a power cut may take
+ * Networks are durable when `putNetwork` returns, and gone for good when `intendLasting` has resolved: a power cut may take what `removeNetwork` did, but not that it is to be
+ * done. It may take other intents, and with them what was done for them. Endpoints describe what is in the kernel, so a power cut may take
  * their last changes; a crash of the engine may not.
  */
 export class NetworkRows<NetworkDocument, EndpointDocument> {
@@ -50,29 +51,25 @@ export class NetworkRows<NetworkDocument, EndpointDocument> {
   }
 
   removeNetwork(id: string): void {
-    this.#database.transaction(() => {
+    this.#database.relaxed(() => {
       this.#database.run('DELETE FROM endpoints WHERE network_id = ?', id);
       this.#database.run('DELETE FROM networks WHERE id = ?', id);
       this.#forget(id);
     });
   }
 
-  intend({ kind, id, document }: NetworkIntent): void {
-    this.#database.relaxed(() =>
-      this.#database.run(
-        'INSERT OR REPLACE INTO intents (id, kind, key, document, created) VALUES (?, ?, ?, ?, ?)',
-        `network ${id}`,
-        kind,
-        id,
-        JSON.stringify(document),
-        Date.now(),
-      ),
-    );
+  intend(intent: NetworkIntent): void {
+    this.#database.relaxed(() => this.#putIntent(intent));
   }
 
-  /** What was intended has been taken back. */
+  /** As `intend`: written when the call returns, durable when it resolves. */
+  async intendLasting(intent: NetworkIntent): Promise<void> {
+    await this.#database.lasting(() => this.#putIntent(intent));
+  }
+
+  /** What was intended has been taken back; durable, since the intent may be. */
   forgetIntent(id: string): void {
-    this.#database.relaxed(() => this.#forget(id));
+    this.#database.transaction(() => this.#forget(id));
   }
 
   intents(): readonly NetworkIntent[] {
@@ -106,6 +103,17 @@ export class NetworkRows<NetworkDocument, EndpointDocument> {
   removeEndpoint(containerId: string, networkId: string): void {
     this.#database.relaxed(() =>
       this.#database.run('DELETE FROM endpoints WHERE container_id = ? AND network_id = ?', containerId, networkId),
+    );
+  }
+
+  #putIntent({ kind, id, document }: NetworkIntent): void {
+    this.#database.run(
+      'INSERT OR REPLACE INTO intents (id, kind, key, document, created) VALUES (?, ?, ?, ?, ?)',
+      `network ${id}`,
+      kind,
+      id,
+      JSON.stringify(document),
+      Date.now(),
     );
   }
 

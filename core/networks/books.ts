@@ -71,10 +71,11 @@ export class NetworkBooks {
     this.#rows.intend({ kind: 'network.create', id, document: request });
   }
 
-  /** From now on no container joins it. `removeNetwork` ends it, and so does `forgetIntent`. */
-  intendRemoval(id: string): void {
-    this.#rows.intend({ kind: 'network.remove', id, document: {} });
+  /** From now on no container joins it; when it resolves the disk knows that it is to go. `removeNetwork` ends it, and so does `forgetIntent`. */
+  async intendRemoval(id: string): Promise<void> {
+    const lasting = this.#rows.intendLasting({ kind: 'network.remove', id, document: {} });
     this.#leaving.add(id);
+    await lasting;
   }
 
   forgetIntent(id: string): void {

@@ -34,9 +34,16 @@ export async function connect(
   if (tools.books.endpoint(container.id, network.id) !== undefined || isRecorded(tools, networks, network)) {
     throw forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
   }
-  if (running) await connectRunning(tools, sandboxes, { container, network, config });
+  // The disk takes the wish while the kernel makes the link.
+  const recorded = recordWish(tools, container.id, { ...withMode({ ...container, networks }), [network.name]: config });
+  try {
+    if (running) await connectRunning(tools, sandboxes, { container, network, config });
+  } catch (error) {
+    await recordWish(tools, container.id, networks);
+    throw error;
+  }
   failpoint('network.connect.meta.txn');
-  await tools.users().setNetworks(container.id, { ...withMode({ ...container, networks }), [network.name]: config });
+  await recorded;
 }
 
 /** Takes a container off a network. With `force` it need not exist any more. */
@@ -57,6 +64,8 @@ export async function disconnect(
   if (endpoint === undefined && named === undefined) {
     throw forbidden(`container ${containerId} is not connected to network ${network.name}`);
   }
+  const { [named ?? network.name]: _gone, ...others } = container === undefined ? {} : withMode(container);
+  const recorded = container === undefined ? undefined : recordWish(tools, containerId, others);
   if (endpoint !== undefined) {
     if (endpoint.document.ports.length > 0) await unpublishPorts(tools, containerId);
     openLinks(tools, { except: containerId });
@@ -77,10 +86,17 @@ export async function disconnect(
   if (container !== undefined) {
     await sandboxes.serveNamesOf(container);
     if (endpoint !== undefined) refreshResolvConf(tools, container);
-    failpoint('network.disconnect.meta.txn');
-    const { [named ?? network.name]: _gone, ...others } = withMode(container);
-    await tools.users().setNetworks(container.id, others);
   }
+  failpoint('network.disconnect.meta.txn');
+  await recorded;
+}
+
+/** It counts at once; whoever waits knows that it is durable. */
+function recordWish({ users }: SandboxTools, containerId: string, networks: NetworkedContainer['networks']): Promise<void> {
+  const recorded = users().setNetworks(containerId, networks);
+  // Of a failure hears who waits; until then it is no unhandled one.
+  recorded.catch(() => undefined);
+  return recorded;
 }
 
 async function connectRunning(

@@ -19,7 +19,9 @@ export async function removeNetwork(
   }
   const ctx = driverContext(log, undoSignal());
   const { context, network } = document.plan;
-  books.intendRemoval(id);
+  // The disk takes it while the kernel takes the link away.
+  const intended = books.intendRemoval(id);
+  intended.catch(() => undefined);
   try {
     await executor.removeNetwork(document.plan);
     failpoint('network.rm.plugin.call');
@@ -32,6 +34,7 @@ export async function removeNetwork(
   failpoint('network.rm.pools');
   if (document.pools.length > 0) await releasePools(await drivers.get('ipam', document.ipamDriver), document.pools, ctx);
   failpoint('network.rm.meta.txn');
+  await intended;
   books.removeNetwork(id);
   events.publish('network', 'destroy', id, { name, type: document.driver });
 }

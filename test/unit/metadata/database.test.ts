@@ -30,6 +30,19 @@ test('Database.transaction() joins an outer one', (t) => {
   assert.equal(database.all('SELECT * FROM volumes').length, 1);
 });
 
+test('Database.lasting() is done when it returns, for other readers too, and says later what its work answered', async (t) => {
+  const path = temporaryPath(t);
+  using database = new Database(path);
+  const lasting = database.lasting(() => database.run("INSERT INTO volumes VALUES ('a', 'local', '{}')"));
+  using other = new DatabaseSync(path);
+  assert.equal(other.prepare('SELECT count(*) AS rows FROM volumes').get()?.['rows'], 1);
+  assert.equal(await lasting, 1);
+  await assert.rejects(
+    database.transaction(() => database.lasting(() => 1)),
+    /inside a transaction/,
+  );
+});
+
 test('Database keeps rows over a reopen', (t) => {
   const path = temporaryPath(t);
   {
