@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { HostLimits } from './validate/index.ts';
 
 /** Which CPUs and memory nodes this machine has on line; read once. */
@@ -6,6 +6,8 @@ export function hostLimits(): HostLimits {
   known ??= {
     cpus: parseRanges(readText('/sys/devices/system/cpu/online')),
     memoryNodes: parseRanges(readText('/sys/devices/system/node/online')),
+    // Of CONFIG_RT_GROUP_SCHED; cgroup v2 has none.
+    hasCpuRealtime: existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us'),
   };
   return known;
 }

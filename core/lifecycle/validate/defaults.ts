@@ -9,7 +9,7 @@ export function checkContainerDefaults(defaults: ContainerDefaults): void {
   const { cgroupParent = '', ulimits = [], shmSizeBytes = 0 } = defaults;
   if (!Number.isSafeInteger(shmSizeBytes) || shmSizeBytes < 0) throw invalidArgument(`default size of /dev/shm ${shmSizeBytes} is no size`);
   try {
-    checkResources({ Ulimits: ulimits }, { cpus: [0], memoryNodes: [0] });
+    checkResources({ Ulimits: ulimits }, { cpus: [0], memoryNodes: [0], hasCpuRealtime: false });
     cgroupsPath(cgroupParent, 'x');
     securityOf({}, defaults);
   } catch (error) {

@@ -18,6 +18,9 @@ export function checkHostConfig(hostConfig: HostConfig, config: ContainerConfig,
   const adjustment = hostConfig.OomScoreAdj ?? 0;
   if (adjustment < -1000 || adjustment > 1000)
     throw invalidArgument(`Invalid value ${adjustment}, range for oom score adj is [-1000, 1000]`);
+  const { Isolation = '' } = hostConfig;
+  if (!['', 'default'].includes(Isolation.toLowerCase()))
+    throw invalidArgument(`invalid isolation: ${JSON.stringify(Isolation)}: linux only supports 'default'`);
   if ((hostConfig.ShmSize ?? 0) < 0) throw invalidArgument('SHM size can not be less than 0');
   for (const key of Object.keys(hostConfig.Annotations ?? {}))
     if (key === '') throw invalidArgument('invalid Annotations: the empty string is not permitted as annotation key');

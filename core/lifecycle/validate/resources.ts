@@ -6,6 +6,8 @@ export interface HostLimits {
   /** CPU numbers that are on line. */
   readonly cpus: readonly number[];
   readonly memoryNodes: readonly number[];
+  /** Whether real-time budgets can be given. */
+  readonly hasCpuRealtime: boolean;
 }
 
 const minimumMemory = 6 * 2 ** 20;
@@ -35,8 +37,12 @@ function checkMemory({ Memory = 0, MemorySwap = 0, MemoryReservation = 0, Memory
   }
 }
 
-function checkCpu(resources: Resources, { cpus, memoryNodes }: HostLimits): void {
-  const { NanoCpus = 0, CpuPeriod = 0, CpuQuota = 0, CpuShares = 0 } = resources;
+function checkCpu(resources: Resources, { cpus, memoryNodes, hasCpuRealtime }: HostLimits): void {
+  const { NanoCpus = 0, CpuPeriod = 0, CpuQuota = 0, CpuShares = 0, CpuRealtimePeriod = 0, CpuRealtimeRuntime = 0 } = resources;
+  const wantsRealtime = CpuRealtimePeriod !== 0 || CpuRealtimeRuntime !== 0;
+  if (wantsRealtime && !hasCpuRealtime) throw invalidArgument('Your kernel does not support CPU real-time scheduler');
+  if (CpuRealtimePeriod !== 0 && CpuRealtimeRuntime > CpuRealtimePeriod)
+    throw invalidArgument('cpu real-time runtime cannot be higher than cpu real-time period');
   if (CpuShares < 0) throw invalidArgument(`invalid CPU shares (${CpuShares}): value must be a positive integer`);
   if (NanoCpus !== 0 && (NanoCpus < 1e7 || NanoCpus > cpus.length * 1e9)) {
     throw invalidArgument(`range of CPUs is from 0.01 to ${cpus.length.toFixed(2)}, as there are only ${cpus.length} CPUs available`);

@@ -6,12 +6,13 @@ import {
   checkConfig,
   checkContainerName,
   checkHostConfig,
+  checkResources,
   parseSignal,
   wantedMounts,
   withoutUnsupported,
 } from '../../../core/lifecycle/validate/index.ts';
 
-const host = { cpus: [0, 1], memoryNodes: [0] };
+const host = { cpus: [0, 1], memoryNodes: [0], hasCpuRealtime: false };
 const volumeText = (name: string) =>
   `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
 const mount = (spec: Record<string, unknown>) => ({ Mounts: [spec as unknown as MountSpec] });
@@ -67,6 +68,8 @@ const bad: readonly Row[] = [
     { RestartPolicy: { Name: 'always' }, AutoRemove: true },
     "can't create 'AutoRemove' container with restart policy",
   ],
+  ['isolation bad', {}, { Isolation: 'hyperv' }, `invalid isolation: "hyperv": linux only supports 'default'`],
+  ['real-time', {}, { CpuRealtimeRuntime: 1_000 }, 'Your kernel does not support CPU real-time scheduler'],
   ['ipc bad', {}, { IpcMode: 'zz' }, 'invalid IPC mode: zz'],
   ['pid bad', {}, { PidMode: 'zz' }, 'invalid PID mode: zz'],
   ['uts bad', {}, { UTSMode: 'zz' }, 'invalid UTS mode: zz'],
@@ -295,4 +298,13 @@ test('withoutUnsupported() takes out weights of disks where no scheduler knows t
     ],
   });
   assert.deepEqual(withoutUnsupported({ BlkioWeight: 0 }, { ...v1, hasBlkioWeight: false }).warnings, []);
+});
+
+test('checkResources() takes a real-time budget where the kernel has them, and not more than its period', () => {
+  const able = { ...host, hasCpuRealtime: true };
+  checkResources({ CpuRealtimePeriod: 1_000_000, CpuRealtimeRuntime: 950_000 }, able);
+  assert.throws(() => checkResources({ CpuRealtimePeriod: 1_000, CpuRealtimeRuntime: 1_001 }, able), {
+    code: 'invalid_argument',
+    message: 'cpu real-time runtime cannot be higher than cpu real-time period',
+  });
 });
