@@ -109,16 +109,43 @@ export class BuildCache implements Disposable {
 /** A build looks up many keys at once. */
 const writeLaterMs = 1000;
 
+/** Which records are meant: Docker's filters of `builder prune`. */
 export function recordFilter(filters: Filters): (record: CacheRecord) => boolean {
-  const known = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
-  for (const key of Object.keys(filters)) if (!known.includes(key)) throw invalidArgument(`invalid filter '${key}'`);
-  const ages = [...(filters['until'] ?? []), ...(filters['unused-for'] ?? [])].map(durationMs);
-  const ids = filters['id'] ?? [];
-  const kinds = filters['type'] ?? [];
-  return ({ id, kind, usedMs }) =>
-    (kinds.length === 0 || kinds.includes(kind)) &&
-    ages.every((age) => Date.now() - usedMs > age) &&
-    (ids.length === 0 || ids.some((wanted) => id.replace('sha256:', '').startsWith(wanted.replace('sha256:', ''))));
+  for (const key of Object.keys(filters))
+    if (!Object.hasOwn(tests, key)) throw invalidArgument(`invalid filter '${key}'`, { hint: `one of ${Object.keys(tests).join(', ')}` });
+  const wanted = Object.entries(filters).flatMap(([key, values]) => {
+    const test = tests[key];
+    return test === undefined || values === undefined || values.length === 0 ? [] : [values.map(test)];
+  });
+  return (record) => wanted.every((alternatives) => alternatives.some((test) => test(record)));
+}
+
+type RecordTest = (value: string) => (record: CacheRecord) => boolean;
+
+const unusedFor: RecordTest = (value) => {
+  const ageMs = durationMs(value);
+  return ({ usedMs }) => Date.now() - usedMs > ageMs;
+};
+const tests: Readonly<Record<string, RecordTest>> = {
+  until: unusedFor,
+  'unused-for': unusedFor,
+  id: (value) => (record) => bare(record.id).startsWith(bare(value)),
+  parent: (value) => (record) => record.parent !== '' && bare(record.parent).startsWith(bare(value)),
+  type: (value) => (record) => record.kind === value,
+  description: (value) => (record) => record.description === value,
+  inuse: (value) => (record) => record.inUse === isTrue('inuse', value),
+  shared: (value) => (record) => record.shared === isTrue('shared', value),
+  private: (value) => (record) => record.shared !== isTrue('private', value),
+};
+
+function bare(id: string): string {
+  return id.replace('sha256:', '');
+}
+
+function isTrue(key: string, value: string): boolean {
+  if (/^(?:1|true)$/i.test(value)) return true;
+  if (/^(?:0|false)$/i.test(value)) return false;
+  throw invalidArgument(`invalid filter '${key}=${value.slice(0, 40)}': it is true or false`);
 }
 
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

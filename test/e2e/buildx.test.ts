@@ -135,6 +135,8 @@ test('docker buildx ls, du and prune know the engine', options, async () => {
   assert.match((await succeeds(['buildx', 'ls'])).stdout, /default\s+running/);
   await succeeds(['buildx', 'build', context({ Dockerfile: 'FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=2\n' })]);
   assert.match((await succeeds(['buildx', 'du'])).stdout, /2\.\d+MB/);
+  for (const filter of ['until=24h', 'type=exec.cachemount', 'id=none'])
+    assert.match((await succeeds(['buildx', 'prune', '-f', '-a', '--filter', filter])).stdout, /Total:\s+0B/, filter);
   assert.match((await succeeds(['buildx', 'prune', '-f', '-a'])).stdout, /Total:\s+[2-9]\.\d+MB/);
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cacheExports, cacheImports } from '../../../plugins/frontend/docker/buildkit/cache.ts';
 import { exportsOf } from '../../../plugins/frontend/docker/buildkit/exports.ts';
+import { pruneFilters } from '../../../plugins/frontend/docker/buildkit/prune.ts';
 import { contextOf, namedSources, optionsOf } from '../../../plugins/frontend/docker/buildkit/options.ts';
 import type { Session } from '../../../plugins/frontend/docker/buildkit/session.ts';
 
@@ -50,4 +51,16 @@ test('optionsOf(), exportsOf(), cacheExports() and cacheImports() refuse what th
     'c',
   ]);
   assert.deepEqual(cacheExports([{ type: 'inline', attrs: {} }])(['x']), []);
+});
+
+test('pruneFilters() reads what buildx prune is asked for, and refuses what it does not know', () => {
+  const none = { filter: [], keepDuration: '0' };
+  assert.deepEqual(pruneFilters(none), {});
+  assert.deepEqual(pruneFilters({ ...none, keepDuration: '86400000000000' }), { until: ['86400s'] });
+  assert.deepEqual(pruneFilters({ ...none, filter: ['type==exec.cachemount,id~=ab', 'inuse'] }), {
+    type: ['exec.cachemount'],
+    id: ['ab'],
+    inuse: ['true'],
+  });
+  assert.throws(() => pruneFilters({ ...none, filter: ['type!=regular'] }), /filter "type!=regular" is not supported/);
 });

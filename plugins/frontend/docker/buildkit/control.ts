@@ -6,6 +6,7 @@ import { textOf } from '../status.ts';
 import type { CacheEntry } from './cache.ts';
 import type { Exporter } from './exports.ts';
 import { decode, encode, timestamp } from './messages.ts';
+import { pruneFilters } from './prune.ts';
 import { Session, Sessions } from './session.ts';
 import { Solve } from './solve.ts';
 
@@ -19,6 +20,12 @@ interface SolveRequest {
   readonly exporterAttrsDeprecated: Strings;
   readonly exporters: readonly Exporter[];
   readonly cache: { readonly imports: readonly CacheEntry[]; readonly exports: readonly CacheEntry[] } | null;
+}
+interface PruneRequest {
+  readonly all: boolean;
+  readonly keepBytes: string;
+  readonly keepDuration: string;
+  readonly filter: readonly string[];
 }
 interface GatewaySolve {
   readonly frontend: string;
@@ -217,9 +224,9 @@ export class BuildKit implements Disposable {
   }
 
   async *#prune(request: Buffer): AsyncIterable<Buffer> {
-    const { all, keepBytes } = decode<{ readonly all: boolean; readonly keepBytes: string }>('PruneRequest', request);
+    const { all, keepBytes, ...what } = decode<PruneRequest>('PruneRequest', request);
     const sizes = new Map((await this.#engine.builds.cache()).map(({ id, sizeBytes }) => [id, sizeBytes]));
-    const { deleted } = await this.#engine.builds.prune({ all, keepBytes: Number(keepBytes) });
+    const { deleted } = await this.#engine.builds.prune({ all, keepBytes: Number(keepBytes), filters: pruneFilters(what) });
     for (const id of deleted) yield encode('UsageRecord', { ID: id.replace('sha256:', ''), size: sizes.get(id) ?? 0 });
   }
 
