@@ -1,2 +1,3 @@
-export { createEngine, type LocalEngine } from './engine.ts';
+export { createEngine } from './engine.ts';
+export type { LocalEngine } from './facade.ts';
 export type { EngineOptions } from './options.ts';
