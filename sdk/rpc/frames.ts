@@ -1,4 +1,4 @@
-import { exhausted, unavailable } from '../errors.ts';
+import { exhausted, messageOf, unavailable } from '../errors.ts';
 import type { CallFrame, Failure, Frame } from './generated-plugin.ts';
 import { bunch, inBunches, oneByOne, type Post } from './bunches.ts';
 import { Inbox } from './inbox.ts';
@@ -7,7 +7,7 @@ import { type CallFacts, type Handler, maxMessageBytes, type MethodName, type Wi
 
 /** What carries frames, in order and both ways. */
 export interface FrameChannel {
-  listen(listener: { readonly onFrame: (frame: Frame) => void; readonly onClose: () => void }): void;
+  listen(listener: { readonly onFrame: (frame: Frame) => void; readonly onClose: (why?: unknown) => void }): void;
   post(frame: Frame): void;
   close(): void;
 }
@@ -57,16 +57,18 @@ class FrameWire implements Wire {
   readonly #incoming = new Map<number, Flow & { readonly abort: AbortController }>();
   #next = 0;
   #isClosed = false;
+  /** What ended it, where that is known. */
+  #why: unknown;
 
   constructor(channel: FrameChannel, handler: Handler) {
     this.#channel = channel;
     this.#handler = handler;
-    channel.listen({ onFrame: (frame) => this.#receive(frame), onClose: () => this.#lost() });
+    channel.listen({ onFrame: (frame) => this.#receive(frame), onClose: (why) => this.#lost(why) });
   }
 
   async unary(name: MethodName, given: Uint8Array, { driver, operationId, signal }: CallFacts): Promise<Uint8Array> {
     signal.throwIfAborted();
-    if (this.#isClosed) throw gone();
+    if (this.#isClosed) throw gone(this.#why);
     const request = sized(given);
     const id = (this.#next += 1);
     return new Promise((resolve, reject) => {
@@ -93,7 +95,7 @@ class FrameWire implements Wire {
     { driver, operationId, signal }: CallFacts,
   ): AsyncIterable<Uint8Array> {
     signal.throwIfAborted();
-    if (this.#isClosed) throw gone();
+    if (this.#isClosed) throw gone(this.#why);
     const id = (this.#next += 1);
     const flow: Flow = { inbox: new Inbox(), credit: window, onCredit: undefined };
     const onAbort = (): void => flow.inbox.end(signal.reason);
@@ -236,13 +238,14 @@ class FrameWire implements Wire {
     if (!this.#isClosed) this.#channel.post(message);
   }
 
-  #lost(): void {
+  #lost(why?: unknown): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const { settle } of this.#unary.values()) settle({ error: gone() });
+    this.#why = why;
+    for (const { settle } of this.#unary.values()) settle({ error: gone(why) });
     this.#unary.clear();
     for (const { inbox, onCredit } of this.#outgoing.values()) {
-      inbox.end(gone());
+      inbox.end(gone(why));
       onCredit?.();
     }
     for (const { abort, onCredit } of this.#incoming.values()) {
@@ -252,4 +255,7 @@ class FrameWire implements Wire {
   }
 }
 
-const gone = (): Error => unavailable('the connection broke', { reason: 'CONNECTION_LOST' });
+function gone(why: unknown): Error {
+  const reason = why === undefined ? '' : `: ${messageOf(why).replace(/^the connection broke: /, '')}`;
+  return unavailable(`the connection broke${reason}`, { cause: why, reason: 'CONNECTION_LOST' });
+}

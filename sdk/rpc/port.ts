@@ -9,7 +9,7 @@ export function overPort(port: MessagePort, handler: Handler): Wire {
     {
       listen({ onFrame, onClose }) {
         port.on('message', (frame: Frame) => onFrame(frame));
-        port.on('close', onClose);
+        port.on('close', () => onClose());
       },
       post: (frame) => port.postMessage(frame),
       close: () => port.close(),

@@ -41,13 +41,12 @@ function channelOf(open: () => AsyncIterable<Frame>, outbox: Outbox, close: () =
       const read = async (): Promise<void> => {
         for await (const frame of open()) onFrame(frame);
       };
-      void read()
-        .catch(() => {})
-        .finally(() => {
-          outbox.end();
-          onClose();
-          onEnd();
-        });
+      const end = (why?: unknown): void => {
+        outbox.end();
+        onClose(why);
+        onEnd();
+      };
+      void read().then(() => end(), end);
     },
     post: (frame) => outbox.push(frame),
     close() {
