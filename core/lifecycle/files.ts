@@ -1,16 +1,18 @@
+import { posix } from 'node:path';
 import type { Change, PathStat, SizeInfo } from '@gantry/sdk/engine';
 import type { Abortable } from '@gantry/sdk';
-import { invalidArgument } from '@gantry/sdk';
+import { forbidden, invalidArgument } from '@gantry/sdk';
 import type { Rootfs } from '../layers/types.ts';
 import type { Entry } from './entry.ts';
 import type { Room } from './room.ts';
+import { borrowTree } from './tree.ts';
 
 interface PutOptions extends Abortable {
   readonly noOverwriteDirNonDir: boolean;
   readonly copyUidGid: boolean;
 }
 
-/** The container's files. A running container's are seen as it sees them, volumes included; nobody waits for a client that reads slowly. */
+/** The container's files, volumes included, whether it runs or not; nobody waits for a client that reads slowly. */
 export class ContainerFiles {
   readonly #room: Room;
 
@@ -34,7 +36,7 @@ export class ContainerFiles {
 
   async stat(entry: Entry, path: string): Promise<PathStat> {
     checkPath(path);
-    await using tree = await this.#tree(entry);
+    await using tree = await borrowTree(this.#room, entry);
     return await this.#room.parts.archives.stat(tree.path, path);
   }
 
@@ -46,7 +48,7 @@ export class ContainerFiles {
     checkPath(path);
     const { archives } = this.#room.parts;
     await using undo = new AsyncDisposableStack();
-    const tree = undo.use(await this.#tree(entry, options));
+    const tree = undo.use(await borrowTree(this.#room, entry, options));
     const stat = await archives.stat(tree.path, path);
     const tar = archives.pack(tree.path, { path, ...options });
     this.#room.announce(entry, 'archive-path');
@@ -56,15 +58,11 @@ export class ContainerFiles {
 
   async put(entry: Entry, path: string, tar: AsyncIterable<Buffer>, options: PutOptions): Promise<void> {
     checkPath(path);
-    await using tree = await this.#tree(entry, options);
+    await using tree = await borrowTree(this.#room, entry, options);
+    await this.#room.parts.archives.stat(tree.path, path);
+    mustBeWritable(entry, path);
     await this.#room.parts.archives.unpack(tree.path, path, tar, options);
     this.#room.announce(entry, 'extract-to-dir');
-  }
-
-  /** Through /proc the tree has the volumes and tmpfs that the process sees; its owner may leave, not be led out. */
-  #tree({ id, run }: Entry, options: Abortable = {}): Promise<Rootfs> {
-    if (run === undefined) return this.#room.parts.layers.borrow(id, options);
-    return Promise.resolve({ path: `/proc/${run.pid}/root`, [Symbol.asyncDispose]: () => Promise.resolve() });
   }
 }
 
@@ -76,4 +74,13 @@ async function* whileHeld(tree: Rootfs, tar: AsyncIterable<Buffer>): AsyncGenera
 function checkPath(path: string): void {
   if (path === '') throw invalidArgument('bad parameter: path cannot be empty');
   if (path.includes('\0')) throw invalidArgument(`path ${JSON.stringify(path)} has a NUL byte`);
+}
+
+/** The mount that the path lies in decides, else the root; where symlinks lead elsewhere, the mount itself refuses. */
+function mustBeWritable({ document: { mounts, hostConfig } }: Entry, path: string): void {
+  const absolute = posix.join('/', path, '/');
+  const inside = mounts.filter(({ destination }) => absolute.startsWith(posix.join(destination, '/')));
+  const nearest = inside.toSorted((a, b) => b.destination.length - a.destination.length)[0];
+  if (nearest === undefined && hostConfig.ReadonlyRootfs === true) throw forbidden('container rootfs is marked read-only');
+  if (nearest?.readOnly === true) throw forbidden('mounted volume is marked read-only');
 }

@@ -19,7 +19,7 @@ import { inherit } from './inherit.ts';
 import { makeInitFiles } from './init-files.ts';
 import { emptyMountPoints } from './mount-points.ts';
 import { Packer } from './packer.ts';
-import { pathStat, statAt } from './path-stat.ts';
+import { absoluteOf, meansContent, pathStat, statAt } from './path-stat.ts';
 import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
 import { enter, enterBelow } from './root.ts';
 import { blame, isWhiteout, namesIn, removeTree, statOf } from './tree.ts';
@@ -238,12 +238,13 @@ function* chunksOf(fd: number, channel: Channel): Iterable<Buffer> {
 }
 
 function packPath(packer: Packer, path: string, rebase: string | undefined): void {
-  const absolute = posix.join('/', path);
+  const absolute = absoluteOf(path);
   const start = Buffer.from(absolute.replace(/^\/+|\/+$/g, '')).toString('latin1');
   const stat = statAt(absolute);
+  const own = meansContent(path) ? '.' : posix.basename(start);
   const name =
     rebase === undefined
-      ? posix.basename(start)
+      ? own
       : Buffer.from(rebase)
           .toString('latin1')
           .replace(/^\/+|\/+$/g, '');

@@ -1,16 +1,16 @@
 import { readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
-import { notFound } from '@gantry/sdk';
+import { invalidArgument, notFound } from '@gantry/sdk';
 import type { PathStat } from '@gantry/sdk/engine';
 import { isErrno } from '@gantry/sdk/linux';
 import { blame, statOf } from './tree.ts';
 
-/** Facts of a path in this thread's root; the last part is not followed unless a slash follows it. */
+/** Facts of a path in this thread's root; the last part is not followed unless a slash, or one with a dot, follows it. */
 export function pathStat(path: string): PathStat {
-  const absolute = posix.join('/', path);
+  const absolute = absoluteOf(path);
   const stat = statAt(absolute);
   return {
-    name: posix.basename(absolute) || '/',
+    name: meansContent(path) ? '.' : posix.basename(absolute) || '/',
     size: stat.size,
     mode: goFileMode(stat),
     mtime: new Date(stat.mtimeMs).toISOString(),
@@ -18,14 +18,30 @@ export function pathStat(path: string): PathStat {
   };
 }
 
+/** "/etc/." and "." are what is in the folder, not the folder by its name. */
+export function meansContent(path: string): boolean {
+  return /(^|\/)\.$/.test(path);
+}
+
+/** From the root; a slash at the end stays, and stands for a dot there. */
+export function absoluteOf(path: string): string {
+  return posix.join('/', path, meansContent(path) ? '/' : '');
+}
+
 export function statAt(path: string): Stats {
-  try {
-    const stat = statOf(Buffer.from(path.replace(/^\/+/, '')).toString('latin1'));
-    if (stat !== undefined) return stat;
-  } catch (error) {
-    if (!isErrno(error, 'ENOTDIR')) throw blame(error, path);
-  }
+  const stat = found(path);
+  if (stat !== undefined) return stat;
+  if (path.endsWith('/') && found(path.replace(/\/+$/, '')) !== undefined) throw invalidArgument(`lstat ${path}: not a directory`);
   throw notFound(`Could not find the file ${path}`);
+}
+
+function found(path: string): Stats | undefined {
+  try {
+    return statOf(Buffer.from(path.replace(/^\/+/, '')).toString('latin1'));
+  } catch (error) {
+    if (isErrno(error, 'ENOTDIR')) return undefined;
+    throw blame(error, path);
+  }
 }
 
 /** Permissions and kind as Go's os.FileMode has them. */

@@ -20,8 +20,11 @@ export interface Attaching extends Abortable {
   readonly sources: AsyncDisposableStack;
 }
 
+/** Who has the mounts is known by its id. */
+type AttachingMounts = Omit<Attaching, 'entry'> & { readonly entry: Pick<Entry, 'id' | 'name' | 'document'> };
+
 /** Mounts the container's volumes and images, checks its binds, and answers what the runtime is to mount, in this order. */
-export async function attachMounts(attaching: Attaching, placed: readonly PlannedMount[]): Promise<readonly SpecMount[]> {
+export async function attachMounts(attaching: AttachingMounts, placed: readonly PlannedMount[]): Promise<readonly SpecMount[]> {
   const mounts: SpecMount[] = [];
   for (const mount of placed) mounts.push(await specMount(attaching, mount));
   return mounts;
@@ -36,7 +39,7 @@ export function volumeNames(mounts: readonly PlannedMount[]): readonly string[] 
   return [...new Set(mounts.flatMap(({ volume }) => volume?.name ?? []))];
 }
 
-async function specMount(attaching: Attaching, mount: PlannedMount): Promise<SpecMount> {
+async function specMount(attaching: AttachingMounts, mount: PlannedMount): Promise<SpecMount> {
   switch (mount.type) {
     case 'tmpfs':
       return tmpfs(mount);
@@ -51,7 +54,7 @@ async function specMount(attaching: Attaching, mount: PlannedMount): Promise<Spe
   }
 }
 
-async function attachVolume(attaching: Attaching, mount: PlannedMount): Promise<string> {
+async function attachVolume(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const { id, name } = attaching.entry;
   const { volumes } = attaching.room.parts;
   const volume = mount.volume?.name ?? mount.source;
@@ -67,12 +70,12 @@ async function attachVolume(attaching: Attaching, mount: PlannedMount): Promise<
   return inside(path, attaching, mount);
 }
 
-async function attachImage(attaching: Attaching, mount: PlannedMount): Promise<string> {
+async function attachImage(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const { path } = attaching.sources.use(await attaching.room.parts.images.mount(mount.source));
   return inside(path, attaching, mount);
 }
 
-async function attachBind(attaching: Attaching, mount: PlannedMount): Promise<string> {
+async function attachBind(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const source = await bindSource(mount);
   checkPropagation(source, mount.propagation);
   const { readOnly, nonRecursive, recursiveReadOnly = 'try', idMaps = '' } = mount;
@@ -82,14 +85,14 @@ async function attachBind(attaching: Attaching, mount: PlannedMount): Promise<st
 }
 
 /** A path inside a volume or image, or all of it. */
-async function inside(root: string, attaching: Attaching, mount: PlannedMount): Promise<string> {
+async function inside(root: string, attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const { subpath, idMaps = '' } = mount;
   return subpath === '' && idMaps === '' ? root : staged(root, attaching, mount, { recursive: true, subpath });
 }
 
 async function staged(
   source: string,
-  { room, entry, sources }: Attaching,
+  { room, entry, sources }: AttachingMounts,
   { destination, idMaps = '' }: PlannedMount,
   options: StageOptions,
 ): Promise<string> {
