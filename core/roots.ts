@@ -25,7 +25,7 @@ export interface Roots extends Disposable {
 /**
  * Makes and locks the data root (mode 0700, ours) and readies the exec root (0711: a socket may lie there, all else in it is closed by
  * itself). Roots that others can write to are `forbidden`. One engine per data root: a second one fails with `conflict` naming the first
- * one's pid. After a reboot the exec root is emptied: nothing it describes lives any more.
+ * one's pid. After a reboot the exec root is emptied, sockets apart: nothing it describes lives any more.
  */
 export function openRoots({ dataRoot, execRoot }: { readonly dataRoot: string; readonly execRoot: string }): Roots {
   makeFolder(dataRoot, 0o700);
@@ -117,8 +117,10 @@ function forgetEarlierBoot(execRoot: string): boolean {
   const mark = join(execRoot, 'boot-id');
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   if (readText(mark) === bootId) return false;
-  for (const name of readdirSync(execRoot)) {
-    const path = join(execRoot, name);
+  for (const entry of readdirSync(execRoot, { withFileTypes: true })) {
+    const path = join(execRoot, entry.name);
+    // systemd listens there before we run.
+    if (entry.isSocket()) continue;
     if (isMountPoint(path)) throw conflict(`${path} is still mounted although the machine was restarted`, { hint: `umount ${path}` });
     rmSync(path, { recursive: true, force: true });
   }

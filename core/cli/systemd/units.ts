@@ -25,6 +25,7 @@ SocketMode=${group === undefined ? '0600' : '0660'}
 SocketUser=root
 SocketGroup=${group ?? 'root'}
 DirectoryMode=0750
+RemoveOnStop=yes
 
 [Install]
 WantedBy=sockets.target
