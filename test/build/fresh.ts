@@ -8,5 +8,5 @@ import { isFresh } from '../../core/bin/code.mjs';
  */
 export function buildWhenStale(): void {
   if (process.env['GANTRY_SOURCE'] === '1' || ['core/cli/index', 'core/bin/gantryd'].every(isFresh)) return;
-  execFileSync(process.execPath, [join(import.meta.dirname, 'build.ts')], { stdio: 'inherit' });
+  execFileSync(process.execPath, [join(import.meta.dirname, 'build.ts'), '--no-types'], { stdio: 'inherit' });
 }

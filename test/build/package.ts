@@ -3,15 +3,16 @@ import { dirname, join } from 'node:path';
 import { makeBundles } from './bundles.ts';
 import { licences } from './licences.ts';
 import { sourcesOf } from './sources.ts';
+import { declarations, typesEntry } from './types.ts';
 
 export const top = join(import.meta.dirname, '../..');
 const keptChunksMs = 24 * 3600e3;
 
 /**
  * Builds the package into a folder. Each file is replaced as a whole and the lists of sources come last, so that two builds at once do no
- * harm. An engine that runs from the folder goes on: chunks that it may still load stay for a day.
+ * harm. An engine that runs from the folder goes on: chunks that it may still load stay for a day. Types are for what is published.
  */
-export async function buildPackage(folder: string): Promise<void> {
+export async function buildPackage(folder: string, { withTypes = true }: { readonly withTypes?: boolean } = {}): Promise<void> {
   const beganMs = Date.now();
   const programs = Object.entries(await makeBundles(top));
   const code = programs.flatMap(([, { files }]) => [...files]);
@@ -20,6 +21,7 @@ export async function buildPackage(folder: string): Promise<void> {
     ...code,
     ...manifests(),
     ...starters(),
+    ...(withTypes ? declarations(top) : []),
     ['sdk/package.json', sdkPackageJson()],
     ['LICENCES', licences(top, inputs)],
   ]);
@@ -75,7 +77,7 @@ function packageJson(files: readonly string[]): string {
     type,
     engines,
     bin,
-    exports: { '.': './core/index.js' },
+    exports: { '.': { ...(files.some((file) => file.endsWith('.d.ts')) && { types: typesEntry }), default: './core/index.js' } },
     files,
     dependencies: { koffi },
   });
@@ -83,7 +85,7 @@ function packageJson(files: readonly string[]): string {
 
 /** A plugin that is no more must not be found; the chunks of earlier builds may still be loaded. */
 function removeOthers(folder: string, kept: ReadonlyMap<string, string>): void {
-  for (const path of globSync('{core,plugins,sdk,chunks}/**/*.{js,mjs,json}', { cwd: folder })) {
+  for (const path of globSync('{core,plugins,sdk,chunks,types}/**/*.{js,mjs,json,d.ts}', { cwd: folder })) {
     const file = join(folder, path);
     const isChunk = path.startsWith('chunks/') && Date.now() - statSync(file).mtimeMs < keptChunksMs;
     if (!kept.has(path) && !isChunk) rmSync(file, { force: true });

@@ -17,15 +17,23 @@ export async function packedPackages(folder: string): Promise<Packages> {
   mkdirSync(modules, { recursive: true });
   for (const name of readdirSync(join(top, 'node_modules')).filter((entry) => entry !== '@gantry' && !entry.startsWith('.')))
     symlinkSync(join(top, 'node_modules', name), join(modules, name));
-  await buildPackage(join(folder, 'built/engine'));
-  buildSdk(join(folder, 'built/sdk'));
-  const unpacked = (name: string): string => {
+  const packed = await packedTarballs(folder, { withTypes: false });
+  const unpacked = (name: keyof Packages): string => {
     const to = join(modules, '@gantry', name);
     mkdirSync(to, { recursive: true });
-    const pack = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
-    const file = execFileSync('npm', pack, { cwd: join(folder, 'built', name), encoding: 'utf8' }).trim();
-    execFileSync('tar', ['-xzf', join(folder, file), '-C', to, '--strip-components=1']);
+    execFileSync('tar', ['-xzf', packed[name], '-C', to, '--strip-components=1']);
     return to;
   };
   return { engine: unpacked('engine'), sdk: unpacked('sdk') };
+}
+
+/** What is uploaded to publish them: the files that npm packs. */
+export async function packedTarballs(folder: string, { withTypes = true }: { readonly withTypes?: boolean } = {}): Promise<Packages> {
+  await buildPackage(join(folder, 'built/engine'), { withTypes });
+  buildSdk(join(folder, 'built/sdk'));
+  const pack = (name: string): string => {
+    const words = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
+    return join(folder, execFileSync('npm', words, { cwd: join(folder, 'built', name), encoding: 'utf8' }).trim());
+  };
+  return { engine: pack('engine'), sdk: pack('sdk') };
 }
