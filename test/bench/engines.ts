@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Api } from '../support/api.ts';
 import { Daemon } from '../support/daemon.ts';
 import type { DaemonOptions } from '../support/daemon.ts';
+import { DockerdHouse } from '../support/dockerd.ts';
+import type { Scenario } from './scenarios.ts';
 
 /** What scenarios use of a running engine. One that was not started here has no pid, and no start to measure. */
 export type Engine = Pick<Daemon, 'api'> & Partial<Pick<Daemon, 'pid' | 'startedMs'>> & AsyncDisposable;
@@ -11,6 +13,8 @@ export type Engine = Pick<Daemon, 'api'> & Partial<Pick<Daemon, 'pid' | 'started
 export interface EngineUnderTest {
   readonly name: string;
   readonly start: (folder: string) => Promise<Engine>;
+  /** What it can be asked for here; default: all. */
+  readonly measures?: (scenario: Scenario) => boolean;
 }
 
 export const gantry: EngineUnderTest = { name: 'gantry', start: (folder) => Daemon.start({ folder }) };
@@ -46,6 +50,16 @@ export function peersFound(): readonly EngineUnderTest[] {
     if (program === undefined) return [];
     return [{ name, start: (folder) => Daemon.start({ folder, command: (places) => [program, ...flags(places)] }) }];
   });
+}
+
+/** Docker's daemon of the next Debian, in a root of its own, on the disk that is measured; without networks. */
+export function housedDockerd(): EngineUnderTest {
+  let house: DockerdHouse | undefined;
+  const start = async (folder: string): Promise<Engine> => {
+    house ??= await DockerdHouse.open({ binds: [dirname(folder)] });
+    return house.start({ folder, flags: ['--storage-driver=overlay2'] });
+  };
+  return { name: 'dockerd', start, measures: ({ versus }) => versus !== undefined };
 }
 
 function podmanPlaces(dataRoot: string, execRoot: string): readonly string[] {

@@ -19,6 +19,26 @@ export function isMissed(result: Result): boolean {
   return !('atMost' in target ? figure(result) <= target.atMost : figure(result) >= target.atLeast);
 }
 
+export interface Comparison {
+  readonly line: string;
+  readonly isMet: boolean;
+}
+
+/** How the engine named does beside the peers that scenarios hold it against, where both were measured. */
+export function comparisons(results: readonly Result[], engine: string): readonly Comparison[] {
+  return results.flatMap((own) => {
+    const { versus } = own.scenario;
+    const other = results.find(({ name, engine: peer }) => name === own.name && peer === versus?.peer);
+    if (own.engine !== engine || versus === undefined || other === undefined || own.values.length === 0 || other.values.length === 0)
+      return [];
+    const times = summarise(own.values).median / summarise(other.values).median;
+    const isMet = 'atMost' in versus ? times <= versus.atMost : times >= versus.atLeast;
+    const wanted = 'atMost' in versus ? `<= ${versus.atMost}` : `>= ${versus.atLeast}`;
+    const text = `  ${own.name}: ${times.toFixed(2)} times ${versus.peer}'s (${wanted}): ${isMet ? 'ok' : 'MISSED'}`;
+    return [{ line: text, isMet }];
+  });
+}
+
 /** While it runs: the samples' spread, the floor and the verdict. */
 export function line(result: Result): string {
   const { name, values, floors, scenario, note } = result;

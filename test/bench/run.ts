@@ -2,21 +2,24 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildWhenStale } from '../build/fresh.ts';
+import { prepareDockerd } from '../support/dockerd-root.ts';
 import { withExt4 } from '../support/ext4.ts';
 import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
 import { ensureTools } from '../support/setup.ts';
 import { bigImage } from './big-image.ts';
+import { removeAll } from './containers.ts';
 import type { Engine, EngineUnderTest } from './engines.ts';
+import { apiScenarios, commandLineScenarios } from './api.ts';
 import { buildScenarios } from './builds.ts';
 import { copyingScenarios, driverScenarios } from './copying.ts';
 import { layerScenarios } from './layers.ts';
 import { networkScenarios } from './networks.ts';
-import { attached, gantry, peersFound } from './engines.ts';
+import { attached, gantry, housedDockerd, peersFound } from './engines.ts';
 import { logScenarios } from './logs.ts';
 import { Floors } from './floors.ts';
 import { quiet } from './machine.ts';
 import type { Result } from './report.ts';
-import { isMissed, line, table } from './report.ts';
+import { comparisons, isMissed, line, table } from './report.ts';
 import { pluginScenarios } from './plugins.ts';
 import { portScenarios } from './ports.ts';
 import { registryScenarios } from './registry.ts';
@@ -28,14 +31,16 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     strict: { type: 'boolean', default: false },
     'no-peers': { type: 'boolean', default: false },
+    dockerd: { type: 'boolean', default: false },
     peer: { type: 'string', multiple: true, default: [] },
   },
 });
 const top = join(import.meta.dirname, '../..');
 /** What drivers and plugins cost has no peer. */
-const ownScenarios = { ...driverScenarios, ...pluginScenarios };
+const ownScenarios = { ...driverScenarios, ...pluginScenarios, ...commandLineScenarios };
 const everyScenario = {
   ...scenarios,
+  ...apiScenarios,
   ...logScenarios,
   ...layerScenarios,
   ...networkScenarios,
@@ -53,18 +58,24 @@ if (missing !== undefined) fail(`npm run bench ${missing}`);
 if (process.env['GANTRY_TEST_INSIDE'] === undefined) {
   ensureTools('test');
   buildWhenStale();
+  // There is no network in the namespaces.
+  const lacking = options.dockerd ? prepareDockerd() : undefined;
+  if (lacking !== undefined) fail(`--dockerd: ${lacking}`);
 }
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
 const results: Result[] = [];
-for (const engine of [gantry, ...options.peer.map(attached), ...(options['no-peers'] ? [] : peersFound())]) {
+const housed = options.dockerd ? [housedDockerd()] : [];
+for (const engine of [gantry, ...options.peer.map(attached), ...housed, ...(options['no-peers'] ? [] : peersFound())]) {
   console.log(`\n${engine.name}`);
   await measure(engine);
 }
 console.log(`\n${table(results)}`);
+for (const comparison of comparisons(results, gantry.name)) console.log(comparison.line);
 mkdirSync(join(top, 'out'), { recursive: true });
 writeFileSync(join(top, 'out/bench.json'), `${JSON.stringify(results, null, 1)}\n`);
-if (options.strict && results.some((result) => result.engine === gantry.name && isMissed(result))) process.exitCode = 1;
+const isAnyMissed = results.some((result) => result.engine === gantry.name && isMissed(result));
+if (options.strict && (isAnyMissed || comparisons(results, gantry.name).some(({ isMet }) => !isMet))) process.exitCode = 1;
 
 async function measure(underTest: EngineUnderTest): Promise<void> {
   await using disk = withExt4({ sizeMiB: 8 * 1024, folder: join(top, '.cache'), isLeftInUse: underTest !== gantry });
@@ -78,6 +89,7 @@ async function measure(underTest: EngineUnderTest): Promise<void> {
     let isPrepared = false;
     for (const [name, scenario] of chosen) {
       if (underTest !== gantry && name in ownScenarios) continue;
+      if (underTest.measures?.(scenario) === false) continue;
       if (name !== 'idle-memory' && !isPrepared) await loadBusybox(engine.api);
       isPrepared ||= name !== 'idle-memory';
       await quiet();
@@ -103,15 +115,10 @@ async function measure(underTest: EngineUnderTest): Promise<void> {
       console.log(line(result));
     }
   } finally {
-    await removeContainers(engine);
+    await removeAll(engine.api);
     await engine[Symbol.asyncDispose]();
     rmSync(join(disk.path, 'engine'), { recursive: true, force: true });
   }
-}
-
-async function removeContainers({ api }: Engine): Promise<void> {
-  const all = await api.json<readonly { readonly Id: string }[]>('GET', '/containers/json?all=1').catch(() => []);
-  await Promise.all(all.map(({ Id }) => api.call('DELETE', `/containers/${Id}?force=1&v=1`).catch(() => undefined)));
 }
 
 function fail(message: string): never {

@@ -2,13 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api } from '../support/api.ts';
 import { busyboxImage } from '../support/busybox.ts';
+import { rate } from './api.ts';
 import type { BigImage } from './big-image.ts';
 import { bigImageReference } from './big-image.ts';
 import type { Engine } from './engines.ts';
 import type { Floors } from './floors.ts';
 import { download, upload } from './bulk.ts';
+import { create, fill, remove, start } from './containers.ts';
 import { engineFootprint, watchPeak } from './machine.ts';
-import { requestRate } from './requests.ts';
 import { sample, summarise } from './statistics.ts';
 
 export interface Bench {
@@ -34,6 +35,8 @@ export interface Scenario {
   readonly unit: 'ms' | 'req/s' | 'MB';
   /** Times the floor where there is one, else in the unit. */
   readonly target: { readonly atMost: number } | { readonly atLeast: number };
+  /** Times what this engine needs or does, when it was measured in the same run. */
+  readonly versus?: { readonly peer: string } & Scenario['target'];
   readonly measure: (bench: Bench) => Promise<Measured>;
 }
 
@@ -50,7 +53,13 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   save: { unit: 'ms', target: { atMost: 2.5 }, measure: save },
   'load-peak-memory': { unit: 'MB', target: { atMost: 200 }, measure: loadPeak },
   ping: { unit: 'req/s', target: { atLeast: 10_000 }, measure: (bench) => rate(bench, '/_ping') },
-  'ps-200': { unit: 'req/s', target: { atLeast: 2000 }, measure: listMany },
+  'ps-200': { unit: 'req/s', target: { atLeast: 2000 }, versus: { peer: 'dockerd', atLeast: 15 }, measure: (bench) => listMany(bench, 1) },
+  'ps-200-16': {
+    unit: 'req/s',
+    target: { atLeast: 2000 },
+    versus: { peer: 'dockerd', atLeast: 15 },
+    measure: (bench) => listMany(bench, 16),
+  },
   'start-200': { unit: 'ms', target: { atMost: 300 }, measure: coldStart },
 };
 
@@ -150,42 +159,16 @@ async function loadPeak({ engine: { api, pid }, bigImage }: Bench): Promise<Meas
   return { values: [peak()] };
 }
 
-async function listMany(bench: Bench): Promise<Measured> {
-  await fill(bench.engine.api);
-  return rate(bench, '/containers/json?all=1');
+async function listMany(bench: Bench, connections: number): Promise<Measured> {
+  await fill(bench.engine.api, 200);
+  return rate(bench, '/containers/json?all=1', connections);
 }
 
 async function coldStart({ engine: { api }, restart, samples }: Bench): Promise<Measured> {
-  await fill(api);
+  await fill(api, 200);
   const values: number[] = [];
   for (let round = 0; round < samples(5); round += 1) values.push((await restart()).startedMs ?? Number.NaN);
   return { values };
-}
-
-async function rate({ engine: { api }, samples }: Bench, path: string): Promise<Measured> {
-  const values: number[] = [];
-  await requestRate(api.socketPath, path, 500);
-  for (let round = 0; round < samples(5); round += 1) values.push(await requestRate(api.socketPath, path, 1000));
-  return { values };
-}
-
-/** 200 containers in the list, made once. */
-async function fill(api: Api): Promise<void> {
-  const there = (await api.json<readonly unknown[]>('GET', '/containers/json?all=1')).length;
-  await Promise.all(Array.from({ length: Math.max(0, 200 - there) }, () => create(api, ['true'], 'none')));
-}
-
-async function create(api: Api, command: readonly string[], network: string): Promise<string> {
-  const json = { Image: 'busybox', Cmd: command, StopSignal: 'SIGKILL', HostConfig: { NetworkMode: network } };
-  return (await api.json<{ readonly Id: string }>('POST', '/containers/create', { json })).Id;
-}
-
-async function start(api: Api, id: string): Promise<void> {
-  await api.json('POST', `/containers/${id}/start`);
-}
-
-async function remove(api: Api, id: string): Promise<void> {
-  await api.json('DELETE', `/containers/${id}?force=1&v=1`);
 }
 
 async function loadBig(api: Api, { path }: BigImage): Promise<void> {

@@ -19,12 +19,17 @@ export class DockerdHouse implements Disposable {
     this.#leave = leave;
   }
 
-  static async open(): Promise<DockerdHouse> {
+  /** `binds` are folders that it has where they are. */
+  static async open({ binds = [] }: { readonly binds?: readonly string[] } = {}): Promise<DockerdHouse> {
     const [root, upper, work] = ['root', 'upper', 'work'].map((name) => join('/run/dockerd', name)) as [string, string, string];
     for (const path of [root, upper, work]) mkdirSync(path, { recursive: true });
     mountOverlay({ lower: [dockerdRoot], upper, work, target: root });
     for (const name of ['proc', 'sys', 'dev', 'run'])
       mount(`/${name}`, join(root, name), { flags: new Set(name === 'run' ? ['bind'] : ['bind', 'rec']) });
+    for (const path of binds) {
+      mkdirSync(join(root, path), { recursive: true });
+      mount(path, join(root, path), { flags: new Set(['bind']) });
+    }
     mkdirSync(join(root, 'old'));
     // The shell stays in it until its input ends.
     const script = 'cd "$1" && pivot_root . old && cd / && umount -l /old && echo entered && read -r _';
