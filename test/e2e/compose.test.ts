@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -53,8 +53,8 @@ services:
     ports: ["127.0.0.1:18080:80"]
     networks: [front, back]
   worker:
-    <<: *box
-    command: sh -c 'n=0; while true; do echo tick $$n; n=$$((n+1)); sleep 1; done'
+    build: { context: ./worker, args: { WORD: tick }, labels: { made-by: compose } }
+    stop_grace_period: 1s
     depends_on: { web: { condition: service_started } }
     networks: [front]
     restart: unless-stopped
@@ -69,7 +69,17 @@ secrets: { token: { file: ./token } }
 configs: { page: { file: ./page } }
 `;
 
+const worker = `FROM busybox
+ARG WORD
+ENV WORD=$WORD
+COPY work.sh /
+CMD ["sh", "/work.sh"]
+`;
+
 before(async () => {
+  mkdirSync(join(folder, 'worker'));
+  writeFileSync(join(folder, 'worker/Dockerfile'), worker);
+  writeFileSync(join(folder, 'worker/work.sh'), 'n=0; while true; do echo $WORD $n; n=$((n+1)); sleep 1; done\n');
   writeFileSync(join(folder, 'token'), 'hidden');
   writeFileSync(join(folder, 'page'), 'the page');
   writeFileSync(join(folder, 'compose.yaml'), stack('hello'));
@@ -91,6 +101,16 @@ async function compose(...words: readonly string[]): Promise<string> {
 
 const running = async (): Promise<readonly string[]> => (await compose('ps', '--format', '{{.Service}}')).split('\n').toSorted();
 const idOf = (service: string) => compose('ps', '-aq', service);
+
+test('compose build makes the image of the service that has none, and again out of the cache', { timeout }, async () => {
+  await compose('build', 'worker');
+  const built = async () =>
+    (await api.docker(['image', 'inspect', '-f', '{{.Id}} {{index .Config.Labels "made-by"}} {{.Config.Env}}', 'shop-worker'])).stdout;
+  const first = await built();
+  assert.match(first, /^sha256:[0-9a-f]{64} compose \[.*WORD=tick/);
+  await compose('build');
+  assert.equal(await built(), first);
+});
 
 test('compose up waits for health and for what has to end first, and starts no profile that nobody asked for', { timeout }, async () => {
   await compose('config', '-q');
@@ -184,6 +204,17 @@ test('a changed service is made anew, the others stay, and volumes keep what the
   assert.equal(await compose('exec', '-T', 'web', 'sh', '-c', 'echo $GREETING'), 'goodbye');
   await compose('up', '-d', '--force-recreate', 'db');
   assert.equal(await compose('exec', '-T', 'db', 'cat', '/data/own'), 'mine');
+});
+
+test('compose up --build makes a changed image, and containers of it', { timeout }, async () => {
+  writeFileSync(join(folder, 'worker/work.sh'), 'while true; do echo tock; sleep 1; done\n');
+  const earlier = await idOf('worker');
+  await compose('up', '-d', '--build', 'worker');
+  assert.notEqual(await idOf('worker'), earlier);
+  for (let tries = 0; !(await compose('logs', '--no-log-prefix', 'worker')).includes('tock'); tries += 1) {
+    assert.ok(tries < 50, 'it does not say it');
+    await sleep(200);
+  }
 });
 
 test('a profile starts what it names; a service with a restart policy comes back', { timeout }, async () => {

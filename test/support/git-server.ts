@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ export type GitFiles = Readonly<Record<string, string | { readonly executable: s
 
 /** Repositories served by `git http-backend` on loopback; with a token, only to whoever shows it. */
 export class GitServer implements AsyncDisposable {
-  readonly #folder: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'git-server-'));
   readonly #server: Server;
   readonly url: string;
 
@@ -61,7 +61,6 @@ export class GitServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

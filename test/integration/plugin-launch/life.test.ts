@@ -98,16 +98,13 @@ test('a flood of output is cut at the limit and counted, while the engine goes o
   using stage = new Stage();
   let turns = 0;
   const clock = setInterval(() => turns++, 10);
-  const began = performance.now();
   await using plugin = await stage.launch('exec yes 0123456789');
   await stage.line(/^dropped/);
   await plugin.killAll();
   clearInterval(clock);
   const told = stage.lines.filter(({ source }) => source === 'engine').map(({ line }) => line);
   assert.match(told[0] ?? '', /^dropped \d{4,} lines \(\d{5,} bytes\) of output: more than 1000 lines or 1048576 bytes in a second$/);
-  // Not every second is one of too many lines where the processor is emulated.
-  const seconds = Math.ceil((performance.now() - began) / 1000);
-  assert.ok(stage.lines.length - told.length <= 1000 * (seconds + 1), `${stage.lines.length} lines in ${seconds} s`);
+  assert.ok(stage.lines.length - told.length <= 1000 * (told.length + 1));
   assert.ok(turns >= 20, `${turns} turns`);
 });
 
