@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { collectRemains } from './collect.ts';
-import { facade, type LocalEngine } from './facade.ts';
+import { facade } from './facade.ts';
+import type { LocalEngine } from './local-engine.ts';
 import { Database } from './metadata/index.ts';
 import { defaultRoots, type EngineOptions, silentLog } from './options.ts';
 import { graphDriver, type Rooms, wire } from './rooms.ts';

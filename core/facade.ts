@@ -1,21 +1,11 @@
 import { hostname } from 'node:os';
 import { invalidArgument, type Logger, messageOf } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
-import type { AuthzLink, ServeRequest, Serving } from '@gantry/sdk/frontend';
+import type { AuthzLink, Serving } from '@gantry/sdk/frontend';
 import { driverContext } from './drivers/index.ts';
-import type { EngineOptions } from './options.ts';
+import type { LocalEngine } from './local-engine.ts';
 import { registries } from './registries.ts';
 import type { Rooms } from './rooms.ts';
-
-/** An engine in this process. */
-export interface LocalEngine extends Engine {
-  /** Serves the engine by every installed front end; at least one address must be understood. */
-  serve(request: Pick<ServeRequest, 'hosts' | 'socketGroup' | 'tls'>): Promise<Serving>;
-  /** Takes these settings from now on, and says so to who listens to events. */
-  reload(settings: Pick<EngineOptions, 'labels' | 'debug'>): void;
-  /** Resolves when what an earlier engine left has been taken over: running containers, their logs and networks. */
-  readonly recovered: Promise<void>;
-}
 
 /** The rooms as one engine. */
 export function facade(rooms: Rooms, recovered: Promise<void>, opened: AsyncDisposableStack): LocalEngine {
