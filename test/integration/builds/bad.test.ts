@@ -233,7 +233,17 @@ test('Builds.build() ends with its caller: the step is killed, and no container,
   assert.equal((await under.engine.images.list({ all: true })).length, images.length);
 });
 
-test('Builds.build() ends what a step leaves running, and tells a step that used more memory than it may', async () => {
+test('Builds.build() tells a step that used more memory than it may', async () => {
+  const Dockerfile = 'FROM busybox\nRUN head -c 200m /dev/zero | tail\n';
+  const hostConfig = { NetworkMode: 'none', Memory: 32 << 20, MemorySwap: 32 << 20 };
+  await assert.rejects(buildImage(under.engine, { Dockerfile }, { hostConfig }), (error) => {
+    assert.match(messageOf(error), /The command '.*head -c 200m.*' returned a non-zero code: 137/);
+    assert.match((error as { readonly hint?: string }).hint ?? '', /more memory than it may/);
+    return true;
+  });
+});
+
+test('Builds.build() ends what a step leaves running', async () => {
   const { text } = await buildImage(under.engine, {
     Dockerfile: 'FROM busybox\nRUN (sleep 4711 &) ; echo left\nRUN ps | grep -c 471[1] || true\n',
   });
