@@ -12,6 +12,8 @@ export interface PluginPolicy {
   /** Between two signs of life; the deadline of one. */
   readonly healthMs: number;
   readonly healthDeadlineMs: number;
+  /** A connection is asked after so long without a word, and broken when nothing comes for as long again. */
+  readonly keepaliveMs: number;
   /** A process that uses this share of its memory for so long is renewed; between two looks. */
   readonly memory: { readonly share: number; readonly forMs: number; readonly lookMs: number };
   /** Between two looks at whether what plugins have is what the records have. */
@@ -33,6 +35,7 @@ export const defaultPolicy: PluginPolicy = {
   probationMs: 60_000,
   healthMs: 15_000,
   healthDeadlineMs: 10_000,
+  keepaliveMs: 10_000,
   memory: { share: 0.8, forMs: 600_000, lookMs: 30_000 },
   compareMs: 3_600_000,
   orphanGraceMs: 86_400_000,

@@ -22,6 +22,7 @@ export interface ProcessStart {
   readonly log: Logger;
   readonly output: Output;
   readonly cgroupParent: string;
+  readonly keepaliveMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -60,7 +61,7 @@ export async function startProcess(start: ProcessStart): Promise<Link> {
   );
   const gaveUp = Promise.race([diedEarly(launched, output), aborted(signal)]);
   await Promise.race([said.heard, gaveUp]);
-  const wire = await connected(connectGrpc(`unix://${socket}`, { connectTimeoutMs: 5_000 }), gaveUp);
+  const wire = await connected(connectGrpc(`unix://${socket}`, { connectTimeoutMs: 5_000, keepaliveMs: start.keepaliveMs }), gaveUp);
   undo.defer(() => wire.close());
   const service = remote<PluginService>(wire, 'plugin');
   await handshake(service, { manifest, token, instance, engineVersion, ctx: driverContext(log, signal) });

@@ -7,6 +7,7 @@ import { startInProcess } from './in-process.ts';
 import type { Link } from './link.ts';
 import type { HostOptions } from './options.ts';
 import type { Plugin } from './plugin.ts';
+import { defaultPolicy } from './policy.ts';
 import { type PluginRecord, userOf, type Version } from './record.ts';
 
 /** Starts one version of a plugin where its record says. What only other processes need is loaded only then. */
@@ -47,7 +48,8 @@ export async function startLink(
     return startExternal({ ...served, manifest: version.manifest, address: record.address ?? '', token: record.token ?? '' });
   }
   if (record.placement === 'worker') return (await import('./worker.ts')).startWorker(served);
-  const process = { ...served, uid: userOf(record, version), cgroupParent: options.cgroupParent ?? 'gantry-plugins' };
+  const { keepaliveMs } = { ...defaultPolicy, ...options.pluginPolicy };
+  const process = { ...served, uid: userOf(record, version), cgroupParent: options.cgroupParent ?? 'gantry-plugins', keepaliveMs };
   if (record.placement === 'container') return (await import('./managed.ts')).startManaged({ ...process, sockets });
   return (await import('./process.ts')).startProcess(process);
 }

@@ -12,6 +12,7 @@ import { Records } from '../../core/plugin-host/records.ts';
 import { Registry } from '../../core/plugin-host/registry.ts';
 import { foldersOf, startLink } from '../../core/plugin-host/start.ts';
 import { quietLog } from './quiet-log.ts';
+import { slowness } from './slowness.ts';
 
 export const placements = ['in-process', 'worker', 'process'] as const;
 export type DriverPlacement = (typeof placements)[number];
@@ -39,6 +40,13 @@ export interface PlacedPlugin extends AsyncDisposable {
   output(): readonly string[];
 }
 
+/** Many calls at once keep an emulated machine from saying anything for a while. */
+const patient = {
+  startMs: 180_000,
+  healthDeadlineMs: defaultPolicy.healthDeadlineMs * slowness,
+  keepaliveMs: defaultPolicy.keepaliveMs * slowness,
+};
+
 /** Starts a plugin by the engine's own code: its record, launch, sandbox, handshake, host service and codec are the real ones. */
 export async function openPlaced({ plugin: dir, placement, config = {}, root: above = tmpdir() }: PlacedOptions): Promise<PlacedPlugin> {
   await using undo = new AsyncDisposableStack();
@@ -52,6 +60,7 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
     execRoot: join(root, 'run'),
     pluginDirs: [join(place, '..')],
     version: '0.1.0',
+    pluginPolicy: patient,
   });
   const found =
     new Records(options).load().find((record) => basename(record.dir) === basename(place)) ?? assert.fail(`no plugin in ${place}`);
@@ -61,7 +70,7 @@ export async function openPlaced({ plugin: dir, placement, config = {}, root: ab
   // A new one at each start, as after a restart of the engine: its first generation, so that paths are the same again.
   const make = (): Plugin =>
     new Plugin(record, {
-      policy: { ...defaultPolicy, startMs: 180_000 },
+      policy: { ...defaultPolicy, ...patient },
       start: (...given) => startLink({ options, sockets }, ...given),
       onEvent: () => {},
       onReady: () => {},
