@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { type Abortable, fromErrno } from '@gantry/sdk';
 import { bindMount, isErrno, mount, openInRoot, openPath } from '@gantry/sdk/linux';
@@ -51,14 +51,19 @@ async function showWithMounts({ room, entry, undo, rootfs, path, signal }: View,
   for (const spec of specs) await showMount(path, spec, id);
 }
 
+/** PROC_SUPER_MAGIC of linux/magic.h. */
+const procMagic = 0x9fa0;
+
 async function showMount(root: string, { source, destination, options }: SpecMount, id: string): Promise<void> {
   const what = `mount ${destination} of container ${id.slice(0, 12)}`;
   const from = await openInside(source, '');
   try {
+    // The links of /proc lead out of any root. What else is mounted below a bind stays out for the same reason.
+    if (statfsSync(`/proc/self/fd/${from.descriptor}`).type === procMagic) return;
     const at = openPlace(root, destination, from.isFolder);
     try {
       const limits = options.includes('ro') ? { readOnly: true } : {};
-      bindMount(from.descriptor, at, { recursive: options.includes('rbind'), propagation: 'private', ...limits });
+      bindMount(from.descriptor, at, { recursive: false, propagation: 'private', ...limits });
     } finally {
       closeSync(at);
     }
