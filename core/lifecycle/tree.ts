@@ -1,7 +1,7 @@
-import { closeSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { type Abortable, fromErrno } from '@gantry/sdk';
-import { bindMount, isErrno, mount, openInRoot, openPath } from '@gantry/sdk/linux';
+import { bindMount, isErrno, mount, openInRoot, openPath, readMountinfo, statxMount } from '@gantry/sdk/linux';
 import type { Rootfs } from '../layers/types.ts';
 import { randomId } from '../support/index.ts';
 import type { Entry } from './entry.ts';
@@ -51,15 +51,18 @@ async function showWithMounts({ room, entry, undo, rootfs, path, signal }: View,
   for (const spec of specs) await showMount(path, spec, id);
 }
 
-/** PROC_SUPER_MAGIC of linux/magic.h. */
-const procMagic = 0x9fa0;
+/** By the mount table: the file system of a volume may be one that does not answer. */
+function isProc(descriptor: number): boolean {
+  const { mountId } = statxMount(descriptor);
+  return readMountinfo().some((mounted) => mounted.mountId === mountId && mounted.type === 'proc');
+}
 
 async function showMount(root: string, { source, destination, options }: SpecMount, id: string): Promise<void> {
   const what = `mount ${destination} of container ${id.slice(0, 12)}`;
   const from = await openInside(source, '');
   try {
     // The links of /proc lead out of any root. What else is mounted below a bind stays out for the same reason.
-    if (statfsSync(`/proc/self/fd/${from.descriptor}`).type === procMagic) return;
+    if (isProc(from.descriptor)) return;
     const at = openPlace(root, destination, from.isFolder);
     try {
       const limits = options.includes('ro') ? { readOnly: true } : {};
