@@ -37,7 +37,7 @@ export function testGraphDriver({ name, root, config, placements, privileges = {
     ...(placements && { placements }),
     answers: {
       // Of a mount that somebody looks through, and of a data set.
-      varying: [/view-[0-9a-f]+/g, /(?<=\/gantry\..+)\.[0-9a-f]{8}$/g],
+      varying: [/view-[0-9a-f]+/g, /(?<=\/gantry\..+)\.[0-9a-f]{8}(?=@|$)/g],
       timed: ['space.10k-layers-list-time', 'apply.killed-half-way-then-retry', 'commit.atomic-under-kill9'],
     },
     clean: (driver) => removeSnapshots(driver, ctx),
