@@ -121,3 +121,19 @@ test('docker start -ai: what is typed arrives, and its exit code is the commandâ
   }
   await docker('rm', 'begun');
 });
+
+for (const [words, shown] of [
+  [['logs', '-f', 'watched'], /line/],
+  // Of one container by name it would not end, whatever answers (docker/cli#6090).
+  [['stats'], /watched/],
+  [['events', '--since', '1'], /container create/],
+] as const)
+  test(`ctrl-c ends docker ${words[0]}, and its container goes on`, options, async () => {
+    await docker('rm', '-f', 'watched').catch(() => '');
+    await docker('run', '-d', '--name', 'watched', ...none, 'busybox', 'sh', '-c', 'while :; do echo line; sleep 0.2; done');
+    await using terminal = on(words);
+    await terminal.expect(shown);
+    terminal.type(ctrlC);
+    await Promise.race([terminal.exit, sleep(15_000).then(() => assert.fail('it goes on'))]);
+    assert.equal(await docker('inspect', '-f', '{{.State.Running}}', 'watched'), 'true');
+  });
