@@ -80,6 +80,11 @@ const rows: readonly Row[] = [
   },
   { line: create, body: `{"Image":"${'x'.repeat(5 * 2 ** 20)}"}`, status: 413, message: 'the request body is larger than 4194304 bytes' },
   { line: 'GET /v9.99/info', status: 400, message: 'client version 9.99 is too new. Maximum supported API version is 1.51' },
+  {
+    line: 'GET /v4.3.1/libpod/_ping',
+    status: 404,
+    message: "this engine speaks Docker's API and not podman's own (libpod): use the docker command line",
+  },
   { line: 'GET /v1.52/info', status: 400, message: 'client version 1.52 is too new. Maximum supported API version is 1.51' },
   { line: 'GET /vabc/info', status: 404, message: 'page not found' },
   { line: 'GET /nope', status: 404, message: 'page not found' },

@@ -16,6 +16,7 @@ export function targetOf(method: string, requestUrl: string): Target {
   const query = queryAt < 0 ? '' : requestUrl.slice(queryAt);
   if (unclean.test(path)) return cleaned(path, query);
   if (path.includes('%00')) return { kind: 'refused', status: 400, message: 'the path contains a NUL byte' };
+  if (libpod.test(path)) return { kind: 'refused', status: 404, message: libpodMessage };
   const [, prefix, digits] = versionPrefix.exec(path) ?? [];
   if (prefix === undefined || digits === undefined) return { kind: 'route', url: joinName(method, path) + query, version: maxVersion };
   const version = minorOf(digits);
@@ -30,6 +31,9 @@ export function targetOf(method: string, requestUrl: string): Target {
 
 const unclean = /\/\/|\/\.{1,2}(\/|$)/;
 const versionPrefix = /^(\/v([0-9.]+))\//;
+/** What podman asks with `--remote`, under versions of its own. */
+const libpod = /^(\/v[0-9.]+)?\/libpod\//;
+const libpodMessage = "this engine speaks Docker's API and not podman's own (libpod): use the docker command line";
 const notFoundTarget: Target = { kind: 'refused', status: 404, message: 'page not found' };
 const refuse = (message: string) => ({ kind: 'refused', status: 400, message }) as const;
 
