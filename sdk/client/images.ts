@@ -19,6 +19,8 @@ export interface BuildQuery {
   readonly target?: string | undefined;
   readonly platform?: string | undefined;
   readonly network?: string | undefined;
+  /** Engines of ours: what the Dockerfile may have, "network.host" or "security.insecure". */
+  readonly allow?: readonly string[];
   /** Bytes. */
   readonly memory?: number | undefined;
   readonly shmSize?: number | undefined;
@@ -103,6 +105,7 @@ export class Images {
       q: quiet,
       t: given.tags,
       networkmode: network,
+      allow: given.allow,
       shmsize: given.shmSize,
       nocache: given.noCache,
       rm: given.remove,

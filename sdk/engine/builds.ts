@@ -30,6 +30,8 @@ export interface BuildOptions {
   readonly cacheFrom: readonly string[];
   /** Of the containers that run the steps: resources, network, hosts. */
   readonly hostConfig: HostConfig;
+  /** What the Dockerfile may have for its steps, if it asks: "network.host", "security.insecure". Whoever wrote it is not whoever builds. */
+  readonly allow?: readonly string[];
   /** By registry host. */
   readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
 }

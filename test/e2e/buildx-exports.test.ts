@@ -219,3 +219,12 @@ function withLibraries(program: string, path: string): void {
   for (const [, library = ''] of execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+)/g))
     writeFileSync(join(path, library.startsWith('/lib64/') ? 'lib64' : 'lib', basename(library)), readFileSync(library), { mode: 0o755 });
 }
+
+test('docker buildx build --allow lets a Dockerfile have what is refused otherwise', options, async () => {
+  const path = client.context({ Dockerfile: 'FROM busybox\nRUN --security=insecure mkdir -p /m && mount -t tmpfs none /m && echo mounted\n' });
+  const refused = await client.docker(['buildx', 'build', '--progress=plain', path]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /security\.insecure is not allowed/);
+  const allowed = await client.succeeds(['buildx', 'build', '--progress=plain', '--allow', 'security.insecure', path]);
+  assert.match(allowed.stderr, /mounted/);
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -97,6 +97,8 @@ const lines: readonly (readonly [dockerfile: string, line: number, problem: RegE
   ['FROM busybox\nRUN ["nothing"]\n', 2, /nothing/],
   ['FROM scratch\nRUN true\n', 2, /\/bin\/sh/],
   ['FROM busybox\nUSER ghost\nRUN true\n', 3, /unable to find user ghost/],
+  ['FROM busybox\nRUN --security=insecure true\n', 2, /security\.insecure is not allowed/],
+  ['FROM busybox\nRUN --network=host true\n', 2, /network\.host is not allowed/],
   ['FROM busybox\nRUN --network=some true\n', 2, /unsupported network mode "some"/],
 ];
 
@@ -241,6 +243,19 @@ test('Builds.build() tells a step that used more memory than it may', async () =
     assert.match((error as { readonly hint?: string }).hint ?? '', /more memory than it may/);
     return true;
   });
+});
+
+test('Builds.build() gives steps the network and the privileges that their Dockerfile asks for, where that is allowed', async () => {
+  const Dockerfile = `FROM busybox
+RUN mkdir -p /m && mount -t tmpfs none /m || echo refused
+RUN --network=none ip link | grep -c ^[0-9]
+RUN --network=host readlink /proc/self/ns/net
+RUN --security=insecure mkdir -p /m && mount -t tmpfs none /m && echo mounted
+`;
+  const allow = ['network.host', 'security.insecure'];
+  const { text } = await buildImage(under.engine, { Dockerfile }, { allow, noCache: true });
+  assert.match(text, new RegExp(RegExp.escape(readlinkSync('/proc/self/ns/net'))));
+  assert.match(text, /refused\n[\s\S]*\n1\n[\s\S]*\nmounted\n/);
 });
 
 test('Builds.build() ends what a step leaves running', async () => {

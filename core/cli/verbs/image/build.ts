@@ -22,6 +22,7 @@ interface BuildFlags {
   readonly target?: string;
   readonly platform?: string;
   readonly network?: string;
+  readonly allow: readonly string[];
   readonly memory?: number;
   readonly shmSize?: number;
   readonly cache: boolean;
@@ -44,6 +45,7 @@ export const build = verb<BuildFlags>({
     value('--target <stage>', 'Stage to end with', text),
     value('--platform <os/arch>', 'Platform of the base images', text),
     value('--network <name>', 'Network of the steps', text),
+    list('--allow <entitlement>', 'Let the Dockerfile have network.host or security.insecure', text),
     value('-m, --memory <size>', 'Memory limit of the steps', parseSize),
     value('--shm-size <size>', 'Size of /dev/shm of the steps', parseSize),
     flag('--no-cache', 'Run every step again'),
@@ -84,6 +86,7 @@ function optionsOf(flags: BuildFlags) {
     target: flags.target,
     platform: flags.platform,
     network: flags.network,
+    allow: flags.allow,
     memory: flags.memory,
     shmSize: flags.shmSize,
     noCache: !flags.cache,

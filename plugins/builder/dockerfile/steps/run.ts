@@ -1,5 +1,5 @@
 import { buildStepAnnotation, jsonWords } from '@gantry/sdk/builder';
-import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
+import type { BuildOptions, ContainerConfig, HostConfig } from '@gantry/sdk/engine';
 import { invalidArgument } from '@gantry/sdk';
 import { heredocsOf } from '../parse/heredocs.ts';
 import { type Instruction, valueOf } from '../parse/instruction.ts';
@@ -20,7 +20,7 @@ export const planRun: Plan = (planning) => {
   const command = commandOf(state, instruction);
   const named = [...args].filter(([name]) => !proxies.includes(name) || state.args.has(name)).map(([name, value]) => `${name}=${value}`);
   const prefix = named.length === 0 ? [] : [`|${named.length}`, ...named.toSorted()];
-  const hostConfig = hostConfigOf(job.request.hostConfig, instruction);
+  const hostConfig = hostConfigOf(job.request, instruction);
   return {
     config: state.config,
     createdBy: [...prefix, ...command].join(' '),
@@ -101,13 +101,20 @@ function containerConfig(
   };
 }
 
-function hostConfigOf(given: HostConfig, instruction: Instruction): HostConfig {
+function hostConfigOf({ hostConfig: given, allow = [] }: Pick<BuildOptions, 'hostConfig' | 'allow'>, instruction: Instruction): HostConfig {
   const network = valueOf(instruction, 'network') ?? 'default';
   const security = valueOf(instruction, 'security') ?? 'sandbox';
   if (!['default', 'none', 'host'].includes(network))
     throw invalidArgument(`unsupported network mode ${JSON.stringify(network)}: default, none or host`);
   if (!['sandbox', 'insecure'].includes(security))
     throw invalidArgument(`security ${JSON.stringify(security)} is not valid: sandbox or insecure`);
+  const wanted = [
+    ...(network === 'host' && given.NetworkMode !== 'host' ? ['network.host'] : []),
+    ...(security === 'insecure' ? ['security.insecure'] : []),
+  ];
+  const refused = wanted.find((entitlement) => !allow.includes(entitlement));
+  if (refused !== undefined)
+    throw invalidArgument(`${refused} is not allowed`, { hint: `whoever trusts this Dockerfile allows it: --allow ${refused}` });
   return {
     ...given,
     LogConfig: { Type: 'none' },

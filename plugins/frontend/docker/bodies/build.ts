@@ -27,6 +27,8 @@ export function buildOptions(call: Call): BuildOptions {
     platform: query.text('platform'),
     cacheFrom: json(call, 'cachefrom', list(text), []),
     hostConfig: hostConfigOf(call),
+    // Ours: Docker's first builder knows no steps that ask for it.
+    allow: query.all('allow'),
     registryAuth: registryConfig(call.header('x-registry-config')),
   };
 }

@@ -19,6 +19,7 @@ interface SolveRequest {
   readonly exporterDeprecated: string;
   readonly exporterAttrsDeprecated: Strings;
   readonly exporters: readonly Exporter[];
+  readonly entitlements: readonly string[];
   readonly cache: { readonly imports: readonly CacheEntry[]; readonly exports: readonly CacheEntry[] } | null;
 }
 interface PruneRequest {
@@ -148,13 +149,13 @@ export class BuildKit implements Disposable {
   }
 
   async #solve(request: SolveRequest, call: Call): Promise<Buffer> {
-    const { session, cache } = request;
+    const { session, cache, entitlements } = request;
     const deprecated = [{ type: request.exporterDeprecated, attrs: request.exporterAttrsDeprecated }];
     const exporters = request.exporters.length === 0 ? deprecated : request.exporters;
     const solve = this.#of(request.ref);
     call.on('cancelled', () => solve.cancel());
     try {
-      const exported = solve.export({ session, exporters, caches: cache?.exports ?? [] });
+      const exported = solve.export({ session, exporters, allow: entitlements, caches: cache?.exports ?? [] });
       // What is wrong with it is also told by whoever waits for it below.
       exported.catch(() => undefined);
       if (request.frontend !== '') {

@@ -19,6 +19,7 @@ const definitions = {
     frontend: [6, 'string'],
     frontendAttrs: [7, 'string', 'string'],
     cache: [8, 'CacheOptions'],
+    entitlements: [9, 'string', 'repeated'],
     exporters: [13, 'Exporter', 'repeated'],
   },
   Exporter: { type: [1, 'string'], attrs: [2, 'string', 'string'] },

@@ -18,6 +18,8 @@ export interface SolveFacts {
 export interface ExportRequest {
   readonly session: string;
   readonly exporters: readonly Exporter[];
+  /** `--allow` */
+  readonly allow: readonly string[];
   readonly caches: readonly CacheEntry[];
 }
 
@@ -30,7 +32,7 @@ export class Solve {
   readonly #progress: BuildProgress;
   readonly #updates: StatusUpdate[] = [];
   readonly #stop = new AbortController();
-  readonly #request = Promise.withResolvers<{ readonly session: string }>();
+  readonly #request = Promise.withResolvers<Pick<ExportRequest, 'session' | 'allow'>>();
   readonly #returned = Promise.withResolvers<void>();
   #wake: () => void = () => undefined;
   #isOver = false;
@@ -46,10 +48,10 @@ export class Solve {
   }
 
   /** Control.Solve: resolves when the client has returned what it built, and that is where it is to go. */
-  async export({ exporters, caches, session: id }: ExportRequest): Promise<Attributes> {
+  async export({ exporters, caches, allow, session: id }: ExportRequest): Promise<Attributes> {
     const exports = exportsOf(exporters);
     const kept = cacheExports(caches);
-    this.#request.resolve({ session: id });
+    this.#request.resolve({ session: id, allow });
     try {
       await this.#returned.promise;
       if (this.imageId === '') return {};
@@ -71,11 +73,12 @@ export class Solve {
   async build(attributes: Attributes, imports: readonly CacheEntry[]): Promise<void> {
     const { engine, sessions } = this.#facts;
     const signal = this.#stop.signal;
-    const { session: id } = await this.#requested();
+    const { session: id, allow } = await this.#requested();
     const session = await sessions.get(id, signal);
     session.closed.addEventListener('abort', () => this.cancel(session.closed.reason), { once: true });
     const { id: image } = await engine.builds.build({
       ...optionsOf(attributes),
+      allow,
       cacheFromRegistry: cacheImports(attributes, imports),
       context: contextOf(session, attributes, signal),
       contexts: namedSources(session, attributes, signal),
@@ -96,7 +99,7 @@ export class Solve {
   }
 
   /** Whoever only says what to build, and not where it goes, is not waited for. */
-  async #requested(): Promise<{ readonly session: string }> {
+  async #requested(): Promise<Pick<ExportRequest, 'session' | 'allow'>> {
     const timer = setTimeout(() => this.cancel(unavailable('Control.Solve of this build does not come')), comesWithinMs);
     try {
       return await this.#request.promise;
