@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { type Metadata, Server, ServerCredentials, status as grpcStatus, type ServiceDefinition } from '@grpc/grpc-js';
-import { codeOf, type ErrorCode, firstCause, type Logger, messageOf, notImplemented } from '@gantry/sdk';
+import { codeOf, type ErrorCode, firstCause, type Logger, messageOf, notFound, notImplemented } from '@gantry/sdk';
 import type { Engine } from '@gantry/sdk/engine';
 import { textOf } from '../status.ts';
 import type { CacheEntry } from './cache.ts';
@@ -8,7 +8,7 @@ import type { Exporter } from './exports.ts';
 import { decode, encode, timestamp } from './messages.ts';
 import { pruneFilters } from './prune.ts';
 import { Session, Sessions } from './session.ts';
-import { Solve } from './solve.ts';
+import { comesWithinMs, Solve } from './solve.ts';
 
 type Strings = Readonly<Record<string, string>>;
 interface SolveRequest {
@@ -120,8 +120,7 @@ export class BuildKit implements Disposable {
     };
     server.addService(unaryService('moby.buildkit.v1.Control', control), this.#implementation(control));
     server.addService(streamService('moby.buildkit.v1.Control', ['Status', 'Prune']), {
-      Status: (call: Stream) =>
-        void this.#pour(call, this.#of(decode<{ readonly ref: string }>('StatusRequest', call.request).ref).status()),
+      Status: (call: Stream) => void this.#pour(call, this.#status(call.request)),
       Prune: (call: Stream) => void this.#pour(call, this.#prune(call.request)),
     });
     server.addService(unaryService('moby.buildkit.v1.frontend.LLBBridge', bridge), this.#implementation(bridge));
@@ -196,7 +195,10 @@ export class BuildKit implements Disposable {
 
   #return({ error }: { readonly error: { readonly code: number; readonly message: string } | null }, call: Call): Buffer {
     const failed = error !== null && error.code !== 0 ? error.message : undefined;
-    this.#of(String(call.metadata.get(buildIdKey)[0] ?? '')).finish(failed);
+    const ref = String(call.metadata.get(buildIdKey)[0] ?? '');
+    const solve = this.#solves.get(ref);
+    if (solve === undefined) throw notFound(`no build ${JSON.stringify(ref)}`);
+    solve.finish(failed);
     return encode('Empty', {});
   }
 
@@ -206,7 +208,18 @@ export class BuildKit implements Disposable {
     if (known !== undefined) return known;
     const solve = new Solve({ engine: this.#engine, sessions: this.#sessions, ref });
     this.#solves.set(ref, solve);
+    setTimeout(() => this.#forgetUnlessBegun(ref, solve), comesWithinMs).unref();
     return solve;
+  }
+
+  #forgetUnlessBegun(ref: string, solve: Solve): void {
+    if (solve.isBegun) return;
+    this.#solves.delete(ref);
+    solve.cancel(notFound(`no build ${JSON.stringify(ref)}: its Control.Solve does not come`));
+  }
+
+  async *#status(request: Buffer): AsyncIterable<Buffer> {
+    yield* this.#of(decode<{ readonly ref: string }>('StatusRequest', request).ref).status();
   }
 
   async #records(): Promise<readonly object[]> {
@@ -239,7 +252,8 @@ export class BuildKit implements Disposable {
       }
       call.end();
     } catch (error) {
-      call.destroy(Object.assign(new Error(textOf(error)), this.#failure(error)));
+      // Not by destroying it: then its status would not be sent any more.
+      call.emit('error', Object.assign(new Error(textOf(error)), this.#failure(error)));
     }
   }
 
@@ -264,7 +278,7 @@ interface Stream extends Omit<Call, 'on'> {
   readonly cancelled: boolean;
   write(message: Buffer): unknown;
   end(): void;
-  destroy(error: Error): unknown;
+  emit(event: 'error', error: Error): unknown;
 }
 
 const version = { package: 'gantry', version: 'v0.13.0', revision: '' };

@@ -1,3 +1,4 @@
+import { invalidArgument, messageOf } from '@gantry/sdk';
 import protobuf from 'protobufjs';
 
 /**
@@ -136,7 +137,11 @@ export function encode(name: MessageName, value: object): Buffer {
 /** A message as a plain object, with the zero values of what was left out; 64-bit numbers as text. `T` is what the definition above says. */
 export function decode<T>(name: MessageName, bytes: Uint8Array): T {
   const type = typeOf(name);
-  return type.toObject(type.decode(bytes), { defaults: true, longs: String, objects: true, arrays: true }) as T;
+  try {
+    return type.toObject(type.decode(bytes), { defaults: true, longs: String, objects: true, arrays: true }) as T;
+  } catch (error) {
+    throw invalidArgument(`${bytes.length} bytes are no ${name}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function typeOf(name: MessageName): protobuf.Type {

@@ -40,6 +40,9 @@ export class Solve {
   readonly #waiting: (() => void)[] = [];
   readonly #stageImages: string[] = [];
   imageId = '';
+  /** Control.Solve has come: until then it is nothing but a name that somebody said. */
+  isBegun = false;
+  readonly #neverBegun = new AbortController();
 
   constructor(facts: SolveFacts) {
     this.#facts = facts;
@@ -51,6 +54,7 @@ export class Solve {
   async export({ exporters, caches, allow, session: id }: ExportRequest): Promise<Attributes> {
     const exports = exportsOf(exporters);
     const kept = cacheExports(caches);
+    this.isBegun = true;
     this.#request.resolve({ session: id, allow });
     try {
       await this.#returned.promise;
@@ -115,6 +119,7 @@ export class Solve {
   }
 
   cancel(reason: unknown = cancelled('the client of the build went away')): void {
+    if (!this.isBegun) this.#neverBegun.abort(reason);
     this.#stop.abort(reason);
     this.#request.reject(reason);
     this.#returned.reject(reason);
@@ -134,7 +139,7 @@ export class Solve {
       if (this.#updates.length < mostUpdates / 2) for (const resolve of this.#waiting.splice(0)) resolve();
       const [first] = this.#updates.splice(0, 1);
       if (first !== undefined) yield encode('StatusResponse', first);
-      else if (this.#isOver) return;
+      else if (this.#isOver) return this.#neverBegun.signal.throwIfAborted();
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
@@ -166,5 +171,6 @@ export class Solve {
   }
 }
 
-const comesWithinMs = 10_000;
+/** How long the calls of a build wait for one another. */
+export const comesWithinMs = 10_000;
 const mostUpdates = 1_000;
