@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Rtnetlink } from '@gantry/sdk/linux';
+import { nft, Rtnetlink } from '@gantry/sdk/linux';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { greet, linkNames, Machine, Neighbour, reach, run } from './machine.ts';
@@ -163,6 +163,42 @@ test('networks are apart from each other, and from the default one', async () =>
   assert.equal(await red2.reach(red.address, 80), `r to ${red2.address}`);
   assert.equal(await blue.reach(red.address, 80), '');
   assert.equal(await plain.reach(red.address, 80), '');
+});
+
+test('a container takes no routes from whoever says that it is a router, and has no IPv6 unless its network has', async () => {
+  await using machine = await Machine.start();
+  await machine.room.create({ name: 'six', ipv6: true, ipam: { Config: [{ Subnet: 'fd41::/64' }] } });
+  const four = await machine.run('four');
+  const six = await machine.run('six', { hostConfig: { NetworkMode: 'six' } });
+  const setting = (container: typeof four, key: string) => container.run('cat', `/proc/sys/net/ipv6/conf/eth0/${key}`);
+  assert.equal(await setting(four, 'disable_ipv6'), '1\n');
+  assert.equal(await setting(six, 'disable_ipv6'), '0\n');
+  assert.equal(await setting(six, 'accept_ra'), '0\n');
+});
+
+test('no packet of an internal network reaches the machine’s other links, whatever is tried', async () => {
+  using neighbour = new Neighbour();
+  await using machine = await Machine.start();
+  await machine.room.create({ name: 'inner', internal: true });
+  const one = await machine.run('one', { hostConfig: { NetworkMode: 'inner' } });
+  const outer = await machine.run('outer');
+  const count =
+    'table inet counted { chain out { type filter hook postrouting priority 500; oifname "wire" ip daddr 10.99.0.2 counter; }; }';
+  nft(undefined, count);
+  const packets = async () => Number(/packets (\d+)/.exec(await run('', 'nft', 'list', 'chain', 'inet', 'counted', 'out'))?.[1]);
+  try {
+    // With a route of its own it gets no further either.
+    await one.run('ip', 'route', 'add', 'default', 'via', one.sandbox?.endpoints[0]?.gateway || '172.18.0.1');
+    const before = await packets();
+    assert.equal(await one.reach('10.99.0.2', 7000), '');
+    assert.equal(await one.reach('10.99.0.2', 53), '');
+    assert.equal(await packets(), before);
+    await outer.reach('10.99.0.2', 7000);
+    assert.ok((await packets()) > before, 'what counts, counts');
+  } finally {
+    nft(undefined, 'delete table inet counted');
+  }
+  assert.equal(await neighbour.reach(one.sandbox?.endpoints[0]?.ipAddress ?? '', 7000), '');
 });
 
 test('nothing leaves an internal network and nothing enters it', async () => {
