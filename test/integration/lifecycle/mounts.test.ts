@@ -139,6 +139,21 @@ test('an image’s content goes into a new volume, whose owner and mode stay if 
   for (const name of ['plain', 'owned']) await volumes.remove(name, { force: false });
 });
 
+for (const [what, name, hostConfig, isCopied] of [
+  ['-v', 'copied', { Binds: ['copied:/bin'] }, true],
+  ['-v :nocopy', 'bare', { Binds: ['bare:/bin:nocopy'] }, false],
+  ['volume-nocopy', 'empty', { Mounts: [{ Type: 'volume', Source: 'empty', Target: '/bin', VolumeOptions: { NoCopy: true } }] }, false],
+] as const)
+  test(`with ${what} a new volume has ${isCopied ? 'all' : 'nothing'} of what the image has there`, async () => {
+    const { volumes } = under.engine;
+    {
+      await using _container = await under.created('true', { hostConfig });
+      const { mountpoint } = await volumes.inspect(name);
+      assert.equal(existsSync(join(mountpoint, 'busybox')), isCopied);
+    }
+    await volumes.remove(name, { force: false });
+  });
+
 test('a snapshot is mounted read-only or not at all', async () => {
   const { volumes } = under.engine;
   await volumes.create({ name: 'data' });
