@@ -90,3 +90,21 @@ test('dockerode: networks, volumes, images, events, prune, and errors with their
   await assert.rejects(docker.getContainer('nope').inspect(), { statusCode: 404 });
   assert.equal(((await docker.info()) as { Swarm: { LocalNodeState: string } }).Swarm.LocalNodeState, 'inactive');
 });
+
+test('dockerode: builds told step by step, and where one failed', { timeout }, async () => {
+  const build = async (dockerfile: string): Promise<readonly { readonly stream?: string; readonly error?: string }[]> => {
+    const context = Readable.from([Buffer.concat([entry('Dockerfile', dockerfile), entry('said', 'by the context\n'), endOfArchive])]);
+    const stream = await docker.buildImage(context, { t: 'built:1', buildargs: { WHO: 'ode' } });
+    return new Promise((resolve) => docker.modem.followProgress(stream, (_error, told) => resolve(told)));
+  };
+  const told = await build('FROM busybox\nARG WHO\nCOPY said /\nRUN echo $WHO; cat /said\nLABEL made=yes\n');
+  const shown = told.map(({ stream = '' }) => stream).join('');
+  assert.match(
+    shown,
+    /^Step 1\/5 : FROM busybox\n[\s\S]*\node\nby the context\n[\s\S]*Successfully built [0-9a-f]{12}\nSuccessfully tagged built:1\n$/,
+  );
+  assert.deepEqual((await docker.getImage('built:1').inspect()).Config.Labels, { made: 'yes' });
+  const failed = await build('FROM busybox\nRUN exit 4\n');
+  assert.match(failed.at(-1)?.error ?? '', /The command '\/bin\/sh -c exit 4' returned a non-zero code: 4/);
+  await docker.getImage('built:1').remove();
+});
