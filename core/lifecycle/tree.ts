@@ -44,7 +44,7 @@ async function showWithMounts({ room, entry, undo, rootfs, path, signal }: View,
   const { id, name, document } = entry;
   const user = { id: randomId(), name, document };
   const placed = placedMounts(rootfs, mounts);
-  const specs = await attachMounts({ room, entry: user, undo, sources: undo, signal }, placed);
+  const specs = await attachMounts({ room, entry: user, tellOf: id, undo, sources: undo, signal }, placed);
   undo.use(await stage(rootfs, path, { recursive: false }));
   // What is mounted in it is not to appear in the root that it shows.
   mount('none', path, { flags: new Set(['private']) });

@@ -23,6 +23,8 @@ export interface AttachOptions extends Abortable {
   readonly propagation?: string;
   /** Of the container. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** The container that events name, where somebody else attaches for it; '' tells nobody. */
+  readonly tellOf?: string;
 }
 
 export interface ContainerVolumes {
@@ -43,7 +45,7 @@ export interface ContainerVolumes {
   /** Mounts the volume (once for all its users) and answers the folder to bind. */
   attach(containerId: string, containerName: string, name: string, options: AttachOptions): Promise<{ readonly path: string }>;
   /** Undoes attach; the last one unmounts. */
-  detach(containerId: string, name: string): Promise<void>;
+  detach(containerId: string, name: string, options?: Pick<AttachOptions, 'tellOf'>): Promise<void>;
   /** Which of its volumes a container does not see any more, with why. Answers from memory. */
   broken(containerId: string): ReadonlyMap<string, string>;
   /** After an engine restart: the container still uses these. */

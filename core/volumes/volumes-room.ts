@@ -194,8 +194,8 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       { id: containerId, name: containerName, ...(options.labels && { labels: options.labels }) },
       options,
     );
-    this.#publish('mount', record, {
-      container: containerId,
+    this.#tell('mount', record, {
+      container: options.tellOf ?? containerId,
       destination: options.destination ?? '',
       propagation: options.propagation ?? '',
       'read/write': String(!options.readOnly),
@@ -203,11 +203,11 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     return { path };
   }
 
-  async detach(containerId: string, name: string): Promise<void> {
+  async detach(containerId: string, name: string, { tellOf = containerId }: Pick<AttachOptions, 'tellOf'> = {}): Promise<void> {
     using _lock = await this.#registry.lock(name);
     await this.#attachments.detach(containerId, name);
     const record = this.#registry.known(name);
-    if (record !== undefined) this.#publish('unmount', record, { container: containerId });
+    if (record !== undefined) this.#tell('unmount', record, { container: tellOf });
   }
 
   broken(containerId: string): ReadonlyMap<string, string> {
@@ -287,6 +287,15 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       using _lock = await this.#registry.lock(name);
       await this.#attachments.mend(record, path);
     });
+  }
+
+  /** Of a use by a container; by one that is none, nothing. */
+  #tell(
+    action: 'mount' | 'unmount',
+    record: VolumeRecord,
+    attributes: { readonly container: string } & Readonly<Record<string, string>>,
+  ): void {
+    if (attributes.container !== '') this.#publish(action, record, attributes);
   }
 
   #publish(action: string, { name, driver }: VolumeRecord, attributes: Readonly<Record<string, string>> = {}): void {

@@ -221,7 +221,9 @@ function withLibraries(program: string, path: string): void {
 }
 
 test('docker buildx build --allow lets a Dockerfile have what is refused otherwise', options, async () => {
-  const path = client.context({ Dockerfile: 'FROM busybox\nRUN --security=insecure mkdir -p /m && mount -t tmpfs none /m && echo mounted\n' });
+  const path = client.context({
+    Dockerfile: 'FROM busybox\nRUN --security=insecure mkdir -p /m && mount -t tmpfs none /m && echo mounted\n',
+  });
   const refused = await client.docker(['buildx', 'build', '--progress=plain', path]);
   assert.notEqual(refused.code, 0);
   assert.match(refused.stderr, /security\.insecure is not allowed/);

@@ -40,11 +40,11 @@ export async function copyImageContent(
   await using rootfs = await layers.borrow(id);
   for (const { volume, destination } of fresh) {
     if (volume === undefined) continue;
-    const { path } = await volumes.attach(id, name, volume.name, { readOnly: false, labels });
+    const { path } = await volumes.attach(id, name, volume.name, { readOnly: false, labels, tellOf: '' });
     try {
       await archives.copyUp(rootfs.path, destination, path, { keepsRoot: volume.keepsRoot === true });
     } finally {
-      await volumes.detach(id, volume.name);
+      await volumes.detach(id, volume.name, { tellOf: '' });
     }
   }
 }

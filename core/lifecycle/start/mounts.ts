@@ -21,7 +21,7 @@ export interface Attaching extends Abortable {
 }
 
 /** Who has the mounts is known by its id. */
-type AttachingMounts = Omit<Attaching, 'entry'> & { readonly entry: Pick<Entry, 'id' | 'name' | 'document'> };
+type AttachingMounts = Omit<Attaching, 'entry'> & { readonly entry: Pick<Entry, 'id' | 'name' | 'document'>; readonly tellOf?: string };
 
 /** Mounts the container's volumes and images, checks its binds, and answers what the runtime is to mount, in this order. */
 export async function attachMounts(attaching: AttachingMounts, placed: readonly PlannedMount[]): Promise<readonly SpecMount[]> {
@@ -56,6 +56,7 @@ async function specMount(attaching: AttachingMounts, mount: PlannedMount): Promi
 
 async function attachVolume(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const { id, name } = attaching.entry;
+  const told = attaching.tellOf === undefined ? {} : { tellOf: attaching.tellOf };
   const { volumes } = attaching.room.parts;
   const volume = mount.volume?.name ?? mount.source;
   const { readOnly, destination, propagation } = mount;
@@ -64,9 +65,10 @@ async function attachVolume(attaching: AttachingMounts, mount: PlannedMount): Pr
     destination,
     labels: attaching.entry.document.config.Labels ?? {},
     signal: attaching.signal,
+    ...told,
     ...(propagation !== '' && { propagation }),
   });
-  attaching.undo.defer(() => volumes.detach(id, volume));
+  attaching.undo.defer(() => volumes.detach(id, volume, told));
   return inside(path, attaching, mount);
 }
 
