@@ -29,8 +29,8 @@ export function checkCreateNetwork({ name, ipv4 = true, ipv6 = false, ipam }: Cr
 }
 
 /**
- * Makes a network: pools, plan, record. A failure leaves none of it. Its links and rules come with its first container, so that creating
- * and removing one costs no wait in the kernel; a name that somebody else's interface has is refused now all the same.
+ * Makes a network: pools, plan, record. A failure leaves none of it. Its links and rules come afterwards, with its first container at the latest,
+ * so that creating one costs no wait in the kernel; a name that somebody else's interface has is refused now all the same.
  */
 export async function createNetwork(
   tools: Tools,
@@ -96,7 +96,7 @@ export async function unmakeNetwork(tools: Tools, id: string, request: CreateNet
 }
 
 /**
- * A link that the engine makes belongs to one network, which takes it along when it is removed. Links come with a network's first container, so the kernel does not know yet
+ * A link that the engine makes belongs to one network, which takes it along when it is removed. Links come after a network is made, so the kernel may not know yet
  * what another one will make.
  */
 function checkNames({ books }: Tools, { network, links }: NetworkPlan): void {

@@ -48,6 +48,7 @@ export interface NetworksRoomOptions {
 export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposable {
   readonly #tools: SandboxTools;
   readonly #sandboxes: Sandboxes;
+  #isClosed = false;
   readonly #watch: Watch;
   readonly #mutex = new KeyedMutex();
   #ready: Promise<void> | undefined;
@@ -101,7 +102,20 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
     const { id, name, document } =
       request.configOnly === true ? createConfigOnly(this.#tools, request) : await createNetwork(this.#tools, request);
     this.#tools.events.publish('network', 'create', id, { name, type: document.driver });
+    setImmediate(() => this.#makeAhead(id));
     return { id, warning: '' };
+  }
+
+  /** Whoever made a network may look for its bridge, and its first container need not wait for it. What fails is told to that container. */
+  #makeAhead(id: string): void {
+    const { books, executor, log } = this.#tools;
+    const network = books.byId(id);
+    if (this.#isClosed || network === undefined || books.isLeaving(id)) return;
+    try {
+      executor.ensureNetwork(network.document.plan);
+    } catch (error) {
+      log.debug({ network: network.name, reason: messageOf(error) }, 'a network could not be made ahead of its first container');
+    }
   }
 
   inspect(network: string): NetworkInfo {
@@ -205,6 +219,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     this.#watch[Symbol.dispose]();
     this.#tools.dns.closeAll();
     await this.#tools.mapper[Symbol.asyncDispose]();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createNetns, Rtnetlink } from '@gantry/sdk/linux';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
@@ -115,6 +116,20 @@ test('static addresses, MAC addresses and interface names are what was wished', 
   await assert.rejects(machine.run('bad', { networks: { bridge: { IPAMConfig: { IPv4Address: '172.17.0.9' } } } }), {
     message: 'user specified IP address is supported on user defined networks only',
   });
+});
+
+test('the bridge of a network is there soon after it is made, without any container, and gone with it', async () => {
+  await using machine = await Machine.start();
+  const before = linkNames();
+  await machine.room.create({ name: 'ahead', options: { 'com.docker.network.bridge.name': 'br-ahead' } });
+  assert.deepEqual(linkNames(), before, 'whoever makes it does not wait for it');
+  for (const began = Date.now(); !linkNames().includes('br-ahead'); await sleep(5)) assert.ok(Date.now() - began < 10_000);
+  await machine.room.remove('ahead');
+  assert.deepEqual(linkNames(), before);
+  await machine.room.create({ name: 'brief' });
+  await machine.room.remove('brief');
+  await sleep(20);
+  assert.deepEqual(linkNames(), before, 'nor does it come when it is gone already');
 });
 
 test('a full network says so by name, and leaves nothing of the container that did not fit', async () => {
