@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { inNamespaces } from '../support/namespaces.ts';
 import { killAtEach } from './kill-at-each.ts';
@@ -8,8 +8,9 @@ import { createContainer, expect, removeContainer, statusOf } from './requests.t
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
-/** host-local keeps its books below /var/lib/cni. */
+/** host-local keeps its books below /var/lib/cni. The plugin's bridge stays, which is its way; its addresses of IPv6 come and go with its ports. */
 before(() => {
+  writeFileSync('/proc/sys/net/ipv6/conf/default/disable_ipv6', '1');
   mkdirSync('/var/lib/cni', { recursive: true });
   spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', '/var/lib/cni']);
 });
