@@ -81,12 +81,10 @@ test(`${size.runs} containers are run and removed one after the other: nothing o
   );
 });
 
-/** Least squares. */
+/** The median of the slopes between all pairs (Theil and Sen): one step, as of a heap that takes its place, is no slope. */
 function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
-  const mean = (index: 0 | 1): number => points.reduce((sum, point) => sum + point[index], 0) / points.length;
-  const [x, y] = [mean(0), mean(1)];
-  const sum = (of: (point: readonly [number, number]) => number): number => points.reduce((all, point) => all + of(point), 0);
-  return sum((point) => (point[0] - x) * (point[1] - y)) / sum((point) => (point[0] - x) ** 2);
+  const slopes = points.flatMap(([x, y], index) => points.slice(index + 1).map(([later, more]) => (more - y) / (later - x)));
+  return slopes.toSorted((one, other) => one - other)[Math.floor(slopes.length / 2)] ?? Number.NaN;
 }
 
 async function checkStore(): Promise<{ readonly findings: readonly unknown[] }> {
