@@ -43,6 +43,15 @@ export class MadeMounts {
     }
   }
 
+  /** Whether another mount is there than that of this number; no, where the place is gone. */
+  isOtherAt(place: string | undefined, mountId: number): boolean {
+    try {
+      return this.mountIdAt(place) !== mountId;
+    } catch {
+      return false;
+    }
+  }
+
   unmountAt(place: string | undefined): void {
     const top = this.open(place);
     try {
@@ -52,7 +61,16 @@ export class MadeMounts {
     }
   }
 
+  /** The last first. One that cannot be taken back keeps none of the others: a failure is what the caller tells already. */
   takeBack(): void {
-    for (const place of this.#places.toReversed()) this.unmountAt(place);
+    for (const place of this.#places.toReversed()) this.tryUnmountAt(place);
+  }
+
+  tryUnmountAt(place: string | undefined): void {
+    try {
+      this.unmountAt(place);
+    } catch {
+      // Its place is gone with a mount above it, or the plugin moved it: within the target, which goes as a whole with its first mount.
+    }
   }
 }

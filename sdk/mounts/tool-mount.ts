@@ -16,8 +16,8 @@ interface ToolMount extends Abortable {
 /** By mount(8), in a process that can be killed where the kernel waits for a server. One that is ended may have mounted before: then that is taken back. */
 export async function mountByTool(described: Mount, target: string, { grants, options, made, tools, signal }: ToolMount): Promise<void> {
   const { source } = described;
-  const place = 'opaque' in source ? undefined : openPlace(source, grants, made);
   const before = made.mountIdAt(described.target);
+  const place = 'opaque' in source ? undefined : openPlace(source, grants, made);
   try {
     using loop = place === undefined ? undefined : loopOf(place, described);
     const from = 'opaque' in source ? source.opaque : (loop?.path ?? `/proc/${process.pid}/fd/${place}`);
@@ -27,7 +27,7 @@ export async function mountByTool(described: Mount, target: string, { grants, op
     const { exitCode, stderr } = await run({ file: argv[0] ?? '', argv, signal, env: {} });
     if (exitCode !== 0) throw unavailable(`mount ${described.type} ${from}: ${stderr.toString().trim()}`);
   } catch (error) {
-    if (made.mountIdAt(described.target) !== before) made.unmountAt(described.target);
+    if (made.isOtherAt(described.target, before)) made.tryUnmountAt(described.target);
     throw error;
   } finally {
     if (place !== undefined) closeSync(place);

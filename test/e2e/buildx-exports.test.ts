@@ -6,8 +6,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { buildxConfig } from '../support/buildx.ts';
-import { BuildxClient } from '../support/buildx-client.ts';
+import { BuildxClient, openBuildx, whyNoBuildx } from '../support/buildx-client.ts';
 import { contextTar } from '../support/build-context.ts';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
@@ -15,20 +14,14 @@ import { dockerRegistry } from '../support/docker-registry.ts';
 import { GitServer } from '../support/git-server.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 
-const missing = process.env['GANTRY_TEST_INSIDE'] === undefined && buildxConfig(mkdtempSync(join(tmpdir(), 'buildx-'))) === undefined;
-inNamespaces(import.meta.url, {
-  missing: missing ? 'needs docker-buildx and docker-compose of Debian 13, which cannot be fetched' : undefined,
-});
+inNamespaces(import.meta.url, { missing: whyNoBuildx() });
 
 const options = { timeout: 120_000 };
 const folder = mkdtempSync(join(tmpdir(), 'buildx-'));
 let daemon: Daemon;
 let client: BuildxClient;
 before(async () => {
-  buildxConfig(join(folder, 'config'));
-  daemon = await Daemon.start({ folder: join(folder, 'engine') });
-  client = new BuildxClient(folder, daemon);
-  await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+  ({ daemon, client } = await openBuildx(folder));
 });
 after(() => daemon[Symbol.asyncDispose]());
 

@@ -6,26 +6,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { buildxConfig } from '../support/buildx.ts';
-import { BuildxClient, type Said } from '../support/buildx-client.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
+import { type BuildxClient, openBuildx, type Said, whyNoBuildx } from '../support/buildx-client.ts';
+import type { Daemon } from '../support/daemon.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 
-const missing = process.env['GANTRY_TEST_INSIDE'] === undefined && buildxConfig(mkdtempSync(join(tmpdir(), 'buildx-'))) === undefined;
-inNamespaces(import.meta.url, {
-  missing: missing ? 'needs docker-buildx and docker-compose of Debian 13, which cannot be fetched' : undefined,
-});
+inNamespaces(import.meta.url, { missing: whyNoBuildx() });
 
 const options = { timeout: 90_000 };
 const folder = mkdtempSync(join(tmpdir(), 'buildx-'));
 let daemon: Daemon;
 let client: BuildxClient;
 before(async () => {
-  buildxConfig(join(folder, 'config'));
-  daemon = await Daemon.start({ folder: join(folder, 'engine') });
-  client = new BuildxClient(folder, daemon);
-  await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+  ({ daemon, client } = await openBuildx(folder));
 });
 after(() => daemon[Symbol.asyncDispose]());
 

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { busyboxImage } from '../support/busybox.ts';
 import { runClient } from '../support/clients.ts';
-import { Daemon } from '../support/daemon.ts';
+import { Daemon, flagsFor } from '../support/daemon.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { type NpmRegistry, npmRegistry } from '../support/npm-registry.ts';
 import { type Packages, packedTarballs } from '../support/packed.ts';
@@ -73,17 +73,7 @@ test('gantry and gantryd of that installation run: help, an engine, a container'
   await using engine = await Daemon.start({
     folder: join(folder, 'engine'),
     env: environment(),
-    command: ({ dataRoot, execRoot, socketPath }) => [
-      join(prefix, 'bin/gantryd'),
-      '--data-root',
-      dataRoot,
-      '--exec-root',
-      execRoot,
-      '--host',
-      `unix://${socketPath}`,
-      '--config-file',
-      join(folder, 'engine/daemon.json'),
-    ],
+    command: (places) => [join(prefix, 'bin/gantryd'), ...flagsFor(places)],
   });
   const archive = join(folder, 'busybox.tar');
   writeFileSync(archive, busyboxImage().archive);

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Daemon } from './daemon.ts';
+import { buildxConfig } from './buildx.ts';
+import { busyboxImage } from './busybox.ts';
+import { Daemon } from './daemon.ts';
 
 export interface Said {
   readonly stdout: string;
@@ -65,4 +68,19 @@ export class BuildxClient {
     }
     return path;
   }
+}
+
+/** Why there can be no such client here. Inside of the namespaces it is known that there can. */
+export function whyNoBuildx(): string | undefined {
+  const isKnown = process.env['GANTRY_TEST_INSIDE'] !== undefined;
+  if (isKnown || buildxConfig(mkdtempSync(join(tmpdir(), 'buildx-'))) !== undefined) return undefined;
+  return 'needs docker-buildx and docker-compose of Debian 13, which cannot be fetched';
+}
+
+/** An engine that has busybox, and a client in front of it. */
+export async function openBuildx(folder: string): Promise<{ readonly daemon: Daemon; readonly client: BuildxClient }> {
+  buildxConfig(join(folder, 'config'));
+  const daemon = await Daemon.start({ folder: join(folder, 'engine') });
+  await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
+  return { daemon, client: new BuildxClient(folder, daemon) };
 }

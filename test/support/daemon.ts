@@ -118,8 +118,13 @@ export class Daemon implements AsyncDisposable {
 
 const ownProgram = join(import.meta.dirname, '../../core/bin/gantryd.mjs');
 
-function gantryd(program: string, { dataRoot, execRoot, socketPath }: Places): readonly string[] {
-  const flags = [
+function gantryd(program: string, places: Places): readonly string[] {
+  return [process.execPath, ...nodeFlags, program, ...flagsFor(places)];
+}
+
+/** What gantryd is told so that it has nothing of the machine's own. */
+export function flagsFor({ dataRoot, execRoot, socketPath }: Places): readonly string[] {
+  return [
     '--data-root',
     dataRoot,
     '--exec-root',
@@ -129,7 +134,6 @@ function gantryd(program: string, { dataRoot, execRoot, socketPath }: Places): r
     '--config-file',
     join(dirname(socketPath), 'daemon.json'),
   ];
-  return [process.execPath, ...nodeFlags, program, ...flags];
 }
 
 async function answers(api: Api, child: ChildProcess, timeoutMs: number): Promise<boolean> {
