@@ -18,10 +18,11 @@ export const apiScenarios: Readonly<Record<string, Scenario>> = {
   'ps-0-16': { unit: 'req/s', target: { atLeast: 5_000 }, versus: asMany, measure: (bench) => rateOfNone(bench, 16) },
   inspect: { unit: 'req/s', target: { atLeast: 4_000 }, versus: asMany, measure: (bench) => rateOfOne(bench, 1) },
   'inspect-16': { unit: 'req/s', target: { atLeast: 4_000 }, versus: asMany, measure: (bench) => rateOfOne(bench, 16) },
-  'container-create': { unit: 'ms', target: { atMost: 10 }, versus: fifth, measure: (bench) => stepOf(bench, 'create') },
-  'container-start': { unit: 'ms', target: { atMost: 40 }, versus: fifth, measure: (bench) => stepOf(bench, 'start') },
-  'container-wait': { unit: 'ms', target: { atMost: 10 }, versus: fifth, measure: (bench) => stepOf(bench, 'wait') },
-  'container-remove': { unit: 'ms', target: { atMost: 10 }, versus: fifth, measure: (bench) => stepOf(bench, 'remove') },
+  'container-life': { unit: 'ms', target: { atMost: 40 }, versus: fifth, measure: (bench) => stepOf(bench) },
+  'container-create': { unit: 'ms', target: { atMost: 10 }, measure: (bench) => stepOf(bench, 'create') },
+  'container-start': { unit: 'ms', target: { atMost: 40 }, measure: (bench) => stepOf(bench, 'start') },
+  'container-wait': { unit: 'ms', target: { atMost: 10 }, measure: (bench) => stepOf(bench, 'wait') },
+  'container-remove': { unit: 'ms', target: { atMost: 10 }, measure: (bench) => stepOf(bench, 'remove') },
 };
 
 /** The command line as a user starts it: what is compiled is kept from the first time on. */
@@ -56,8 +57,8 @@ async function rateOfOne(bench: Bench, connections: number): Promise<Measured> {
 
 type Step = 'create' | 'start' | 'wait' | 'remove';
 
-/** A short container's whole life, of which one step counts; without a network, which has floors of its own. */
-async function stepOf({ engine: { api }, samples }: Bench, counted: Step): Promise<Measured> {
+/** A short container's whole life, of which one step counts or all; without a network, which has floors of its own. */
+async function stepOf({ engine: { api }, samples }: Bench, counted?: Step): Promise<Measured> {
   const json = { Image: 'busybox', Cmd: ['true'], HostConfig: { NetworkMode: 'none' } };
   let id = '';
   const steps: Readonly<Record<Step, () => Promise<unknown>>> = {
@@ -68,10 +69,12 @@ async function stepOf({ engine: { api }, samples }: Bench, counted: Step): Promi
   };
   const values: number[] = [];
   for (let round = -3; round < samples(30); round += 1) {
+    let counts = 0;
     for (const [step, work] of Object.entries(steps)) {
       const [spent = Number.NaN] = await sample(1, work, 0);
-      if (step === counted && round >= 0) values.push(spent);
+      if (step === (counted ?? step)) counts += spent;
     }
+    if (round >= 0) values.push(counts);
   }
   return { values };
 }

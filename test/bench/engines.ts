@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Api } from '../support/api.ts';
 import { Daemon } from '../support/daemon.ts';
@@ -48,7 +48,7 @@ export function peersFound(): readonly EngineUnderTest[] {
   return Object.entries(peers).flatMap(([name, flags]) => {
     const program = ['/usr/bin', '/usr/sbin'].map((folder) => join(folder, name)).find((path) => existsSync(path));
     if (program === undefined) return [];
-    return [{ name, start: (folder) => Daemon.start({ folder, command: (places) => [program, ...flags(places)] }) }];
+    return [{ name, start: (folder) => Daemon.start({ folder, env: peerEnv(folder), command: (places) => [program, ...flags(places)] }) }];
   });
 }
 
@@ -60,6 +60,14 @@ export function housedDockerd(): EngineUnderTest {
     return house.start({ folder, flags: ['--storage-driver=overlay2'] });
   };
   return { name: 'dockerd', start, measures: ({ versus }) => versus !== undefined };
+}
+
+/** Podman speaks TLS to every registry that its configuration does not name. */
+function peerEnv(folder: string): Readonly<Record<string, string>> {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'registries.conf');
+  writeFileSync(path, '[[registry]]\nprefix = "127.0.0.1"\nlocation = "127.0.0.1"\ninsecure = true\n');
+  return { CONTAINERS_REGISTRIES_CONF: path };
 }
 
 function podmanPlaces(dataRoot: string, execRoot: string): readonly string[] {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildWhenStale } from '../build/fresh.ts';
@@ -27,6 +27,7 @@ import { loadBusybox, scenarios } from './scenarios.ts';
 
 const { values: options } = parseArgs({
   options: {
+    help: { type: 'boolean', short: 'h', default: false },
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     strict: { type: 'boolean', default: false },
@@ -35,6 +36,10 @@ const { values: options } = parseArgs({
     peer: { type: 'string', multiple: true, default: [] },
   },
 });
+if (options.help) {
+  console.log(readFileSync(join(import.meta.dirname, 'README.md'), 'utf8'));
+  process.exit(0);
+}
 const top = join(import.meta.dirname, '../..');
 /** What drivers and plugins cost has no peer. */
 const ownScenarios = { ...driverScenarios, ...pluginScenarios, ...commandLineScenarios };

@@ -88,7 +88,8 @@ export function withDisk(
     [Symbol.asyncDispose]: async () => {
       closeSync(file);
       execFileSync('umount', isLeftInUse ? ['--lazy', path] : [path]);
-      rmdirSync(path);
+      // What still uses it may have it mounted below its own root.
+      if (!isLeftInUse) rmdirSync(path);
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Logger } from '@gantry/sdk';
 import { type FastifyInstance, fastify } from 'fastify';
 import { canonicalTarget } from './authz/canonical.ts';
 import type { Gate } from './authz/gate.ts';
+import { stayAwake } from './http/awake.ts';
 import { Call } from './http/call.ts';
 import { tellCall } from './http/caller.ts';
 import { Crowd } from './http/crowd.ts';
@@ -53,6 +54,7 @@ export async function serverFactory(options: ServerOptions): Promise<(tls?: Tls)
     };
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       const refusal = refusalOf(request);
+      if (request.method === 'GET') stayAwake();
       if (refusal === undefined) return enter({ router, versions, gate: options.gate }, request, response);
       response.shouldKeepAlive = false;
       sendError(response, refusal.status, refusal.message);
