@@ -1,17 +1,31 @@
 import { type Abortable, type Logger, notFound, notImplemented } from '@gantry/sdk';
 import { buildStepAnnotation } from '@gantry/sdk/builder';
-import type { BuildImage, Builds, BuildStep, BuildTree, CacheRecord, Engine, ImageFiles, TreeFile, VolumeInfo } from '@gantry/sdk/engine';
+import type {
+  BuildEvent,
+  BuildImage,
+  Builds,
+  BuildStep,
+  BuildTree,
+  CacheRecord,
+  Engine,
+  Filtered,
+  ImageFiles,
+  TreeFile,
+  VolumeInfo,
+} from '@gantry/sdk/engine';
 import type { Content } from '../content/index.ts';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { ImagesRoom } from '../images/index.ts';
 import type { Layers } from '../layers/index.ts';
-import { CacheRows, type Database } from '../metadata/index.ts';
+import { BuildRecordRows, CacheRows, type Database } from '../metadata/index.ts';
 import { familiarText, parseTag } from '../references/index.ts';
 import { Turns } from '../support/index.ts';
-import { BuildCache } from './cache.ts';
+import { BuildCache, recordFilter } from './cache.ts';
+import { History } from './history.ts';
 import { openImageFiles } from './image-files.ts';
-import { type MountParts, mountRecords, pruneMounts } from './mounts.ts';
+import { type MountParts, mountRecords, removeMount } from './mounts.ts';
+import { pruneRecords } from './prune.ts';
 import { composeStep } from './step.ts';
 import { Trees } from './trees.ts';
 
@@ -38,36 +52,67 @@ export class BuildsRoom implements Builds, Disposable {
   readonly #trees: Trees;
   readonly #cache: BuildCache;
   readonly #turns = new Turns(buildsAtOnce);
+  readonly history: History;
 
   constructor(options: BuildsOptions) {
     this.#options = options;
+    this.history = new History(new BuildRecordRows(options.database), options.log);
     this.#trees = new Trees(options);
     this.#cache = new BuildCache({ rows: new CacheRows(options.database), ...options });
   }
 
-  async build({ tags, signal = new AbortController().signal, ...request }: BuildImage): Promise<{ readonly id: string }> {
+  async build({ signal = new AbortController().signal, ...request }: BuildImage): Promise<{ readonly id: string }> {
+    const references = request.tags.map((tag) => familiarText(parseTag(tag)));
+    if (this.#options.drivers.names('builder').length === 0)
+      throw notImplemented('building images needs a builder plugin, and none is installed');
+    const record = this.history.begin({ ...request, tags: references });
+    const onEvent = (event: BuildEvent): void => {
+      record.take(event);
+      request.onEvent(event);
+    };
+    try {
+      const id = await this.#build({ ...request, tags: references, onEvent }, signal);
+      record.succeeded(id);
+      return { id };
+    } catch (error) {
+      record.failed(error, signal);
+      throw error;
+    }
+  }
+
+  async #build({ tags, ...request }: BuildImage, signal: AbortSignal): Promise<string> {
     const { drivers, images, log, engine } = this.#options;
-    const references = tags.map((tag) => familiarText(parseTag(tag)));
-    if (drivers.names('builder').length === 0) throw notImplemented('building images needs a builder plugin, and none is installed');
     const builder = await drivers.get('builder', await drivers.preferred('builder'));
     using _turn = await this.#turns.take({ signal });
     const { imageId: id } = await builder.build({ ...request, engine: engine() }, driverContext(log, signal));
-    for (const reference of references) {
+    for (const reference of tags) {
       await images.tag(id, reference);
       request.onEvent({ kind: 'tagged', reference });
     }
-    return { id };
+    return id;
   }
 
   async prune(request: Parameters<Builds['prune']>[0]): ReturnType<Builds['prune']> {
     const types = request.filters?.['type'] ?? [];
-    const steps = await this.#cache.prune(request);
-    const isAsked = types.length === 0 ? request.all === true : types.includes('exec.cachemount');
-    const mounts = isAsked ? await pruneMounts(this.#mountParts(), request) : { deleted: [], spaceReclaimed: 0 };
-    return { deleted: [...steps.deleted, ...mounts.deleted], spaceReclaimed: steps.spaceReclaimed + mounts.spaceReclaimed };
+    const { images, events, content } = this.#options;
+    const withMounts = types.length === 0 ? request.all === true : types.includes('exec.cachemount');
+    const layersBefore = images.layersSizeBytes;
+    const deleted = await pruneRecords(
+      {
+        folder: content.ingestFolder,
+        records: async () => [...this.#cache.records(), ...(withMounts ? await mountRecords(this.#mountParts()) : [])],
+        remove: ({ id, kind }) => (kind === 'regular' ? this.#cache.remove(id) : removeMount(this.#mountParts(), id)),
+      },
+      request,
+    );
+    const mountBytes = deleted.reduce((sum, { kind, sizeBytes }) => sum + (kind === 'regular' ? 0 : sizeBytes), 0);
+    const spaceReclaimed = layersBefore - images.layersSizeBytes + mountBytes;
+    events.publish('builder', 'prune', '', { reclaimed: String(spaceReclaimed) });
+    return { deleted: deleted.map(({ id }) => id), spaceReclaimed };
   }
 
   [Symbol.dispose](): void {
+    this.history[Symbol.dispose]();
     this.#cache[Symbol.dispose]();
   }
 
@@ -80,8 +125,9 @@ export class BuildsRoom implements Builds, Disposable {
     }
   }
 
-  async cache(): Promise<readonly CacheRecord[]> {
-    return [...this.#cache.records(), ...(await mountRecords(this.#mountParts()))];
+  async cache({ filters = {} }: Filtered = {}): Promise<readonly CacheRecord[]> {
+    const matches = recordFilter(filters);
+    return [...this.#cache.records(), ...(await mountRecords(this.#mountParts()))].filter(matches);
   }
 
   #mountParts(): MountParts {
@@ -98,6 +144,10 @@ export class BuildsRoom implements Builds, Disposable {
 
   openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, options: Abortable = {}): Promise<BuildTree> {
     return this.#trees.openFiles(files, options);
+  }
+
+  loadLayout(files: AsyncIterable<TreeFile>, options: Abortable = {}): Promise<{ readonly id: string }> {
+    return this.#trees.loadLayout(files, options);
   }
 
   openImage(image: string, options: Abortable = {}): Promise<BuildTree> {

@@ -1,15 +1,11 @@
 import { GantryError, invalidArgument, messageOf, type Logger } from '@gantry/sdk';
-import type { Builds, CacheRecord, Filters } from '@gantry/sdk/engine';
-import type { EventBus } from '../events/index.ts';
+import type { CacheRecord, Filters } from '@gantry/sdk/engine';
 import type { ImagesRoom } from '../images/index.ts';
-import type { Layers } from '../layers/index.ts';
 import type { CacheRows } from '../metadata/index.ts';
 
 interface Parts {
   readonly rows: CacheRows;
   readonly images: ImagesRoom;
-  readonly layers: Layers;
-  readonly events: EventBus;
   readonly log: Logger;
 }
 
@@ -56,28 +52,8 @@ export class BuildCache implements Disposable {
     });
   }
 
-  /** Children before parents, since a parent stays while something stands on it; those unused for longest first. */
-  async prune({ filters = {}, keepBytes = 0, signal }: Parameters<Builds['prune']>[0]): ReturnType<Builds['prune']> {
-    const matches = recordFilter(filters);
-    const before = this.#parts.images.layersSizeBytes;
-    const deleted: string[] = [];
-    for (let isAnother = true; isAnother; ) {
-      isAnother = false;
-      const found = this.records().filter((record) => !record.inUse && !record.shared && matches(record));
-      for (const { id, sizeBytes } of found.toSorted((left, right) => left.usedMs - right.usedMs)) {
-        signal?.throwIfAborted();
-        if (keepBytes > 0 && found.reduce((sum, record) => sum + record.sizeBytes, 0) - sizeBytes < keepBytes) break;
-        if (!(await this.#isRemoved(id))) continue;
-        deleted.push(id);
-        isAnother = true;
-      }
-    }
-    const spaceReclaimed = before - this.#parts.images.layersSizeBytes;
-    this.#parts.events.publish('builder', 'prune', '', { reclaimed: String(spaceReclaimed) });
-    return { deleted, spaceReclaimed };
-  }
-
-  async #isRemoved(id: string): Promise<boolean> {
+  /** Unless something stands on it. */
+  async remove(id: string): Promise<boolean> {
     if (this.#parts.images.hasChildren(id)) return false;
     try {
       await this.#parts.images.remove(id, { force: false, prune: false });
@@ -129,7 +105,7 @@ const unusedFor: RecordTest = (value) => {
 const tests: Readonly<Record<string, RecordTest>> = {
   until: unusedFor,
   'unused-for': unusedFor,
-  id: (value) => (record) => bare(record.id).startsWith(bare(value)),
+  id: (value) => (record) => bare(record.id).includes(bare(value)),
   parent: (value) => (record) => record.parent !== '' && bare(record.parent).startsWith(bare(value)),
   type: (value) => (record) => record.kind === value,
   description: (value) => (record) => record.description === value,

@@ -1,7 +1,6 @@
-import { type Abortable, codeOf } from '@gantry/sdk';
+import { codeOf } from '@gantry/sdk';
 import { buildCacheLabel } from '@gantry/sdk/builder';
-import type { CacheRecord, Filtered, VolumeInfo, Volumes } from '@gantry/sdk/engine';
-import { recordFilter } from './cache.ts';
+import type { CacheRecord, VolumeInfo, Volumes } from '@gantry/sdk/engine';
 
 export interface MountParts {
   readonly kept: () => Promise<readonly VolumeInfo[]>;
@@ -24,24 +23,13 @@ export async function mountRecords({ kept }: MountParts): Promise<readonly Cache
   }));
 }
 
-/** Removes those that no step uses now. */
-export async function pruneMounts(
-  parts: MountParts,
-  { filters = {}, signal }: Filtered & Abortable,
-): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }> {
-  const matches = recordFilter(filters);
-  const deleted: string[] = [];
-  let spaceReclaimed = 0;
-  for (const record of await mountRecords(parts)) {
-    signal?.throwIfAborted();
-    if (record.inUse || !matches(record)) continue;
-    try {
-      await parts.volumes.remove(record.id, { force: false });
-      deleted.push(record.id);
-      spaceReclaimed += record.sizeBytes;
-    } catch (error) {
-      if (codeOf(error) !== 'conflict') throw error;
-    }
+/** Unless a step uses it now. */
+export async function removeMount({ volumes }: MountParts, id: string): Promise<boolean> {
+  try {
+    await volumes.remove(id, { force: false });
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'conflict') throw error;
+    return false;
   }
-  return { deleted, spaceReclaimed };
 }

@@ -19,8 +19,10 @@ import {
   resolveSource,
   type Rootfs,
   sniff,
+  wayDigest,
 } from '../layers/index.ts';
 import { shortRandom } from '../support/index.ts';
+import { filesTar } from './layout.ts';
 
 export interface TreesParts {
   readonly content: Content;
@@ -62,6 +64,26 @@ export class Trees {
   }
 
   async openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, { signal }: Abortable = {}): Promise<OpenTree> {
+    const { fd, tree } = await this.#indexOf(files, signal);
+    return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget }));
+  }
+
+  /** The image that an OCI layout of these files is. */
+  async loadLayout(files: AsyncIterable<TreeFile>, { signal }: Abortable = {}): Promise<{ readonly id: string }> {
+    const { fd, tree } = await this.#indexOf(files, signal);
+    try {
+      const [loaded] = await this.#parts.images.load(filesTar(tree), signal === undefined ? {} : { signal });
+      if (loaded === undefined) throw invalidArgument('the OCI layout has no image');
+      return { id: loaded.id };
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async #indexOf(
+    files: Iterable<TreeFile> | AsyncIterable<TreeFile>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly fd: number; readonly tree: IndexTree }> {
     const fd = openUnnamed(this.#parts.content.ingestFolder);
     try {
       const tree = new IndexTree(fd);
@@ -76,7 +98,7 @@ export class Trees {
         tree.add(path, { ...nodeOf(file), size, offset, digest });
         offset += size;
       }
-      return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget }));
+      return { fd, tree };
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -168,6 +190,10 @@ class ArchiveTree implements OpenTree {
     return choiceDigest(this.#parts.tree, choice, this);
   }
 
+  async way(path: string): Promise<string> {
+    return wayDigest(this.#parts.tree, path);
+  }
+
   async unpacked(sources: readonly string[], options: Abortable): ReturnType<OpenTree['unpacked']> {
     const plain: string[] = [];
     const archives: OpenTree[] = [];
@@ -241,6 +267,10 @@ class ImageTree implements OpenTree {
 
   async digest(choice: Parameters<BuildTree['digest']>[0], { signal }: Abortable = {}): Promise<string> {
     return this.#parts.layers.workers.run('choose', { root: this.#parts.rootfs.path, choice }, { signal });
+  }
+
+  way(path: string, { signal }: Abortable = {}): Promise<string> {
+    return this.#parts.layers.workers.run('way', { root: this.#parts.rootfs.path, path }, { signal });
   }
 
   async unpacked(sources: readonly string[]): ReturnType<OpenTree['unpacked']> {

@@ -124,6 +124,31 @@ export const catalogue: readonly Entry[] = [
     async () => (await import('./verbs/image/build.ts')).build,
   ),
   entry('Images', 'builder prune', 'Remove what builds left for the next ones', async () => (await import('./verbs/prune.ts')).pruneBuilds),
+  entry(
+    'Images',
+    'builder ls, builder history',
+    'List builds that run and that ran',
+    async () => (await import('./verbs/build/ls.ts')).listBuilds,
+  ),
+  entry(
+    'Images',
+    'builder inspect',
+    'Show everything about builds, as JSON',
+    async () => (await import('./verbs/inspect.ts')).inspectBuild,
+  ),
+  entry('Images', 'builder logs', 'Show what a build told', async () => (await import('./verbs/build/change.ts')).buildLogs),
+  entry(
+    'Images',
+    'builder keep',
+    'Keep records of builds for longer than others',
+    async () => (await import('./verbs/build/change.ts')).keepBuilds,
+  ),
+  entry(
+    'Images',
+    'builder rm, builder remove',
+    'Remove records of builds; their images stay',
+    async () => (await import('./verbs/build/change.ts')).removeBuilds,
+  ),
   entry('Images', 'load, image load', 'Load images from a tar', async () => (await import('./verbs/image/load.ts')).load),
   entry('Images', 'save, image save', 'Save images to a tar', async () => (await import('./verbs/image/save.ts')).save),
   entry(

@@ -89,7 +89,6 @@ const elsewhere: Readonly<Record<string, string>> = {
   node: swarm,
   secret: swarm,
   config: swarm,
-  build: 'build with the docker CLI: DOCKER_HOST=unix:///run/gantry/gantry.sock docker build …',
   compose: 'use docker compose: DOCKER_HOST=unix:///run/gantry/gantry.sock docker compose …',
   context: 'name the engine with -H or GANTRY_HOST',
 };

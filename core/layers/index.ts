@@ -5,6 +5,7 @@ export type { Copying, CopySource } from './copy/compose.ts';
 export { choiceDigest } from './copy/digest.ts';
 export { emptyFile, IndexTree } from './copy/index-tree.ts';
 export { resolveSource } from './copy/resolve.ts';
+export { wayDigest } from './copy/way.ts';
 export type { EarlyLayers } from './early-layers.ts';
 export type { ImageLayers, StagedLayers, StageOptions } from './image-layers.ts';
 export type { LayerSource } from './layer-unpacking.ts';

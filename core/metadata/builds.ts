@@ -54,3 +54,38 @@ export class CacheRows {
     this.#database.run('DELETE FROM build_cache WHERE image_id = ?', imageId);
   }
 }
+
+/** Builds that are over. Not waiting for the disk: what a power cut takes is a log, and no image. */
+export class BuildRecordRows {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  documents(): readonly string[] {
+    return this.#database.all('SELECT document FROM build_history').map(({ document }) => String(document));
+  }
+
+  /** As it was put; undefined: there is no such build. */
+  log(id: string): Buffer | undefined {
+    const log = this.#database.get('SELECT log FROM build_history WHERE id = ?', id)?.['log'];
+    return log instanceof Uint8Array ? Buffer.from(log) : undefined;
+  }
+
+  put(id: string, document: string, log: Buffer): void {
+    this.#database.relaxed(() =>
+      this.#database.run('INSERT OR REPLACE INTO build_history (id, document, log) VALUES (?, ?, ?)', id, document, log),
+    );
+  }
+
+  change(id: string, document: string): void {
+    this.#database.run('UPDATE build_history SET document = ? WHERE id = ?', document, id);
+  }
+
+  remove(ids: readonly string[]): void {
+    this.#database.relaxed(() => {
+      for (const id of ids) this.#database.run('DELETE FROM build_history WHERE id = ?', id);
+    });
+  }
+}

@@ -1,4 +1,4 @@
-export { type CacheRow, CacheRows } from './builds.ts';
+export { BuildRecordRows, type CacheRow, CacheRows } from './builds.ts';
 export { ContainerRows, type ContainerRow, type RemovalRow } from './containers.ts';
 export { Database, type Row } from './database.ts';
 export { type CompressedLayer, type ImageManifest, ImageRows, type ImageRow, type NamedImageRow } from './images.ts';

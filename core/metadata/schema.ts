@@ -7,6 +7,7 @@
  *   │  ├─ image_manifests  the manifests it came with, or went to a registry under
  *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
  *   ├─ build_cache      key of a build's step → the image that it made; goes with the image
+ *   ├─ build_history    id of a build that is over → how it went, what it told
  *   ├─ compressed_layers  diff id → the blob that it became on its way to a registry, to be recognised there
  *   ├─ containers       id → name, document (what never changes), state (what does)
  *   │  └─ rw_layers     container id → graph driver, key, chain, init key, how much may be written
@@ -111,5 +112,10 @@ export const migrations: readonly string[] = [
     created INTEGER NOT NULL, used INTEGER NOT NULL, uses INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX build_cache_image ON build_cache(image_id);
+  `,
+  `
+  CREATE TABLE build_history (
+    id TEXT PRIMARY KEY, document TEXT NOT NULL, log BLOB NOT NULL
+  );
   `,
 ];

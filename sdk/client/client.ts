@@ -1,4 +1,5 @@
 import { type Address, parseAddress } from './address.ts';
+import { Builds } from './builds.ts';
 import { Containers } from './containers.ts';
 import { Execs } from './execs.ts';
 import { Http } from './http.ts';
@@ -19,6 +20,7 @@ export interface Client {
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;
+  readonly builds: Builds;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly plugins: Plugins;
@@ -33,6 +35,7 @@ export function connect({ host }: ConnectOptions): Client {
     containers: new Containers(http),
     execs: new Execs(http),
     images: new Images(http),
+    builds: new Builds(http),
     volumes: new Volumes(http),
     networks: new Networks(http),
     plugins: new Plugins(http),

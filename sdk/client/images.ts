@@ -119,8 +119,18 @@ export class Images {
     yield* messages(await this.#http.stream('POST', '/build', { query, body: tar, headers: authsHeader(auths), signal }));
   }
 
-  async pruneBuilds({ filters }: { readonly filters?: Filters } = {}): Promise<BuildsPruned> {
-    return await this.#http.json('POST', '/build/prune', { query: { filters: filtersParameter(filters) } });
+  /** `all`: what `RUN --mount=type=cache` keeps, too. */
+  async pruneBuilds({
+    filters,
+    all,
+    keepBytes,
+  }: {
+    readonly filters?: Filters;
+    readonly all?: boolean;
+    readonly keepBytes?: number | undefined;
+  } = {}): Promise<BuildsPruned> {
+    const query = { filters: filtersParameter(filters), all, 'keep-storage': keepBytes, 'reserved-space': keepBytes };
+    return await this.#http.json('POST', '/build/prune', { query });
   }
 
   async *pull(

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { RegistryAuth } from '../transport/index.ts';
 import type { Abortable } from '../types/index.ts';
+import type { BuildHistory } from './build-history.ts';
 import type { ContainerConfig, HostConfig } from './config.ts';
 import type { Filtered } from './filters.ts';
 import type { Progress } from './images.ts';
@@ -56,6 +57,8 @@ export type FolderFiles = (wanted: FilesWanted) => AsyncIterable<TreeFile>;
 export type NamedSource =
   | { readonly kind: 'image'; readonly reference: string }
   | { readonly kind: 'folder'; readonly files: FolderFiles }
+  /** The files of an OCI layout of one image, which the client has. */
+  | { readonly kind: 'layout'; readonly files: () => AsyncIterable<TreeFile> }
   | { readonly kind: 'remote'; readonly url: string };
 
 /** What becomes of a build, step by step. A `step` is a number that the events of one step share. */
@@ -101,6 +104,8 @@ export interface BuildImage extends BuildOptions, Abortable {
   readonly contexts?: Readonly<Record<string, NamedSource>>;
   /** Images at registries whose steps may be used as a cache; they are fetched when a step is not here. One that cannot be fetched is a warning. */
   readonly cacheFromRegistry?: readonly string[];
+  /** How the history knows the build: an id that no other has, else one is made; names that it gets elsewhere; and what the client says of it. */
+  readonly record?: { readonly id?: string; readonly tags?: readonly string[]; readonly attributes?: Readonly<Record<string, string>> };
 }
 
 /** Files that steps copy from: a context, or the files of an image. Gone when it is disposed. */
@@ -110,6 +115,8 @@ export interface BuildTree extends AsyncDisposable {
   readFile(path: string, options: { readonly mostBytes: number }): Promise<Buffer | undefined>;
   /** "file:…", "dir:…" or "multi:…": what is chosen, without times. `invalid_argument` with reason SOURCE_NOT_FOUND for what is nothing. */
   digest(choice: CopyChoice, options?: Abortable): Promise<string>;
+  /** A digest of the folders and links that lead to a path, or to where one would be, without times: what a copy to there goes by. */
+  way(path: string, options?: Abortable): Promise<string>;
 }
 export interface TreeFile {
   /** Path in the tree, relative. */
@@ -201,14 +208,25 @@ export interface CacheRecord {
   readonly usedMs: number;
   readonly uses: number;
 }
+/** How much of a cache is left by a prune; without any of them nothing is. 0 counts as not given. */
+export interface CacheLimits {
+  /** This much stays, whatever the others say. */
+  readonly keepBytes?: number;
+  /** No more than this stays. */
+  readonly mostBytes?: number;
+  /** As much goes as makes this much free on the disk. */
+  readonly freeBytes?: number;
+}
 export interface Builds {
   /** Builds by the builder plugin; `not_implemented` when there is none. Abort ends the running steps and leaves what is done in the cache. */
   build(request: BuildImage): Promise<{ readonly id: string }>;
-  /** Removes cached steps that no named image and no container needs. */
+  /** Removes cached steps that no named image and no container needs, those unused for longest first, until what is to be kept is left. */
   prune(
-    request: Filtered & { readonly all?: boolean; readonly keepBytes?: number } & Abortable,
+    request: Filtered & { readonly all?: boolean } & CacheLimits & Abortable,
   ): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }>;
-  cache(): Promise<readonly CacheRecord[]>;
+  /** What of the cache `filters` mean, in the words of `prune`. */
+  cache(request?: Filtered): Promise<readonly CacheRecord[]>;
+  readonly history: BuildHistory;
   /** The files that an image has. */
   files(image: string, options?: Abortable): Promise<ImageFiles>;
 
@@ -216,6 +234,8 @@ export interface Builds {
   openArchive(tar: AsyncIterable<Buffer>, options?: Abortable): Promise<BuildTree>;
   /** For builders: a tree of these files alone. The content of one is read before the next is asked for. */
   openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, options?: Abortable): Promise<BuildTree>;
+  /** For builders: the image that the files of an OCI layout are; without a name, unless it has one here already. */
+  loadLayout(files: AsyncIterable<TreeFile>, options?: Abortable): Promise<{ readonly id: string }>;
   /** For builders: the files of an image. */
   openImage(image: string, options?: Abortable): Promise<BuildTree>;
   /** For builders: a step's image, durable when it resolves; a failure leaves nothing. */

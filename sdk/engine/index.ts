@@ -1,3 +1,4 @@
+export * from './build-history.ts';
 export * from './builds.ts';
 export * from './config.ts';
 export * from './containers.ts';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -12,6 +11,7 @@ import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { dockerRegistry } from '../support/docker-registry.ts';
 import { GitServer } from '../support/git-server.ts';
+import { makeKey, SshGitServer, startAgent } from '../support/ssh-git.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 
 inNamespaces(import.meta.url, { missing: whyNoBuildx() });
@@ -179,30 +179,71 @@ test('docker buildx build takes named contexts, standard input, git repositories
   }
 });
 
+test('docker buildx build takes images out of OCI layouts of the client', options, async () => {
+  const made = client.context({ Dockerfile: 'FROM busybox\nRUN echo of a layout > /said\nENV FROM_LAYOUT=yes\n' });
+  const archive = join(folder, 'layout.tar');
+  await client.succeeds(['buildx', 'build', '-t', 'laid:out', '-o', `type=oci,dest=${archive}`, made]);
+  await client.succeeds(['buildx', 'prune', '-af']);
+  const layout = client.context({});
+  execFileSync('tar', ['-xf', archive, '-C', layout]);
+  const { manifests } = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as {
+    readonly manifests: readonly { readonly digest: string }[];
+  };
+  const digest = manifests[0]?.digest ?? '';
+  const path = client.context({
+    Dockerfile:
+      'FROM laid AS base\nRUN echo "env=$FROM_LAYOUT"; cat /said\nFROM busybox\nCOPY --from=laid /said /copied\nRUN cat /copied\n',
+  });
+  for (const target of ['base', ''])
+    assert.match(
+      (await client.succeeds(['buildx', 'build', '--target', target, '--build-context', `laid=oci-layout://${layout}@${digest}`, path]))
+        .stderr,
+      /\d of a layout\n/,
+    );
+  const blob = join(layout, 'blobs', digest.replace(':', '/'));
+  writeFileSync(blob, readFileSync(blob, 'utf8').replace('{', '{ '));
+  const broken = await client.docker(['buildx', 'build', '--no-cache', '--build-context', `laid=oci-layout://${layout}@${digest}`, path]);
+  assert.notEqual(broken.code, 0);
+  assert.match(broken.stderr, /sha256:|digest|size/);
+  const none = await client.docker(['buildx', 'build', '--build-context', `laid=oci-layout://${layout}@sha256:${'0'.repeat(64)}`, path]);
+  assert.notEqual(none.code, 0);
+  assert.match(none.stderr, /not found/);
+});
+
+test('docker buildx build fetches repositories by ssh with the agent that is forwarded', options, async () => {
+  const own = join(folder, 'git-ssh');
+  mkdirSync(own);
+  await using repositories = await GitServer.start();
+  repositories.repository('app', { Dockerfile: 'FROM busybox\nCOPY f /f\nRUN cat /f\n', f: 'by ssh\n' });
+  const keys = { host: makeKey(own, 'host'), client: makeKey(own, 'client') };
+  await using server = await SshGitServer.start(repositories.folder, keys);
+  await using _agent = await startAgent(join(own, 'agent'), keys.client);
+  const url = `ssh://git@127.0.0.1:${server.port}/app.git`;
+  const env = { SSH_AUTH_SOCK: join(own, 'agent') };
+  const { stderr } = await client.succeeds(['buildx', 'build', '--ssh', 'default', `${url}#main`], { env });
+  assert.match(stderr, /\d by ssh\n/);
+  const added = client.context({ Dockerfile: `FROM busybox\nADD ${url} /src\nRUN cat /src/f\n` });
+  writeFileSync(join(own, 'known'), `[127.0.0.1]:${server.port} ${readFileSync(`${keys.host}.pub`, 'utf8')}`);
+  const known = ['--secret', `id=GIT_SSH_KNOWN_HOSTS,src=${join(own, 'known')}`];
+  assert.match((await client.succeeds(['buildx', 'build', '--ssh', 'default', ...known, added], { env })).stderr, /\d by ssh\n/);
+  assert.match((await client.docker(['buildx', 'build', '--no-cache', added])).stderr, /by ssh: no ssh agent is forwarded/);
+});
+
 test('docker buildx build --ssh forwards the agent of whoever builds, for one step', options, async () => {
-  const agent = spawn('ssh-agent', ['-D', '-a', join(folder, 'agent')], { stdio: 'ignore' });
-  try {
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'the key of a test', '-f', join(folder, 'key')]);
-    const env = { ...process.env, SSH_AUTH_SOCK: join(folder, 'agent') };
-    for (let tries = 0; spawnSync('ssh-add', ['-q', join(folder, 'key')], { env }).status !== 0 && tries < 100; tries++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    const path = client.context({
-      Dockerfile:
-        'FROM busybox\nCOPY lib /lib/\nCOPY lib64 /lib64/\nCOPY ssh-add /bin/\nENV LD_LIBRARY_PATH=/lib\nRUN --mount=type=ssh ssh-add -l && echo $SSH_AUTH_SOCK\nRUN --mount=type=ssh,id=none test -z "$SSH_AUTH_SOCK"\nRUN test -z "$SSH_AUTH_SOCK"\n',
-      passwd: '',
-    });
-    withLibraries('/usr/bin/ssh-add', path);
-    const { stderr } = await client.succeeds(['buildx', 'build', '--ssh', 'default', path], {
-      env: { SSH_AUTH_SOCK: join(folder, 'agent') },
-    });
-    assert.match(stderr, /256 SHA256:\S+ the key of a test \(ED25519\)\n/);
-    assert.match(stderr, /\/run\/buildkit\/ssh_agent\.default\n/);
-    const required = client.context({ Dockerfile: 'FROM busybox\nRUN --mount=type=ssh,required=true true\n' });
-    assert.match((await client.docker(['buildx', 'build', required])).stderr, /ssh agent default: not forwarded/);
-  } finally {
-    agent.kill();
-    await once(agent, 'exit');
-  }
+  await using _agent = await startAgent(join(folder, 'agent'), makeKey(folder, 'the-key-of-a-test'));
+  const path = client.context({
+    Dockerfile:
+      'FROM busybox\nCOPY lib /lib/\nCOPY lib64 /lib64/\nCOPY ssh-add /bin/\nENV LD_LIBRARY_PATH=/lib\nRUN --mount=type=ssh ssh-add -l && echo $SSH_AUTH_SOCK\nRUN --mount=type=ssh,id=none test -z "$SSH_AUTH_SOCK"\nRUN test -z "$SSH_AUTH_SOCK"\n',
+    passwd: '',
+  });
+  withLibraries('/usr/bin/ssh-add', path);
+  const { stderr } = await client.succeeds(['buildx', 'build', '--ssh', 'default', path], {
+    env: { SSH_AUTH_SOCK: join(folder, 'agent') },
+  });
+  assert.match(stderr, /256 SHA256:\S+ the-key-of-a-test \(ED25519\)\n/);
+  assert.match(stderr, /\/run\/buildkit\/ssh_agent\.default\n/);
+  const required = client.context({ Dockerfile: 'FROM busybox\nRUN --mount=type=ssh,required=true true\n' });
+  assert.match((await client.docker(['buildx', 'build', required])).stderr, /ssh agent default: not forwarded/);
 });
 
 /** A program of this machine, and what it is linked to. */

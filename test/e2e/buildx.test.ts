@@ -127,8 +127,26 @@ test('docker buildx ls, du and prune know the engine', options, async () => {
   assert.match((await succeeds(['buildx', 'ls'])).stdout, /default\s+running/);
   await succeeds(['buildx', 'build', context({ Dockerfile: 'FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=2\n' })]);
   assert.match((await succeeds(['buildx', 'du'])).stdout, /2\.\d+MB/);
+  const id =
+    (await succeeds(['buildx', 'du', '--filter', 'description=/bin/sh -c dd if=/dev/zero of=/big bs=1M count=2'])).stdout.match(
+      /^\w{64}/m,
+    )?.[0] ?? '';
+  for (const [filter, isIt] of [
+    [`id=${id.slice(3, 20)}`, true],
+    ['type=regular', true],
+    ['inuse=false', true],
+    ['private=true', true],
+    ['id=none', false],
+    ['type=exec.cachemount', false],
+    ['inuse=true', false],
+    ['shared=true', false],
+    [`parent=${id}`, false],
+  ] as const)
+    assert.equal((await succeeds(['buildx', 'du', '--filter', filter])).stdout.includes(id), isIt, filter);
+  assert.match((await client.docker(['buildx', 'du', '--filter', 'inuse=maybe'])).stderr, /invalid filter 'inuse=maybe'/);
   for (const filter of ['until=24h', 'type=exec.cachemount', 'id=none'])
     assert.match((await succeeds(['buildx', 'prune', '-f', '-a', '--filter', filter])).stdout, /Total:\s+0B/, filter);
+  assert.match((await succeeds(['buildx', 'prune', '-f', '--keep-storage', '1GB'])).stdout, /Total:\s+0B/);
   assert.match((await succeeds(['buildx', 'prune', '-f', '-a'])).stdout, /Total:\s+[2-9]\.\d+MB/);
 });
 
@@ -144,4 +162,13 @@ test('docker compose build and up build what a project names', options, async ()
   assert.match(up.stdout, /web-1\s+\| n=3/);
   assert.match(up.stdout, /job-1\s+\| job/);
   await succeeds(['compose', '-p', 'built', 'down'], path);
+});
+
+test('docker buildx build gives steps the network, hosts and shared memory that it says', options, async () => {
+  const path = context({
+    Dockerfile: "FROM busybox\nRUN df -k /dev/shm | tail -1; grep some.host /etc/hosts; ip link | grep -c '^[0-9]'\n",
+  });
+  const flags = ['--shm-size', '128m', '--add-host', 'some.host:10.1.2.3', '--network', 'none', '--cgroup-parent', '/'];
+  const { stderr } = await succeeds(['buildx', 'build', ...flags, path]);
+  assert.match(stderr.replaceAll(/^#\d+ [\d.]+ /gm, ''), /shm +131072 [\s\S]*10\.1\.2\.3\s+some\.host\n1\n/);
 });

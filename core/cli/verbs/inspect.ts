@@ -8,7 +8,7 @@ import { report } from '../report.ts';
 import { type Verb, verb } from '../verb.ts';
 import { naming } from './plugin/naming.ts';
 
-type Kind = 'container' | 'image' | 'volume' | 'network' | 'plugin';
+type Kind = (typeof kinds)[number] | 'build';
 interface InspectFlags {
   readonly type?: Kind;
   readonly size?: boolean;
@@ -23,6 +23,7 @@ export const inspectContainer: Verb = declare('container');
 export const inspectImage: Verb = declare('image');
 export const inspectVolume: Verb = declare('volume');
 export const inspectNetwork: Verb = declare('network');
+export const inspectBuild: Verb = declare('build');
 export const inspectPlugin: Verb = declare(
   'plugin',
   `Its state, why it is in it and what to do, who uses it, what it may do, and the end of what it printed.
@@ -79,7 +80,7 @@ async function find(
 }
 
 function inspectors(
-  { containers, images, volumes, networks, plugins }: Client,
+  { containers, images, volumes, networks, plugins, builds }: Client,
   size: boolean,
 ): Readonly<Record<Kind, (name: string) => Promise<unknown>>> {
   return {
@@ -87,6 +88,7 @@ function inspectors(
     image: async (name) => await images.inspect(name),
     volume: async (name) => await volumes.inspect(name),
     network: async (name) => await networks.inspect(name),
+    build: async (name) => await builds.inspect(name),
     plugin: async (name) => await naming(plugins, plugins.inspect(name)),
   };
 }

@@ -4,19 +4,25 @@ import type { Filters } from '@gantry/sdk/engine';
 import type { Context } from '../context.ts';
 import { humanSize } from '../format/human.ts';
 import { confirm } from '../format/prompt.ts';
-import { flag, list } from '../option.ts';
+import { flag, list, value } from '../option.ts';
 import { parseFilter, toFilters } from '../parse/filter.ts';
+import { parseSize } from '../parse/size.ts';
 import { verb } from '../verb.ts';
 
 interface PruneFlags {
   readonly force?: boolean;
   readonly all?: boolean;
   readonly volumes?: boolean;
+  readonly keepStorage?: number;
   readonly filter: readonly (readonly [string, string])[];
 }
 
 /** Each removes one kind, prints what went, and resolves with the bytes that came free. */
-type Prune = (context: Context, client: Client, options: { readonly all: boolean; readonly filters: Filters }) => Promise<number>;
+type Prune = (
+  context: Context,
+  client: Client,
+  options: { readonly all: boolean; readonly filters: Filters; readonly keepBytes?: number | undefined },
+) => Promise<number>;
 
 const force = (): Option => flag('-f, --force', 'Do not ask');
 const filter = (): Option => list('--filter <key=value>', 'Only those, e.g. until=24h, label=x', parseFilter);
@@ -33,7 +39,12 @@ export const pruneVolumes = declare(
   [volumes],
   'A volume is used as long as a container refers to it, running or not. Filters: label=x, label!=x, all=true.\n',
 );
-export const pruneBuilds = declare('all steps of builds that no named image has', [flag('-a, --all', 'As without')], [builds]);
+export const pruneBuilds = declare(
+  'all steps of builds that no named image has',
+  [flag('-a, --all', 'What RUN --mount=type=cache keeps, too'), value('--keep-storage <size>', 'Leave this much', parseSize)],
+  [builds],
+  'Filters: until=24h, id=x, parent=x, type=regular or exec.cachemount, description=x, inuse=true, shared=true, private=true.\n',
+);
 export const pruneNetworks = declare('all networks that no container uses', [], [networks]);
 
 export const pruneSystem = verb<PruneFlags>({
@@ -68,7 +79,8 @@ async function prune(
   if (flags.force !== true && !(await confirm(`This removes ${what}. Go on?`))) return 1;
   const client = await context.client();
   let bytes = 0;
-  for (const step of steps) bytes += await step(context, client, { all: flags.all === true, filters: toFilters(flags.filter) });
+  for (const step of steps)
+    bytes += await step(context, client, { all: flags.all === true, filters: toFilters(flags.filter), keepBytes: flags.keepStorage });
   context.print(`Total reclaimed space: ${humanSize(bytes, 4)}`);
   return 0;
 }
@@ -102,8 +114,8 @@ async function volumes(
   return SpaceReclaimed;
 }
 
-async function builds(context: Context, client: Client, { filters }: { readonly filters: Filters }): Promise<number> {
-  const { CachesDeleted, SpaceReclaimed } = await client.images.pruneBuilds({ filters });
+async function builds(context: Context, client: Client, options: Parameters<Prune>[2]): Promise<number> {
+  const { CachesDeleted, SpaceReclaimed } = await client.images.pruneBuilds(options);
   listRemoved(context, 'Deleted build cache objects:', CachesDeleted ?? []);
   return SpaceReclaimed;
 }

@@ -38,13 +38,18 @@ export class IndexTree implements SourceTree {
 
   /** As unpacking does it: symlinks on the way lead to where they lead inside the tree, what is in the place gives way, missing folders are made. */
   add(path: EntryPath, node: IndexNode): void {
-    if (path === '') return;
+    if (path === '') return this.#addRoot(node);
+    checkLengths(path, node);
     const folder = this.#folderFor(parentOf(path));
     const real = joined(folder, baseOf(path));
     const there = this.#nodes.get(real);
     if (there?.type === '5' && node.type === '5') return void this.#nodes.set(real, node);
     if (there !== undefined) this.#remove(real);
     this.#put(real, node);
+  }
+
+  #addRoot(node: IndexNode): void {
+    if (node.type !== '5') throw invalidArgument('the root of the archive is no folder');
   }
 
   /** Another name for a file that is there; `invalid_argument` when none is. */
@@ -110,13 +115,28 @@ export class IndexTree implements SourceTree {
   }
 
   #remove(path: EntryPath): void {
-    for (const name of this.#names.get(path) ?? []) this.#remove(joined(path, name));
-    this.#names.delete(path);
-    this.#nodes.delete(path);
+    const below = [path];
+    for (const each of below) {
+      for (const name of this.#names.get(each) ?? []) below.push(joined(each, name));
+      this.#names.delete(each);
+      this.#nodes.delete(each);
+      this.#sorted.delete(each);
+    }
     this.#names.get(parentOf(path))?.delete(baseOf(path));
     this.#sorted.delete(parentOf(path));
   }
 }
+
+/** What no file system takes, said before one has to. */
+function checkLengths(path: EntryPath, { type, linkName }: IndexNode): void {
+  if (path.length > longestPath) throw invalidArgument(`${shown(path)}: a path of ${path.length} bytes, at most ${longestPath}`);
+  const long = path.length > longestName ? path.split('/').find((name) => name.length > longestName) : undefined;
+  if (long !== undefined) throw invalidArgument(`${shown(path)}: a name of ${long.length} bytes, at most ${longestName}`);
+  if (type === '2' && (linkName === '' || linkName.length > longestTarget))
+    throw invalidArgument(`${shown(path)}: a symlink to ${linkName.length} bytes: from 1 to ${longestTarget}`);
+}
+
+const [longestPath, longestName, longestTarget] = [4096, 255, 4095];
 
 /** The digest of no content. */
 export const emptyDigest: string = createHash('sha256').digest('hex');

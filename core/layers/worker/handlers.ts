@@ -9,6 +9,7 @@ import { composeLayer } from '../copy/compose.ts';
 import { choiceDigest } from '../copy/digest.ts';
 import { indexArchive } from '../copy/index-archive.ts';
 import { RootTree } from '../copy/root-tree.ts';
+import { wayDigest } from '../copy/way.ts';
 import { packedChanges } from './change-list.ts';
 import type { Channel } from './channel.ts';
 import { compare, upperEntries } from './compare.ts';
@@ -144,6 +145,11 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
   choose({ root, choice }) {
     enter(root);
     return choiceDigest(new RootTree(), choice, { keepsOwners: true });
+  },
+
+  way({ root, path }) {
+    enter(root);
+    return wayDigest(new RootTree(), path);
   },
 
   init({ root }) {

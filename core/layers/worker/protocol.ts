@@ -74,6 +74,8 @@ export interface Jobs {
     readonly job: { readonly root: string; readonly choice: Choice };
     readonly result: string;
   };
+  /** What stands for the folders and links that lead to a path. */
+  readonly way: { readonly job: { readonly root: string; readonly path: string }; readonly result: string };
   /** Makes the stub files of an init layer. */
   readonly init: { readonly job: { readonly root: string }; readonly result: Record<string, never> };
   /** Deletes what is at a path, whole; `conflict` before anything is deleted when something is mounted in it. */

@@ -4,7 +4,9 @@ import { ignoredIn, openFolder } from './folders.ts';
 import type { DockerfileRequest } from './job.ts';
 import { openSource } from './remote.ts';
 
-export type NamedContext = { readonly kind: 'image'; readonly reference: string } | { readonly kind: 'files'; open(): Promise<NamedFiles> };
+export type NamedContext =
+  /** A reference, or an id. */
+  { readonly kind: 'image'; reference(): Promise<string> } | { readonly kind: 'files'; open(): Promise<NamedFiles> };
 export interface NamedFiles {
   readonly tree: BuildTree;
   readonly excluded: readonly string[];
@@ -16,6 +18,7 @@ export class NamedContexts implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #sources: ReadonlyMap<string, NamedSource>;
   readonly #files = new Map<string, Promise<NamedFiles>>();
+  readonly #images = new Map<string, Promise<string>>();
   readonly #opened = new AsyncDisposableStack();
 
   constructor(request: DockerfileRequest, signal: AbortSignal) {
@@ -28,7 +31,8 @@ export class NamedContexts implements AsyncDisposable {
     const name = nameOf(word);
     const source = this.#sources.get(name);
     if (source === undefined) return undefined;
-    if (source.kind === 'image') return source;
+    if (source.kind === 'image') return { kind: 'image', reference: async () => source.reference };
+    if (source.kind === 'layout') return { kind: 'image', reference: () => this.#imageOf(name, source) };
     return {
       kind: 'files',
       open: () => {
@@ -39,7 +43,13 @@ export class NamedContexts implements AsyncDisposable {
     };
   }
 
-  async #open(name: string, source: Exclude<NamedSource, { readonly kind: 'image' }>): Promise<NamedFiles> {
+  #imageOf(name: string, { files }: Extract<NamedSource, { readonly kind: 'layout' }>): Promise<string> {
+    const known = this.#images.get(name) ?? this.#request.engine.builds.loadLayout(files(), { signal: this.#signal }).then(({ id }) => id);
+    this.#images.set(name, known);
+    return known;
+  }
+
+  async #open(name: string, source: Extract<NamedSource, { readonly kind: 'folder' | 'remote' }>): Promise<NamedFiles> {
     if (source.kind === 'folder') {
       const folder = this.#opened.use(await openFolder(this.#request, source.files, { signal: this.#signal }));
       return { tree: await folder.tree(), excluded: folder.excluded };
@@ -50,7 +60,7 @@ export class NamedContexts implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#files.values());
+    await Promise.allSettled([...this.#files.values(), ...this.#images.values()]);
     await this.#opened.disposeAsync();
   }
 }

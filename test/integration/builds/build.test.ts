@@ -305,3 +305,28 @@ test('Builds.build() COPY --link copies as without it: owners and modes of folde
   const list = await said(id, 'sh', '-c', 'stat -c "%n %a %U" /open /open/new /open/new/f; cat /open/base /open/new/f');
   assert.equal(list, '/open 1777 guest\n/open/new 755 root\n/open/new/f 644 root\nbase\nF');
 });
+
+test('Builds.build() COPY --link keeps its layer when what is below it changes, and makes it anew where its folder is another', async () => {
+  const built = async (below: string, copy: string, f = 'F') => {
+    const context = { Dockerfile: `FROM busybox\nRUN mkdir -p /app && ${below}\n${copy}\nENV after=it\n`, 'd/f': f, 'd/sub/g': 'G' };
+    const { id, events } = await buildImage(under.engine, context);
+    const cached = events.flatMap((event) => (event.kind === 'done' ? [event.isCached ? 'c' : 'x'] : [])).join('');
+    return { id, cached, layer: under.engine.images.inspect(id).config.rootfs.diff_ids.at(-1) };
+  };
+  const first = await built('echo 1 > /base', 'COPY --link --chown=7:8 d /app/d');
+  const second = await built('echo 2 > /base', 'COPY --link --chown=7:8 d /app/d');
+  assert.deepEqual([first.cached, second.cached], ['cxxx', 'cxcx'], 'only the base runs, and what is said behind is another image');
+  assert.equal(second.layer, first.layer);
+  assert.equal(await said(second.id, 'sh', '-c', 'cat /base /app/d/f /app/d/sub/g; stat -c %u:%g /app/d/f'), '2\nFG7:8\n');
+  assert.equal((await built('echo 2 > /base', 'COPY --link --chown=7:8 d /app/d')).cached, 'cccc');
+  assert.equal((await built('echo 3 > /base', 'COPY --link --chown=7:8 d /app/d', 'other')).cached, 'cxxx', 'another file');
+  for (const [below, copy] of [
+    ['echo 4 > /base', 'COPY --chown=7:8 d /app/d'],
+    ['echo 5 > /base', 'COPY --link --chown=guest:users d /app/d'],
+    ['chmod 700 /app', 'COPY --link --chown=7:8 d /app/d'],
+    ['rmdir /app && mkdir /real && ln -s real /app', 'COPY --link --chown=7:8 d /app/d'],
+  ] as const)
+    assert.equal((await built(below, copy)).cached, 'cxxx', `${below} ${copy}`);
+  const led = await built('rmdir /app && mkdir /real && ln -s real /app', 'COPY --link --chown=7:8 d /app/d');
+  assert.equal(await said(led.id, 'cat', '/real/d/f'), 'F');
+});

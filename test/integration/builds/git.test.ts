@@ -183,9 +183,12 @@ const hostile: readonly (readonly [url: string, problem: RegExp])[] = [
   ['URL/none.git', /failed to fetch .*not found/],
   ['http://127.0.0.1:1/x.git', /Failed to connect|unable to access/],
   ['git://127.0.0.1:1/x', /unable to connect/],
-  ['git://-x/y.git', /names no host|is no http, https or git address/],
-  ['ssh://-oProxyCommand=x/y.git', /not fetched by ssh/],
-  ['git@host:x.git', /not fetched by ssh/],
+  ['git://-x/y.git', /names no host|is no http, https, git or ssh address/],
+  ['ssh://-oProxyCommand=x/y.git', /names no host/],
+  ['ssh://-x@host/y.git', /begins with a dash/],
+  ['ssh://u:s3cret@host/y.git', /has a password/],
+  ['git@host:-x.git', /is no http, https, git or ssh address|is no http or https address/],
+  ['git@host:x.git', /by ssh: no ssh agent is forwarded/],
   ['git://x/y.git#--upload-pack=touch', /invalid git reference/],
   [`ext::sh -c ${touch}.git`, /is no http or https address, and no git repository/],
   ['file:///etc/x.git', /is no http or https address, and no git repository/],
@@ -207,20 +210,21 @@ const submodules: Readonly<Record<string, readonly [url: string, problem: RegExp
   ext: [`ext::sh -c ${touch}`, /submodule m of .*: git address "ext::sh -c .*spaces or control characters/],
   file: ['/etc', /submodule m of .*: git address "\/etc" is no http/],
   option: [`--upload-pack=${touch.replaceAll(' ', '\t')}`, /submodule m of/],
-  ssh: ['ssh://-oProxyCommand=x/y', /submodule m of .*not fetched by ssh/],
+  ssh: ['ssh://-oProxyCommand=x/y', /submodule m of .*names no host/],
+  'ssh elsewhere': ['ssh://git@elsewhere/y', /ssh:\/\/\*\*\*@elsewhere\/y is fetched by ssh from 127\.0\.0\.1:\d+ alone/],
   climbing: ['../../../../../etc/none.git', /failed to fetch/],
 };
 
 for (const [name, [url, problem]] of Object.entries(submodules)) {
   test(`Builds.build() runs nothing for a submodule by ${name}`, async () => {
-    const work = server.repository(`with-${name}`, {
+    const work = server.repository(`with-${name.replace(' ', '-')}`, {
       Dockerfile: 'FROM busybox\n',
       '.gitmodules': `[submodule "m"]\n\tpath = m\n\turl = ${JSON.stringify(url)}\n\tupdate = !${touch}\n`,
     });
     git(work, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},m`);
     git(work, 'commit', '--quiet', '-m', 'a gitlink');
     server.push(work, 'main');
-    assert.match((await failureOf(`${server.url}/with-${name}.git`)).message, problem);
+    assert.match((await failureOf(`${server.url}/with-${name.replace(' ', '-')}.git`)).message, problem);
     assert.equal(existsSync(join(canary, 'touched')), false);
   });
 }

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { framed, upgradedTo } from '../../support/buildkit-control.ts';
 import { Daemon } from '../../support/daemon.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 
@@ -78,22 +79,6 @@ async function statusOf(method: string, body: Buffer): Promise<string> {
   }
 }
 
-async function upgraded(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Socket> {
-  const socket = connect(daemon.places.socketPath);
-  socket.on('error', () => {});
-  const lines = Object.entries({ Host: 'docker', Upgrade: 'h2c', Connection: 'Upgrade', ...headers });
-  socket.write(`POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
-  let head: Buffer = Buffer.alloc(0);
-  while (!head.includes('\r\n\r\n')) head = Buffer.concat([head, (await once(socket, 'data'))[0] as Buffer]);
-  assert.match(head.toString(), /^HTTP\/1\.1 101 /);
-  socket.pause();
-  // The engine may have begun to speak HTTP/2 right behind it.
-  socket.unshift(head.subarray(head.indexOf('\r\n\r\n') + 4));
-  return socket;
-}
-
-function framed(message: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
+function upgraded(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Socket> {
+  return upgradedTo(daemon.places.socketPath, path, headers);
 }

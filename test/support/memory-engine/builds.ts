@@ -1,5 +1,5 @@
-import { notImplemented } from '@gantry/sdk';
-import type { Builds } from '@gantry/sdk/engine';
+import { notFound, notImplemented } from '@gantry/sdk';
+import type { BuildHistory, Builds } from '@gantry/sdk/engine';
 
 /** Has no builder: what asks for one hears of it. */
 export class MemoryBuilds implements Builds {
@@ -9,6 +9,18 @@ export class MemoryBuilds implements Builds {
   async prune(): ReturnType<Builds['prune']> {
     return { deleted: [], spaceReclaimed: 0 };
   }
+  readonly history: BuildHistory = {
+    list: () => [],
+    inspect: (id) => {
+      throw notFound(`no such build: ${id}`);
+    },
+    async *events() {
+      // There are no builds.
+    },
+    keep: (id) => void this.history.inspect(id),
+    remove: (id) => void this.history.inspect(id),
+    listen: () => () => undefined,
+  };
   async cache(): Promise<readonly never[]> {
     return [];
   }
@@ -19,6 +31,9 @@ export class MemoryBuilds implements Builds {
     return this.build();
   }
   openFiles(): Promise<never> {
+    return this.build();
+  }
+  loadLayout(): Promise<never> {
     return this.build();
   }
   openImage(): Promise<never> {

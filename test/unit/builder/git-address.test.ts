@@ -11,6 +11,8 @@ const good: readonly (readonly [text: string, remote: string, ref: string, subdi
   ['git://host:9418/a#refs/pull/1/head', 'git://host:9418/a', 'refs/pull/1/head', ''],
   ['github.com/moby/moby#v1', 'https://github.com/moby/moby', 'v1', ''],
   ['http://user:word@host/a.git', 'http://user:word@host/a.git', '', ''],
+  ['git@host:group/a.git#main:d', 'git@host:group/a.git', 'main', 'd'],
+  ['ssh://git@host:2222/a.git', 'ssh://git@host:2222/a.git', '', ''],
 ];
 
 for (const [text, remote, ref, subdir] of good)
@@ -31,7 +33,21 @@ test('submoduleRemote() reads an address from where its repository lies', () => 
   assert.equal(submoduleRemote(parent, './inner'), 'https://host/group/app.git/inner');
   assert.equal(submoduleRemote(parent, '../../../../etc'), 'https://host/etc');
   assert.equal(submoduleRemote(parent, 'https://elsewhere/x'), 'https://elsewhere/x');
-  for (const bad of ['/etc', 'file:///etc', 'ext::sh -c x', '-x', 'git@host:x', 'ssh://host/x', 'https://-host/x', ''])
+  assert.equal(submoduleRemote('git@host:group/app.git', '../lib.git'), 'git@host:group/lib.git');
+  assert.equal(submoduleRemote('git@host:group/app.git', '../../../../etc'), 'git@host:etc');
+  assert.equal(submoduleRemote(parent, 'git@host:x'), 'git@host:x');
+  for (const bad of [
+    '/etc',
+    'file:///etc',
+    'ext::sh -c x',
+    '-x',
+    'git@host:-x',
+    '-git@host:x',
+    'git@-host:x',
+    'ssh://-host/x',
+    'https://-host/x',
+    '',
+  ])
     assert.throws(() => submoduleRemote(parent, bad), /git address|git repositories/);
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cacheExports, cacheImports } from '../../../plugins/frontend/docker/buildkit/cache.ts';
 import { exportsOf } from '../../../plugins/frontend/docker/buildkit/exports.ts';
-import { pruneFilters } from '../../../plugins/frontend/docker/buildkit/prune.ts';
+import { cacheFilters } from '../../../plugins/frontend/docker/buildkit/filters.ts';
 import { contextOf, namedSources, optionsOf } from '../../../plugins/frontend/docker/buildkit/options.ts';
 import type { Session } from '../../../plugins/frontend/docker/buildkit/session.ts';
 
@@ -12,7 +12,12 @@ const { signal } = new AbortController();
 test('namedSources() tells folders, images and addresses, and refuses what there is not, by its name', () => {
   const found = namedSources(
     session,
-    { 'context:a': 'local:a', 'context:b::linux/amd64': 'docker-image://busybox:1', 'context:c': 'https://host/c.git#main', filename: 'x' },
+    {
+      'context:a': 'local:a',
+      'context:b::linux/amd64': 'docker-image://busybox:1',
+      'context:c': 'https://host/c.git#main',
+      'context:d': 'oci-layout://x@sha256:1',
+    },
     signal,
   );
   assert.deepEqual(
@@ -21,9 +26,10 @@ test('namedSources() tells folders, images and addresses, and refuses what there
       ['a', 'folder'],
       ['b', 'image'],
       ['c', 'remote'],
+      ['d', 'layout'],
     ],
   );
-  for (const value of ['target:x', 'input:x', 'oci-layout://x@sha256:1'])
+  for (const value of ['target:x', 'input:x'])
     assert.throws(() => namedSources(session, { 'context:n': value }, signal), /build context n: .* is not supported/);
 });
 
@@ -53,14 +59,14 @@ test('optionsOf(), exportsOf(), cacheExports() and cacheImports() refuse what th
   assert.deepEqual(cacheExports([{ type: 'inline', attrs: {} }])(['x']), []);
 });
 
-test('pruneFilters() reads what buildx prune is asked for, and refuses what it does not know', () => {
+test('cacheFilters() reads what buildx prune is asked for, and refuses what it does not know', () => {
   const none = { filter: [], keepDuration: '0' };
-  assert.deepEqual(pruneFilters(none), {});
-  assert.deepEqual(pruneFilters({ ...none, keepDuration: '86400000000000' }), { until: ['86400s'] });
-  assert.deepEqual(pruneFilters({ ...none, filter: ['type==exec.cachemount,id~=ab', 'inuse'] }), {
+  assert.deepEqual(cacheFilters(none), {});
+  assert.deepEqual(cacheFilters({ ...none, keepDuration: '86400000000000' }), { until: ['86400s'] });
+  assert.deepEqual(cacheFilters({ ...none, filter: ['type==exec.cachemount,id~=ab', 'inuse'] }), {
     type: ['exec.cachemount'],
     id: ['ab'],
     inuse: ['true'],
   });
-  assert.throws(() => pruneFilters({ ...none, filter: ['type!=regular'] }), /filter "type!=regular" is not supported/);
+  assert.throws(() => cacheFilters({ ...none, filter: ['type!=regular'] }), /filter "type!=regular" is not supported/);
 });

@@ -3,7 +3,7 @@ import { invalidArgument } from '@gantry/sdk';
 
 /** A commit of a repository, and a folder in it. */
 export interface GitAddress {
-  /** http://, https:// or git://. */
+  /** http://, https://, git:// or ssh://, or ssh's short form, user@host:path. */
   readonly remote: string;
   /** Branch, tag, commit or full name; '' what the repository's HEAD says. */
   readonly ref: string;
@@ -29,9 +29,23 @@ export function shownRemote(remote: string): string {
   return remote.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1***@').slice(0, 300);
 }
 
+/** Whose repository it is: host and port. */
+export function hostOf(remote: string): string {
+  return shortForm.exec(remote)?.[2]?.toLowerCase() ?? new URL(remote).host;
+}
+
+export function isBySsh(remote: string): boolean {
+  return shortForm.test(remote) || /^ssh:/i.test(remote);
+}
+
+/** user@host:path, where no name begins with a dash, which ssh and git would take for an option. */
+const shortForm = /^([\w.][\w.-]*)@([a-z\d][\w.-]*|\[[\da-f:]+\]):(?!\/\/)([^-].*)$/is;
+
 /** Where the submodule of a repository lies: it may be said relative to that. */
 export function submoduleRemote(parent: string, url: string): string {
   if (!/^\.\.?\//.test(url)) return remoteOf(url);
+  const [, user = '', host = '', path] = shortForm.exec(parent) ?? [];
+  if (path !== undefined) return remoteOf(`${user}@${host}:${posix.join(path, url).replace(/^(?:\.\.\/)+/, '')}`);
   const base = new URL(parent);
   base.pathname = posix.join(base.pathname, url);
   return remoteOf(base.href);
@@ -41,13 +55,12 @@ function remoteOf(text: string): string {
   if (text.length > 4096 || /[\s\p{Cc}]/u.test(text))
     throw invalidArgument(`git address ${quoted(text)} has spaces or control characters, or is too long`);
   const full = /^github\.com\//i.test(text) ? `https://${text}` : text;
-  if (/^ssh:\/\/|^[\w.-]+@[^/:]+:/i.test(full))
-    throw invalidArgument(`git repositories are not fetched by ssh: ${quoted(full)}`, {
-      hint: 'give its https address, and the secret GIT_AUTH_TOKEN where it is private; or send a clone as the context',
-    });
-  const url = /^(?:https?|git):\/\//i.test(full) ? URL.parse(full) : null;
-  if (url === null) throw invalidArgument(`git address ${quoted(full)} is no http, https or git address`);
+  if (shortForm.test(full)) return full;
+  const url = /^(?:https?|git|ssh):\/\//i.test(full) ? URL.parse(full) : null;
+  if (url === null) throw invalidArgument(`git address ${quoted(full)} is no http, https, git or ssh address`);
   if (url.hostname === '' || url.hostname.startsWith('-')) throw invalidArgument(`git address ${quoted(full)} names no host`);
+  if (url.protocol === 'ssh:' && (url.password !== '' || url.username.startsWith('-') || url.pathname.startsWith('/-')))
+    throw invalidArgument(`git address ${quoted(full)} has a password, or a name that begins with a dash`);
   return full;
 }
 

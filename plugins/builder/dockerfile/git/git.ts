@@ -9,6 +9,8 @@ export interface Git {
   readonly secretSettings: readonly (readonly [name: string, value: string])[];
   /** Proxies. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The command that speaks ssh, with the agent of whoever builds; undefined: ssh is not spoken. */
+  readonly ssh: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -43,12 +45,17 @@ type GitProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 /** Starts git; abort ends it and whatever it started. Its end is awaited by `outcome`, which fails with what git says. */
 export function startGit(git: Git, args: readonly string[]): { readonly child: GitProcess; readonly outcome: Promise<void> } {
   git.signal.throwIfAborted();
-  const child = spawn('git', [...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]), ...args], {
-    cwd: git.dir,
-    env: environmentOf(git),
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const spoken = git.ssh === undefined ? {} : { 'protocol.ssh.allow': 'always' };
+  const child = spawn(
+    'git',
+    [...Object.entries({ ...settings, ...spoken }).flatMap(([name, value]) => ['-c', `${name}=${value}`]), ...args],
+    {
+      cwd: git.dir,
+      env: environmentOf(git),
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
   const kill = (): void => killGroup(child.pid);
   git.signal.addEventListener('abort', kill, { once: true });
   child.stdin.on('error', () => {}); // it may end before it has read everything
@@ -84,9 +91,10 @@ export async function runGit(git: Git, args: readonly string[]): Promise<Buffer>
 }
 
 /** Nothing of ours but these. Settings in the environment are seen by root alone, those in arguments by everybody. */
-function environmentOf({ dir, secretSettings, environment }: Git): NodeJS.ProcessEnv {
+function environmentOf({ dir, secretSettings, environment, ssh }: Git): NodeJS.ProcessEnv {
   return {
     ...environment,
+    ...(ssh === undefined ? {} : { GIT_SSH_COMMAND: ssh, GIT_SSH_VARIANT: 'ssh' }),
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: dir,
     LC_ALL: 'C',
@@ -115,10 +123,12 @@ function notRunnable(error: Error): Error {
 }
 
 function failure(command: string, said: string): Error {
+  if (/cannot run ssh|ssh: (?:command )?not found/i.test(said))
+    return notImplemented('git repositories by ssh need ssh, which this machine does not have', { hint: 'install openssh-client' });
   const lines = said.split('\n').map((line) => line.replace(/^(?:fatal|error): /, '').trim());
   const told =
     lines
-      .filter((line) => line !== '')
+      .filter((line) => line !== '' && !/^Please make sure you have the correct|^and the repository exists/.test(line))
       .slice(-3)
       .join('; ') || 'it failed';
   const isFarAway = /unable to (?:connect|access|look up)|Could not resolve|Connection (?:refused|timed out|reset)|early EOF|hung up/i.test(

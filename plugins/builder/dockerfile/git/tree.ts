@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { invalidArgument, messageOf } from '@gantry/sdk';
 import type { BuildTree, TreeFile } from '@gantry/sdk/engine';
 import type { DockerfileRequest } from '../job.ts';
-import { type GitAddress, shownRemote, submoduleRemote } from './address.ts';
+import { type GitAddress, hostOf, isBySsh, shownRemote, submoduleRemote } from './address.ts';
 import { fetchCommit } from './fetch.ts';
 import { type Commit, commitFiles, type Submodule } from './files.ts';
 import { type Git, runGit } from './git.ts';
 import { gitDirFiles } from './git-dir.ts';
+import { openSsh } from './ssh.ts';
 
 export interface GitTree extends AsyncDisposable {
   readonly tree: BuildTree;
@@ -25,7 +26,7 @@ export async function openGitTree(
   { remote, ref, subdir }: GitAddress,
   { keepsGitDir, signal }: { readonly keepsGitDir: boolean; readonly signal: AbortSignal },
 ): Promise<GitTree> {
-  await using repositories = new Repositories(request, { signal, trusted: new URL(remote).host });
+  await using repositories = new Repositories(request, { signal, trusted: hostOf(remote) });
   const commit = await fetchCommit(await repositories.open(remote), remote, ref);
   if (subdir !== '') await checkFolder(commit, subdir);
   const tree = await request.engine.builds.openFiles(
@@ -110,6 +111,8 @@ class Repositories implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #trusted: string;
   readonly #folders: string[] = [];
+  readonly #opened = new AsyncDisposableStack();
+  #ssh: Promise<string> | undefined;
 
   /** `trusted`: the host that whoever builds named, and not a repository. */
   constructor(request: DockerfileRequest, { signal, trusted }: { readonly signal: AbortSignal; readonly trusted: string }) {
@@ -127,13 +130,23 @@ class Repositories implements AsyncDisposable {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const dir = mkdtempSync(join(folder, 'repository-'));
     this.#folders.push(dir);
-    return { dir, secretSettings: await this.#credentials(remote), environment: proxies(this.#request), signal: this.#signal };
+    const ssh = isBySsh(remote) ? await this.#sshFor(remote) : undefined;
+    return { dir, secretSettings: await this.#credentials(remote), environment: proxies(this.#request), ssh, signal: this.#signal };
+  }
+
+  /** The agent is for the host that whoever builds named, and for none that only a repository names. */
+  #sshFor(remote: string): Promise<string> {
+    if (hostOf(remote) !== this.#trusted)
+      throw invalidArgument(`${shownRemote(remote)} is fetched by ssh from ${this.#trusted} alone`, {
+        hint: 'a repository that names another host does not get to use your ssh agent there',
+      });
+    return (this.#ssh ??= openSsh(this.#request, { opened: this.#opened, signal: this.#signal }));
   }
 
   /** Secrets of whoever builds, by BuildKit's names. One that names no host is not for hosts that only a repository names, as its submodules do. */
   async #credentials(remote: string): Promise<Git['secretSettings']> {
-    const { protocol, host, origin } = new URL(remote);
-    if (protocol !== 'https:' && protocol !== 'http:') return [];
+    if (!/^https?:/i.test(remote)) return [];
+    const { host, origin } = new URL(remote);
     const options = { signal: this.#signal };
     const secret = async (name: string): Promise<string | undefined> => {
       const own = await this.#request.secret?.(`${name}.${host}`, options);
@@ -146,6 +159,7 @@ class Repositories implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
     for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -67,7 +67,7 @@ async function baseState(job: Job, stage: Stage, step: number): Promise<StageSta
     const { imageId, config, author } = await job.stage(before.index);
     return { ...fresh, imageId, config: withPath(config), author };
   }
-  const reference = named === undefined ? base : named.reference;
+  const reference = named === undefined ? base : await named.reference();
   const image = await baseImage(job, reference, {
     platform,
     onProgress: (progress) => request.onEvent({ kind: 'progress', step, progress }),

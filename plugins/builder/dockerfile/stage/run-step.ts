@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ContainerConfig } from '@gantry/sdk/engine';
+import type { BuildStep, ContainerConfig } from '@gantry/sdk/engine';
 import type { Job } from '../job.ts';
 import { stepError } from '../parse/complaint.ts';
 import type { Instruction } from '../parse/instruction.ts';
@@ -62,7 +62,10 @@ async function carryOut(
 ): Promise<StageState> {
   const keys: string[] = [];
   for (const key of planned.keys ?? [async () => JSON.stringify(planned.config)]) keys.push(cacheKey(job, state, planned, await key()));
-  const known = usesCache ? (cachedImage(job, keys) ?? (await fromCacheImages(job, state, planned, keys))) : undefined;
+  let known = usesCache ? (cachedImage(job, keys) ?? (await fromCacheImages(job, state, planned, keys))) : undefined;
+  const layerKey = known === undefined ? await planned.layerKey?.() : undefined;
+  if (layerKey !== undefined) keys.push(layerKey);
+  if (usesCache && layerKey !== undefined) known = await onAnotherParent(job, state, planned, { keys, layerKey });
   const imageId = known ?? (await make(job, state, planned, { step, keys }));
   job.request.onEvent({ kind: 'done', step, imageId, isCached: known !== undefined });
   return {
@@ -84,32 +87,54 @@ function cachedImage({ request }: Job, keys: readonly string[]): string | undefi
   return undefined;
 }
 
+/** The layer that such a step made elsewhere, on this parent. */
+async function onAnotherParent(
+  job: Job,
+  state: StageState,
+  planned: Planned,
+  { keys, layerKey }: { readonly keys: readonly string[]; readonly layerKey: string },
+): Promise<string | undefined> {
+  const { images } = job.request.engine;
+  const like = cachedImage(job, [layerKey]);
+  if (like === undefined) return undefined;
+  const { diff_ids: diffIds } = images.inspect(like).config.rootfs;
+  return (await composed(job, state, planned, { keys, layer: { like, layer: diffIds.length - 1 } })).id;
+}
+
 async function make(
   job: Job,
   state: StageState,
   planned: Planned,
   { step, keys }: { readonly step: number; readonly keys: readonly string[] },
 ): Promise<string> {
-  const { request, signal, created } = job;
   const made = await planned.make?.(step);
   let isWhole = false;
   try {
-    const { id } = await request.engine.builds.compose({
-      parent: state.imageId,
-      config: withoutUndefined(planned.config),
-      platform: state.platform,
-      author: planned.author ?? state.author,
-      createdBy: planned.createdBy,
-      cacheKeys: keys,
-      signal,
-      ...(created === undefined ? {} : { created }),
-      ...(made?.layer === undefined ? {} : { layer: made.layer }),
-    });
+    const { id } = await composed(job, state, planned, { keys, layer: made?.layer });
     isWhole = true;
     return id;
   } finally {
     await made?.done({ isWhole });
   }
+}
+
+function composed(
+  { request, signal, created }: Job,
+  state: StageState,
+  planned: Planned,
+  { keys, layer }: { readonly keys: readonly string[]; readonly layer: BuildStep['layer'] },
+): Promise<{ readonly id: string }> {
+  return request.engine.builds.compose({
+    parent: state.imageId,
+    config: withoutUndefined(planned.config),
+    platform: state.platform,
+    author: planned.author ?? state.author,
+    createdBy: planned.createdBy,
+    cacheKeys: keys,
+    signal,
+    ...(created === undefined ? {} : { created }),
+    ...(layer === undefined ? {} : { layer }),
+  });
 }
 
 /** The parent's id stands for all that was before: its files, its config, its platform. */

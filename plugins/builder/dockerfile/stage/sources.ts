@@ -10,7 +10,7 @@ export async function sourceImage(job: Job, word: string, stageIndex: number): P
   if (named?.kind === 'files') return filesImage(job, await named.open());
   const stage = named === undefined ? findStage(job.dockerfile.stages, word, stageIndex) : undefined;
   if (stage !== undefined) return (await job.stage(stage.index)).imageId;
-  const image = named?.kind === 'image' ? named.reference : word;
+  const image = named?.kind === 'image' ? await named.reference() : word;
   return (await baseImage(job, image, { platform: job.request.platform, onProgress: () => undefined })).id;
 }
 

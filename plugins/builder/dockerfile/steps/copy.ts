@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { GantryError, invalidArgument } from '@gantry/sdk';
 import { expand } from '@gantry/sdk/builder';
@@ -31,10 +32,31 @@ export const planCopy: Plan = async (planning) => {
     config: state.config,
     createdBy: nothingDone(state, said),
     keys: [async () => JSON.stringify([flags, read.destination, digests])],
+    ...(isSet(instruction, 'link') && !isNamed(read.owner)
+      ? { layerKey: () => layerKey(planning, { flags, destination: read.destination, digests }) }
+      : {}),
     make: async () => ({ layer: { copies }, done: async () => undefined }),
     close: () => close.disposeAsync(),
   };
 };
+
+/** Names of owners are what the tree below has for them. */
+function isNamed(owner: string | undefined): boolean {
+  return owner !== undefined && !/^\d+(?::\d+)?$/.test(owner);
+}
+
+/** What is copied, and what of the tree below a copy to there goes by: how its folders are made, not what lies in them. */
+async function layerKey(
+  { job, state, instruction }: Planning,
+  { flags, destination, digests }: { readonly flags: readonly string[]; readonly destination: string; readonly digests: readonly string[] },
+): Promise<string> {
+  const { builds, images } = job.request.engine;
+  const { signal, created = '' } = job;
+  const isOnNothing = state.imageId === '' || images.inspect(state.imageId).config.rootfs.diff_ids.length === 0;
+  await using tree = await (isOnNothing ? builds.openFiles([]) : builds.openImage(state.imageId, { signal }));
+  const said = ['layer', instruction.name, flags, destination, digests, await tree.way(destination, { signal }), created];
+  return createHash('sha256').update(JSON.stringify(said)).digest('hex');
+}
 
 interface Read {
   readonly files: readonly string[];

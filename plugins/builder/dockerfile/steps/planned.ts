@@ -15,6 +15,11 @@ export interface Planned {
   readonly createdBy: string;
   /** What makes the step what it is, besides its parent and `createdBy`; each stands for itself, the first is tried first. */
   readonly keys?: readonly (() => Promise<string>)[];
+  /**
+   * What makes the step's layer what it is, whatever it stands on: `COPY --link`. Where an image has a layer of this key, that layer is put
+   * onto the parent, and nothing is done again.
+   */
+  readonly layerKey?: () => Promise<string>;
   readonly author?: string;
   readonly args?: ReadonlyMap<string, string | undefined>;
   readonly isCommandSet?: boolean;

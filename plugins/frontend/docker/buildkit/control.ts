@@ -1,14 +1,16 @@
 import type { Duplex } from 'node:stream';
 import { type Metadata, Server, ServerCredentials, status as grpcStatus, type ServiceDefinition } from '@grpc/grpc-js';
-import { codeOf, type ErrorCode, firstCause, type Logger, messageOf, notFound, notImplemented } from '@gantry/sdk';
-import type { Engine } from '@gantry/sdk/engine';
+import { cancelled, codeOf, type ErrorCode, firstCause, type Logger, messageOf, notFound, notImplemented } from '@gantry/sdk';
+import type { BuildHistory, Engine } from '@gantry/sdk/engine';
 import { textOf } from '../status.ts';
 import type { CacheEntry } from './cache.ts';
 import type { Exporter } from './exports.ts';
+import { listenBuildHistory, toldBefore, updateBuildHistory } from './history.ts';
 import { decode, encode, timestamp } from './messages.ts';
-import { pruneFilters } from './prune.ts';
+import { cacheFilters } from './filters.ts';
 import { Session, Sessions } from './session.ts';
 import { comesWithinMs, Solve } from './solve.ts';
+import { version, worker } from './worker.ts';
 
 type Strings = Readonly<Record<string, string>>;
 interface SolveRequest {
@@ -24,9 +26,16 @@ interface SolveRequest {
 }
 interface PruneRequest {
   readonly all: boolean;
-  readonly keepBytes: string;
+  /** What its first clients call what is to be kept. */
+  readonly reservedSpace: string;
+  readonly maxUsedSpace: string;
+  readonly minFreeSpace: string;
   readonly keepDuration: string;
   readonly filter: readonly string[];
+}
+interface DiskUsageRequest {
+  readonly filter: readonly string[];
+  readonly ageLimit: string;
 }
 interface GatewaySolve {
   readonly frontend: string;
@@ -111,7 +120,8 @@ export class BuildKit implements Disposable {
       Solve: (request, call) => this.#solve(decode('SolveRequest', request), call),
       ListWorkers: () => encode('ListWorkersResponse', { record: [worker()] }),
       Info: () => encode('InfoResponse', { version }),
-      DiskUsage: async () => encode('DiskUsageResponse', { record: await this.#records() }),
+      UpdateBuildHistory: (request) => updateBuildHistory(this.#history, request),
+      DiskUsage: async (request) => encode('DiskUsageResponse', { record: await this.#records(decode('DiskUsageRequest', request)) }),
     };
     const bridge: Readonly<Record<string, Unary>> = {
       Ping: () => encode('PongResponse', { frontendCaps: capabilities, llbCaps: [], workers: [worker()] }),
@@ -119,9 +129,10 @@ export class BuildKit implements Disposable {
       Return: (request, call) => this.#return(decode('ReturnRequest', request), call),
     };
     server.addService(unaryService('moby.buildkit.v1.Control', control), this.#implementation(control));
-    server.addService(streamService('moby.buildkit.v1.Control', ['Status', 'Prune']), {
-      Status: (call: Stream) => void this.#pour(call, this.#status(call.request)),
+    server.addService(streamService('moby.buildkit.v1.Control', ['Status', 'Prune', 'ListenBuildHistory']), {
+      Status: (call: Stream) => void this.#pour(call, this.#status(call)),
       Prune: (call: Stream) => void this.#pour(call, this.#prune(call.request)),
+      ListenBuildHistory: (call: Stream) => void this.#pour(call, listenBuildHistory(this.#history, call.request, goneSignal(call))),
     });
     server.addService(unaryService('moby.buildkit.v1.frontend.LLBBridge', bridge), this.#implementation(bridge));
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -218,12 +229,22 @@ export class BuildKit implements Disposable {
     solve.cancel(notFound(`no build ${JSON.stringify(ref)}: its Control.Solve does not come`));
   }
 
-  async *#status(request: Buffer): AsyncIterable<Buffer> {
-    yield* this.#of(decode<{ readonly ref: string }>('StatusRequest', request).ref).status();
+  get #history(): BuildHistory {
+    return this.#engine.builds.history;
   }
 
-  async #records(): Promise<readonly object[]> {
-    return (await this.#engine.builds.cache()).map((record) => ({
+  /** Of a build that runs here or is about to begin; of any other that the history knows. */
+  async *#status(call: Stream): AsyncIterable<Buffer> {
+    const { ref } = decode<{ readonly ref: string }>('StatusRequest', call.request);
+    const isToldHere = this.#solves.get(ref)?.isFollowable === true;
+    const isBefore = !isToldHere && this.#history.list().some(({ id }) => id === ref);
+    if (isBefore) yield* toldBefore(this.#history, ref, goneSignal(call));
+    else yield* this.#of(ref).status();
+  }
+
+  async #records({ filter, ageLimit }: DiskUsageRequest): Promise<readonly object[]> {
+    const filters = cacheFilters({ filter, keepDuration: ageLimit });
+    return (await this.#engine.builds.cache({ filters })).map((record) => ({
       ID: record.id.replace('sha256:', ''),
       inUse: record.inUse,
       size: record.sizeBytes,
@@ -238,9 +259,10 @@ export class BuildKit implements Disposable {
   }
 
   async *#prune(request: Buffer): AsyncIterable<Buffer> {
-    const { all, keepBytes, ...what } = decode<PruneRequest>('PruneRequest', request);
+    const { all, reservedSpace, maxUsedSpace, minFreeSpace, ...what } = decode<PruneRequest>('PruneRequest', request);
+    const limits = { keepBytes: Number(reservedSpace), mostBytes: Number(maxUsedSpace), freeBytes: Number(minFreeSpace) };
     const sizes = new Map((await this.#engine.builds.cache()).map(({ id, sizeBytes }) => [id, sizeBytes]));
-    const { deleted } = await this.#engine.builds.prune({ all, keepBytes: Number(keepBytes), filters: pruneFilters(what) });
+    const { deleted } = await this.#engine.builds.prune({ all, ...limits, filters: cacheFilters(what) });
     for (const id of deleted) yield encode('UsageRecord', { ID: id.replace('sha256:', ''), size: sizes.get(id) ?? 0 });
   }
 
@@ -265,6 +287,13 @@ export class BuildKit implements Disposable {
   }
 }
 
+/** Aborted when whoever asks goes away. */
+function goneSignal(call: Stream): AbortSignal {
+  const gone = new AbortController();
+  call.once('cancelled', () => gone.abort(cancelled('the client went away')));
+  return gone.signal;
+}
+
 function untilTaken(call: Stream): Promise<void> {
   return new Promise((resolve) => {
     call.once('drain', resolve);
@@ -279,16 +308,6 @@ interface Stream extends Omit<Call, 'on'> {
   write(message: Buffer): unknown;
   end(): void;
   emit(event: 'error', error: Error): unknown;
-}
-
-const version = { package: 'gantry', version: 'v0.13.0', revision: '' };
-
-/** By this label buildx tells engines that export archives, push, and keep caches elsewhere from those that do not. */
-const workerLabels = { 'org.mobyproject.buildkit.worker.snapshotter': 'gantry' };
-
-function worker(): object {
-  const architecture = ({ x64: 'amd64', ia32: '386', ppc64: 'ppc64le' } as Readonly<Record<string, string>>)[process.arch] ?? process.arch;
-  return { ID: 'gantry', labels: workerLabels, platforms: [{ os: 'linux', architecture }], version };
 }
 
 const same = (bytes: Buffer): Buffer => bytes;

@@ -60,8 +60,16 @@ const definitions = {
   Platform: { architecture: [1, 'string'], os: [2, 'string'], variant: [3, 'string'] },
   Version: { package: [1, 'string'], version: [2, 'string'], revision: [3, 'string'] },
   InfoResponse: { version: [1, 'Version'] },
+  DiskUsageRequest: { filter: [1, 'string', 'repeated'], ageLimit: [2, 'int64'] },
   DiskUsageResponse: { record: [1, 'UsageRecord', 'repeated'] },
-  PruneRequest: { filter: [1, 'string', 'repeated'], all: [2, 'bool'], keepDuration: [3, 'int64'], keepBytes: [4, 'int64'] },
+  PruneRequest: {
+    filter: [1, 'string', 'repeated'],
+    all: [2, 'bool'],
+    keepDuration: [3, 'int64'],
+    reservedSpace: [4, 'int64'],
+    maxUsedSpace: [5, 'int64'],
+    minFreeSpace: [6, 'int64'],
+  },
   UsageRecord: {
     ID: [1, 'string'],
     inUse: [3, 'bool'],
@@ -74,6 +82,31 @@ const definitions = {
     shared: [11, 'bool'],
     parents: [12, 'string', 'repeated'],
   },
+
+  BuildHistoryRequest: {
+    activeOnly: [1, 'bool'],
+    ref: [2, 'string'],
+    earlyExit: [3, 'bool'],
+    filter: [4, 'string', 'repeated'],
+    limit: [5, 'int32'],
+  },
+  BuildHistoryEvent: { type: [1, 'int32'], record: [2, 'BuildHistoryRecord'] },
+  BuildHistoryRecord: {
+    ref: [1, 'string'],
+    frontend: [2, 'string'],
+    frontendAttrs: [3, 'string', 'string'],
+    exporters: [4, 'Exporter', 'repeated'],
+    error: [5, 'Status'],
+    createdAt: [6, 'Timestamp'],
+    completedAt: [7, 'Timestamp'],
+    exporterResponse: [9, 'string', 'string'],
+    pinned: [14, 'bool'],
+    numCachedSteps: [15, 'int32'],
+    numTotalSteps: [16, 'int32'],
+    numCompletedSteps: [17, 'int32'],
+    numWarnings: [19, 'int32'],
+  },
+  UpdateBuildHistoryRequest: { ref: [1, 'string'], pinned: [2, 'bool'], delete: [3, 'bool'], finalize: [4, 'bool'] },
 
   GatewaySolveRequest: {
     definition: [1, 'bytes'],
@@ -107,6 +140,8 @@ const definitions = {
   SecretRequest: { ID: [1, 'string'] },
   SecretResponse: { data: [1, 'bytes'] },
   CheckAgentRequest: { ID: [1, 'string'] },
+  ReadContentRequest: { digest: [1, 'string'], offset: [2, 'int64'], size: [3, 'int64'] },
+  ReadContentResponse: { offset: [1, 'int64'], data: [2, 'bytes'] },
   BytesMessage: { data: [1, 'bytes'] },
 } as const satisfies Readonly<Record<string, Fields>>;
 

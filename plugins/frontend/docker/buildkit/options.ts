@@ -2,7 +2,9 @@ import { invalidArgument } from '@gantry/sdk';
 import type { BuildContext, BuildOptions, NamedSource } from '@gantry/sdk/engine';
 import { uploadOf } from './client.ts';
 import { clientFiles } from './files.ts';
+import { layoutFiles } from './oci-layout.ts';
 import type { Session } from './session.ts';
+import { hostArchitecture } from './worker.ts';
 
 export type Attributes = Readonly<Record<string, string>>;
 
@@ -37,10 +39,12 @@ export function namedSources(session: Session, attributes: Attributes, signal: A
 function sourceOf(session: Session, { name, value }: { readonly name: string; readonly value: string }, signal: AbortSignal): NamedSource {
   const [, scheme = '', rest = ''] = /^(docker-image:\/\/|local:|[\w-]+:(?:\/\/)?)(.*)$/s.exec(value) ?? [];
   if (scheme === 'docker-image://') return { kind: 'image', reference: rest };
+  if (scheme === 'oci-layout://')
+    return { kind: 'layout', files: () => layoutFiles(session, rest, { architecture: hostArchitecture(), signal }) };
   if (scheme === 'local:') return { kind: 'folder', files: folderOf(session, rest, signal) };
-  if (['oci-layout://', 'target:', 'input:'].includes(scheme))
+  if (['target:', 'input:'].includes(scheme))
     throw invalidArgument(`build context ${name}: ${scheme} is not supported`, {
-      hint: 'give a folder, docker-image://, a git repository or the address of an archive',
+      hint: 'give a folder, docker-image://, oci-layout://, a git repository or the address of an archive',
     });
   return { kind: 'remote', url: value };
 }

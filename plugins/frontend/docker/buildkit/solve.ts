@@ -23,6 +23,11 @@ export interface ExportRequest {
   readonly caches: readonly CacheEntry[];
 }
 
+/** What Control.Solve says that a build needs. */
+interface Asked extends Pick<ExportRequest, 'session' | 'allow'> {
+  readonly tags: readonly string[];
+}
+
 /**
  * One build of a client, from when any of its calls is heard of. buildx asks three things at the same time: Control.Solve, which names the
  * exporter and waits; Status, which tells; and, as a frontend would, the gateway's Solve, which says what is to be built.
@@ -32,7 +37,7 @@ export class Solve {
   readonly #progress: BuildProgress;
   readonly #updates: StatusUpdate[] = [];
   readonly #stop = new AbortController();
-  readonly #request = Promise.withResolvers<Pick<ExportRequest, 'session' | 'allow'>>();
+  readonly #request = Promise.withResolvers<Asked>();
   readonly #returned = Promise.withResolvers<void>();
   #wake: () => void = () => undefined;
   #isOver = false;
@@ -54,8 +59,9 @@ export class Solve {
   async export({ exporters, caches, allow, session: id }: ExportRequest): Promise<Attributes> {
     const exports = exportsOf(exporters);
     const kept = cacheExports(caches);
+    const tags = exports.flatMap(({ tags: names }) => names);
     this.isBegun = true;
-    this.#request.resolve({ session: id, allow });
+    this.#request.resolve({ session: id, allow, tags });
     try {
       await this.#returned.promise;
       if (this.imageId === '') return {};
@@ -65,7 +71,6 @@ export class Solve {
     } finally {
       this.end();
     }
-    const tags = exports.flatMap(({ tags: names }) => names);
     return {
       'containerimage.digest': this.imageId,
       'containerimage.config.digest': this.imageId,
@@ -77,7 +82,7 @@ export class Solve {
   async build(attributes: Attributes, imports: readonly CacheEntry[]): Promise<void> {
     const { engine, sessions } = this.#facts;
     const signal = this.#stop.signal;
-    const { session: id, allow } = await this.#requested();
+    const { session: id, allow, tags } = await this.#requested();
     const session = await sessions.get(id, signal);
     session.closed.addEventListener('abort', () => this.cancel(session.closed.reason), { once: true });
     const { id: image } = await engine.builds.build({
@@ -90,6 +95,7 @@ export class Solve {
       secret: (name) => secretOf(session, name, signal),
       ssh: (name) => agentOf(session, name, signal),
       signal,
+      record: { id: this.#facts.ref, tags, attributes: withoutLogins(attributes) },
       onEvent: (event) => this.#heard(event),
       taken: () => this.#taken(),
     });
@@ -103,7 +109,7 @@ export class Solve {
   }
 
   /** Whoever only says what to build, and not where it goes, is not waited for. */
-  async #requested(): Promise<Pick<ExportRequest, 'session' | 'allow'>> {
+  async #requested(): Promise<Asked> {
     const timer = setTimeout(() => this.cancel(unavailable('Control.Solve of this build does not come')), comesWithinMs);
     try {
       return await this.#request.promise;
@@ -130,6 +136,11 @@ export class Solve {
     this.#isOver = true;
     for (const resolve of this.#waiting.splice(0)) resolve();
     this.#wake();
+  }
+
+  /** Nobody has followed it so far: what it told is still here. */
+  get isFollowable(): boolean {
+    return !this.#isFollowed;
   }
 
   /** Status: what was told so far, and then what comes. */
@@ -169,6 +180,11 @@ export class Solve {
     this.#updates.push(update);
     this.#wake();
   }
+}
+
+/** Addresses may have one. */
+function withoutLogins(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, value.replace(/^([a-z]+:\/\/)[^/@\s]*@/i, '$1***@')]));
 }
 
 /** How long the calls of a build wait for one another. */

@@ -1,6 +1,7 @@
 import { invalidArgument, messageOf, releasing } from '@gantry/sdk';
 import type { BuildEvent, Progress } from '@gantry/sdk/engine';
 import { buildContext, buildOptions } from '../bodies/build.ts';
+import { withoutAbsent } from '../http/absent.ts';
 import type { Call } from '../http/call.ts';
 import type { HijackCall } from '../streams/hijack.ts';
 import { BuildLines } from '../streams/build-lines.ts';
@@ -83,12 +84,16 @@ function drained(response: Call['response']): Promise<void> | undefined {
 
 async function prune(call: Call): Promise<void> {
   const { query } = call;
-  const keepBytes = query.integer('keep-storage') ?? query.integer('reserved-space');
+  const limits = withoutAbsent({
+    keepBytes: query.integer('reserved-space') ?? query.integer('keep-storage'),
+    mostBytes: query.integer('max-used-space'),
+    freeBytes: query.integer('min-free-space'),
+  });
   const { deleted, spaceReclaimed } = await call.engine.builds.prune({
     filters: query.filters(),
     all: query.flag('all'),
     signal: call.signal,
-    ...(keepBytes === undefined ? {} : { keepBytes }),
+    ...limits,
   });
   call.send({ CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: spaceReclaimed });
 }

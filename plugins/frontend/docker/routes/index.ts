@@ -1,4 +1,5 @@
 import { buildRoutes } from './build.ts';
+import { buildHistoryRoutes } from './build-history.ts';
 import { containerRoutes } from './containers/index.ts';
 import { execRoutes } from './exec.ts';
 import { imageRoutes } from './images/index.ts';
@@ -19,6 +20,7 @@ export const routes: readonly Route[] = [
   ...ownVolumeRoutes,
   ...networkRoutes,
   ...buildRoutes,
+  ...buildHistoryRoutes,
   ...registryRoutes,
   ...pluginRoutes,
 ];

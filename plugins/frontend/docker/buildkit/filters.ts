@@ -4,8 +4,8 @@ import type { Filters } from '@gantry/sdk/engine';
 /** How buildx says what of a cache is meant: "type==exec.cachemount,id~=ab". */
 const comparison = /^([\w.-]+)(==|~=)(.*)$/;
 
-/** What a prune is asked for, in the words that the engine has; `keepDuration` in nanoseconds. Refuses what it could only misread. */
-export function pruneFilters({ filter, keepDuration }: { readonly filter: readonly string[]; readonly keepDuration: string }): Filters {
+/** What of a cache is asked for, in the words that the engine has; `keepDuration` in nanoseconds. Refuses what it could only misread. */
+export function cacheFilters({ filter, keepDuration }: { readonly filter: readonly string[]; readonly keepDuration: string }): Filters {
   const filters: Record<string, readonly string[]> = {};
   const seconds = Number(BigInt(keepDuration) / 1_000_000_000n);
   if (seconds > 0) filters['until'] = [`${seconds}s`];
