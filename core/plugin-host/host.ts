@@ -4,25 +4,25 @@ import type { PluginInfo, Plugins } from '@gantry/sdk/engine';
 import { driverContext, driverName, type Drivers, type Grants } from '../drivers/index.ts';
 import { pluginState } from '../metadata/index.ts';
 import { privilegesOf } from '../plugin-manifest/index.ts';
-import type { Changes } from './changes.ts';
-import type { Skipped } from './choice.ts';
-import { callByHand } from './call.ts';
-import { Comparisons } from './comparisons.ts';
+import type { Changes } from './changes/changes.ts';
+import type { Skipped } from './served/choice.ts';
+import { callByHand } from './served/call.ts';
+import { Comparisons } from './comparison/comparisons.ts';
 import { type HostOptions, type PluginHostOptions, withDefaultsOf } from './options.ts';
-import { FormerGenerations } from './former-generations.ts';
-import { Guards } from './guards.ts';
-import { HandedSockets } from './handed-sockets.ts';
-import { NativeCalls } from './native-calls.ts';
-import { blameForCrash } from './native-crashes.ts';
-import { removeOrphan } from './orphan-removal.ts';
-import { makePlugin } from './make-plugin.ts';
-import type { Plugin } from './plugin.ts';
-import { rejectedInfo } from './info.ts';
-import { defaultPolicy, type PluginPolicy } from './policy.ts';
+import { FormerGenerations } from './placements/former-generations.ts';
+import { Guards } from './served/guards.ts';
+import { HandedSockets } from './placements/handed-sockets.ts';
+import { NativeCalls } from './placements/native-calls.ts';
+import { blameForCrash } from './placements/native-crashes.ts';
+import { removeOrphan } from './comparison/orphan-removal.ts';
+import { makePlugin } from './life/make-plugin.ts';
+import type { Plugin } from './life/plugin.ts';
+import { rejectedInfo } from './life/info.ts';
+import { defaultPolicy, type PluginPolicy } from './life/policy.ts';
 import type { PluginRecord } from './record.ts';
 import { Records } from './records.ts';
 import { Registry } from './registry.ts';
-import { ServedDrivers } from './served-drivers.ts';
+import { ServedDrivers } from './served/served-drivers.ts';
 import { listed, usersOf } from './users.ts';
 
 /** Finds plugins, starts each when first needed, hands out their drivers behind guards, changes them while containers run. */
@@ -220,7 +220,7 @@ export class PluginHost implements Drivers, Plugins, AsyncDisposable {
 
   /** What installing needs is loaded with the first change: most engines make none. */
   async #change(): Promise<Changes> {
-    const { Changes } = await import('./changes.ts');
+    const { Changes } = await import('./changes/changes.ts');
     this.#changes ??= new Changes({
       options: this.#options,
       records: this.#records,

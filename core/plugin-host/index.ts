@@ -1,3 +1,3 @@
 export { PluginHost } from './host.ts';
 export type { PluginHostOptions } from './options.ts';
-export type { PluginPolicy } from './policy.ts';
+export type { PluginPolicy } from './life/policy.ts';

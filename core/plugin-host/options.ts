@@ -2,7 +2,7 @@ import { type DriverKind, type Logger, notImplemented } from '@gantry/sdk';
 import { EventBus } from '../events/index.ts';
 import type { Database } from '../metadata/index.ts';
 import type { InstallTools } from '../plugin-install/index.ts';
-import type { PluginPolicy } from './policy.ts';
+import type { PluginPolicy } from './life/policy.ts';
 
 export interface PluginHostOptions {
   readonly database: Database;

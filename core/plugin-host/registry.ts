@@ -1,6 +1,6 @@
 import { conflict, type DriverKind, driverKinds, notFound } from '@gantry/sdk';
 import type { PluginState as SyncState } from '../metadata/index.ts';
-import type { Plugin } from './plugin.ts';
+import type { Plugin } from './life/plugin.ts';
 
 /** Which plugin serves a driver's name: bound by the user, else the first enabled one, else the first. */
 export class Registry {

@@ -1,6 +1,6 @@
 import { conflict, type Manifest, unavailable } from '@gantry/sdk';
 import semver from 'semver';
-import type { Plugin } from './plugin.ts';
+import type { Plugin } from './life/plugin.ts';
 
 /** What a manifest wants of the engine: `engines.gantry`. A version of this engine that is made on the way to the next counts as that one. */
 export function checkEngine({ name, engines }: Manifest, engineVersion: string): void {

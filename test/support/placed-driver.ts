@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { DriverKind, DriverKinds, HostContext } from '@gantry/sdk';
 import { Database, pluginState } from '../../core/metadata/index.ts';
-import { HandedSockets } from '../../core/plugin-host/handed-sockets.ts';
+import { HandedSockets } from '../../core/plugin-host/placements/handed-sockets.ts';
 import { withDefaultsOf } from '../../core/plugin-host/options.ts';
-import { Plugin } from '../../core/plugin-host/plugin.ts';
-import { defaultPolicy } from '../../core/plugin-host/policy.ts';
+import { Plugin } from '../../core/plugin-host/life/plugin.ts';
+import { defaultPolicy } from '../../core/plugin-host/life/policy.ts';
 import { Records } from '../../core/plugin-host/records.ts';
 import { Registry } from '../../core/plugin-host/registry.ts';
-import { foldersOf, startLink } from '../../core/plugin-host/start.ts';
+import { foldersOf, startLink } from '../../core/plugin-host/placements/start.ts';
 import { quietLog } from './quiet-log.ts';
 import { slowness } from './slowness.ts';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict, invalidArgument } from '@gantry/sdk';
-import { defaultPolicy } from '../../../core/plugin-host/policy.ts';
-import { Probation } from '../../../core/plugin-host/probation.ts';
-import { Supervision } from '../../../core/plugin-host/supervision.ts';
+import { defaultPolicy } from '../../../core/plugin-host/life/policy.ts';
+import { Probation } from '../../../core/plugin-host/life/probation.ts';
+import { Supervision } from '../../../core/plugin-host/life/supervision.ts';
 
 const remote = { name: 'acme', placement: 'process' } as const;
 const embedded = { name: 'acme', placement: 'in-process' } as const;
