@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { invalidArgument } from '@gantry/sdk';
 import { formatCidr, networkOf, parseAddress, parseCidr } from '@gantry/sdk/network';
-import { checkSubnets } from './subnets.ts';
+import { checkSubnets } from './ipam/subnets.ts';
 
 /** What whoever runs the engine sets for containers and networks that name nothing themselves. */
 export interface NetworkDefaults {

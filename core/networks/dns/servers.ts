@@ -5,7 +5,7 @@ import { type Logger, messageOf } from '@gantry/sdk';
 import { boundSocketIn, nft, NftPlace, openNetns } from '@gantry/sdk/linux';
 import type { NetworkBooks } from '../books.ts';
 import type { NetworkDefaults } from '../defaults.ts';
-import { embeddedServer, wishedResolvConf } from '../resolv-conf.ts';
+import { embeddedServer, wishedResolvConf } from '../files/resolv-conf.ts';
 import type { NetworkedContainer } from '../types.ts';
 import { answerFromZone, type Asked, fitUdp, isBareName, readQuestion, refusal } from './answer.ts';
 import { Forwarder, framed, type Transport } from './forwarder.ts';

@@ -1,7 +1,7 @@
 import { parseAddress, parseCidr } from '@gantry/sdk/network';
 import type { NetworkBooks } from '../books.ts';
 import type { EndpointRecord } from '../documents.ts';
-import { parseLink } from '../wishes.ts';
+import { parseLink } from '../endpoints/wishes.ts';
 
 /** The names that one container sees. */
 export interface Zone {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkAddress, checkPool } from '../../../core/networks/ipam-check.ts';
+import { checkAddress, checkPool } from '../../../core/networks/ipam/ipam-check.ts';
 
 const told: string[] = [];
 const grants = { plugin: 'acme.ipam', onViolation: (what: string) => void told.push(what) };

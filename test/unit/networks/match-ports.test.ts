@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { matchPorts } from '../../../core/networks/match-ports.ts';
+import { matchPorts } from '../../../core/networks/ports/match-ports.ts';
 
 const held = (hostPort: number, more: object = {}) => ({
   protocol: 'tcp' as const,

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CreateNetwork, IpamSubnet } from '@gantry/sdk/engine';
-import { checkCreateNetwork } from '../../../core/networks/create-network.ts';
-import { parseIpv4Routes, parseIpv6Routes } from '../../../core/networks/host-routes.ts';
-import { networkMatcher, pruneMatcher } from '../../../core/networks/network-info.ts';
-import { exposedPorts, parsePortBindings } from '../../../core/networks/port-wishes.ts';
-import { copiedResolvConf, embeddedResolvConf, parseResolvConf } from '../../../core/networks/resolv-conf.ts';
-import { checkWishes, networkMode, parseLink, wishedNetworks } from '../../../core/networks/wishes.ts';
-import { extraHostLines } from '../../../core/networks/hosts-file.ts';
+import { checkCreateNetwork } from '../../../core/networks/life/create-network.ts';
+import { parseIpv4Routes, parseIpv6Routes } from '../../../core/networks/ipam/host-routes.ts';
+import { networkMatcher, pruneMatcher } from '../../../core/networks/life/network-info.ts';
+import { exposedPorts, parsePortBindings } from '../../../core/networks/ports/port-wishes.ts';
+import { copiedResolvConf, embeddedResolvConf, parseResolvConf } from '../../../core/networks/files/resolv-conf.ts';
+import { checkWishes, networkMode, parseLink, wishedNetworks } from '../../../core/networks/endpoints/wishes.ts';
+import { extraHostLines } from '../../../core/networks/files/hosts-file.ts';
 
 const subnet = (Config: IpamSubnet, more: Partial<CreateNetwork> = {}): CreateNetwork => ({
   name: 'n',
