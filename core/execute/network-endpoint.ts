@@ -1,10 +1,8 @@
 import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { exhausted, fromErrno, GantryError, internal } from '@gantry/sdk';
+import { fromErrno, GantryError, internal } from '@gantry/sdk';
+import { type HostLinks, innerKind, joinBridge, linkRefused, setSysctls, sharedProperties } from '@gantry/sdk/links';
 import {
   addressRequest,
-  bridgePortRequest,
-  isErrno,
-  linkAddRequests,
   linkSetRequest,
   type NetlinkRequest,
   neighbourRequest,
@@ -16,7 +14,6 @@ import {
 } from '@gantry/sdk/linux';
 import { type EndpointPlan, parseCidr, type Route } from '@gantry/sdk/network';
 import { failpoint } from '../support/index.ts';
-import { aliasOf, type HostLinks, linkRefused, setSysctls } from './network-links.ts';
 import { moveIn, moveOut } from './network-move.ts';
 
 /** One container's use of one network in the kernel. `hostLink` is recorded before `make`, so that undo needs nothing else. */
@@ -119,14 +116,6 @@ function without<Of extends WayOut>(routes: readonly Of[], others: readonly WayO
   return routes.filter((route) => !known.has(nameOf(route)));
 }
 
-/**
- * Hairpin: with br_netfilter (other programs load it) the kernel bridges what a published port leads back to the bridge it came from, and
- * a container that asks its own published port is then on the port that it came by.
- */
-export function portRequest(name: string, { link }: EndpointPlan): NetlinkRequest {
-  return bridgePortRequest(name, { isHairpin: true, isIsolated: link.attrs?.['isolated'] === '1' });
-}
-
 interface Placed extends EndpointWork {
   readonly netns: number;
   readonly ifname: string;
@@ -151,47 +140,21 @@ function asWithoutIpv6({ plan, netns }: Placed, make: () => void): void {
 
 function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed): void {
   failpoint('start.veth');
-  const { link, mac } = plan;
-  const shared = { ...(link.mtu === undefined ? {} : { mtu: link.mtu }), ...(mac === undefined ? {} : { address: mac }) };
+  const { link } = plan;
   switch (link.kind) {
-    case 'veth': {
-      const name = hostLinkOf(endpointId);
-      const mtu = link.mtu === undefined ? {} : { mtu: link.mtu };
-      const master = link.master === undefined ? {} : { master: host.indexOf(link.master) };
-      const kind = { kind: 'veth', peer: { name: ifname, netnsFd: netns, ...shared } } as const;
+    case 'veth':
       failpoint('start.bridge.attach');
-      const failed = host.kernel
-        .tryAll([
-          ...linkAddRequests(name, kind, { up: true, alias: aliasOf(endpointId), ...mtu, ...master }),
-          ...(link.master === undefined ? [] : [portRequest(name, plan)]),
-        ])
-        .find((error) => error !== undefined);
-      if (failed === undefined) return;
-      host.kernel.linkDelete(name);
-      if (isErrno(failed, 'EXFULL')) throw exhausted(`bridge ${link.master} is full: it takes 1,023 containers`, { cause: failed });
-      throw fromErrno(failed, `join bridge ${link.master ?? ''}`);
-    }
+      joinBridge(host, { name: hostLinkOf(endpointId), owner: endpointId, peer: { name: ifname, netnsFd: netns } }, plan);
+      return;
     case 'macvlan':
-      host.kernel.linkAddInto(
-        netns,
-        ifname,
-        { kind: 'macvlan', link: host.indexOf(link.parent ?? ''), ...mode(link.attrs, macvlanModes) },
-        shared,
-      );
-      return;
     case 'ipvlan':
-      host.kernel.linkAddInto(
-        netns,
-        ifname,
-        { kind: 'ipvlan', link: host.indexOf(link.parent ?? ''), ...mode(link.attrs, ipvlanModes), ...flag(link.attrs) },
-        shared,
-      );
+    case 'dummy': {
+      const kind = innerKind(link, (name) => host.indexOf(name));
+      host.kernel.linkAddInto(netns, ifname, kind, sharedProperties(plan));
       return;
-    case 'dummy':
-      host.kernel.linkAddInto(netns, ifname, { kind: 'dummy' }, shared);
-      return;
+    }
     case 'existing':
-      moveIn(host.kernel, netns, ifname, { link, shared });
+      moveIn(host, netns, ifname, plan);
       return;
     case 'none':
       return;
@@ -202,20 +165,6 @@ function makeLink(host: HostLinks, { endpointId, plan, netns, ifname }: Placed):
     default:
       link.kind satisfies never;
   }
-}
-
-const macvlanModes = ['private', 'vepa', 'bridge', 'passthru'] as const;
-const ipvlanModes = ['l2', 'l3', 'l3s'] as const;
-const ipvlanFlags = ['bridge', 'private', 'vepa'] as const;
-
-function mode<Mode extends string>(attrs: EndpointPlan['link']['attrs'], modes: readonly Mode[]): { readonly mode?: Mode } {
-  const found = modes.find((known) => known === attrs?.['mode']);
-  return found === undefined ? {} : { mode: found };
-}
-
-function flag(attrs: EndpointPlan['link']['attrs']): { readonly flag?: (typeof ipvlanFlags)[number] } {
-  const found = ipvlanFlags.find((known) => known === attrs?.['flag']);
-  return found === undefined ? {} : { flag: found };
 }
 
 function configure(inside: Rtnetlink, { plan, netns, ifname, isGateway }: Placed): MadeEndpoint {

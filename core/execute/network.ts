@@ -1,24 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Abortable, fromErrno, type Logger, messageOf } from '@gantry/sdk';
+import { HostLinks, portRequest } from '@gantry/sdk/links';
 import { forgetFlows, linkSetRequest, nft } from '@gantry/sdk/linux';
 import { type EndpointPlan, type Network, type NetworkPlan, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { failpoint } from '../support/index.ts';
 import { cniAdd, cniCheck, cniDel, type CniResult, type CniWork } from './cni.ts';
+import { type CniAttachment, cniCollect, type CniNetwork, cniStatus } from './cni-network.ts';
 import { blaming } from '@gantry/sdk/mounts';
 import { checkNetworkPlan } from './network-check.ts';
-import {
-  cutEndpoint,
-  type EndpointWork,
-  freeName,
-  hostLinkOf,
-  type MadeEndpoint,
-  makeEndpoint,
-  portRequest,
-  removeInside,
-} from './network-endpoint.ts';
+import { cutEndpoint, type EndpointWork, freeName, hostLinkOf, type MadeEndpoint, makeEndpoint, removeInside } from './network-endpoint.ts';
 import { Firewall } from './network-firewall.ts';
-import { aliasOf, HostLinks } from './network-links.ts';
 import type { LinkedPort, NetworkRules, PortMapping } from './network-rules.ts';
 
 /** An endpoint as it was recorded: whole, or from before it was made. */
@@ -34,7 +26,7 @@ export interface MadeWork {
  * Everything is synchronous, may be repeated, and is undone from the plan alone.
  */
 export class NetworkExecutor implements Disposable {
-  readonly links = new HostLinks();
+  readonly links = new HostLinks({ mark: 'gantry:' });
   readonly firewall: Firewall;
   readonly #log: Logger;
   /** Networks that this process has seen to. */
@@ -117,7 +109,7 @@ export class NetworkExecutor implements Disposable {
 
   /** The endpoint's namespace lives on. */
   async undoEndpoint({ endpointId, netnsPath, ifname, plan }: MadeWork): Promise<void> {
-    await this.links.removeOne(hostLinkOf(endpointId), aliasOf(endpointId));
+    await this.links.removeOne(hostLinkOf(endpointId), endpointId);
     if (ifname !== '' && plan?.link.kind !== 'veth') await removeInside(netnsPath, ifname, plan?.link);
   }
 
@@ -137,6 +129,16 @@ export class NetworkExecutor implements Disposable {
 
   delCni(work: CniWork): Promise<void> {
     return cniDel(work);
+  }
+
+  /** Has CNI plugins give up what they have of anybody but these. */
+  collectCni(network: CniNetwork, attachments: readonly CniAttachment[]): Promise<void> {
+    return cniCollect(network, attachments);
+  }
+
+  /** Throws what a network's CNI plugins say when they are not ready. */
+  statusOfCni(network: CniNetwork): Promise<void> {
+    return cniStatus(network);
   }
 
   publish(owner: string, mappings: readonly PortMapping[]): void {
@@ -184,7 +186,7 @@ export class NetworkExecutor implements Disposable {
   #takeBack(plan: NetworkPlan): void {
     this.#removeRules(plan);
     for (const { name } of plan.links) {
-      if (this.links.kernel.linkGet(name)?.alias === aliasOf(plan.network.id)) this.links.kernel.linkDelete(name);
+      if (this.links.isOf(name, plan.network.id)) this.links.kernel.linkDelete(name);
     }
   }
 

@@ -5,8 +5,9 @@ import type { HostContext, StateStore } from '../plugin.ts';
 import type { Ctx } from '../types/index.ts';
 import { type Body, given } from './body.ts';
 import type { Methods } from './http.ts';
-import { PlannedLinks } from './make-links.ts';
 import { checkEndpoint, endpointOf, interfaceOf, joinAnswer, networkOf } from './network-words.ts';
+import { PlannedLinks } from './planned-links.ts';
+import { checkRules, PlannedRules } from './planned-rules.ts';
 import { checkPortsFree, portsOf, type PublishedPort } from './ports.ts';
 
 interface EndpointRecord {
@@ -33,6 +34,7 @@ export class NetworkFront implements Disposable {
   readonly #networks: Records<NetworkPlan>;
   readonly #endpoints: Records<EndpointRecord>;
   readonly #links: PlannedLinks;
+  readonly #rules: PlannedRules;
 
   /** `not_implemented` for a driver whose containers have no network of their own. */
   constructor(options: NetworkFrontOptions) {
@@ -42,7 +44,8 @@ export class NetworkFront implements Disposable {
     this.#options = options;
     this.#networks = new Records(state, 'network/');
     this.#endpoints = new Records(state, 'endpoint/');
-    this.#links = new PlannedLinks(host.name, host.log);
+    this.#links = new PlannedLinks(host.log);
+    this.#rules = new PlannedRules(host.name);
   }
 
   readonly methods: Methods = {
@@ -57,7 +60,7 @@ export class NetworkFront implements Disposable {
     },
     'NetworkDriver.Leave': async (body) => {
       await this.#publish(given(body, 'EndpointID'), []);
-      this.#links.removeEndpoint(given(body, 'EndpointID'));
+      await this.#links.removeEndpoint(given(body, 'EndpointID'));
     },
     'NetworkDriver.DeleteEndpoint': (body, signal) => this.#deleteEndpoint(given(body, 'EndpointID'), signal),
     'NetworkDriver.ProgramExternalConnectivity': async (body) => this.#publish(given(body, 'EndpointID'), portsOf(body)),
@@ -80,6 +83,7 @@ export class NetworkFront implements Disposable {
     const plan = await driver.createNetwork({ network }, ctx(signal));
     await this.#networks.update(network.id, () => plan);
     try {
+      checkRules(plan);
       this.#links.makeNetwork(plan);
       await this.#setRules();
     } catch (error) {
@@ -92,7 +96,7 @@ export class NetworkFront implements Disposable {
     const plan = await this.#networks.get(id);
     if (plan === undefined) return;
     const { driver, ctx } = this.#options;
-    this.#links.removeNetwork(plan);
+    await this.#links.removeNetwork(plan);
     await driver.removeNetwork({ network: plan.network, ...contextOf(plan) }, ctx(signal));
     await this.#networks.remove(id);
     await this.#setRules();
@@ -121,7 +125,7 @@ export class NetworkFront implements Disposable {
     if (record === undefined) return;
     const { driver, ctx } = this.#options;
     const { network } = await this.#network(record.networkId);
-    this.#links.removeEndpoint(id);
+    await this.#links.removeEndpoint(id);
     const request = { network, attachmentId: record.attachmentId, netnsGone: false, ...contextOf(record.plan) };
     await driver.detach(request, ctx(signal));
     await this.#endpoints.remove(id);
@@ -154,7 +158,7 @@ export class NetworkFront implements Disposable {
 
   async #setRules(): Promise<void> {
     const [networks, endpoints] = await Promise.all([this.#networks.list(), this.#endpoints.list()]);
-    this.#links.setRules(
+    this.#rules.set(
       networks.map(({ value }) => value),
       endpoints.map(({ value }) => value),
     );
