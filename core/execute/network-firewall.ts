@@ -1,9 +1,11 @@
 import { type Logger, messageOf } from '@gantry/sdk';
-import { Nftables, NftGenerations, type NftOptions, NftPlace } from '@gantry/sdk/linux';
+import { type NftElementChange, NftElements, Nftables, NftGenerations, type NftOptions, NftPlace } from '@gantry/sdk/linux';
 import {
   addScript,
+  bareTableName,
   deleteScript,
   type Element,
+  isPlain,
   linkElements,
   type LinkedPort,
   networkElements,
@@ -27,6 +29,7 @@ export class Firewall implements Disposable {
   readonly #links = new Map<string, readonly Element[]>();
   readonly #counted = new Map<string, { readonly element: Element; count: number }>();
   readonly #generations = new NftGenerations();
+  readonly #elements = new NftElements(bareTableName);
   readonly #place = new NftPlace();
   #isLoaded = false;
   /** The rules as the kernel shows them after they were loaded; they never change. */
@@ -95,6 +98,7 @@ export class Firewall implements Disposable {
 
   [Symbol.dispose](): void {
     this.#generations[Symbol.dispose]();
+    this.#elements[Symbol.dispose]();
     this.#place[Symbol.dispose]();
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;
@@ -117,7 +121,7 @@ export class Firewall implements Disposable {
     if (!this.#isLoaded) return this.#replace();
     if (added.length + removed.length === 0) return;
     try {
-      this.#run([deleteScript(unique(removed)), addScript(unique(added))].join('\n'));
+      this.#send({ added: unique(added), removed: unique(removed) });
       const generation = this.#generations.now();
       // More than our one step: somebody else changed rules, too, and the next look compares.
       if (this.#seen !== undefined && generation === this.#seen + 1) this.#seen = generation;
@@ -125,6 +129,11 @@ export class Firewall implements Disposable {
       this.#log.warn({ reason: messageOf(error) }, 'the firewall table is not as it was left; replacing it');
       this.#replace();
     }
+  }
+
+  #send({ added, removed }: NftElementChange): void {
+    if ([...added, ...removed].every(isPlain)) this.#elements.change({ added, removed });
+    else this.#run([deleteScript(removed), addScript(added)].join('\n'));
   }
 
   #hold(owners: Map<string, readonly Element[]>, owner: string, elements: readonly Element[]): void {

@@ -28,7 +28,8 @@ export interface Element {
   readonly text: string;
 }
 
-export const tableName = 'inet gantry';
+export const bareTableName = 'gantry';
+export const tableName = `inet ${bareTableName}`;
 
 /**
  * The whole table as one transaction that replaces what is there. Its rules never change: networks and published ports are elements of
@@ -60,6 +61,11 @@ function eachSet(action: 'add' | 'delete', elements: readonly Element[]): string
 
 export function networkElements({ isolation, masquerade }: NetworkRules): readonly Element[] {
   return [...(isolation === undefined ? [] : isolationElements(isolation)), ...masquerade.flatMap(masqueradeElements)];
+}
+
+/** Whether its set is one of what comes and goes with containers: these have no intervals, so that elements may be sent to the kernel as they are. */
+export function isPlain({ set }: Element): boolean {
+  return /^(publish[46](at)?|open[46]|direct[46]|linked4)$/.test(set);
 }
 
 export function portElements(ports: readonly PortMapping[]): readonly Element[] {

@@ -99,6 +99,7 @@ export type {
   LinkStatistics,
   VethPeer,
 } from './links.ts';
+export { type NftElement, type NftElementChange, NftElements } from './nft-elements.ts';
 export { NftGenerations } from './nft-generations.ts';
 export { forgetFlows, listFlows, type Flow, type FlowChoice } from './conntrack.ts';
 export { ipBytes, ipText, prefixBytes, type IpBytes } from './ip.ts';

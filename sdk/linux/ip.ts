@@ -11,6 +11,9 @@ export interface IpBytes {
 
 /** The bytes of an address in text: inet_pton(3). Throws for what is none. */
 export function ipBytes(text: string): IpBytes {
+  // What published ports are mostly bound to, hundreds at a time.
+  if (text === '0.0.0.0') return { family: addressFamilies.inet, bytes: Buffer.alloc(4) };
+  if (text === '::') return { family: addressFamilies.inet6, bytes: Buffer.alloc(16) };
   const version = isIP(text);
   if (version === 0 || text.includes('%'))
     throw Object.assign(new TypeError(`"${text}" is no IP address`), { code: 'ERR_INVALID_ARG_VALUE' });

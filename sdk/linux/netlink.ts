@@ -34,6 +34,16 @@ export class NetlinkSocket implements Disposable {
     if (failed) throw failed;
   }
 
+  /** A transaction of nfnetlink's subsystem: all of the requests take effect, or none, and then the first error is thrown. */
+  batch(subsystem: number, requests: readonly NetlinkRequest[]): void {
+    if (requests.length === 0) return;
+    const edge = (type: number): NetlinkRequest => ({ type, body: Buffer.of(0, 0, subsystem >> 8, subsystem & 0xff), doing: 'nfnetlink batch' });
+    const asked = requests.map((request) => ({ ...request, flags: (request.flags ?? 0) | 0x4 /* ACK */ }));
+    const first = this.#send([edge(0x10), ...asked, edge(0x11)], 0x1 /* REQUEST */);
+    const failed = this.#results(asked, first + 1).find((error) => error !== undefined);
+    if (failed) throw failed;
+  }
+
   /** Like `all` with one request, while this thread goes on: for what makes the kernel wait. Nothing else may use this socket until it has answered. */
   async aside(request: NetlinkRequest): Promise<void> {
     const { bytes } = this.#message([request], 0x1 | 0x4 /* REQUEST, ACK */);

@@ -19,11 +19,13 @@ export function takePorts(tools: PublishTools, { owner, carrier }: Taker, wishes
   const standard = tools.books.byId(carrier.networkId)?.document.plan.publishAddress ?? tools.defaults.publishAddress ?? '';
   const routed = routedFamilies(carrier, tools.books);
   const own = new Set(carrier.document.addresses.map(familyOf));
+  const everywhere = standardIps(standard);
   const done: PublishedPort[] = [];
   try {
     for (const wish of wishes) {
       // Of a routed network nothing is shown that leads nowhere; elsewhere clients look for both families.
-      const hostIps = hostIpsOf(wish, standard).filter((hostIp) => routed.size === 0 || own.has(familyOf(hostIp)));
+      const wished = wish.hostIp === '' ? everywhere : [wish.hostIp];
+      const hostIps = wished.filter((hostIp) => routed.size === 0 || own.has(familyOf(hostIp)));
       done.push(...takeOne(tools.ports, wish, { owner, hostIps, routed }));
     }
     return done;
@@ -64,8 +66,7 @@ export function familyOf(address: string): 4 | 6 {
 }
 
 /** No address wished means every one, of both families: clients look for both in inspect. */
-function hostIpsOf({ hostIp }: PortWish, standard: string): readonly string[] {
-  if (hostIp !== '') return [hostIp];
+function standardIps(standard: string): readonly string[] {
   if (standard !== '' && !isAny(standard)) return [standard];
   return existsSync('/proc/net/if_inet6') ? ['0.0.0.0', '::'] : ['0.0.0.0'];
 }
