@@ -9,7 +9,7 @@ import { anySignal } from '../support/index.ts';
 import { cacheOf, withoutCache } from './cache.ts';
 import { toLines } from './lines.ts';
 import { Pump } from './pump.ts';
-import { readSpool } from './read-spool.ts';
+import { attributesOf, readSpool } from './read-spool.ts';
 import { Segments } from './segments.ts';
 import type { ContainerLogs, LoggedContainer, OutputQuery } from './types.ts';
 import { beginningAt, beginningOf, followSpool, justBefore } from './whole-output.ts';
@@ -108,7 +108,7 @@ export class Logs implements ContainerLogs, AsyncDisposable {
     const follow = query.follow === true && running();
     const found =
       read === undefined
-        ? { attributes: {}, entries: this.#fromSpool(container.info.id, { ...query, follow }, running) }
+        ? { attributes: attributesOf(container), entries: this.#fromSpool(container.info.id, { ...query, follow }, running) }
         : await this.#fromDriver(read, container, { ...query, follow });
     const entries = follow && query.until !== undefined ? endingAt(found.entries, query.until) : found.entries;
     return { tty: container.tty, attributes: found.attributes, lines: lines(entries) };

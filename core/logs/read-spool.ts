@@ -1,9 +1,10 @@
 import type { LogQuery } from '@gantry/sdk/engine';
-import { compareLogTime, type Entry } from '@gantry/sdk/log';
+import { compareLogTime, type Entry, logAttributes } from '@gantry/sdk/log';
 import type { Batch, BatchLimits } from './cri-parser.ts';
 import { wanted } from './lines.ts';
 import type { Segments } from './segments.ts';
 import { SpoolReader } from './spool-reader.ts';
+import type { LoggedContainer } from './types.ts';
 
 const limits: BatchLimits = { maxEntries: 1_000, maxBytes: 256 * 1024 };
 
@@ -37,6 +38,15 @@ export async function* readSpool(
     if (hasMore) await new Promise(setImmediate);
     else if (wasComplete) return;
     else await changed();
+  }
+}
+
+/** What a container's options say about each of its entries, as drivers that can read tell it; to other people's they may mean something else. */
+export function attributesOf({ info, options }: Pick<LoggedContainer, 'info' | 'options'>): Readonly<Record<string, string>> {
+  try {
+    return logAttributes(info, options);
+  } catch {
+    return {};
   }
 }
 
