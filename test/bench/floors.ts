@@ -62,6 +62,27 @@ export class Floors {
     return this.#repeat(count, `${this.#runtime} run --bundle ${this.#bundle} floor-$$ > ${target}`, target);
   }
 
+  /** As `output`, but through the monitor that containers have, whose log is the file; and no engine. From its start until it has written the exit code. */
+  monitored(script: string, count: number): readonly number[] {
+    this.#writeConfig(['/bin/sh', '-c', script]);
+    const target = join(this.#folder, 'monitored');
+    const flags = `--api-version 1 --cid floor --cuuid floor --runtime ${this.#runtime} --bundle ${this.#bundle} --no-new-keyring --full-attach --no-sync-log`;
+    const places = `--container-pidfile ${target}/pid --exit-dir ${target} --persist-dir ${target} --log-path k8s-file:${target}/log --log-size-max ${8 << 20}`;
+    const command = [
+      `mkdir ${target}`,
+      `conmon ${flags} ${places} --log-level error < /dev/null > /dev/null`,
+      `until [ -s ${target}/pid ]; do sleep 0.001; done`,
+      `${this.#runtime} start floor`,
+      `until [ -s ${target}/floor ]; do sleep 0.002; done`,
+    ].join(' && ');
+    return Array.from({ length: count }, () => {
+      const spent = timed(command);
+      execFileSync(this.#runtime, ['delete', '--force', 'floor']);
+      rmSync(target, { recursive: true });
+      return spent;
+    });
+  }
+
   /** `cat` of a file into a pipe. */
   read(path: string, count: number): readonly number[] {
     return Array.from({ length: count }, () => timed(`cat ${path} | cat > /dev/null`));

@@ -23,12 +23,13 @@ export const logScenarios: Readonly<Record<string, Scenario>> = {
 };
 
 const lines = 1_000_000;
-const script = `yes 'a line of what a container prints, as long as such lines are' | head -n ${lines}`;
+/** What a container runs that writes them. */
+export const writeScript = `yes 'a line of what a container prints, as long as such lines are' | head -n ${lines}`;
 
 /** From its start until the engine has all of it; the floor is the runtime alone, writing into a file. */
 async function write({ engine: { api }, floors, samples }: Bench): Promise<Measured> {
   const values = await sample(samples(5), () => withLines(api, async (id) => void (await lastLine(api, id))), 1);
-  return { floors: floors.output(script, samples(5)), values };
+  return { floors: floors.output(writeScript, samples(5)), values };
 }
 
 /** The floor is `cat` of the file that json-file keeps. */
@@ -87,7 +88,7 @@ async function followers({ engine: { api }, samples }: Bench): Promise<Measured>
 async function writingMs(api: Api, count: number): Promise<number> {
   const json = {
     Image: 'busybox',
-    Cmd: ['sh', '-c', script],
+    Cmd: ['sh', '-c', writeScript],
     HostConfig: { NetworkMode: 'none', LogConfig: { Type: 'json-file', Config: {} } },
   };
   const { Id: id } = await api.json<{ readonly Id: string }>('POST', '/containers/create', { json });
@@ -123,7 +124,7 @@ async function lastLine(api: Api, id: string, count = 1): Promise<string> {
 async function withLines<T>(api: Api, work: (id: string) => Promise<T>): Promise<T> {
   const json = {
     Image: 'busybox',
-    Cmd: ['sh', '-c', script],
+    Cmd: ['sh', '-c', writeScript],
     HostConfig: { NetworkMode: 'none', LogConfig: { Type: 'json-file', Config: {} } },
   };
   const { Id: id } = await api.json<{ readonly Id: string }>('POST', '/containers/create', { json });

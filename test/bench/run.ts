@@ -16,6 +16,7 @@ import { layerScenarios } from './layers.ts';
 import { networkScenarios } from './networks.ts';
 import { attached, gantry, housedDockerd, peersFound } from './engines.ts';
 import { logScenarios } from './logs.ts';
+import { logCostScenarios } from './log-costs.ts';
 import { Floors } from './floors.ts';
 import { quiet } from './machine.ts';
 import type { Result } from './report.ts';
@@ -47,6 +48,7 @@ const everyScenario = {
   ...scenarios,
   ...apiScenarios,
   ...logScenarios,
+  ...logCostScenarios,
   ...layerScenarios,
   ...networkScenarios,
   ...portScenarios,
