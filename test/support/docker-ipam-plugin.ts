@@ -7,10 +7,20 @@ interface Pool {
   readonly taken: Set<string>;
 }
 
-/** A whole IPAM plugin as people write them for Docker. */
+/** A whole IPAM plugin as people write them for Docker. `givesAgain`: who asks for a prefix that is given away already gets that pool, as of many. */
 export class DockerIpamPlugin {
   readonly #pools = new Map<string, Pool>();
+  readonly #givesAgain: boolean;
   #count = 0;
+
+  constructor({ givesAgain = false }: { readonly givesAgain?: boolean } = {}) {
+    this.#givesAgain = givesAgain;
+  }
+
+  /** The prefixes that are given away. */
+  get given(): readonly string[] {
+    return [...this.#pools.values()].map(({ cidr }) => cidr);
+  }
 
   readonly methods: Readonly<Record<string, DockerMethod>> = {
     'IpamDriver.GetCapabilities': () => ({ RequiresMACAddress: false }),
@@ -33,6 +43,8 @@ export class DockerIpamPlugin {
     const offered = Array.from({ length: 200 }, (_, index) => (V6 === true ? `fd00:${index + 1}::/64` : `10.${index + 1}.0.0/24`));
     const cidr = String(wished) || offered.find((each) => !exclude.some((other) => overlaps(each, other)));
     if (cidr === undefined) throw new Refusal('no free pool is left');
+    const again = [...this.#pools].find(([, pool]) => pool.cidr === cidr)?.[0];
+    if (this.#givesAgain && again !== undefined) return { PoolID: again, Pool: cidr, Data: {} };
     if (wished !== '' && [...this.#pools.values()].some((pool) => overlaps(pool.cidr, cidr)))
       throw new Refusal(`${cidr} overlaps another pool`);
     const poolId = `pool${(this.#count += 1)}`;

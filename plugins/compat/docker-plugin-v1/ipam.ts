@@ -4,6 +4,7 @@ import type { AddressAnswer, AddressRequest, IpamDriver, Pool, PoolRequest } fro
 import { contains, parseAddress, parseCidr } from '@gantry/sdk/network';
 import { textOf } from './answer.ts';
 import type { Connection } from './connection.ts';
+import { UnansweredPools } from './unanswered-pools.ts';
 
 /** Giving back what cannot be used does not wait for the caller. */
 const undoMs = 5_000;
@@ -18,21 +19,29 @@ interface KeptAddress {
 
 /**
  * `IpamDriver.*` of Docker's plugins. Their protocol knows no request ids and no owners: the adapter keeps who has what, so that a
- * repeated request is none, and a pool's addresses are given back before the pool.
+ * repeated request is none, a pool's addresses are given back before the pool, and a pool whose answer was lost is given back where the plugin can be asked for it again.
  */
 export class DockerIpamDriver implements IpamDriver {
   readonly #plugin: Connection;
   readonly #state: StateStore;
   readonly #prefix: string;
+  readonly #unanswered: UnansweredPools;
   #space: string | undefined;
 
   constructor(plugin: Connection, state: StateStore) {
     this.#plugin = plugin;
     this.#state = state;
     this.#prefix = `ipam/${digest(plugin.name)}`;
+    this.#unanswered = new UnansweredPools({
+      plugin,
+      state,
+      prefix: `${this.#prefix}/asked/`,
+      isKept: async (poolId) => (await this.#read(this.#poolKey(poolId))) !== undefined,
+    });
   }
 
-  async requestPool(request: PoolRequest, { signal }: Ctx): Promise<Pool> {
+  async requestPool(request: PoolRequest, ctx: Ctx): Promise<Pool> {
+    const { signal } = ctx;
     const { requestId, cidr, range, ipv6, exclude, options } = request;
     if (cidr !== '' && parseCidr(cidr) === undefined) throw invalidArgument(`pool ${JSON.stringify(cidr)} is no prefix`);
     const key = `${this.#prefix}/request/${digest(requestId)}`;
@@ -42,6 +51,7 @@ export class DockerIpamDriver implements IpamDriver {
       if (known.asked !== asked) throw alreadyExists(`pool request ${requestId} was made with other facts`);
       return { poolId: known.poolId, cidr: known.cidr };
     }
+    await this.#unanswered.settle(ctx);
     const body = {
       AddressSpace: await this.#addressSpace(signal),
       Pool: cidr,
@@ -50,15 +60,17 @@ export class DockerIpamDriver implements IpamDriver {
       V6: ipv6,
       Exclude: exclude,
     };
-    const answer = await this.#plugin.call('IpamDriver.RequestPool', body, signal);
+    const { answer, answered } = await this.#unanswered.ask(digest(requestId), body, signal);
     const pool = { poolId: textOf(answer, 'PoolID'), cidr: textOf(answer, 'Pool') };
     try {
       this.#check(pool, request);
     } catch (error) {
       await this.#plugin.call('IpamDriver.ReleasePool', { PoolID: pool.poolId }, AbortSignal.timeout(undoMs)).catch(() => {});
+      await this.#state.put([answered]);
       throw error;
     }
     await this.#state.put([
+      answered,
       { key, value: JSON.stringify({ ...pool, requestId, asked } satisfies KeptPool) },
       { key: this.#poolKey(pool.poolId), value: JSON.stringify({ ...pool, requestId, asked } satisfies KeptPool) },
     ]);
