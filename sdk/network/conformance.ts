@@ -29,6 +29,8 @@ export interface NetworkUnderTest {
   readonly hostLinks?: boolean;
   /** An option that the driver must refuse. */
   readonly badOption?: Readonly<Record<string, string>>;
+  /** Ends the driver and opens it again on the same durable state. */
+  readonly restart?: () => Promise<NetworkDriver>;
 }
 export interface NetworkCase {
   readonly name: string;
@@ -179,6 +181,18 @@ const withBadOption: Readonly<Record<string, Run>> = {
   },
 };
 
+/** For plugins that can be started again. */
+const restarted: Readonly<Record<string, Run>> = {
+  'detach.plugin-restarted-between': async (subject) => {
+    const { network: planned, context } = await subject.driver.createNetwork({ network: network() }, subject.ctx);
+    const { context: ofEndpoint } = await attach(subject, attachment('a', 2));
+    const driver = (await subject.restart?.()) ?? subject.driver;
+    const kept = <Context>(given: Context | undefined) => (given === undefined ? {} : { context: given });
+    await driver.detach({ network: planned, attachmentId: 'a', netnsGone: false, ...kept(ofEndpoint) }, subject.ctx);
+    await driver.removeNetwork({ network: planned, ...kept(context) }, subject.ctx);
+  },
+};
+
 /** Plans in a real kernel. */
 const inKernel: Readonly<Record<string, (subject: NetworkUnderTest, host: PlanHost) => Promise<void>>> = {
   'attach.interface-up-in-netns': async (subject, host) => {
@@ -197,6 +211,28 @@ const inKernel: Readonly<Record<string, (subject: NetworkUnderTest, host: PlanHo
       assert.match(await ping(host, one, '10.66.0.3'), /[1-9]\d* (packets )?received/);
       await one.remove();
       await two.remove();
+    });
+  },
+  'attach.mtu': async (subject, host) => {
+    await withNetwork(subject, host, async (plan) => {
+      const described = await attach(subject, attachment('a', 2), plan);
+      const one = host.makeEndpoint(described);
+      const shown = await host.run(one, 'ip', 'link', 'show', one.ifname);
+      if (described.link.mtu !== undefined) assert.match(shown, new RegExp(`mtu ${described.link.mtu}\\b`));
+      await one.remove();
+    });
+  },
+  'attach.static-routes': async (subject, host) => {
+    await withNetwork(subject, host, async (plan) => {
+      const described = await attach(subject, attachment('a', 2), plan);
+      const one = host.makeEndpoint(described);
+      const shown = `${await host.run(one, 'ip', '-4', 'route')}${await host.run(one, 'ip', '-6', 'route')}`.split('\n');
+      for (const { to, via = '' } of described.routes) {
+        const wanted = parseCidr(to)?.length === 0 ? 'default' : to;
+        const found = shown.some((line) => line.startsWith(`${wanted} `) && (via === '' || line.includes(` via ${via} `)));
+        assert.ok(found, `no route to ${to} ${via} in ${shown.join('; ')}`);
+      }
+      await one.remove();
     });
   },
   'attach.other-network-isolated': async (subject, host) => {
@@ -241,6 +277,7 @@ export const networkCases: readonly NetworkCase[] = [
   ...named(always, () => undefined),
   ...named(own, notOwn),
   ...named(unprivileged, ({ hostLinks }) => (hostLinks === true ? "the plugin asks for the host's network" : undefined)),
+  ...named(restarted, (subject) => (subject.restart === undefined ? 'it cannot be started again here' : notOwn(subject))),
   ...named(withBadOption, ({ badOption }) => (badOption === undefined ? 'no option to refuse was given' : undefined)),
   ...Object.entries(inKernel).map(([name, run]) => ({
     name,
@@ -257,7 +294,7 @@ function named(cases: Readonly<Record<string, Run>>, skip: NetworkCase['skip']):
 
 /** The same driver, whose networks all have the options that it needs. */
 function withOptions(subject: NetworkUnderTest): NetworkUnderTest {
-  const { driver, options = {} } = subject;
+  const { driver, options = {}, restart } = subject;
   if (Object.keys(options).length === 0) return subject;
   const full = <Request extends { readonly network: Network }>(request: Request): Request => ({
     ...request,
@@ -269,7 +306,8 @@ function withOptions(subject: NetworkUnderTest): NetworkUnderTest {
     attach: (request, ctx) => driver.attach(full(request), ctx),
     detach: (request, ctx) => driver.detach(full(request), ctx),
   } satisfies Partial<NetworkDriver>);
-  return { ...subject, driver: given };
+  const again = restart && (async () => withOptions({ driver: await restart(), ctx: subject.ctx, options }).driver);
+  return { ...subject, driver: given, ...(again && { restart: again }) };
 }
 
 function notOwn({ driver }: NetworkUnderTest): string | undefined {

@@ -27,7 +27,8 @@ for (const { name, run } of ipamCases) {
 }
 
 for (const { name, skip, run } of networkCases) {
-  const subject = { driver: new MemoryNetworkDriver(), ctx, badOption: { nonsense: '1' } };
+  const open = () => new MemoryNetworkDriver();
+  const subject = { driver: open(), ctx, badOption: { nonsense: '1' }, restart: async () => open() };
   test(`MemoryNetworkDriver passes network.${name}`, { skip: skip(subject) ?? false }, () => run(subject));
 }
 

@@ -18,7 +18,7 @@ const bridgeOption = { 'com.docker.network.bridge.nonsense': '1' };
 
 /** What one driver of each kind is tested with (nobody is at the remote address, and no packet gets there); `noKernel`: why plans of its kind cannot be executed here. */
 const drivers: readonly DriverCase[] = [
-  { plugin: 'bridge', driver: 'bridge', badOption: bridgeOption },
+  { plugin: 'bridge', driver: 'bridge', options: { 'com.docker.network.driver.mtu': '1400' }, badOption: bridgeOption },
   { plugin: 'bridge', driver: 'vxlan', options: { vxlan_id: '7', remotes: '192.0.2.1' }, badOption: bridgeOption },
   { plugin: 'macvlan', driver: 'macvlan', options: { parent: 'wire0' }, badOption: { ipvlan_mode: 'l2' } },
   {
@@ -61,7 +61,15 @@ for (const { plugin, driver: name, options = {}, badOption, noKernel = false } o
       using host = new Kernel();
       const kernel = noKernel === false ? { host } : {};
       const hostLinks = plugin.endsWith('vlan');
-      const subject = { driver, ctx, options, hostLinks, ...kernel, ...(badOption === undefined ? {} : { badOption }) };
+      const subject = {
+        driver,
+        ctx,
+        options,
+        hostLinks,
+       
+        ...kernel,
+        ...(badOption === undefined ? {} : { badOption }),
+      };
       const reason = skip(subject);
       if (reason === undefined) await run(subject);
       return reason;
