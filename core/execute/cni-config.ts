@@ -11,6 +11,7 @@ export interface CniList {
   readonly cniVersion: string;
   readonly name: string;
   readonly disableCheck?: boolean;
+  readonly disableGC?: boolean;
   readonly plugins: readonly CniProgram[];
 }
 
@@ -36,9 +37,24 @@ export function takesPortMappings({ config }: Cni): boolean {
   return parseCniList(config).plugins.some(({ capabilities }) => capabilities?.['portMappings'] === true);
 }
 
+/** What programs know a network by, whatever it is called here. */
+export function cniListName({ config }: Cni): string {
+  return parseCniList(config).name;
+}
+
 /** CHECK came with 0.4.0. */
 export function canCheck({ cniVersion, disableCheck = false }: CniList): boolean {
   return !disableCheck && cniVersion !== '0.3.1';
+}
+
+/** GC came with 1.1.0; a list forbids it whose network other runtimes use, too. */
+export function canCollect({ cniVersion, disableGC = false }: CniList): boolean {
+  return !disableGC && cniVersion.startsWith('1.1.');
+}
+
+/** STATUS came with 1.1.0. */
+export function canTellStatus({ cniVersion }: CniList): boolean {
+  return cniVersion.startsWith('1.1.');
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> {

@@ -1,7 +1,8 @@
 export { blaming, dataPathOf, dropLimits, invalidPlan, isMounted, limitMount, unmount, whyNoProjectQuota } from '@gantry/sdk/mounts';
 export { type BrokenMount, Helpers } from './helpers.ts';
 export type { CniPortMapping, CniResult, CniWork } from './cni.ts';
-export { takesPortMappings } from './cni-config.ts';
+export type { CniAttachment, CniNetwork } from './cni-network.ts';
+export { cniListName, takesPortMappings } from './cni-config.ts';
 export { makeMounts, type MountRequest } from './mounts.ts';
 export { checkEndpointPlan, isLinkName, isMac } from './network-check.ts';
 export { type EndpointWork, isDefault, type MadeEndpoint, setDefaultRoutes } from './network-endpoint.ts';

@@ -1,5 +1,5 @@
 import { forbidden, messageOf } from '@gantry/sdk';
-import { type EndpointPlan, type Link, type Network, type NetworkPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
+import { type Cni, type EndpointPlan, type Link, type Network, type NetworkPlan, parseAddress, parseCidr } from '@gantry/sdk/network';
 import type { Grants } from '../drivers/types.ts';
 import { parseCniList } from './cni-config.ts';
 import { blaming, invalidPlan } from '@gantry/sdk/mounts';
@@ -52,6 +52,7 @@ function checkNetwork(plan: NetworkPlan, { network, grants }: { readonly network
   if (plan.publishAddress !== undefined && parseAddress(plan.publishAddress) === undefined)
     refuse(`publishAddress ${plan.publishAddress} is no address`);
   if ((plan.rules?.length ?? 0) > 0) checkRules(plan.rules ?? [], grants, refuse);
+  if (plan.cni !== undefined) checkCni(plan.cni, grants, refuse);
 }
 
 function checkEndpoint(
@@ -59,7 +60,11 @@ function checkEndpoint(
   { grants, network }: { readonly grants: Grants; readonly network: Pick<NetworkPlan, 'links'> },
 ): void {
   const refuse = refusal(grants.plugin, 'attach');
-  if (plan.cni !== undefined) checkCni(plan, grants, refuse);
+  if (plan.cni !== undefined) {
+    checkCni(plan.cni, grants, refuse);
+    if (plan.link.kind !== 'none') refuse(`a ${plan.link.kind} link beside CNI plugins`);
+    if (!isLinkName(plan.link.name.replace(/%d$/, '0'))) refuse(`"${plan.link.name}" is no link name`);
+  }
   if (!endpointKinds.includes(plan.link.kind)) refuse(`link: a ${plan.link.kind} belongs to a network, not to a container`);
   if (plan.link.kind !== 'none') checkLink(plan.link, (problem) => refuse(`link: ${problem}`));
   checkHostLinks(plan.link, { grants, own: madeBy(network) });
@@ -77,21 +82,19 @@ function checkEndpoint(
   for (const [key, value] of Object.entries(plan.sysctls ?? {})) checkSysctl(key, value, refuse, /^net(\.[\w-]+)+$/);
 }
 
-function checkCni({ cni, link }: EndpointPlan, { plugin, cni: folders = [] }: Grants, refuse: Refuse): void {
+function checkCni({ config, capabilities = {}, args = {} }: Cni, { plugin, cni: folders = [] }: Grants, refuse: Refuse): void {
   if (folders.length === 0) {
     throw forbidden(`plugin ${plugin} was not granted CNI and describes CNI plugins to run`, {
       hint: 'its manifest has to name their folders in privileges.cni',
     });
   }
-  if (link.kind !== 'none') refuse(`a ${link.kind} link beside CNI plugins`);
-  if (!isLinkName(link.name.replace(/%d$/, '0'))) refuse(`"${link.name}" is no link name`);
   try {
-    parseCniList(cni?.config ?? '');
-    for (const json of Object.values(cni?.capabilities ?? {})) JSON.parse(json);
+    parseCniList(config);
+    for (const json of Object.values(capabilities)) JSON.parse(json);
   } catch (error) {
     refuse(messageOf(error));
   }
-  const wrong = Object.entries(cni?.args ?? {}).find(([key, value]) => !/^[^=;\s]+$/.test(key) || /[;\0]/.test(value));
+  const wrong = Object.entries(args).find(([key, value]) => !/^[^=;\s]+$/.test(key) || /[;\0]/.test(value));
   if (wrong !== undefined) refuse(`CNI argument ${wrong.join('=')}`);
 }
 

@@ -13,9 +13,14 @@ export interface EndpointRow<Document> {
   readonly document: Document;
 }
 
-/** What was begun with a network, and has not ended: its making, with what its user asked for, or its removal. */
+const intentKinds = ['network.create', 'network.remove', 'network.cni.del'] as const;
+
+/**
+ * What was begun with a network, and has not ended: its making, with what its user asked for, or its removal; or, by the id of an endpoint that is gone, what CNI plugins did
+ * not take back of it.
+ */
 export interface NetworkIntent {
-  readonly kind: 'network.create' | 'network.remove';
+  readonly kind: (typeof intentKinds)[number];
   readonly id: string;
   readonly document: unknown;
 }
@@ -54,6 +59,7 @@ export class NetworkRows<NetworkDocument, EndpointDocument> {
     this.#database.relaxed(() => {
       this.#database.run('DELETE FROM endpoints WHERE network_id = ?', id);
       this.#database.run('DELETE FROM networks WHERE id = ?', id);
+      this.#database.run("DELETE FROM intents WHERE kind = 'network.cni.del' AND json_extract(document, '$.networkId') = ?", id);
       this.#forget(id);
     });
   }
@@ -73,11 +79,14 @@ export class NetworkRows<NetworkDocument, EndpointDocument> {
   }
 
   intents(): readonly NetworkIntent[] {
-    return this.#database.all("SELECT kind, key, document FROM intents WHERE kind IN ('network.create', 'network.remove')").map((row) => ({
-      kind: row['kind'] === 'network.create' ? 'network.create' : 'network.remove',
-      id: text(row, 'key'),
-      document: JSON.parse(text(row, 'document')),
-    }));
+    const rows = this.#database.all(
+      `SELECT kind, key, document FROM intents WHERE kind IN (${intentKinds.map(() => '?').join(', ')})`,
+      ...intentKinds,
+    );
+    return rows.flatMap((row) => {
+      const kind = intentKinds.find((known) => known === row['kind']);
+      return kind === undefined ? [] : [{ kind, id: text(row, 'key'), document: JSON.parse(text(row, 'document')) as unknown }];
+    });
   }
 
   endpoints(): readonly EndpointRow<EndpointDocument>[] {

@@ -1,7 +1,7 @@
 import { invalidArgument, notFound } from '@gantry/sdk';
 import type { CreateNetwork } from '@gantry/sdk/engine';
 import { type Database, type NetworkIntent, NetworkRows } from '../metadata/index.ts';
-import type { EndpointDocument, EndpointRecord, NetworkDocument, NetworkRecord } from './documents.ts';
+import type { CniLeftover, EndpointDocument, EndpointRecord, NetworkDocument, NetworkRecord } from './documents.ts';
 
 /** Networks and endpoints: written to the store first, answered from memory. */
 export class NetworkBooks {
@@ -76,6 +76,16 @@ export class NetworkBooks {
     const lasting = this.#rows.intendLasting({ kind: 'network.remove', id, document: {} });
     this.#leaving.add(id);
     await lasting;
+  }
+
+  /** What CNI plugins did not take back of an endpoint that is gone from these books: it is asked for again, until `forgetIntent`. */
+  leaveBehind(endpointId: string, leftover: CniLeftover): void {
+    this.#rows.intend({ kind: 'network.cni.del', id: endpointId, document: leftover });
+  }
+
+  get leftBehind(): readonly (CniLeftover & { readonly endpointId: string })[] {
+    const left = this.#rows.intents().filter(({ kind }) => kind === 'network.cni.del');
+    return left.map(({ id, document }) => ({ ...(document as CniLeftover), endpointId: id }));
   }
 
   forgetIntent(id: string): void {

@@ -1,6 +1,6 @@
 import type { EndpointConfig, IpamConfig } from '@gantry/sdk/engine';
 import type { EndpointPlan, NetworkPlan } from '@gantry/sdk/network';
-import type { CniResult } from '../execute/index.ts';
+import type { CniResult, CniWork } from '../execute/index.ts';
 
 /** What is stored of a network: everything that inspect shows and that undo needs. */
 export interface NetworkDocument {
@@ -62,4 +62,10 @@ export interface EndpointRecord {
   readonly containerId: string;
   readonly networkId: string;
   readonly document: EndpointDocument;
+}
+
+/** What is stored of an endpoint that is gone, and that CNI plugins did not take back. */
+export interface CniLeftover {
+  readonly networkId: string;
+  readonly work: CniWork;
 }

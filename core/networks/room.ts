@@ -24,6 +24,7 @@ import { publishedPorts } from './ports/published-ports.ts';
 import { removeNetwork } from './life/remove-network.ts';
 import { Sandboxes, type SandboxTools } from './endpoints/sandboxes.ts';
 import { readStatistics } from './endpoints/statistics.ts';
+import { collectAll, whyNotReady } from './repair/cni-leftovers.ts';
 import { sweep } from './repair/sweep.ts';
 import type { ContainerNetworks, NetworkedContainer, NetworkUsers, Sandbox } from './types.ts';
 import { finishNetworks } from './life/unfinished.ts';
@@ -54,11 +55,12 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   #ready: Promise<void> | undefined;
   /** What an earlier process left is ended: until then its pools are taken. */
   #finished: Promise<void> = Promise.resolve();
+  #collected: Promise<void> = Promise.resolve();
 
   constructor({ database, drivers, events, execRoot, log, users, defaults = {} }: NetworksRoomOptions) {
     checkDefaults(defaults);
     const books = new NetworkBooks(database);
-    const shared = { books, drivers, events, execRoot, log, users, defaults };
+    const shared = { books, drivers, events, execRoot, log, users, defaults, collecting: new Map<string, Promise<void>>() };
     const executor = new NetworkExecutor(log);
     const ports = new PortBooks((owner) => books.endpointsOf(owner)[0]?.document.containerName);
     this.#tools = {
@@ -103,7 +105,7 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
       request.configOnly === true ? createConfigOnly(this.#tools, request) : await createNetwork(this.#tools, request);
     this.#tools.events.publish('network', 'create', id, { name, type: document.driver });
     setImmediate(() => this.#makeAhead(id));
-    return { id, warning: '' };
+    return { id, warning: (await whyNotReady(this.#tools, { id, name, document })) ?? '' };
   }
 
   /** Whoever made a network may look for its bridge, and its first container need not wait for it. What fails is told to that container. */
@@ -188,8 +190,16 @@ export class NetworksRoom implements Networks, ContainerNetworks, AsyncDisposabl
   }
 
   /** After the adoptions at start: takes away what the kernel, the books and the drivers have of containers that are not among these. */
-  sweep(runningIds: ReadonlySet<string>): Promise<void> {
-    return sweep(this.#tools, this.#sandboxes, runningIds);
+  async sweep(runningIds: ReadonlySet<string>): Promise<void> {
+    await sweep(this.#tools, this.#sandboxes, runningIds);
+    this.#collected = collectAll(this.#tools).catch((error: unknown) => {
+      this.#tools.log.warn({ reason: messageOf(error) }, 'could not have CNI plugins take back what nobody has');
+    });
+  }
+
+  /** Resolves when CNI plugins have been told, after `sweep`, which endpoints there are; nobody who is added waits for it but on the same network. */
+  get collected(): Promise<void> {
+    return this.#collected;
   }
 
   renamed(containerId: string, name: string): void {

@@ -17,6 +17,8 @@ export interface Tools {
   /** Below it, `netns/` has one pinned network namespace per running container. */
   readonly execRoot: string;
   readonly users: () => NetworkUsers;
+  /** By the name of a CNI network, which is what its plugins know it by: they are being told which endpoints there are, and until it resolves none may come. */
+  readonly collecting: Map<string, Promise<void>>;
   /** RFC 3339 with nanoseconds. */
   readonly now: () => string;
 }

@@ -37,7 +37,11 @@ export class NetlinkSocket implements Disposable {
   /** A transaction of nfnetlink's subsystem: all of the requests take effect, or none, and then the first error is thrown. */
   batch(subsystem: number, requests: readonly NetlinkRequest[]): void {
     if (requests.length === 0) return;
-    const edge = (type: number): NetlinkRequest => ({ type, body: Buffer.of(0, 0, subsystem >> 8, subsystem & 0xff), doing: 'nfnetlink batch' });
+    const edge = (type: number): NetlinkRequest => ({
+      type,
+      body: Buffer.of(0, 0, subsystem >> 8, subsystem & 0xff),
+      doing: 'nfnetlink batch',
+    });
     const asked = requests.map((request) => ({ ...request, flags: (request.flags ?? 0) | 0x4 /* ACK */ }));
     const first = this.#send([edge(0x10), ...asked, edge(0x11)], 0x1 /* REQUEST */);
     const failed = this.#results(asked, first + 1).find((error) => error !== undefined);

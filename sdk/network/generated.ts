@@ -84,6 +84,11 @@ export interface NetworkPlan {
   /** Host address for published ports that name none; absent: every address. */
   readonly publishAddress?: string;
   readonly context?: Readonly<Record<string, string>>;
+  /**
+   * The programs that make this network's endpoints. Where the list is one of CNI 1.1.0 the engine asks them whether they are ready (STATUS), and tells
+   * them which endpoints there are, so that they give up what others left (GC).
+   */
+  readonly cni?: Cni;
 }
 
 export interface RemoveNetworkRequest {

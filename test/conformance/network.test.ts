@@ -66,7 +66,7 @@ for (const { plugin, driver: name, options = {}, badOption, noKernel = false } o
         ctx,
         options,
         hostLinks,
-       
+
         ...kernel,
         ...(badOption === undefined ? {} : { badOption }),
       };

@@ -5,7 +5,7 @@ import { driverContext } from '../../drivers/index.ts';
 import { checkEndpointPlan } from '../../execute/index.ts';
 import { type Abortable, failpoint, randomId, shortId, undoSignal } from '../../support/index.ts';
 import { attempts } from '../attempts.ts';
-import { attachByCni, workOf } from './cni.ts';
+import { attachByCni, detachByCni } from './cni.ts';
 import type { EndpointDocument, EndpointRecord, NetworkRecord } from '../documents.ts';
 import { releaseAddresses, requestAddresses } from '../ipam/pools.ts';
 import { exposedPorts, wishedPorts } from '../ports/port-wishes.ts';
@@ -85,7 +85,7 @@ export async function detach(tools: Tools, record: EndpointRecord, { netnsGone }
   const attempt = attempts(tools.log, facts, 'taking a container out of a network');
   const ctx = driverContext(tools.log, undoSignal());
   await attempt('remove its link', () => {
-    if (document.plan?.cni !== undefined) return document.cni === undefined ? undefined : tools.executor.delCni(workOf(record));
+    if (document.plan?.cni !== undefined) return detachByCni(tools, record);
     return netnsGone ? tools.executor.cutEndpoint(document) : tools.executor.undoEndpoint(document);
   });
   if (network !== undefined && document.plan !== undefined) {

@@ -1,11 +1,10 @@
-import type { Abortable } from '@gantry/sdk';
-import { conflict } from '@gantry/sdk';
+import { type Abortable, conflict, messageOf } from '@gantry/sdk';
 import { type EndpointPlan, parseCidr } from '@gantry/sdk/network';
 import { type CniPortMapping, type CniResult, type CniWork, takesPortMappings } from '../../execute/index.ts';
-import { messageOf } from '@gantry/sdk';
 import type { EndpointDocument, EndpointRecord, NetworkRecord, PublishedPort } from '../documents.ts';
 import { type PublishTools, takePorts } from '../ports/take-ports.ts';
 import { wishedPorts } from '../ports/port-wishes.ts';
+import { mayAdd } from '../repair/cni-leftovers.ts';
 import type { Tools } from '../tools.ts';
 import { checkWished } from '../ipam/wished-addresses.ts';
 import type { NetworkedContainer } from '../types.ts';
@@ -30,6 +29,7 @@ export async function attachByCni(
   const { cni, link } = recorded.document.plan ?? {};
   if (cni === undefined || link === undefined) return recorded;
   const { plugin, cni: folders = [] } = tools.drivers.grants('network', network.document.driver);
+  await mayAdd(tools, network, { containerId: container.id, cni });
   const ports =
     isGateway && takesPortMappings(cni)
       ? takePorts(tools, { owner: container.id, carrier: recorded }, wishedPorts(container.config, container.hostConfig))
@@ -45,6 +45,18 @@ export async function attachByCni(
     return made;
   } catch (error) {
     tools.ports.giveBack(container.id, ports);
+    throw error;
+  }
+}
+
+/** Has CNI plugins take back what they made of an endpoint; what they do not is remembered, and asked for again. */
+export async function detachByCni({ executor, books }: Tools, record: EndpointRecord): Promise<void> {
+  if (record.document.cni === undefined) return;
+  const work = workOf(record);
+  try {
+    await executor.delCni(work);
+  } catch (error) {
+    books.leaveBehind(record.document.endpointId, { networkId: record.networkId, work });
     throw error;
   }
 }
@@ -73,7 +85,7 @@ export async function checkCni(tools: Tools, record: EndpointRecord): Promise<vo
   }
 }
 
-export function workOf({ containerId, document }: EndpointRecord): CniWork {
+function workOf({ containerId, document }: EndpointRecord): CniWork {
   const { plan, cni = { plugin: '', folders: [] }, netnsPath, ifname, ports } = document;
   return { ...cni, containerId, netnsPath, ifname, cni: plan?.cni ?? { config: '' }, portMappings: mappings(ports) };
 }

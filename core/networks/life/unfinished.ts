@@ -14,7 +14,7 @@ export async function finishNetworks(tools: Tools, names: KeyedMutex): Promise<v
   const attempt = attempts(tools.log, {}, 'ending what was begun before the engine was started');
   for (const { kind, id, document } of tools.books.intents) {
     if (kind === 'network.create') await attempt('take back a network', () => takeBack(tools, id, document as CreateNetwork));
-    else await attempt('remove a network', () => remove(tools, id, names));
+    else if (kind === 'network.remove') await attempt('remove a network', () => remove(tools, id, names));
   }
 }
 

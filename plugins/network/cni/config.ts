@@ -39,8 +39,9 @@ export function configOf({ name, options }: Network): Config {
 }
 
 /** Of a single configuration what belongs to the list. */
-function pick({ cniVersion, name, disableCheck }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return { cniVersion, ...(name === undefined ? {} : { name }), ...(disableCheck === undefined ? {} : { disableCheck }) };
+function pick({ cniVersion, ...given }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const names = ['name', 'disableCheck', 'disableGC'].filter((name) => given[name] !== undefined);
+  return { cniVersion, ...Object.fromEntries(names.map((name) => [name, given[name]])) };
 }
 
 function isProgram(value: unknown): value is Program {

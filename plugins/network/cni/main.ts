@@ -10,10 +10,10 @@ const cni: NetworkDriver = {
   dns: true,
   ipam: false,
   createNetwork: async ({ network }) => {
-    configOf(network);
+    const { list } = configOf(network);
     if (network.internal)
       throw invalidArgument(`network ${network.name} cannot be internal: what leaves a CNI network is up to its configuration`);
-    return { network, links: [], masquerade: [] };
+    return { network, links: [], masquerade: [], cni: { config: JSON.stringify(list) } };
   },
   removeNetwork: async () => {},
   attach: async (request) => endpointPlan(request),

@@ -361,8 +361,8 @@ function realDrivers(database: Database, folder: string, log: Logger): Drivers {
   return drivers;
 }
 
-/** Where Debian has CNI plugins. */
-export const cniFolders: readonly string[] = ['/usr/lib/cni'];
+/** Where Debian has CNI plugins, and where tests put theirs. */
+export const cniFolders: readonly string[] = ['/usr/lib/cni', '/run/gantry-test-cni'];
 
 export function linkNames(): readonly string[] {
   using here = Rtnetlink.open();

@@ -65,6 +65,11 @@ for (const [plan, code, message] of [
   ],
   [{ ...good, links: [{ kind: 'vxlan', name: 'x', attrs: { id: '7', port: '0' } }] }, 'internal', /a vxlan's port 0/],
   [{ ...good, publishAddress: 'everywhere' }, 'internal', /publishAddress/],
+  [
+    { ...good, cni: { config: '{"cniVersion":"1.1.0","name":"n","plugins":[{"type":"bridge"}]}' } },
+    'forbidden',
+    /acme\.net was not granted CNI/,
+  ],
 ] as const satisfies readonly (readonly [NetworkPlan, string, RegExp])[]) {
   test(`checkNetworkPlan() refuses a plan: ${message.source}`, () => {
     assert.throws(() => checkNetworkPlan(plan, { network, grants }), { code, message });
