@@ -78,6 +78,7 @@ export function wire(options: Rooms['options'], database: Database): AwilixConta
           dataRoot,
           execRoot,
           onBroken: (id, reason) => rooms.lifecycle.rootfsBroke(id, reason),
+          idMapsOf: (id) => rooms.lifecycle.idMapsOf(id),
         }),
     ),
     images: room(

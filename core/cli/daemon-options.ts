@@ -1,3 +1,5 @@
+import type { IdRange } from './daemon/userns-remap.ts';
+
 /**
  * What gantryd was told by its flags and daemon.json together. The names of what the engine takes are those of EngineOptions,
  * so that a whole DaemonOptions can be handed to createEngine().
@@ -47,6 +49,8 @@ export interface DaemonOptions {
     readonly init?: boolean;
     readonly initPath?: string;
     readonly noNewPrivileges?: boolean;
+    /** Of `userns-remap`. */
+    readonly idMaps?: { readonly uids: readonly IdRange[]; readonly gids: readonly IdRange[] };
     readonly cdiFolders?: readonly string[];
     /** "builtin", "unconfined", or the JSON of a profile. */
     readonly seccompProfile?: string;

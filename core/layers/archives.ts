@@ -17,10 +17,10 @@ export class TreeArchives implements Archives {
     this.#spoolFolder = spoolFolder;
   }
 
-  async *pack(root: string, { path = '/', rebase, signal }: Parameters<Archives['pack']>[1]): AsyncIterable<Buffer> {
+  async *pack(root: string, { path = '/', rebase, idMaps, signal }: Parameters<Archives['pack']>[1]): AsyncIterable<Buffer> {
     const queue = new Handover();
     const stop = new AbortController();
-    const job = { root, path, ...(rebase === undefined ? {} : { rebase }) };
+    const job = { root, path, idMaps, ...(rebase === undefined ? {} : { rebase }) };
     const working = this.#workers.run('pack', job, {
       signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
       output: (chunk) => queue.put(chunk),
@@ -39,10 +39,10 @@ export class TreeArchives implements Archives {
   }
 
   async unpack(root: string, path: string, tar: AsyncIterable<Buffer>, options: Parameters<Archives['unpack']>[3]): Promise<void> {
-    const { noOverwriteDirNonDir, signal } = options;
+    const { noOverwriteDirNonDir, idMaps, signal } = options;
     await this.#workers.run(
       'unpack',
-      { root, path, rules: { whiteouts: 'none', noOverwriteDirNonDir } },
+      { root, path, rules: { whiteouts: 'none', noOverwriteDirNonDir, idMaps } },
       { input: plainStream(tar, { signal }), signal },
     );
   }

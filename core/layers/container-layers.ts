@@ -2,6 +2,7 @@ import { rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Abortable, conflict, invalidArgument, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { Change, SizeInfo } from '@gantry/sdk/engine';
+import type { IdMaps } from '@gantry/sdk/linux';
 import { isMounted } from '../execute/index.ts';
 import type { LayerRows, RwLayerRow } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, undoSignal } from '../support/index.ts';
@@ -22,6 +23,8 @@ interface Parts {
   readonly views: Views;
   readonly workers: TreeWorkers;
   readonly execRoot: string;
+  /** How owners are shown in a container's root; undefined: as they are. */
+  readonly idMapsOf: (containerId: string) => IdMaps | undefined;
   readonly log: Logger;
 }
 
@@ -207,7 +210,8 @@ export class ContainerTrees implements ContainerLayers {
       await this.#prepare(row, { signal });
       return this.#parts.views.attach(snapshot, request);
     });
-    await this.#parts.views.mountAt(target, attachment, { driver: row.driver, signal });
+    const idMaps = this.#parts.idMapsOf(row.containerId);
+    await this.#parts.views.mountAt(target, attachment, { driver: row.driver, idMaps, signal });
   }
 
   async #prepare(row: RwLayerRow, { signal }: Abortable): Promise<void> {
@@ -258,8 +262,10 @@ export class ContainerTrees implements ContainerLayers {
   }
 
   #comparing<T>(containerId: string, options: Abortable, work: (comparison: Comparison) => Promise<T>): Promise<T> {
-    const whole = () => this.borrow(containerId, options);
-    return comparing(this.#parts.views, this.#snapshot(this.#row(containerId)), { ...options, whole }, work);
+    // What is below shows owners as they are on the disk.
+    const isMapped = this.#parts.idMapsOf(containerId) !== undefined;
+    const whole = isMapped ? {} : { whole: () => this.borrow(containerId, options) };
+    return comparing(this.#parts.views, this.#snapshot(this.#row(containerId)), { ...options, ...whole }, work);
   }
 
   #overlayData(row: RwLayerRow): Readonly<Record<string, string>> {

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GantryError, type Logger, messageOf } from '@gantry/sdk';
 import type { GraphDriver } from '@gantry/sdk/graph';
+import type { IdMaps } from '@gantry/sdk/linux';
 import type { Content, Ingested } from '../content/index.ts';
 import type { Drivers } from '../drivers/index.ts';
 import type { Helpers } from '../execute/index.ts';
@@ -24,6 +25,8 @@ export interface LayersOptions {
   readonly helpers?: Helpers;
   /** Told when the helper of a container's root has ended. */
   readonly onBroken?: (containerId: string, reason: string) => void;
+  /** How owners are shown in a container's root; as they are unless given. */
+  readonly idMapsOf?: (containerId: string) => IdMaps | undefined;
   readonly log: Logger;
 }
 
@@ -40,7 +43,17 @@ export class Layers implements AsyncDisposable {
   readonly #log: Logger;
   readonly #opened = new DisposableStack();
 
-  constructor({ database, drivers, content, dataRoot, execRoot, helpers, onBroken = () => {}, log }: LayersOptions) {
+  constructor({
+    database,
+    drivers,
+    content,
+    dataRoot,
+    execRoot,
+    helpers,
+    onBroken = () => {},
+    idMapsOf = () => undefined,
+    log,
+  }: LayersOptions) {
     this.#content = content;
     this.#execRoot = execRoot;
     this.#log = log;
@@ -48,7 +61,7 @@ export class Layers implements AsyncDisposable {
     this.#views = new Views({ drivers, execRoot, helpers, log });
     const shared = { rows: this.#rows, views: this.#views, workers: this.workers, log };
     this.images = new ImageLayers({ ...shared, content });
-    this.containers = new ContainerTrees({ ...shared, images: this.images, execRoot });
+    this.containers = new ContainerTrees({ ...shared, images: this.images, execRoot, idMapsOf });
     if (helpers !== undefined) this.#opened.use(helpers.onBroken(({ target, reason }) => this.#rootBroke(target, reason, onBroken)));
     this.archives = new TreeArchives(this.workers, join(dataRoot, 'content', 'ingest'));
   }

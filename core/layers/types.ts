@@ -1,6 +1,7 @@
 /** What other rooms may ask of this one. */
 import type { Change, PathStat, SizeInfo } from '@gantry/sdk/engine';
 import type { Abortable } from '@gantry/sdk';
+import type { IdMaps } from '@gantry/sdk/linux';
 
 /** A mounted or mountable tree and the way back. */
 export interface Rootfs extends AsyncDisposable {
@@ -35,16 +36,19 @@ export interface ContainerLayers {
   describe(containerId: string): { readonly graphDriver: string; readonly graphData: Readonly<Record<string, string>> };
 }
 
-/** Trees as tars, made in a thread that is chrooted into the tree. */
+/** Trees as tars, made in a thread that is chrooted into the tree. A tree whose owners are mapped is packed and unpacked with those that its container knows. */
 export interface Archives {
   /** Tar of everything below `root` (a mounted tree), for export. */
-  pack(root: string, options: { readonly path?: string; readonly rebase?: string } & Abortable): AsyncIterable<Buffer>;
+  pack(
+    root: string,
+    options: { readonly path?: string; readonly rebase?: string; readonly idMaps?: IdMaps | undefined } & Abortable,
+  ): AsyncIterable<Buffer>;
   /** Unpacks a client's tar below `root`/`path` (docker cp). */
   unpack(
     root: string,
     path: string,
     tar: AsyncIterable<Buffer>,
-    options: { readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean } & Abortable,
+    options: { readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean; readonly idMaps?: IdMaps | undefined } & Abortable,
   ): Promise<void>;
   /** Facts of one path, resolved inside `root`; follows links as docker cp does: the last component is not followed. */
   stat(root: string, path: string): Promise<PathStat>;

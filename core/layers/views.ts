@@ -2,9 +2,11 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Abortable, Attachment, Logger } from '@gantry/sdk';
 import type { GraphDriver } from '@gantry/sdk/graph';
+import type { IdMaps } from '@gantry/sdk/linux';
 import { driverContext, type Drivers, type Grants } from '../drivers/index.ts';
 import { dataPathOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
 import { shortRandom, undoSignal } from '../support/index.ts';
+import { letIn, makeMappedMounts } from './mapped-mounts.ts';
 import type { Rootfs } from './types.ts';
 
 export interface Snapshot {
@@ -75,12 +77,19 @@ export class Views {
     await (await this.driver(driver)).detach(request, this.context(undoSignal()));
   }
 
-  /** Mounts an attachment at a folder, which is made. */
-  async mountAt(target: string, { mounts }: Attachment, { driver, signal }: { readonly driver: string } & Abortable): Promise<void> {
+  /** Mounts an attachment at a folder, which is made; with owners shown by maps when there are any. */
+  async mountAt(
+    target: string,
+    { mounts }: Attachment,
+    { driver, idMaps, signal }: { readonly driver: string; readonly idMaps?: IdMaps | undefined } & Abortable,
+  ): Promise<void> {
     // Programs with set-uid bits lie below: nobody else may come here (CVE-2021-41103).
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     mkdirSync(target, { recursive: true, mode: 0o711 });
-    await makeMounts({ target, mounts, grants: this.#drivers.grants('graph', driver), helpers: this.#helpers, signal });
+    const request = { target, mounts, grants: this.#drivers.grants('graph', driver), helpers: this.#helpers, signal };
+    letIn(target, idMaps);
+    if (idMaps === undefined) return makeMounts(request);
+    await makeMappedMounts(request, { idMaps, place: join(this.#folder, `mapped-${shortRandom()}`) });
   }
 
   /** Whether something is mounted there that can be used: the helper of a mount may have ended. */

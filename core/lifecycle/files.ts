@@ -6,6 +6,7 @@ import type { Rootfs } from '../layers/types.ts';
 import type { Entry } from './entry.ts';
 import type { Room } from './room.ts';
 import { borrowTree } from './tree.ts';
+import { idMapsOf } from './user-namespace.ts';
 
 interface PutOptions extends Abortable {
   readonly noOverwriteDirNonDir: boolean;
@@ -31,7 +32,8 @@ export class ContainerFiles {
   async export(entry: Entry, options: Abortable = {}): Promise<AsyncIterable<Buffer>> {
     const rootfs = await this.#room.parts.layers.borrow(entry.id, options);
     this.#room.announce(entry, 'export');
-    return whileHeld(rootfs, this.#room.parts.archives.pack(rootfs.path, options));
+    const idMaps = idMapsOf(this.#room, entry);
+    return whileHeld(rootfs, this.#room.parts.archives.pack(rootfs.path, { ...options, idMaps }));
   }
 
   async stat(entry: Entry, path: string): Promise<PathStat> {
@@ -50,7 +52,7 @@ export class ContainerFiles {
     await using undo = new AsyncDisposableStack();
     const tree = undo.use(await borrowTree(this.#room, entry, options));
     const stat = await archives.stat(tree.path, path);
-    const tar = archives.pack(tree.path, { path, ...options });
+    const tar = archives.pack(tree.path, { path, ...options, idMaps: idMapsOf(this.#room, entry) });
     this.#room.announce(entry, 'archive-path');
     undo.move();
     return { stat, tar: whileHeld(tree, tar) };
@@ -61,7 +63,7 @@ export class ContainerFiles {
     await using tree = await borrowTree(this.#room, entry, options);
     await this.#room.parts.archives.stat(tree.path, path);
     mustBeWritable(entry, path);
-    await this.#room.parts.archives.unpack(tree.path, path, tar, options);
+    await this.#room.parts.archives.unpack(tree.path, path, tar, { ...options, idMaps: idMapsOf(this.#room, entry) });
     this.#room.announce(entry, 'extract-to-dir');
   }
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '@gantry/sdk';
 import type { Containers, Execs } from '@gantry/sdk/engine';
+import type { IdMaps } from '@gantry/sdk/linux';
 import type { ImageUsers } from '../images/types.ts';
 import type { NetworkUsers } from '../networks/types.ts';
 import type { VolumeUsers } from '../volumes/types.ts';
@@ -9,6 +10,7 @@ import { recover } from './recover/recover.ts';
 import { Room } from './room.ts';
 import { rootfsBroke, volumeUsers } from './stop/broken.ts';
 import type { LifecycleParts } from './types.ts';
+import { idMapsOf } from './user-namespace.ts';
 import { imageUsers, networkUsers } from './users.ts';
 import { checkContainerDefaults } from './validate/index.ts';
 
@@ -44,6 +46,11 @@ export class Lifecycle implements AsyncDisposable {
   /** The mount of its root shows nothing any more. */
   rootfsBroke(containerId: string, reason: string): void {
     rootfsBroke(this.#room, containerId, reason);
+  }
+
+  /** How owners are shown in a container's root; undefined: as they are on the disk, or it is still being made. */
+  idMapsOf(containerId: string): IdMaps | undefined {
+    return this.#room.store.has(containerId) ? idMapsOf(this.#room, this.#room.store.find(containerId)) : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Streams } from '@gantry/sdk/exec';
 import type { ContainerConfig, EndpointConfig, Health, HostConfig, PublishedPorts } from '@gantry/sdk/engine';
+import type { IdMaps } from '@gantry/sdk/linux';
 import type { WantedMount } from './validate/index.ts';
 
 /** A wanted mount with the volume that was found or made for it. */
@@ -41,6 +42,8 @@ export interface Run {
   readonly rootfs: string;
   readonly sandboxKey: string;
   readonly ports: PublishedPorts;
+  /** Of its user namespace; absent: it has the machine's. */
+  readonly idMaps?: IdMaps;
 }
 
 /** What a container is doing. The driver's calls between two phases are the intents of `starting`. */

@@ -1,7 +1,18 @@
 import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { type Abortable, fromErrno } from '@gantry/sdk';
-import { bindMount, isErrno, mount, openInRoot, openPath, readMountinfo, statxMount } from '@gantry/sdk/linux';
+import {
+  bindMount,
+  type FileOwner,
+  isErrno,
+  mount,
+  openInRoot,
+  openPath,
+  readMountinfo,
+  rootOf,
+  statxMount,
+  withFileOwner,
+} from '@gantry/sdk/linux';
 import type { Rootfs } from '../layers/types.ts';
 import { randomId } from '../support/index.ts';
 import type { Entry } from './entry.ts';
@@ -12,6 +23,7 @@ import type { Room } from './room.ts';
 import { placedMounts } from './start/destinations.ts';
 import { attachMounts } from './start/mounts.ts';
 import { stage } from './start/staging.ts';
+import { idMapsOf, openUserNamespaceFor } from './user-namespace.ts';
 
 /**
  * The container's files with its volumes and binds, as it sees them or would if it ran. Of a running one through /proc: its owner may leave and is not led out. Of any other
@@ -44,11 +56,13 @@ async function showWithMounts({ room, entry, undo, rootfs, path, signal }: View,
   const { id, name, document } = entry;
   const user = { id: randomId(), name, document };
   const placed = placedMounts(rootfs, mounts);
-  const specs = await attachMounts({ room, entry: user, tellOf: id, undo, sources: undo, signal }, placed);
+  const maps = idMapsOf(room, entry);
+  const userns = maps && undo.use(await openUserNamespaceFor(room, maps, user.id));
+  const specs = await attachMounts({ room, entry: user, tellOf: id, undo, sources: undo, signal, userns }, placed);
   undo.use(await stage(rootfs, path, { recursive: false }));
   // What is mounted in it is not to appear in the root that it shows.
   mount('none', path, { flags: new Set(['private']) });
-  for (const spec of specs) await showMount(path, spec, id);
+  for (const spec of specs) await showMount(path, spec, { id, owner: maps && rootOf(maps) });
 }
 
 /** By the mount table: the file system of a volume may be one that does not answer. */
@@ -57,13 +71,17 @@ function isProc(descriptor: number): boolean {
   return readMountinfo().some((mounted) => mounted.mountId === mountId && mounted.type === 'proc');
 }
 
-async function showMount(root: string, { source, destination, options }: SpecMount, id: string): Promise<void> {
+async function showMount(
+  root: string,
+  { source, destination, options }: SpecMount,
+  { id, owner }: { readonly id: string; readonly owner: FileOwner | undefined },
+): Promise<void> {
   const what = `mount ${destination} of container ${id.slice(0, 12)}`;
   const from = await openInside(source, '');
   try {
     // The links of /proc lead out of any root. What else is mounted below a bind stays out for the same reason.
     if (isProc(from.descriptor)) return;
-    const at = openPlace(root, destination, from.isFolder);
+    const at = withFileOwner(owner, () => openPlace(root, destination, from.isFolder));
     try {
       const limits = options.includes('ro') ? { readOnly: true } : {};
       bindMount(from.descriptor, at, { recursive: false, propagation: 'private', ...limits });

@@ -1,6 +1,7 @@
 /** What this room needs of the others, and what they may ask of it. */
 import type { Abortable, Logger } from '@gantry/sdk';
 import type { HostConfig, ImageConfig } from '@gantry/sdk/engine';
+import type { IdMaps } from '@gantry/sdk/linux';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { CommitImage } from '../images/types.ts';
@@ -44,6 +45,8 @@ export interface ContainerDefaults {
   /** The small init; default: the first that is installed. */
   readonly initPath?: string;
   readonly noNewPrivileges?: boolean;
+  /** Of the user namespace that each container gets which does not ask for the machine's; absent: none gets one. */
+  readonly idMaps?: IdMaps;
   /** Where devices are described, the later folder counting more; default /etc/cdi and /var/run/cdi. */
   readonly cdiFolders?: readonly string[];
   /** "builtin", "unconfined" or a profile as JSON, for containers that are not privileged; default builtin. */

@@ -9,6 +9,8 @@ export interface NetworkedContainer {
   readonly hostConfig: HostConfig;
   /** Wishes by network name or id. */
   readonly networks: Readonly<Record<string, EndpointConfig>>;
+  /** Path of the user namespace that owns its network namespace; absent: the machine's. */
+  readonly userNamespace?: string;
 }
 export interface Sandbox {
   /** Path of the network namespace for the OCI spec; absent: the host's, unless `newNetns`. */

@@ -13,6 +13,7 @@ import type {
   VolumeInfo,
 } from '@gantry/sdk/engine';
 import { isDescribing } from '@gantry/sdk/exec';
+import type { IdMaps } from '@gantry/sdk/linux';
 import { driverContext, type Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import { specificationFolders } from '../lifecycle/index.ts';
@@ -33,7 +34,12 @@ export interface SystemOptions {
   readonly addressPools: SystemInfo['addressPools'];
   readonly debug: boolean;
   /** What containers get that leave it open. */
-  readonly defaults: { readonly noNewPrivileges?: boolean; readonly seccompProfile?: string; readonly cdiFolders?: readonly string[] };
+  readonly defaults: {
+    readonly noNewPrivileges?: boolean;
+    readonly seccompProfile?: string;
+    readonly cdiFolders?: readonly string[];
+    readonly idMaps?: IdMaps;
+  };
   readonly defaultLogDriver: string;
   readonly defaultRuntime?: string;
   readonly graphDriver: () => Promise<string>;
@@ -193,12 +199,13 @@ export class SystemRoom implements System {
 
 function securityOptions(
   cgroupVersion: 1 | 2,
-  { noNewPrivileges = false, seccompProfile = 'builtin' }: SystemOptions['defaults'],
+  { noNewPrivileges = false, seccompProfile = 'builtin', idMaps }: SystemOptions['defaults'],
 ): readonly string[] {
   const profile = seccompProfile === 'builtin' || seccompProfile === 'unconfined' ? seccompProfile : 'custom';
   return [
     ...(existsSync('/sys/kernel/security/apparmor') ? ['name=apparmor'] : []),
     `name=seccomp,profile=${profile}`,
+    ...(idMaps === undefined ? [] : ['name=userns']),
     ...(noNewPrivileges ? ['name=no-new-privileges'] : []),
     ...(cgroupVersion === 2 ? ['name=cgroupns'] : []),
   ];

@@ -52,7 +52,7 @@ export const limits: readonly GraphCase[] = [
   ),
   ...cases(
     { 'userns.idmap-ownership': async () => undefined },
-    // Requests have fields for owner maps; nothing maps owners yet, neither the engine nor a driver.
+    // Requests have fields for owner maps; the engine maps owners itself, when it mounts, and asks no driver.
     () => 'no feature idmap',
   ),
   ...cases(

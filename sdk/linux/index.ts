@@ -16,6 +16,7 @@ export {
 export { attachLoop, type LoopDevice } from './loop.ts';
 export { capabilityNames } from './capabilities.ts';
 export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './credentials.ts';
+export { setFileOwner, withFileOwner, type FileOwner } from './file-owner.ts';
 export { fstabFlags, mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mount.ts';
 export type { MountFlag, MountOptions, Propagation, UnmountFlag } from './mount.ts';
 export { MappedFile } from './mapped-file.ts';
@@ -62,7 +63,8 @@ export {
   type OpenOptions,
 } from './open.ts';
 export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
-export { isInUserNamespace, openUserNamespace, type IdRange } from './user-namespace.ts';
+export { createNetnsOf, isInUserNamespace, openUserNamespace } from './user-namespace.ts';
+export { insideId, outsideId, rootOf, type IdMaps, type IdRange } from './id-maps.ts';
 export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
 export { limitProject, projectOf, projectQuotaState, projectUse, setProject, type ProjectUse } from './project-quota.ts';
 export { exitNow, exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';

@@ -1,7 +1,18 @@
 import { close, closeSync, openSync, readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { forbidden, fromErrno, invalidArgument, notImplemented } from '../errors.ts';
-import { bindMount, isErrno, isMountPoint, mount, mountOverlay, openPath, umount2, unmountFlags } from '../linux/index.ts';
+import {
+  bindMount,
+  type FileOwner,
+  isErrno,
+  isMountPoint,
+  mount,
+  mountOverlay,
+  openPath,
+  umount2,
+  unmountFlags,
+  withFileOwner,
+} from '../linux/index.ts';
 import type { Abortable, Mount } from '../types/index.ts';
 import { blamed } from './blame.ts';
 import { mountWithHelper } from './helper-mount.ts';
@@ -22,6 +33,8 @@ export interface MountRequest extends Abortable {
   readonly restricted?: boolean;
   /** Who runs the helpers of FUSE mounts; without it there are none. */
   readonly helpers?: HelperRunner | undefined;
+  /** Who makes what an overlay makes for itself in its folders, when these show owners as others; root unless given. */
+  readonly fileOwner?: FileOwner | undefined;
   /** The machine's own unless given. */
   readonly tools?: MountTools | undefined;
 }
@@ -38,13 +51,13 @@ const freeTypes = new Set(['bind', 'overlay', 'tmpfs']);
  * Types that talk to a server are mounted in a process of its own, which dies with the signal.
  */
 export async function makeMounts(request: MountRequest): Promise<void> {
-  const { target, mounts, grants, restricted = false, helpers, tools = machinesTools, signal } = request;
+  const { target, mounts, grants, restricted = false, helpers, fileOwner, tools = machinesTools, signal } = request;
   const made = new MadeMounts(target);
   try {
     for (const described of mounts) {
       signal?.throwIfAborted();
       check(described, grants);
-      await makeOne(described, { grants, restricted, helpers, tools, made, signal });
+      await makeOne(described, { grants, restricted, helpers, fileOwner, tools, made, signal });
       made.add(described.target);
     }
   } catch (error) {
@@ -102,6 +115,7 @@ interface Making extends Abortable {
   readonly grants: MountGrants;
   readonly restricted: boolean;
   readonly helpers: HelperRunner | undefined;
+  readonly fileOwner: FileOwner | undefined;
   readonly tools: MountTools;
   readonly made: MadeMounts;
 }
@@ -138,7 +152,7 @@ async function makeOne(described: Mount, making: Making): Promise<void> {
 }
 
 async function mountAt(described: Mount, point: MountPoint, making: Making): Promise<void> {
-  const { grants, restricted, tools, made, signal } = making;
+  const { grants, restricted, fileOwner, tools, made, signal } = making;
   const target = point.path;
   limitMount(described, grants);
   const { flags, data } = parseOptions(described.type, described.options ?? []);
@@ -148,7 +162,7 @@ async function mountAt(described: Mount, point: MountPoint, making: Making): Pro
   if (restricted) all.add('nosuid').add('nodev');
   switch (described.type) {
     case 'overlay':
-      return overlayAt(described, point.at, { grants, data, isReadOnly });
+      return withFileOwner(fileOwner, () => overlayAt(described, point.at, { grants, data, isReadOnly }));
     case 'bind':
       return bindAt(openPlace(described.source, grants, made), point.at, {
         readOnly: isReadOnly,

@@ -48,9 +48,9 @@ export class EngineUnderTest implements AsyncDisposable {
   }
 
   /** Another engine over the same folders, which has taken over what it found; the former one is ended first. */
-  async reopen(): Promise<void> {
+  async reopen(changed: EngineOptions = {}): Promise<void> {
     await this.close();
-    this.engine = await createEngine(this.#options);
+    this.engine = await createEngine({ ...this.#options, ...changed });
     await this.engine.recovered;
   }
 

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { fromErrno, invalidArgument } from '@gantry/sdk/errors';
 import type { DaemonOptions } from '../daemon-options.ts';
 import { parseUlimit, type Ulimit } from '../parse/ulimit.ts';
+import { remappedIds } from './userns-remap.ts';
 import { isObject, listOf, nonEmpty, numberOf, objectOf, optional, type Settings, textOf, truthOf } from './settings.ts';
 
-/** What containers get that leave it open. A seccomp profile is read now: one that is not there keeps the engine from starting. */
+/** What containers get that leave it open. A seccomp profile and the ids of a user are looked up now: what is not there keeps the engine from starting. */
 export function containerDefaultsOf(settings: Settings): DaemonOptions['containerDefaults'] {
   const ulimits = Object.entries(objectOf(settings, 'default-ulimits')).map(([name, limit]) => ulimitOf(name, limit));
   return {
@@ -15,11 +16,14 @@ export function containerDefaultsOf(settings: Settings): DaemonOptions['containe
     ...optional('ulimits', ulimits.length === 0 ? undefined : ulimits),
     ...optional('init', truthOf(settings, 'init')),
     ...optional('initPath', textOf(settings, 'init-path')),
+    ...optional('idMaps', remapOf(textOf(settings, 'userns-remap'))),
     ...optional('noNewPrivileges', truthOf(settings, 'no-new-privileges')),
     ...optional('cdiFolders', nonEmpty(listOf(settings, 'cdi-spec-dirs'))),
     ...optional('seccompProfile', profileOf(textOf(settings, 'seccomp-profile'))),
   };
 }
+
+const remapOf = (wish: string | undefined) => (wish === undefined || wish === '' ? undefined : remappedIds(wish));
 
 function wordOf<Word extends string>(settings: Settings, key: string, words: readonly Word[]): Word | undefined {
   const text = textOf(settings, key);

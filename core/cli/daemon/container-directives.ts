@@ -33,6 +33,13 @@ export const containerDirectives: readonly Directive[] = [
     parse: checked(parseUlimit),
     description: 'Limit of the processes of containers that name none of that kind, e.g. nofile=1024:4096',
   },
+  {
+    key: 'userns-remap',
+    flags: '--userns-remap <user>',
+    kind: 'text',
+    description:
+      'Give containers a user namespace, with the ids of this user in /etc/subuid and /etc/subgid: default (dockremap), user, uid, user:group or uid:gid',
+  },
   { key: 'init', flags: '--init', kind: 'boolean', description: 'Run a small init in containers that leave it open' },
   {
     key: 'init-path',

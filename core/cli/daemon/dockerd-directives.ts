@@ -50,12 +50,6 @@ export const dockerdDirectives: readonly Directive[] = [
   ignored('network-control-plane-mtu', 'number', noSwarm, '--network-control-plane-mtu <bytes>'),
   ignored('network-diagnostic-port', 'number', noSwarm),
 
-  refused(
-    'userns-remap',
-    'text',
-    ['containers have no user namespace of their own', 'map the owners of single mounts with idmap, or give containers a user with --user'],
-    '--userns-remap <user>',
-  ),
   refused('selinux-enabled', 'boolean', ['SELinux labels are not set', 'leave it out'], '--selinux-enabled'),
   refused('rootless', 'boolean', ['the engine runs as root', 'leave it out'], '--rootless'),
   refused(

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { posix } from 'node:path';
 import { conflict, invalidArgument, notFound } from '@gantry/sdk';
-import { isErrno, syncfs } from '@gantry/sdk/linux';
+import { isErrno, rootOf, setFileOwner, syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
 import { TarReader } from '../tar/index.ts';
 import { composeLayer } from '../copy/compose.ts';
@@ -48,13 +48,15 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     const folder = realFolder(path);
     if (!statAt(folder).isDirectory()) throw invalidArgument('extraction point is not a directory');
     const below = Buffer.from(folder.slice(1)).toString('latin1');
+    // Through a mapped mount nobody makes files but those that it shows.
+    if (rules.idMaps !== undefined) setFileOwner(rootOf(rules.idMaps));
     await unpackAll(decompressed(channel.input()), { ...rules, below });
     return {};
   },
 
-  pack({ root, path, rebase }, channel) {
+  pack({ root, path, rebase, idMaps }, channel) {
     enter(root);
-    const packer = new Packer({ write: (bytes) => channel.output(owned(bytes)) });
+    const packer = new Packer({ write: (bytes) => channel.output(owned(bytes)) }, { idMaps });
     packPath(packer, path, rebase);
     packer.finish();
     return {};

@@ -1,7 +1,7 @@
 /** The thread in which trees are read and written. Its root folder is its own, and is the tree it works on while it does. */
 import { parentPort } from 'node:worker_threads';
 import { codeOf, fromErrno, GantryError, internal, invalidArgument, messageOf } from '@gantry/sdk';
-import { umask, unshare } from '@gantry/sdk/linux';
+import { setFileOwner, umask, unshare } from '@gantry/sdk/linux';
 import { TarError } from '../tar/index.ts';
 import { Channel } from './channel.ts';
 import { handlers } from './handlers.ts';
@@ -10,6 +10,8 @@ import { leave } from './root.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('this file is the main file of a worker thread');
+
+const ourselves = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 
 unshare('fs');
 umask(0);
@@ -32,6 +34,7 @@ async function work(channel: Channel, { name, job }: Extract<ToWorker, { readonl
   } catch (error) {
     answer = failure(error);
   } finally {
+    if ('rules' in job && job.rules.idMaps !== undefined) setFileOwner(ourselves);
     leave();
     current = undefined;
   }

@@ -1,8 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
-import { deviceNumbers, getXattr, isErrno } from '@gantry/sdk/linux';
+import { deviceNumbers, getXattr, type IdMaps, insideId, isErrno } from '@gantry/sdk/linux';
 import { endOfArchive, paddingBytes, tarHeader, type TarEntry } from '../tar/index.ts';
 import { baseOf, type EntryPath, joined, kernelPath, parentOf } from './entry-path.ts';
 import { TarBuffer, type TarSink } from './tar-buffer.ts';
+
+/** What containers see of owners that their user namespace does not have: /proc/sys/kernel/overflowuid. */
+const nobody = 65_534;
 
 /**
  * Writes a tar of what it is shown of this thread's root, by the rules of Docker's layers: PAX, whole seconds, no user names, of the
@@ -11,13 +14,18 @@ import { TarBuffer, type TarSink } from './tar-buffer.ts';
 export class Packer {
   readonly #out: TarBuffer;
   readonly #latestSeconds: number;
+  readonly #idMaps: IdMaps | undefined;
   readonly #links = new Map<string, EntryPath>();
   #contentBytes = 0;
 
-  /** Nothing is said to be younger than `latestSeconds`, in seconds since 1970. */
-  constructor(sink: TarSink, { latestSeconds = Infinity }: { readonly latestSeconds?: number | undefined } = {}) {
+  /** Nothing is said to be younger than `latestSeconds`, in seconds since 1970; owners of a mapped tree are those that its container sees. */
+  constructor(
+    sink: TarSink,
+    { latestSeconds = Infinity, idMaps }: { readonly latestSeconds?: number | undefined; readonly idMaps?: IdMaps | undefined } = {},
+  ) {
     this.#out = new TarBuffer(sink);
     this.#latestSeconds = latestSeconds;
+    this.#idMaps = idMaps;
   }
 
   /** Of the files written so far. */
@@ -50,7 +58,7 @@ export class Packer {
   }
 
   #add(path: EntryPath, stat: Stats, name: EntryPath): void {
-    const common = { name: bytesOf(name), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, mtime: Math.floor(stat.mtimeMs / 1000) };
+    const common = { name: bytesOf(name), mode: stat.mode & 0o7777, ...this.#ownerOf(stat), mtime: Math.floor(stat.mtimeMs / 1000) };
     if (stat.isDirectory()) return this.#header({ ...common, type: '5', name: bytesOf(`${name}/`), ...this.#xattrs(path) });
     if (stat.isSocket()) return;
     if (stat.nlink > 1) {
@@ -66,6 +74,11 @@ export class Packer {
     if (stat.isFIFO()) return this.#header({ ...common, type: '6' });
     const { major, minor } = deviceNumbers(stat.rdev);
     this.#header({ ...common, type: stat.isBlockDevice() ? '4' : '3', deviceMajor: major, deviceMinor: minor });
+  }
+
+  #ownerOf({ uid, gid }: Stats): { readonly uid: number; readonly gid: number } {
+    if (this.#idMaps === undefined) return { uid, gid };
+    return { uid: insideId(uid, this.#idMaps.uids) ?? nobody, gid: insideId(gid, this.#idMaps.gids) ?? nobody };
   }
 
   #file(path: EntryPath, entry: TarEntry): void {

@@ -1,6 +1,17 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { internal } from '@gantry/sdk';
-import { closeOpened, isErrno, openat2, parseMountinfo, setns, setPropagation, umount2, unmountFlags, unshare } from '@gantry/sdk/linux';
+import {
+  closeOpened,
+  isErrno,
+  mount,
+  openat2,
+  parseMountinfo,
+  setns,
+  setPropagation,
+  umount2,
+  unmountFlags,
+  unshare,
+} from '@gantry/sdk/linux';
 
 /** Each round takes all that are seen; what is below others shows up in the next. */
 const mostRounds = 8;
@@ -23,27 +34,39 @@ export function enterMountsOf(pid: number, proc: number): void {
   for (let round = 0; round < mostRounds; round += 1) {
     const places = procMounts(proc);
     if (places.length === 0) return;
-    for (const place of places) unmount(place);
+    for (const place of places) hide(place);
   }
   throw internal(`the mounts of process ${pid} change all the time`);
 }
 
 /** The container may have renamed what is above it, or it went with what was above: the next round looks again. */
+function hide(place: string): void {
+  try {
+    unmount(place);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+  }
+}
+
+/** What comes from another user namespace can only be covered: mount_namespaces(7), "locked". */
 function unmount(place: string): void {
   try {
     umount2(place, unmountFlags.detach);
   } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'EINVAL', 'ENOTDIR')) throw error;
+    if (!isErrno(error, 'EINVAL')) throw error;
+    mount('none', place, { type: 'tmpfs', flags: new Set(['rdonly']), data: 'size=4k,mode=555' });
   }
 }
 
-/** Those below others first. */
+/** Those below others first; what has something else over its root is not to be seen. */
 function procMounts(proc: number): readonly string[] {
   const file = openat2(proc, 'thread-self/mountinfo');
   try {
     const entries = parseMountinfo(readFileSync(file, 'utf8'));
+    const covers = new Set(entries.map((entry) => `${entry.parentId} ${entry.mountPoint}`));
+    const isCovered = (mountId: number, mountPoint: string): boolean => covers.has(`${mountId} ${mountPoint}`);
     return entries
-      .filter(({ type }) => type === 'proc')
+      .filter(({ type, mountId, mountPoint }) => type === 'proc' && !isCovered(mountId, mountPoint))
       .map(({ mountPoint }) => mountPoint)
       .toReversed();
   } finally {

@@ -1,5 +1,6 @@
 import type { PathStat } from '@gantry/sdk/engine';
 import type { ErrorFacts, ErrorCode } from '@gantry/sdk';
+import type { IdMaps } from '@gantry/sdk/linux';
 import type { Choice } from '../copy/choose.ts';
 import type { ComposeJob } from '../copy/compose.ts';
 import type { IndexEntries } from '../copy/index-tree.ts';
@@ -26,7 +27,7 @@ export interface Jobs {
   };
   /** Sends a tar of a tree. */
   readonly pack: {
-    readonly job: { readonly root: string; readonly path: string; readonly rebase?: string };
+    readonly job: { readonly root: string; readonly path: string; readonly rebase?: string; readonly idMaps?: IdMaps | undefined };
     readonly result: Record<string, never>;
   };
   /** Writes a tar of what a snapshot changed into an open file. */

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
 import { type GantryError, invalidArgument } from '@gantry/sdk';
-import { isErrno, mknod, setTimes } from '@gantry/sdk/linux';
+import { type IdMaps, isErrno, mknod, outsideId, setTimes } from '@gantry/sdk/linux';
 import type { TarHandler, TarHeader } from '../tar/index.ts';
 import { baseOf, cleanPath, type EntryPath, joined, kernelPath, parentOf, shown } from './entry-path.ts';
 import { checkOwner, finishFile, finishFolder, finishSpecial } from './metadata.ts';
@@ -17,6 +17,8 @@ export interface UnpackRules {
   readonly noOverwriteDirNonDir?: boolean;
   /** Owner of everything, instead of what the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** The tree shows owners by these maps: those of the archive are the container's. */
+  readonly idMaps?: IdMaps | undefined;
   /** Unpacks below this folder of the root. */
   readonly below?: EntryPath;
 }
@@ -63,7 +65,7 @@ export class Unpacker implements TarHandler {
     if (!isKnownType(header.type)) return;
     const path = cleanPath(header.name);
     try {
-      this.#make(path, this.#rules.owner === undefined ? header : Object.assign(header, this.#rules.owner));
+      this.#make(path, withOwner(header, path, this.#rules));
     } catch (error) {
       throw blame(error, path);
     }
@@ -357,6 +359,17 @@ interface OpenFile {
 const opaqueMark = '.wh..wh..opq';
 
 /** Others (volume labels, multi-volume parts, global headers, …) say nothing about the tree: Docker skips them too. */
+function withOwner(header: TarHeader, path: EntryPath, { owner, idMaps }: UnpackRules): TarHeader {
+  if (owner !== undefined) Object.assign(header, owner);
+  if (idMaps === undefined) return header;
+  const owned = (id: number, ranges: IdMaps['uids']): number => {
+    const outside = outsideId(id, ranges);
+    if (outside === undefined) throw invalidArgument(`${shown(path)}: owner ${id} is not in the user namespace of the container`);
+    return outside;
+  };
+  return Object.assign(header, { uid: owned(header.uid, idMaps.uids), gid: owned(header.gid, idMaps.gids) });
+}
+
 function isKnownType(type: string): boolean {
   return (type >= '0' && type <= '7') || type === 'S';
 }

@@ -10,6 +10,7 @@ import type { Room } from '../room.ts';
 import type { ContainerImage } from '../types.ts';
 import { hostAbilities } from '../start/cgroups.ts';
 import { checkConfig, checkHostConfig, type WantedMount, wantedMounts, withoutUnsupported } from '../validate/index.ts';
+import { checkUserNamespace, wantedIdMaps } from '../user-namespace.ts';
 import { inheritedMounts } from './volumes-from.ts';
 import { withDefaults } from './defaults.ts';
 
@@ -35,6 +36,7 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
     hostAbilities(),
   );
   checkHostConfig(asked, request.config, hostLimits());
+  if (wantedIdMaps(asked, room.parts.defaults) !== undefined) checkUserNamespace(asked);
   wantedDevices(asked, room.parts.defaults?.cdiFolders);
   const wanted = [...wantedMounts(config, asked)];
   wanted.push(...inheritedMounts(room, asked, wanted));

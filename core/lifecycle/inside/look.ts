@@ -1,3 +1,4 @@
+import { type FileOwner, withFileOwner } from '@gantry/sdk/linux';
 import type { PlannedMount } from '../model.ts';
 import { type ProcessUser, resolveUser } from '../oci-spec/index.ts';
 import { placedMounts } from '../start/destinations.ts';
@@ -9,8 +10,8 @@ export interface Looking {
   readonly rootfs: string;
   readonly user: string;
   readonly groupAdd: readonly string[];
-  /** Before a start: where its mounts go, and that its working directory is there. */
-  readonly start?: { readonly mounts: readonly PlannedMount[]; readonly workingDirectory: string };
+  /** Before a start: where its mounts go, and that its working directory is there, made as root of its user namespace when it has one. */
+  readonly start?: { readonly mounts: readonly PlannedMount[]; readonly workingDirectory: string; readonly owner?: FileOwner | undefined };
 }
 export interface Seen {
   readonly user: ProcessUser;
@@ -24,6 +25,6 @@ export function look({ rootfs, user, groupAdd, start }: Looking): Seen {
   checkRootfs(rootfs);
   const mounts = placedMounts(rootfs, start.mounts);
   const found = resolveUser(rootfs, user, groupAdd);
-  ensureWorkingDirectory(rootfs, start.workingDirectory);
+  withFileOwner(start.owner, () => ensureWorkingDirectory(rootfs, start.workingDirectory));
   return { user: found, mounts };
 }

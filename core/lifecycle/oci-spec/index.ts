@@ -1,4 +1,5 @@
 import type { HostConfig } from '@gantry/sdk/engine';
+import type { IdMaps, IdRange } from '@gantry/sdk/linux';
 import { unlimited } from '@gantry/sdk/exec';
 import type { SecurityOptions } from '../validate/index.ts';
 import { effectiveCapabilities } from './capabilities.ts';
@@ -39,6 +40,8 @@ export interface SpecRequest {
   };
   readonly cgroupsPath: string;
   readonly cgroupVersion: 1 | 2;
+  /** Path and maps of its user namespace, when it has one of its own. */
+  readonly userns?: { readonly path: string; readonly maps: IdMaps };
   readonly shmPath?: string;
   /** Files of the engine, volumes, binds and tmpfs, sorted so that parents come first. */
   readonly mounts: readonly SpecMount[];
@@ -58,7 +61,7 @@ const defaultShmSize = 64 * 2 ** 20;
 
 /** config.json of a container: OCI runtime spec 1.0.2, with Docker's defaults. Pure but for looking up host devices. */
 export function ociSpec(request: SpecRequest): Spec {
-  const { hostConfig, security, namespaces: chosen } = request;
+  const { hostConfig, security, namespaces: chosen, userns } = request;
   const privileged = hostConfig.Privileged === true;
   const { devices, rules } = containerDevices(hostConfig);
   const unmasked = privileged || security.unmaskSystemPaths;
@@ -74,7 +77,8 @@ export function ociSpec(request: SpecRequest): Spec {
       : { hostname: request.hostname, ...(request.domainname === '' ? {} : { domainname: request.domainname }) }),
     mounts: allMounts(request, privileged),
     linux: {
-      namespaces: namespaces(chosen),
+      namespaces: [...namespaces(chosen), ...(userns === undefined ? [] : [{ type: 'user', path: userns.path }])],
+      ...(userns && { uidMappings: userns.maps.uids.map(specMap), gidMappings: userns.maps.gids.map(specMap) }),
       devices,
       cgroupsPath: request.cgroupsPath,
       resources: linuxResources(hostConfig, rules),
@@ -119,13 +123,21 @@ export function processSpec(
 
 const limit = (value: number) => (value < 0 ? unlimited : value);
 
+/** The kernel takes only groups that the user namespace has. */
+function lastGroup(maps: IdMaps | undefined): number {
+  if (maps === undefined) return 2 ** 31 - 1;
+  return (maps.gids.find(({ inside }) => inside === 0)?.size ?? 1) - 1;
+}
+
+const specMap = ({ inside, outside, size }: IdRange) => ({ containerID: inside, hostID: outside, size });
+
 function seccompOf(security: SecurityOptions, privileged: boolean, capabilities: readonly string[]): unknown {
   if (security.seccomp === 'unconfined' || (privileged && security.seccomp === undefined)) return undefined;
   return typeof security.seccomp === 'object' ? security.seccomp.profile : seccompProfile(capabilities);
 }
 
 function allMounts(
-  { hostConfig, namespaces: { network, ipc, pid }, cgroupVersion, shmPath, mounts }: SpecRequest,
+  { hostConfig, namespaces: { network, ipc, pid }, cgroupVersion, shmPath, mounts, userns }: SpecRequest,
   privileged: boolean,
 ): readonly SpecMount[] {
   const settings: DefaultMounts = {
@@ -135,6 +147,7 @@ function allMounts(
     hostIpc: ipc === 'host',
     hasShm: hostConfig.IpcMode !== 'none',
     hostPid: pid === 'host',
+    hasUserns: userns !== undefined,
     shmSize: hostConfig.ShmSize || defaultShmSize,
     ...(shmPath === undefined ? {} : { shmPath }),
   };
@@ -143,10 +156,10 @@ function allMounts(
 }
 
 /** Docker's own two, so that ping and ports below 1024 work without privileges, then the user's. */
-function sysctls({ hostConfig, namespaces: { network } }: SpecRequest): Readonly<Record<string, string>> {
+function sysctls({ hostConfig, namespaces: { network }, userns }: SpecRequest): Readonly<Record<string, string>> {
   const ours =
     network === 'new' || typeof network === 'object'
-      ? { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' }
+      ? { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': `0 ${lastGroup(userns?.maps)}` }
       : {};
   return { ...ours, ...hostConfig.Sysctls };
 }

@@ -12,6 +12,8 @@ export interface DefaultMounts {
   readonly hostNetwork: boolean;
   readonly hostIpc: boolean;
   readonly hostPid: boolean;
+  /** A user namespace of its own, in which nobody may mount what belongs to a namespace of the host. */
+  readonly hasUserns: boolean;
   readonly hasShm: boolean;
   /** Bytes; ignored when shm is somebody else's. */
   readonly shmSize: number;
@@ -20,7 +22,15 @@ export interface DefaultMounts {
 }
 
 /** Docker's mounts of every container: /proc, /dev and below it, /sys, cgroups. */
-export function defaultMounts({ privileged, hostIpc, hasShm, shmSize, shmPath, hostNetwork }: DefaultMounts): readonly SpecMount[] {
+export function defaultMounts({
+  privileged,
+  hostIpc,
+  hasShm,
+  shmSize,
+  shmPath,
+  hostNetwork,
+  hasUserns,
+}: DefaultMounts): readonly SpecMount[] {
   const write = privileged ? 'rw' : 'ro';
   const sys: SpecMount = hostNetwork
     ? { destination: '/sys', type: 'bind', source: '/sys', options: ['nosuid', 'noexec', 'nodev', write, 'rbind'] }
@@ -36,7 +46,9 @@ export function defaultMounts({ privileged, hostIpc, hasShm, shmSize, shmPath, h
     },
     sys,
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [write, 'nosuid', 'noexec', 'nodev'] },
-    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    hasUserns && hostIpc
+      ? { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['nosuid', 'noexec', 'nodev', 'rbind'] }
+      : { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
     ...(hasShm ? [shm(hostIpc ? '/dev/shm' : shmPath, shmSize)] : []),
   ];
 }

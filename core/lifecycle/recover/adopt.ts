@@ -10,6 +10,7 @@ import { createProcess } from '../start/process.ts';
 import { rootfsBroke } from '../stop/broken.ts';
 import { endLocked, freeResources } from '../stop/exit.ts';
 import { scheduleRestart } from '../stop/restart.ts';
+import { idMapsOf } from '../user-namespace.ts';
 
 /** Takes over a container that was running, or being started, when the engine ended. The lock is held. */
 export async function adopt(room: Room, entry: Entry): Promise<void> {
@@ -61,7 +62,8 @@ async function resumedAfterCommit(room: Room, entry: Entry): Promise<boolean> {
 async function findRun(room: Room, entry: Entry): Promise<Run> {
   const kept = new AsyncDisposableStack();
   const process = await createProcess(room, entry, { undo: kept });
-  return { ...process, rootfs: await room.parts.layers.mount(entry.id), sandboxKey: '', ports: {} };
+  const idMaps = idMapsOf(room, entry);
+  return { ...process, rootfs: await room.parts.layers.mount(entry.id), sandboxKey: '', ports: {}, ...(idMaps && { idMaps }) };
 }
 
 async function rollBack(room: Room, entry: Entry): Promise<void> {

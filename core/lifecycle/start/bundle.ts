@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { fromErrno } from '@gantry/sdk';
+import { fromErrno, invalidArgument } from '@gantry/sdk';
 import { type RuntimeCommand, runtimeJson } from '@gantry/sdk/exec';
+import { rootOf } from '@gantry/sdk/linux';
 import type { Sandbox } from '../../networks/types.ts';
 import { wantedDevices, withDevices } from '../device-requests/index.ts';
 import type { Entry } from '../entry.ts';
@@ -14,6 +15,7 @@ import { cgroupsPath } from './cgroups-path.ts';
 import { describedRun } from './described.ts';
 import { writeContainerFiles } from './files.ts';
 import { withInit } from './init.ts';
+import { type UserNamespace, wantedIdMaps } from '../user-namespace.ts';
 import { chooseNamespaces } from './namespaces.ts';
 import { containerProcess } from './spec-process.ts';
 
@@ -22,6 +24,7 @@ export interface BundleParts {
   readonly user: ProcessUser;
   readonly sandbox: Sandbox;
   readonly mounts: readonly SpecMount[];
+  readonly userns?: UserNamespace | undefined;
   /** The shared memory of another container. */
   readonly shmPath?: string;
 }
@@ -37,6 +40,8 @@ export async function writeBundle(
   sources: AsyncDisposableStack,
 ): Promise<{ readonly command?: RuntimeCommand }> {
   const { describedBy } = entry.document.exec ?? {};
+  if (describedBy !== undefined && wantedIdMaps(entry.document.hostConfig, room.parts.defaults) !== undefined)
+    throw invalidArgument(`runtime ${describedBy} runs no containers with a user namespace of their own`, { hint: '--userns=host' });
   const devices = wantedDevices(entry.document.hostConfig, room.parts.defaults?.cdiFolders);
   const whole = devices.length === 0 ? spec : withDevices(spec, devices);
   const described = describedBy === undefined ? { spec: whole } : await describedRun({ room, entry, sources }, describedBy, whole);
@@ -45,13 +50,18 @@ export async function writeBundle(
 }
 
 /** What config.json is to say; writes the files that are mounted over the image's own. */
-export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, mounts, shmPath }: BundleParts): Spec {
+export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, mounts, userns, shmPath }: BundleParts): Spec {
   const { id, document } = entry;
   const { config, hostConfig } = document;
   const { defaults = {} } = room.parts;
   emptyFolder(room.folders.bundle(id));
   const ownName = config.Hostname || hostname();
-  const files = writeContainerFiles(room.folders.files(id), { hostname: ownName, domainname: config.Domainname ?? '', sandbox });
+  const files = writeContainerFiles(room.folders.files(id), {
+    hostname: ownName,
+    domainname: config.Domainname ?? '',
+    sandbox,
+    owner: userns && rootOf(userns.maps),
+  });
   const init = withInit(document, { isWanted: hostConfig.Init ?? defaults.init ?? false, program: defaults.initPath });
   const process = containerProcess(document, { user, hostname: ownName, linkedEnv: sandbox.env, args: init.args });
   const namespaces = chooseNamespaces(room, entry, sandbox);
@@ -65,6 +75,7 @@ export function composeSpec(room: Room, entry: Entry, { rootfs, user, sandbox, m
     namespaces,
     cgroupsPath: cgroupsPath(hostConfig.CgroupParent || (defaults.cgroupParent ?? ''), id),
     cgroupVersion: cgroupVersion(),
+    ...(userns && { userns }),
     ...(shmPath !== undefined && { shmPath }),
     mounts: [...withoutTaken(files, mounts), ...init.mounts, ...mounts],
     ...propagation(mounts),

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { chownSync, writeFileSync } from 'node:fs';
+import type { FileOwner } from '@gantry/sdk/linux';
 import type { Sandbox } from '../../networks/types.ts';
 import type { SpecMount } from '../oci-spec/index.ts';
 
@@ -14,7 +15,18 @@ const standardHosts = [
 /** Writes /etc/hostname, /etc/hosts and /etc/resolv.conf of a container and answers the mounts that put them there. They are made anew at each start. */
 export function writeContainerFiles(
   paths: { readonly hostname: string; readonly hosts: string; readonly resolvConf: string },
-  { hostname, domainname, sandbox }: { readonly hostname: string; readonly domainname: string; readonly sandbox: Sandbox },
+  {
+    hostname,
+    domainname,
+    sandbox,
+    owner = { uid: 0, gid: 0 },
+  }: {
+    readonly hostname: string;
+    readonly domainname: string;
+    readonly sandbox: Sandbox;
+    /** Root of the container, when that is not the machine's. */
+    readonly owner?: FileOwner | undefined;
+  },
 ): readonly SpecMount[] {
   const fullName = domainname === '' ? hostname : `${hostname}.${domainname}`;
   const mounts = [
@@ -24,6 +36,7 @@ export function writeContainerFiles(
   ] as const;
   return mounts.map(([source, text, destination]) => {
     writeFileSync(source, text, { mode: 0o644 });
+    chownSync(source, owner.uid, owner.gid);
     return { destination, type: 'bind', source, options: ['rbind', 'rprivate'] };
   });
 }

@@ -7,13 +7,16 @@ import type { Entry } from '../entry.ts';
 import type { PlannedMount } from '../model.ts';
 import type { SpecMount } from '../oci-spec/index.ts';
 import type { Room } from '../room.ts';
-import { parseIdMaps } from '../validate/index.ts';
+import { parseIdMaps, shownBy } from '../validate/index.ts';
 import { checkPropagation } from './propagation.ts';
+import type { UserNamespace } from '../user-namespace.ts';
 import { stage, type StageOptions } from './staging.ts';
 
 export interface Attaching extends Abortable {
   readonly room: Room;
   readonly entry: Entry;
+  /** The container's; its volumes and images show owners by it. */
+  readonly userns?: UserNamespace | undefined;
   /** What is taken back when the start fails. */
   readonly undo: AsyncDisposableStack;
   /** What the runtime needs until it has made its mounts. */
@@ -89,17 +92,18 @@ async function attachBind(attaching: AttachingMounts, mount: PlannedMount): Prom
 /** A path inside a volume or image, or all of it. */
 async function inside(root: string, attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const { subpath, idMaps = '' } = mount;
-  return subpath === '' && idMaps === '' ? root : staged(root, attaching, mount, { recursive: true, subpath });
+  if (subpath === '' && idMaps === '' && attaching.userns === undefined) return root;
+  return staged(root, attaching, mount, { recursive: true, subpath, userNamespace: attaching.userns?.path });
 }
 
 async function staged(
   source: string,
-  { room, entry, sources }: AttachingMounts,
+  { room, entry, sources, userns }: AttachingMounts,
   { destination, idMaps = '' }: PlannedMount,
   options: StageOptions,
 ): Promise<string> {
   const place = join(room.folders.staged, `${entry.id}-${hash(destination)}`);
-  sources.use(await stage(source, place, { ...options, ...(idMaps !== '' && { idMaps: parseIdMaps(idMaps) }) }));
+  sources.use(await stage(source, place, { ...options, ...(idMaps !== '' && { idMaps: shownBy(parseIdMaps(idMaps), userns?.maps) }) }));
   return place;
 }
 

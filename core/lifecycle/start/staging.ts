@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fromErrno, invalidArgument, notImplemented } from '@gantry/sdk';
 import {
   bindMount,
+  type IdMaps,
   isErrno,
   isMountPoint,
   mountAttributes,
@@ -14,7 +15,6 @@ import {
 } from '@gantry/sdk/linux';
 import { openInside } from '../inside/aside.ts';
 import type { Opened } from '../inside/open.ts';
-import { type IdMaps } from '../validate/index.ts';
 
 /** How a mount's source is changed before the runtime sees it. */
 export interface StageOptions {
@@ -24,7 +24,9 @@ export interface StageOptions {
   readonly recursive: boolean;
   /** Of all mounts below it, too, where the kernel can do that; `force`: or not at all. */
   readonly readOnly?: 'try' | 'force';
+  /** Shows owners by these maps, or by those of the user namespace at a path. */
   readonly idMaps?: IdMaps;
+  readonly userNamespace?: string | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface StageOptions {
  * put a symlink there meanwhile (CVE-2021-25741). What the mount is to be is in force before the runtime makes its own of it, so that it need not be able to.
  */
 export async function stage(source: string, place: string, options: StageOptions): Promise<Disposable> {
-  const { subpath = '', idMaps } = options;
+  const { subpath = '', idMaps, userNamespace } = options;
   const what = subpath === '' ? `mount source ${source}` : `subpath ${subpath}`;
   const opened = await openInside(source, subpath).catch((error: unknown) => {
     throw fromErrno(error, what);
@@ -40,6 +42,7 @@ export async function stage(source: string, place: string, options: StageOptions
   let usernsFd: number | undefined;
   try {
     if (idMaps !== undefined) usernsFd = await openUserNamespace(idMaps);
+    else if (userNamespace !== undefined) usernsFd = openSync(userNamespace, 'r');
   } catch (error) {
     closeSync(opened.descriptor);
     throw fromErrno(error, what);
@@ -109,7 +112,8 @@ function bindAt(
   }
 }
 
-function removePlace(place: string): void {
+/** Unmounts and removes a mount point of ours; nothing there: nothing to do. */
+export function removePlace(place: string): void {
   try {
     while (isMountPoint(place)) umount2(place, unmountFlags.detach);
     rmdirSync(place);

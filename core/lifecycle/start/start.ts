@@ -1,5 +1,6 @@
 import { type Abortable, conflict, messageOf, notModified } from '@gantry/sdk';
 import type { RuntimeCommand } from '@gantry/sdk/exec';
+import { rootOf } from '@gantry/sdk/linux';
 import { allSettledOrThrow, failpoint } from '../../support/index.ts';
 import type { Entry } from '../entry.ts';
 import { beginHealthchecks } from '../health/begin.ts';
@@ -15,6 +16,7 @@ import { expectCgroupMove } from './cgroup-moves.ts';
 import { type Attaching, attachMounts } from './mounts.ts';
 import { sharedMemory } from './namespaces.ts';
 import { startExitCode } from './failure.ts';
+import { checkReachable, openUserNamespaceOf, type UserNamespace } from '../user-namespace.ts';
 import { workingDirectoryOf } from './spec-process.ts';
 import { createProcess, type CreatedProcess } from './process.ts';
 
@@ -82,43 +84,51 @@ function forgetEarlierEnd(room: Room, entry: Entry): void {
   });
 }
 
+interface Prepared extends Pick<Run, 'rootfs' | 'sandboxKey' | 'ports' | 'idMaps'> {
+  readonly command: RuntimeCommand | undefined;
+}
+
 /** Everything that the process needs, each part with its undo. */
-async function prepare({
-  room,
-  entry,
-  undo,
-  sources,
-  signal,
-}: Attaching): Promise<Pick<Run, 'rootfs' | 'sandboxKey' | 'ports'> & { readonly command: RuntimeCommand | undefined }> {
+async function prepare({ room, entry, undo, sources, signal }: Attaching): Promise<Prepared> {
   const { layers, networks } = room.parts;
   const { id, name, document } = entry;
   undo.defer(() => layers.unmount(id));
   undo.defer(() => networks.teardown(id));
+  const userns = await openUserNamespaceOf(room, entry, sources);
   // Neither needs the other, and their drivers may be processes apart.
   const [{ rootfs, seen }, sandbox] = await allSettledOrThrow(
     // One that is removed when it ends has nothing to lose in a power cut.
     layers.mount(id, { ephemeral: document.hostConfig.AutoRemove === true, signal }).then(async (mounted) => {
-      const found = await lookInside(lookingOf(document, mounted), { signal });
+      if (userns !== undefined) checkReachable(mounted);
+      const found = await lookInside(lookingOf(document, mounted, userns), { signal });
       failpoint('start.rw.mount');
       return { rootfs: mounted, seen: found };
     }),
     networks.setup(
-      { id, name, config: document.config, hostConfig: document.hostConfig, networks: document.networks },
+      {
+        id,
+        name,
+        config: document.config,
+        hostConfig: document.hostConfig,
+        networks: document.networks,
+        ...(userns && { userNamespace: userns.path }),
+      },
       signal === undefined ? {} : { signal },
     ),
   );
   failpoint('start.netns');
-  const mounts = await attachMounts({ room, entry, undo, sources, signal }, seen.mounts);
+  const mounts = await attachMounts({ room, entry, undo, sources, signal, userns }, seen.mounts);
   failpoint('start.vol.mount');
   const shared = await sharedMemory({ room, entry, undo, sources, signal });
-  const spec = composeSpec(room, entry, { rootfs, user: seen.user, sandbox, mounts, ...shared });
+  const spec = composeSpec(room, entry, { rootfs, user: seen.user, sandbox, mounts, userns, ...shared });
   const { command } = await writeBundle(room, entry, spec, sources);
   failpoint('start.bundle');
-  return { rootfs, sandboxKey: sandbox.netnsPath ?? '', ports: sandbox.ports, command };
+  return { rootfs, sandboxKey: sandbox.netnsPath ?? '', ports: sandbox.ports, command, ...(userns && { idMaps: userns.maps }) };
 }
 
-function lookingOf({ config, hostConfig, mounts }: Entry['document'], rootfs: string): Looking {
-  const start = { mounts, workingDirectory: workingDirectoryOf(config) };
+function lookingOf({ config, hostConfig, mounts }: Entry['document'], rootfs: string, userns: UserNamespace | undefined): Looking {
+  const owner = userns && rootOf(userns.maps);
+  const start = { mounts, workingDirectory: workingDirectoryOf(config), owner };
   return { rootfs, user: config.User ?? '', groupAdd: hostConfig.GroupAdd ?? [], start };
 }
 

@@ -1,11 +1,5 @@
 import { invalidArgument } from '@gantry/sdk';
-import type { IdRange } from '@gantry/sdk/linux';
-
-/** How owners on the disk are seen in a container: what is in no range is nobody's there. */
-export interface IdMaps {
-  readonly uids: readonly IdRange[];
-  readonly gids: readonly IdRange[];
-}
+import type { IdMaps, IdRange } from '@gantry/sdk/linux';
 
 const idCount = 2 ** 32 - 1;
 const everybody: readonly IdRange[] = [{ inside: 0, outside: 0, size: idCount }];
@@ -29,6 +23,22 @@ export function parseIdMaps(text: string): IdMaps {
     found.set(kind, parseRanges(ranges, fail));
   }
   return { uids: found.get('uids') ?? everybody, gids: found.get('gids') ?? everybody };
+}
+
+/** The same for a container with a user namespace of its own: SEEN is who it sees, and what its maps have no user for is nobody's. */
+export function shownBy(seen: IdMaps, container: IdMaps | undefined): IdMaps {
+  if (container === undefined) return seen;
+  return { uids: through(seen.uids, container.uids), gids: through(seen.gids, container.gids) };
+}
+
+function through(first: readonly IdRange[], second: readonly IdRange[]): readonly IdRange[] {
+  return first.flatMap(({ inside, outside, size }) =>
+    second.flatMap((range): readonly IdRange[] => {
+      const from = Math.max(outside, range.inside);
+      const to = Math.min(outside + size, range.inside + range.size);
+      return from >= to ? [] : [{ inside: inside + from - outside, outside: range.outside + from - range.inside, size: to - from }];
+    }),
+  );
 }
 
 function parseRanges(text: string, fail: (reason: string) => Error): readonly IdRange[] {

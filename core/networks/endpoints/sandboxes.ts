@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, messageOf } from '@gantry/sdk';
 import type { EndpointConfig, EndpointInfo } from '@gantry/sdk/engine';
-import { createNetns, removeNetns } from '@gantry/sdk/linux';
+import { createNetns, createNetnsOf, removeNetns } from '@gantry/sdk/linux';
 import { parseCidr } from '@gantry/sdk/network';
 import { isDefault, setDefaultRoutes } from '../../execute/index.ts';
 import { type Abortable, failpoint, KeyedMutex, shortId } from '../../support/index.ts';
@@ -159,7 +159,7 @@ export class Sandboxes {
   async #setup(container: NetworkedContainer, signal: AbortSignal | undefined): Promise<Sandbox> {
     const wishes = this.#wishesOf(container);
     const isOwn = networkMode(container.hostConfig).kind === 'networks';
-    const netnsPath = isOwn ? this.#makeNetns(container.id) : '';
+    const netnsPath = isOwn ? await this.#makeNetns(container) : '';
     const [gateway] = gatewayOrder(
       wishes.map(({ network, config }) => ({ networkId: network.id, document: { config } })),
       this.#tools.books,
@@ -205,11 +205,12 @@ export class Sandboxes {
     return [...wishes.values()];
   }
 
-  #makeNetns(containerId: string): string {
-    const path = this.netnsPath(containerId);
+  async #makeNetns({ id, userNamespace }: NetworkedContainer): Promise<string> {
+    const path = this.netnsPath(id);
     mkdirSync(join(this.#tools.execRoot, 'netns'), { recursive: true, mode: 0o700 });
     failpoint('start.netns');
-    createNetns(path);
+    if (userNamespace === undefined) createNetns(path);
+    else await createNetnsOf(userNamespace, path);
     return path;
   }
 

@@ -9,6 +9,7 @@ import type { Layout } from './layout.ts';
 import { Monitor } from './monitor.ts';
 import type { ContainerRecord } from './records.ts';
 import type { Runtime } from './runtimes.ts';
+import { giveStreams } from './stream-owners.ts';
 import type { BundleSpec, SeccompCache } from './seccomp-cache.ts';
 
 interface CreateTools {
@@ -45,6 +46,7 @@ export async function createContainer(
     rmSync(layout.runtimeState(id), { recursive: true, force: true });
     throw error;
   });
+  giveStreams(pid, { init: pid, ...(spec.process?.user && { user: spec.process.user }) });
   seccomp.learn(runtime, spec, layout.runtimeState(id));
   const { pid: monitorPid, startTime: monitorStartTime } = await monitor.process;
   return {

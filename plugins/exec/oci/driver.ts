@@ -32,6 +32,7 @@ import { release } from './release.ts';
 import { runRuntime } from './run-runtime.ts';
 import { type Runtime, Runtimes } from './runtimes.ts';
 import { SeccompCache } from './seccomp-cache.ts';
+import { giveStreams, type StreamUser } from './stream-owners.ts';
 
 /** Containers by conmon and an OCI runtime. Nothing of it needs this process once it runs. */
 export class OciDriver implements ExecDriver {
@@ -131,7 +132,12 @@ export class OciDriver implements ExecDriver {
     });
     const { pid: monitorPid } = await this.#putExec(request, monitor, 0);
     this.#exits.forget(request.id, request.execId);
-    if (request.detached) return { pid: await this.#run(monitor, request, signal), monitorPid, streams: {} };
+    if (request.detached) {
+      const pid = await this.#run(monitor, request, signal);
+      giveStreams(pid, { init: container.pid, user: userOf(request) });
+      return { pid, monitorPid, streams: {} };
+    }
+    giveStreams(monitorPid, { init: container.pid, user: userOf(request) });
     this.#waitingExecs.set(`${request.id} ${request.execId}`, { monitor, request });
     return { pid: 0, monitorPid, streams: streamsOf(request.bundle) };
   }
@@ -274,6 +280,10 @@ function created(record: ContainerRecord): CreateResponse {
 
 function streamsOf(bundle: string): Streams {
   return { attachSocket: join(bundle, 'attach'), control: join(bundle, 'ctl') };
+}
+
+function userOf({ process }: ExecRequest): StreamUser {
+  return (process as { readonly user?: StreamUser }).user ?? {};
 }
 
 function stateOf(status: State['status'], pid: number, exit?: ExitEvent): State {

@@ -7,7 +7,7 @@ import type { Runtime } from './runtimes.ts';
 /** What of config.json matters here. */
 export interface BundleSpec {
   readonly annotations?: Readonly<Record<string, string>>;
-  readonly process?: { readonly args?: readonly string[] };
+  readonly process?: { readonly args?: readonly string[]; readonly user?: { readonly uid?: number; readonly gid?: number } };
   readonly hooks?: unknown;
   readonly linux?: { readonly cgroupsPath?: unknown; readonly seccomp?: unknown };
 }

@@ -223,6 +223,7 @@ const dockerdKeys: Readonly<Record<'taken' | 'noted' | 'refused', Readonly<Recor
     'storage-driver': 'vfs',
     'storage-opts': ['a=b'],
     'userland-proxy': true,
+    'userns-remap': '',
   },
   noted: {
     'allow-nondistributable-artifacts': ['x'],
@@ -266,7 +267,6 @@ const dockerdKeys: Readonly<Record<'taken' | 'noted' | 'refused', Readonly<Recor
     ipv6: true,
     rootless: true,
     'selinux-enabled': true,
-    'userns-remap': 'default',
   },
 };
 for (const [key, setting] of Object.entries(dockerdKeys.taken))
@@ -340,7 +340,9 @@ const refused: readonly (readonly [file: unknown, flags: string, message: RegExp
   [{ 'seccomp-profile': '/nowhere/profile' }, '', /cannot read the seccomp profile/],
   [{ 'host-gateway-ip': 'x' }, '', /"host-gateway-ip": "x" is not an ip address/],
   [{ 'max-download-attempts': 0 }, '', /"max-download-attempts": "0" is not between 1 and 20/],
-  [{}, '--userns-remap default', /--userns-remap is not supported: containers have no user namespace of their own/],
+  [{}, '--userns-remap nobody-of-that-name', /userns-remap: there is no user nobody-of-that-name/],
+  [{ 'userns-remap': 'a:b:c' }, '', /userns-remap: "a:b:c" is no user/],
+  [{ 'userns-remap': 'root' }, '', /userns-remap: root is root of this machine/],
   [{}, '--ipv6', /--ipv6 is not supported/],
   [{}, '--default-network-opt mtu=1', /--default-network-opt: "mtu=1" is not an option of a network driver/],
   [{}, '--bogus', /unknown flag: --bogus/],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { examineTools, familyOf } from '../../../core/cli/verbs/system/doctor/tools.ts';
+import { examineUserNamespaces } from '../../../core/cli/verbs/system/doctor/user-namespaces.ts';
 
 test('examineTools() fails for what is needed, warns of what is not, and says how to get it', () => {
   const why = 'nothing goes without it';
@@ -26,4 +27,22 @@ test('familyOf() knows distributions by what they are and what they are like', (
     ['', undefined],
   ] as const;
   for (const [text, family] of rows) assert.equal(familyOf(text), family, text);
+});
+
+test('examineUserNamespaces() warns of what userns-remap lacks, and fails where it is wanted', () => {
+  const able = { kernel: '6.1.0-9-amd64', hasThem: true, most: 100, hasPrograms: true };
+  const rows = [
+    ['', {}, 'ok', /userns-remap can be used/],
+    ['', { hasThem: false }, 'warn', /the kernel has none/],
+    ['x', { hasThem: false }, 'fail', /the kernel has none/],
+    ['', { most: 0 }, 'warn', /none may be made/],
+    ['x', { hasPrograms: false }, 'fail', /nsenter is missing/],
+    ['x', { kernel: '5.18.1' }, 'fail', /Linux 5.18.1 maps no owners below an overlay/],
+    ['nobody-of-that-name', {}, 'fail', /there is no user nobody-of-that-name/],
+  ] as const;
+  for (const [wish, lacking, level, message] of rows) {
+    const found = examineUserNamespaces(wish, { ...able, ...lacking });
+    assert.equal(found.level, level);
+    assert.match(found.message, message);
+  }
 });

@@ -4,10 +4,11 @@ import { messageOf } from '@gantry/sdk/errors';
 import { readConfigFile } from '../../../daemon/file.ts';
 import { defaultConfigFile } from '../../../daemon/parse.ts';
 import { fail, type Finding, ok, warn } from '../../../finding.ts';
+import { examineUserNamespaces, userNamespaceFacts } from './user-namespaces.ts';
 
 /** Kernel, rights, disk and settings of this machine. */
 export function examineHost(): readonly Finding[] {
-  return [kernel(), rights(), cgroups(), overlay(), ...namespaces(), seccomp(), forwarding(), disk(), settings()];
+  return [kernel(), rights(), cgroups(), overlay(), ...namespaces(), seccomp(), forwarding(), disk(), ...settings()];
 }
 
 const oldestKernel = [5, 2] as const;
@@ -72,15 +73,13 @@ function disk(): Finding {
   return bavail * bsize >= wantedBytes ? ok('disk', free) : warn('disk', free, 'gantry system prune, or another --data-root');
 }
 
-function settings(): Finding {
+function settings(): readonly Finding[] {
   try {
-    readConfigFile(defaultConfigFile, { isRequired: false });
-    return ok(
-      'settings',
-      existsSync(defaultConfigFile) ? `${defaultConfigFile} can be read` : `no ${defaultConfigFile}: the defaults hold`,
-    );
+    const wish = readConfigFile(defaultConfigFile, { isRequired: false }).get('userns-remap');
+    const message = existsSync(defaultConfigFile) ? `${defaultConfigFile} can be read` : `no ${defaultConfigFile}: the defaults hold`;
+    return [ok('settings', message), examineUserNamespaces(typeof wish === 'string' ? wish : '', userNamespaceFacts(release()))];
   } catch (error) {
-    return fail('settings', messageOf(error), 'gantryd --validate says the same');
+    return [fail('settings', messageOf(error), 'gantryd --validate says the same')];
   }
 }
 

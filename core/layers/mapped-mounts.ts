@@ -1,0 +1,101 @@
+import { chmodSync, chownSync, closeSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, isAbsolute, relative } from 'node:path';
+import { type Mount, type Path, unavailable } from '@gantry/sdk';
+import { bindMount, type IdMaps, isErrno, openUserNamespace, rootOf, umount2, unmountFlags } from '@gantry/sdk/linux';
+import { makeMounts, type MountRequest, unmount } from '../execute/index.ts';
+
+/**
+ * Makes a graph driver's mounts, showing an owner `inside` on the disk as `outside`, so that one store serves containers in any user namespace and nothing is chowned. The
+ * kernel does not map owners of an overlay, but overlays take mapped layers (Linux 5.19): the driver's data folder is shown mapped at `place`, which is ours, until
+ * the mounts are made of what is in there. What is not made of the data folder is mapped when it is mounted. `unavailable` where the file system cannot.
+ */
+export async function makeMappedMounts(
+  request: MountRequest,
+  { idMaps, place }: { readonly idMaps: IdMaps; readonly place: string },
+): Promise<void> {
+  const { target, mounts, grants } = request;
+  const userns = await openUserNamespace(idMaps);
+  try {
+    if (!mounts.every(isOfData)) return await mapMade(request, userns);
+    mkdirSync(place, { recursive: true, mode: 0o700 });
+    try {
+      showMapped(grants.dataDir, place, userns);
+      await makeMounts({
+        ...request,
+        mounts: mounts.map((mount) => below(mount, grants.dataDir)),
+        grants: { ...grants, dataDir: place },
+        fileOwner: rootOf(idMaps),
+      });
+    } catch (error) {
+      if (mounts.some(({ type }) => type === 'overlay') && isErrno(error, 'EINVAL')) throw cannotMap(target, error);
+      throw error;
+    } finally {
+      hide(place);
+    }
+  } finally {
+    closeSync(userns);
+  }
+}
+
+/** Lets the root of a container's user namespace come to its mount, which the runtime makes as that user; everybody else stays out. */
+export function letIn(target: string, idMaps: IdMaps | undefined): void {
+  const folder = dirname(target);
+  const { uid, gid } = idMaps === undefined ? { uid: 0, gid: 0 } : rootOf(idMaps);
+  chownSync(folder, uid, gid);
+  if (idMaps !== undefined) chmodSync(dirname(folder), 0o711);
+}
+
+async function mapMade(request: MountRequest, userns: number): Promise<void> {
+  const { target, helpers } = request;
+  await makeMounts(request);
+  try {
+    showMapped(target, target, userns);
+  } catch (error) {
+    await unmount(target, helpers);
+    throw error;
+  }
+}
+
+function showMapped(source: string, target: string, usernsFd: number): void {
+  try {
+    bindMount(source, target, { usernsFd });
+  } catch (error) {
+    throw isErrno(error, 'EINVAL', 'ENOSYS', 'EPERM') ? cannotMap(source, error) : error;
+  }
+}
+
+function cannotMap(path: string, cause: unknown): Error {
+  return unavailable(`owners cannot be mapped for a user namespace: the file system of ${path}, or this kernel, has no idmapped mounts`, {
+    hint: 'run the container with --userns=host, or keep the data root on ext4, xfs or btrfs, with overlay2 on Linux 5.19 or later',
+    cause,
+  });
+}
+
+function hide(place: string): void {
+  try {
+    umount2(place, unmountFlags.detach);
+  } catch (error) {
+    if (!isErrno(error, 'EINVAL')) throw error;
+  }
+  rmdirSync(place);
+}
+
+function isOfData({ type, source }: Mount): boolean {
+  return type === 'overlay' || (type === 'bind' && 'data' in source);
+}
+
+/** Data paths may be absolute; the same below another folder are not. */
+function below({ source, overlay, ...mount }: Mount, dataDir: string): Mount {
+  const moved = (path: Path): Path => ('data' in path && isAbsolute(path.data) ? { ...path, data: relative(dataDir, path.data) } : path);
+  if (overlay === undefined) return { ...mount, source: moved(source) };
+  const { lower, upper, work } = overlay;
+  return {
+    ...mount,
+    source,
+    overlay: {
+      lower: lower.map(moved),
+      ...(upper === undefined ? {} : { upper: moved(upper) }),
+      ...(work === undefined ? {} : { work: moved(work) }),
+    },
+  };
+}
