@@ -37,11 +37,11 @@ export async function makeMappedMounts(
   }
 }
 
-/** Lets the root of a container's user namespace come to its mount, which the runtime makes as that user; everybody else stays out. */
+/** Lets the root of a container's user namespace walk to its mount, which the runtime makes as that user; everybody else stays out, and nobody writes (CVE-2021-21284). */
 export function letIn(target: string, idMaps: IdMaps | undefined): void {
   const folder = dirname(target);
-  const { uid, gid } = idMaps === undefined ? { uid: 0, gid: 0 } : rootOf(idMaps);
-  chownSync(folder, uid, gid);
+  chownSync(folder, 0, idMaps === undefined ? 0 : rootOf(idMaps).gid);
+  chmodSync(folder, idMaps === undefined ? 0o700 : 0o710);
   if (idMaps !== undefined) chmodSync(dirname(folder), 0o711);
 }
 

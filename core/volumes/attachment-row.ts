@@ -12,9 +12,13 @@ export interface AttachmentDocument {
   readonly path?: string;
   /** The engine mounted `path`, and unmounts it after its last user. */
   readonly isMounted: boolean;
+  /** It is a folder of the machine's. */
+  readonly showsHost?: boolean;
   /** Why what this container sees does not work any more: the helper of its mount ended. A new mount at `path` does not reach it. */
   readonly broken?: string;
 }
+/** What was attached, for who uses it. */
+export type Attached = Required<Pick<AttachmentDocument, 'path' | 'showsHost'>>;
 export type AttachmentRow = VolumeAttachmentRow<AttachmentDocument>;
 
 export interface Consumer {

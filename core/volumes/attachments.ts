@@ -3,7 +3,7 @@ import type { Drivers } from '../drivers/index.ts';
 import type { BrokenMount } from '../execute/index.ts';
 import type { VolumeRows } from '../metadata/index.ts';
 import { failpoint, undoSignal } from '../support/index.ts';
-import type { AttachmentDocument, AttachmentRow, Consumer } from './attachment-row.ts';
+import type { Attached, AttachmentDocument, AttachmentRow, Consumer } from './attachment-row.ts';
 import { BrokenViews } from './broken-views.ts';
 import { checkedContext, isGone, isOwn } from './described.ts';
 import type { MountPoints } from './mount-points.ts';
@@ -44,7 +44,7 @@ export class Attachments {
   }
 
   /** Used by this container already: the same path. A failure leaves nothing mounted and tells the driver. */
-  async attach(record: VolumeRecord, consumer: Consumer, options: { readonly readOnly: boolean } & Abortable): Promise<string> {
+  async attach(record: VolumeRecord, consumer: Consumer, options: { readonly readOnly: boolean } & Abortable): Promise<Attached> {
     const { rows, mountPoints } = this.#options;
     const known = this.#row(consumer.id, record.name);
     if (known?.document.path !== undefined && mountPoints.isThere(known.document)) return this.#keep(known);
@@ -139,6 +139,7 @@ export class Attachments {
         containerName: consumer.name,
         ...(Object.keys(labels).length > 0 && { containerLabels: labels }),
         ...(context === undefined ? {} : { context }),
+        ...(attachment.mounts.some(({ type, source }) => type === 'bind' && 'host' in source) && { showsHost: true }),
         ...shown,
       };
     } catch (error) {
@@ -187,13 +188,13 @@ export class Attachments {
     }
   }
 
-  #keep(row: AttachmentRow): string {
-    const { path } = row.document;
+  #keep(row: AttachmentRow): Attached {
+    const { path, showsHost = false } = row.document;
     if (path === undefined) throw internal(`volume ${row.name} has no path`);
     this.#options.rows.putAttachment(row);
     this.#broken.note(row);
     this.#live.add(keyOf(row.containerId, row.name));
-    return path;
+    return { path, showsHost };
   }
 
   #row(containerId: string, name: string): AttachmentRow | undefined {

@@ -43,7 +43,12 @@ export interface ContainerVolumes {
   reference(containerId: string, name: string): void;
   unreference(containerId: string, name?: string): void;
   /** Mounts the volume (once for all its users) and answers the folder to bind. */
-  attach(containerId: string, containerName: string, name: string, options: AttachOptions): Promise<{ readonly path: string }>;
+  attach(
+    containerId: string,
+    containerName: string,
+    name: string,
+    options: AttachOptions,
+  ): Promise<{ readonly path: string; readonly showsHost: boolean }>;
   /** Undoes attach; the last one unmounts. */
   detach(containerId: string, name: string, options?: Pick<AttachOptions, 'tellOf'>): Promise<void>;
   /** Which of its volumes a container does not see any more, with why. Answers from memory. */

@@ -185,11 +185,11 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     this.#rows.unrefer(containerId, name);
   }
 
-  async attach(containerId: string, containerName: string, name: string, options: AttachOptions): Promise<{ readonly path: string }> {
+  async attach(containerId: string, containerName: string, name: string, options: AttachOptions): ReturnType<ContainerVolumes['attach']> {
     using _lock = await this.#registry.lock(name, options);
     const record = await this.#registry.find(name);
     if (!options.readOnly) mustBeWritable(record);
-    const path = await this.#attachments.attach(
+    const attached = await this.#attachments.attach(
       record,
       { id: containerId, name: containerName, ...(options.labels && { labels: options.labels }) },
       options,
@@ -200,7 +200,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
       propagation: options.propagation ?? '',
       'read/write': String(!options.readOnly),
     });
-    return { path };
+    return attached;
   }
 
   async detach(containerId: string, name: string, { tellOf = containerId }: Pick<AttachOptions, 'tellOf'> = {}): Promise<void> {

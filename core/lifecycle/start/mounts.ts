@@ -15,7 +15,7 @@ import { stage, type StageOptions } from './staging.ts';
 export interface Attaching extends Abortable {
   readonly room: Room;
   readonly entry: Entry;
-  /** The container's; its volumes and images show owners by it. */
+  /** The container's; its images, and volumes that are not folders of the machine's, show owners by it. */
   readonly userns?: UserNamespace | undefined;
   /** What is taken back when the start fails. */
   readonly undo: AsyncDisposableStack;
@@ -63,7 +63,7 @@ async function attachVolume(attaching: AttachingMounts, mount: PlannedMount): Pr
   const { volumes } = attaching.room.parts;
   const volume = mount.volume?.name ?? mount.source;
   const { readOnly, destination, propagation } = mount;
-  const { path } = await volumes.attach(id, name, volume, {
+  const { path, showsHost } = await volumes.attach(id, name, volume, {
     readOnly,
     destination,
     labels: attaching.entry.document.config.Labels ?? {},
@@ -72,12 +72,13 @@ async function attachVolume(attaching: AttachingMounts, mount: PlannedMount): Pr
     ...(propagation !== '' && { propagation }),
   });
   attaching.undo.defer(() => volumes.detach(id, volume, told));
-  return inside(path, attaching, mount);
+  // Root of a container is to make no files of root's where others of the machine are: there it is as in a bind.
+  return inside(path, attaching, mount, { isMapped: !showsHost });
 }
 
 async function attachImage(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const { path } = attaching.sources.use(await attaching.room.parts.images.mount(mount.source));
-  return inside(path, attaching, mount);
+  return inside(path, attaching, mount, { isMapped: true });
 }
 
 async function attachBind(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
@@ -90,10 +91,16 @@ async function attachBind(attaching: AttachingMounts, mount: PlannedMount): Prom
 }
 
 /** A path inside a volume or image, or all of it. */
-async function inside(root: string, attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
+async function inside(
+  root: string,
+  attaching: AttachingMounts,
+  mount: PlannedMount,
+  { isMapped }: { readonly isMapped: boolean },
+): Promise<string> {
   const { subpath, idMaps = '' } = mount;
-  if (subpath === '' && idMaps === '' && attaching.userns === undefined) return root;
-  return staged(root, attaching, mount, { recursive: true, subpath, userNamespace: attaching.userns?.path });
+  const userNamespace = isMapped ? attaching.userns?.path : undefined;
+  if (subpath === '' && idMaps === '' && userNamespace === undefined) return root;
+  return staged(root, attaching, mount, { recursive: true, subpath, userNamespace });
 }
 
 async function staged(

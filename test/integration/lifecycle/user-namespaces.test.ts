@@ -156,6 +156,15 @@ for (const runtime of ['runc', 'crun'])
       await under.engine.volumes.remove('named', { force: true });
     });
 
+    test('a volume that is a folder of the machine keeps its owners like a bind: root of a container makes no files of root’s there', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'bound-'));
+      chmodSync(folder, 0o777);
+      await under.engine.volumes.create({ name: 'bound', options: { type: 'none', o: 'bind', device: folder } });
+      const { stdout } = await under.run('touch /v/file; stat -c %u /v', { hostConfig: { Binds: ['bound:/v'] } });
+      assert.deepEqual([stdout, statSync(join(folder, 'file')).uid], ['65534\n', first]);
+      await under.engine.volumes.remove('bound', { force: true });
+    });
+
     test('execs, healthchecks, a terminal, an init, a working directory and another user work in a user namespace', async () => {
       await using _nothingLeft = noLeaks();
       const Healthcheck = { Test: ['CMD-SHELL', 'test "$(id -u)" = 0'], Interval: 200_000_000 };
@@ -241,6 +250,19 @@ for (const runtime of ['runc', 'crun'])
         /cannot share namespaces of two containers that have different user namespaces/,
       );
       assert.equal((await under.run('true', { hostConfig: { NetworkMode: 'container:donor', UsernsMode: 'host' } })).exitCode, 0);
+    });
+
+    test('who has a user namespace can write nowhere on the way to its root', async () => {
+      await using container = await under.sleeping();
+      const folders = ['', 'containers', `containers/${container.id}`].map((name) => statSync(join(under.folder, 'exec', name)));
+      assert.deepEqual(
+        folders.map(({ mode, uid, gid }) => [(mode & 0o777).toString(8), uid, gid]),
+        [
+          ['711', 0, 0],
+          ['711', 0, 0],
+          ['710', 0, first],
+        ],
+      );
     });
 
     test('a network is reached from a user namespace, and a capability over it counts there', async () => {
