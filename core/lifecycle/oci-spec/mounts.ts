@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+
 /** An entry of `mounts`, in the order in which the runtime makes them. */
 export interface SpecMount {
   readonly destination: string;
@@ -46,11 +48,17 @@ export function defaultMounts({
     },
     sys,
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [write, 'nosuid', 'noexec', 'nodev'] },
-    hasUserns && hostIpc
-      ? { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['nosuid', 'noexec', 'nodev', 'rbind'] }
-      : { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    ...mqueue(hasUserns && hostIpc),
     ...(hasShm ? [shm(hostIpc ? '/dev/shm' : shmPath, shmSize)] : []),
   ];
+}
+
+/** Nobody in a user namespace of its own may mount what belongs to the host's IPC namespace: it is shown where it is mounted already. */
+function mqueue(isShown: boolean): readonly SpecMount[] {
+  const destination = '/dev/mqueue';
+  const options = ['nosuid', 'noexec', 'nodev'];
+  if (!isShown) return [{ destination, type: 'mqueue', source: 'mqueue', options }];
+  return existsSync(destination) ? [{ destination, type: 'bind', source: destination, options: [...options, 'rbind'] }] : [];
 }
 
 function shm(path: string | undefined, sizeBytes: number): SpecMount {
