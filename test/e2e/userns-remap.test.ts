@@ -140,11 +140,11 @@ test('userns-remap: a killed engine takes its containers over, restarts them, an
 });
 
 test('userns-remap: without ids, gantryd says in one line whom to give some', options, async () => {
-  const before = readFileSync('/etc/subgid', 'utf8');
+  const earlier = readFileSync('/etc/subgid', 'utf8');
   writeFileSync('/etc/subgid', '');
   await assert.rejects(
     Daemon.start({ folder: join(folder, 'other'), flags }),
     /userns-remap: \/etc\/subgid has no ids for dockremap[\s\S]*usermod --add-subgids FIRST-LAST dockremap/,
   );
-  writeFileSync('/etc/subgid', before);
+  writeFileSync('/etc/subgid', earlier);
 });
