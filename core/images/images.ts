@@ -8,6 +8,7 @@ import { diskUsage } from './disk-usage.ts';
 import { importImage } from './import.ts';
 import { listImages } from './list.ts';
 import { loadImages } from './load.ts';
+import { manifestsOf } from './manifests.ts';
 import { parsePlatform } from './platform.ts';
 import { pruneImages } from './prune.ts';
 import { removeImage } from './remove.ts';
@@ -92,6 +93,10 @@ export class ImagesRoom implements Images {
 
   inspect(image: string): Image {
     return viewImage(this.#parts, this.#parts.store.resolve(image).row);
+  }
+
+  manifests(image: string): ReturnType<Images['manifests']> {
+    return manifestsOf(this.#parts, image);
   }
 
   history(image: string): ReturnType<Images['history']> {

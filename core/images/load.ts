@@ -1,14 +1,16 @@
-import { type Abortable, invalidArgument } from '@gantry/sdk';
+import { type Abortable, invalidArgument, notFound } from '@gantry/sdk';
 import type { OnProgress } from '@gantry/sdk/engine';
 import type { LayerSource } from '../layers/index.ts';
+import type { ImageManifest } from '../metadata/index.ts';
 import { failpoint, shortId } from '../support/index.ts';
 import { announce } from './announce.ts';
 import { readDockerArchive } from './archive/docker-archive.ts';
 import type { FoundImage } from './archive/found-image.ts';
+import { plainManifest } from './archive/manifest.ts';
 import type { Members } from './archive/members.ts';
 import { readOciLayout } from './archive/oci-layout.ts';
 import { splitArchive } from './archive/split.ts';
-import { fits, hostPlatform } from './platform.ts';
+import { fits, hostPlatform, parsePlatform, type Platform, platformText } from './platform.ts';
 import { type NewImage, type PublishedImage, publishImages } from './publish.ts';
 import { familiarText } from './reference.ts';
 import type { Parts } from './types.ts';
@@ -24,8 +26,9 @@ export interface LoadedImage {
 export async function loadImages(
   parts: Parts,
   tar: AsyncIterable<Buffer>,
-  { onProgress, signal }: { readonly onProgress?: OnProgress } & Abortable,
+  { onProgress, platform, signal }: { readonly onProgress?: OnProgress; readonly platform?: string } & Abortable,
 ): Promise<readonly LoadedImage[]> {
+  const wanted = platform === undefined ? undefined : parsePlatform(platform);
   // What looks like a layer is unpacked while the archive still arrives.
   await using early = parts.layers.images.early({ graphDriver: parts.graphDriver, signal });
   await using archive = await splitArchive(tar, {
@@ -34,7 +37,7 @@ export async function loadImages(
     signal,
   });
   failpoint('load.validate');
-  const found = findImages(archive.members);
+  const found = findImages(archive.members, wanted);
   for (const { id, config } of found) {
     if (!fits(config, hostPlatform())) parts.log.warn({ image: id, architecture: config.architecture }, 'image is for another machine');
   }
@@ -46,9 +49,23 @@ export async function loadImages(
   return published.flatMap(resultsOf);
 }
 
-function findImages(members: Members): readonly FoundImage[] {
+/** Those for a platform, when one is asked for; an archive that has none of it is refused. */
+function findImages(members: Members, wanted: Platform | undefined): readonly FoundImage[] {
+  const found = readImages(members, wanted ?? hostPlatform());
+  if (wanted === undefined) return found;
+  const fitting = found.filter(({ config }) => fits(config, wanted));
+  if (fitting.length > 0) return fitting;
+  const platforms = found.map(({ config: { os, architecture, variant } }) =>
+    platformText({ os, architecture, ...(variant !== undefined && { variant }) }),
+  );
+  throw notFound(`the archive has no image for ${platformText(wanted)}`, {
+    hint: platforms.length === 0 ? 'it has no image at all' : `it has ${[...new Set(platforms)].slice(0, 20).join(', ')}`,
+  });
+}
+
+function readImages(members: Members, platform: Platform): readonly FoundImage[] {
   if (members.has('manifest.json')) return readDockerArchive(members);
-  if (members.has('index.json')) return readOciLayout(members, hostPlatform());
+  if (members.has('index.json')) return readOciLayout(members, platform);
   throw invalidArgument('invalid archive: does not contain a manifest.json', {
     hint: members.has('repositories')
       ? 'it was written by a Docker older than 1.10: load and save it with a newer one'
@@ -56,12 +73,25 @@ function findImages(members: Members): readonly FoundImage[] {
   });
 }
 
-async function withFiles(members: Members, { configBytes, config, layers, references, parent }: FoundImage): Promise<NewImage> {
+async function withFiles(members: Members, { configBytes, config, layers, references, ...found }: FoundImage): Promise<NewImage> {
   const sources: LayerSource[] = [];
   for (const [at, diffId] of config.rootfs.diff_ids.entries()) {
     sources.push({ diffId, blob: await members.file(layers[at] ?? '', `layer ${at}`) });
   }
-  return { configBytes, layers: sources, references, ...(parent === undefined ? {} : { parent }) };
+  const { parent, manifest } = found;
+  return {
+    configBytes,
+    layers: sources,
+    references,
+    ...(parent === undefined ? {} : { parent }),
+    ...(manifest === undefined || isPlain(manifest, found.id, { configBytes, layers: sources }) ? {} : { manifest }),
+  };
+}
+
+/** What any engine would write of plain layers says nothing of where the image comes from: pushed, it may as well be compressed. */
+function isPlain({ digest }: ImageManifest, id: string, { configBytes, layers }: Pick<NewImage, 'configBytes' | 'layers'>): boolean {
+  const plain = layers.map(({ diffId, blob }) => ({ diffId, size: blob.sizeBytes }));
+  return digest === plainManifest({ id, configSize: configBytes.length, layers: plain }).digest;
 }
 
 function progressOf(images: readonly NewImage[], onProgress: OnProgress | undefined) {

@@ -1,5 +1,6 @@
 import { type Abortable, invalidArgument } from '@gantry/sdk';
 import { announce } from './announce.ts';
+import { storedManifest } from './archive/manifest.ts';
 import { type ImageToSave, saveArchive } from './archive/save.ts';
 import { parseReference, type Reference, repositoryOf, withDefaultTag } from './reference.ts';
 import type { Parts } from './types.ts';
@@ -64,7 +65,7 @@ function toSave(parts: Parts, id: string, tags: readonly Reference[]): ImageToSa
   const layers = chainOf(parts, parts.store.get(id))
     .map(({ diffId, blobDigest }) => ({ diffId, blobDigest }))
     .toReversed();
-  return { id, configBytes: parts.content.readSmall(id), layers, tags };
+  return { id, configBytes: parts.content.readSmall(id), layers, tags, manifest: storedManifest(parts.store.manifestsOf(id), layers) };
 }
 
 function sorted(tags: ReadonlyMap<string, Reference>): readonly Reference[] {

@@ -9,6 +9,11 @@ export class Turns {
     this.#free = atOnce;
   }
 
+  /** Whoever comes now has to wait. */
+  get areTaken(): boolean {
+    return this.#free === 0;
+  }
+
   /** Disposing of the answer gives the turn back. Abort leaves the queue and rejects with the signal's reason. */
   async take({ signal }: Abortable): Promise<Disposable> {
     signal.throwIfAborted();

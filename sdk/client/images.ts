@@ -64,12 +64,21 @@ export class Images {
     return await this.#http.json('POST', '/images/prune', { query: { filters: filtersParameter(filters) } });
   }
 
-  async save(images: readonly string[], { signal }: Abortable = {}): Promise<AsyncIterable<Buffer>> {
-    return await this.#http.stream('GET', '/images/get', { query: { names: images }, signal });
+  /** `platform` as "linux/arm64"; refused when one of the images is for another. */
+  async save(
+    images: readonly string[],
+    { platform, signal }: { readonly platform?: string | undefined } & Abortable = {},
+  ): Promise<AsyncIterable<Buffer>> {
+    return await this.#http.stream('GET', '/images/get', { query: { names: images, platform: platformParameter(platform) }, signal });
   }
 
-  async *load(tar: AsyncIterable<Buffer>, { quiet, signal }: { readonly quiet: boolean } & Abortable): AsyncGenerator<Progress> {
-    yield* messages(await this.#http.stream('POST', '/images/load', { query: { quiet }, body: tar, signal }));
+  /** `platform` as "linux/arm64": of the archive's images those that are for it. */
+  async *load(
+    tar: AsyncIterable<Buffer>,
+    { quiet, platform, signal }: { readonly quiet: boolean; readonly platform?: string | undefined } & Abortable,
+  ): AsyncGenerator<Progress> {
+    const query = { quiet, platform: platformParameter(platform) };
+    yield* messages(await this.#http.stream('POST', '/images/load', { query, body: tar, signal }));
   }
 
   async *import(
@@ -148,4 +157,11 @@ export class Images {
     const headers = authHeader(auth);
     yield* messages(await this.#http.stream('POST', `/images/${segment(name)}/push`, { query: { tag }, headers, signal }));
   }
+}
+
+/** JSON, where an API wants it so. */
+function platformParameter(platform: string | undefined): string | undefined {
+  if (platform === undefined) return undefined;
+  const [os, architecture, variant] = platform.split('/');
+  return JSON.stringify({ os, architecture, variant });
 }

@@ -21,6 +21,17 @@ export interface Image {
   readonly lastTagged: string;
   readonly comment: string;
 }
+/** A manifest of an image that is here as a whole. */
+export interface ImageManifestSummary {
+  readonly descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
+  readonly platform: { readonly os: string; readonly architecture: string; readonly variant?: string };
+  /** Of its config and its layers, as they are stored. */
+  readonly contentBytes: number;
+  /** Of the files of its layers. */
+  readonly unpackedBytes: number;
+  /** Ids of those that were made from it. */
+  readonly containers: readonly string[];
+}
 export interface HistoryEntry extends ImageHistory {
   readonly id: string;
   readonly tags: readonly string[];
@@ -58,6 +69,8 @@ export interface Images {
     request: Filtered & { readonly all?: boolean; readonly sharedSize?: boolean },
   ): Promise<readonly (Image & { readonly sharedSizeBytes: number; readonly containers: number })[]>;
   inspect(image: string): Image;
+  /** What describes the image to registries and in archives; none for one that nothing describes yet. */
+  manifests(image: string): readonly ImageManifestSummary[];
   history(image: string): readonly HistoryEntry[];
   tag(image: string, reference: string): Promise<void>;
   /** With `keepsImage` a name goes and the image stays, though it was its last. */
@@ -71,10 +84,13 @@ export interface Images {
    * whatever they are called here.
    */
   save(images: readonly string[], options?: { readonly as?: readonly string[] } & Abortable): Promise<AsyncIterable<Buffer>>;
-  /** All the archive's images or none. Is done with a chunk when it asks for the next, so that its memory may be used again. */
+  /**
+   * All the archive's images or none; with a `platform`, as "linux/arm64", those that are for it. Is done with a chunk when it asks for the next, so
+   * that its memory may be used again.
+   */
   load(
     tar: AsyncIterable<Buffer>,
-    options: { readonly onProgress?: OnProgress } & Abortable,
+    options: { readonly onProgress?: OnProgress; readonly platform?: string } & Abortable,
   ): Promise<readonly { readonly id: string; readonly reference?: string; readonly replaced?: string }[]>;
   /** Is done with a chunk when it asks for the next. */
   import(request: ImportImage & Abortable): Promise<{ readonly id: string }>;

@@ -1,6 +1,6 @@
 import { invalidArgument } from '@gantry/sdk';
 import { checkedDigest, digestOf } from '../../content/index.ts';
-import { asObject, asString, map, object, optional, refuseLookalikes, string } from '../json/shape.ts';
+import { asObject, asString, list, map, object, optional, refuseLookalikes, string } from '../json/shape.ts';
 import type { Platform } from '../platform.ts';
 
 /** What a document of an image says about another blob (OCI image-spec, descriptor.md). */
@@ -12,16 +12,19 @@ export interface Descriptor {
   readonly size: number;
   readonly platform?: Partial<Platform>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Where else the blob is. */
+  readonly urls?: readonly string[];
 }
 
 export function readDescriptor(value: unknown, where: string): Descriptor {
   const found = asObject(value, where);
-  refuseLookalikes(found, ['mediaType', 'digest', 'size', 'platform', 'annotations', 'data'], where);
+  refuseLookalikes(found, ['mediaType', 'digest', 'size', 'platform', 'annotations', 'data', 'urls'], where);
   optional(map(string))(found['annotations'], `${where}.annotations`);
   optional(object({ os: optional(string), architecture: optional(string), variant: optional(string) }))(
     found['platform'],
     `${where}.platform`,
   );
+  optional(list(string))(found['urls'], `${where}.urls`);
   const descriptor = {
     where,
     mediaType: asString(found['mediaType'], `${where}.mediaType`),
@@ -29,6 +32,7 @@ export function readDescriptor(value: unknown, where: string): Descriptor {
     size: sizeOf(found['size'], where),
     annotations: (found['annotations'] ?? {}) as Readonly<Record<string, string>>,
     ...(found['platform'] === undefined || found['platform'] === null ? {} : { platform: found['platform'] as Partial<Platform> }),
+    ...(found['urls'] === undefined || found['urls'] === null ? {} : { urls: found['urls'] as readonly string[] }),
   };
   checkData(found['data'], descriptor);
   return descriptor;

@@ -4,6 +4,7 @@ import { digestOf, isDigest } from '../../content/index.ts';
 import { parseImageConfig } from '../config/image-config.ts';
 import { asList, asObject, asString } from '../json/shape.ts';
 import { parseReference, type Reference, withDefaultTag } from '../reference.ts';
+import { withManifests } from './beside.ts';
 import type { FoundImage } from './found-image.ts';
 import type { Members } from './members.ts';
 
@@ -13,7 +14,7 @@ import type { Members } from './members.ts';
  */
 export function readDockerArchive(members: Members): readonly FoundImage[] {
   const entries = asList(members.document('manifest.json'), 'manifest.json');
-  return withKnownParents(entries.map((entry, at) => readEntry(members, entry, `manifest.json[${at}]`)));
+  return withManifests(members, withKnownParents(entries.map((entry, at) => readEntry(members, entry, `manifest.json[${at}]`))));
 }
 
 function readEntry(members: Members, value: unknown, where: string): FoundImage {

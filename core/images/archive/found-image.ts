@@ -1,4 +1,5 @@
 import type { ImageConfig } from '@gantry/sdk/engine';
+import type { ImageManifest } from '../../metadata/index.ts';
 import type { Reference } from '../reference.ts';
 
 /** An image that an archive holds, checked as far as can be without unpacking. */
@@ -11,4 +12,6 @@ export interface FoundImage {
   readonly references: readonly Reference[];
   /** The id of another image of the archive that it was built on. */
   readonly parent?: string;
+  /** What describes it with just these layers, where the archive has that. */
+  readonly manifest?: ImageManifest;
 }

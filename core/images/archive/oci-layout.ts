@@ -55,16 +55,19 @@ function choose(
 }
 
 function readImage(members: Members, descriptor: Descriptor): FoundImage {
-  const manifest = parseManifest(blobOf(members, descriptor), `manifest ${descriptor.digest}`);
+  const { mediaType, digest } = descriptor;
+  const bytes = blobOf(members, descriptor);
+  const manifest = parseManifest(bytes, `manifest ${digest}`);
   if (!isConfigType(manifest.config.mediaType)) {
     throw invalidArgument(
-      `manifest ${descriptor.digest} is no container image: its config is ${JSON.stringify(manifest.config.mediaType.slice(0, 80))}`,
+      `manifest ${digest} is no container image: its config is ${JSON.stringify(manifest.config.mediaType.slice(0, 80))}`,
     );
   }
   const configBytes = blobOf(members, manifest.config);
   const config = parseImageConfig(configBytes, `config ${manifest.config.digest}`);
-  checkLayers(members, { layers: manifest.layers, config, manifest: descriptor.digest });
-  return { id: manifest.config.digest, configBytes, config, layers: manifest.layers.map(({ digest }) => blobName(digest)), references: [] };
+  checkLayers(members, { layers: manifest.layers, config, manifest: digest });
+  const layers = manifest.layers.map((layer) => blobName(layer.digest));
+  return { id: manifest.config.digest, configBytes, config, layers, references: [], manifest: { mediaType, digest, bytes } };
 }
 
 function checkLayers(

@@ -1,8 +1,12 @@
 import type { Abortable } from '@gantry/sdk';
-import { type Content, digestOf } from '../../content/index.ts';
+import type { Content } from '../../content/index.ts';
 import { endOfArchive, paddingBytes, tarHeader } from '../../layers/index.ts';
 import { familiarName, familiarText, type Reference, repositoryOf } from '../reference.ts';
-import { type LayerFile, withPlainLayer } from './plain-layer.ts';
+import type { ImageManifest } from '../../metadata/index.ts';
+import type { Descriptor } from './descriptor.ts';
+import { type LayerFile, plainManifest } from './manifest.ts';
+import { parseManifest } from './oci-manifest.ts';
+import { storedBlob, withPlainLayer } from './layer-member.ts';
 
 /** An image and the tags that are to go with it. */
 export interface ImageToSave {
@@ -11,25 +15,29 @@ export interface ImageToSave {
   /** The lowest first. */
   readonly layers: readonly LayerFile[];
   readonly tags: readonly Reference[];
+  /** What it came with, when its layers are the blobs that are stored. */
+  readonly manifest?: ImageManifest | undefined;
 }
 
 /**
- * One tar that is a Docker archive and an OCI layout at once, as `docker save` writes it since version 25. Layers are plain tars under
- * their diff ids, everything is sorted and from 1970: the same images give the same bytes, in whatever order they are asked for.
+ * One tar that is a Docker archive and an OCI layout at once, as `docker save` writes it since version 25. An image that came with a manifest
+ * keeps it, with the layers as they came; those of others are plain tars under their diff ids. Everything is sorted and from 1970: the same
+ * images give the same bytes, in whatever order they are asked for.
  */
 export async function* saveArchive(content: Content, images: readonly ImageToSave[], { signal }: Abortable): AsyncIterable<Buffer> {
   const sorted = images.toSorted((left, right) => (left.id < right.id ? -1 : 1));
   const sizes = new Map<string, number>();
-  const layers = new Map(sorted.flatMap((image) => image.layers.map((layer) => [layer.diffId, layer] as const)));
   yield Buffer.concat([folder('blobs/'), folder('blobs/sha256/')]);
-  for (const [diffId, layer] of [...layers].toSorted(([left], [right]) => (left < right ? -1 : 1))) {
-    yield* withPlainLayer(content, layer, { signal, onSize: (sizeBytes) => sizes.set(diffId, sizeBytes) });
+  for (const [digest, layer] of byKey(sorted.flatMap(layerBlobs))) {
+    if (layer === undefined) yield* storedBlob(content, digest, { signal });
+    else yield* withPlainLayer(content, layer, { signal, onSize: (sizeBytes) => sizes.set(digest, sizeBytes) });
   }
   const described = sorted.map((image) => describe(image, sizes));
-  const documents = new Map(
-    described.flatMap(({ image, manifest }) => [image.configBytes, manifest].map((bytes) => [digestOf(bytes), bytes])),
-  );
-  for (const [digest, bytes] of [...documents].toSorted(([left], [right]) => (left < right ? -1 : 1))) yield file(blobName(digest), bytes);
+  const documents = described.flatMap(({ image, manifest }) => [
+    [image.id, image.configBytes] as const,
+    [manifest.digest, manifest.bytes] as const,
+  ]);
+  for (const [digest, bytes] of byKey(documents)) yield file(blobName(digest), bytes);
   yield file('index.json', json(indexOf(described)));
   yield file('manifest.json', json(described.map(entryOf)));
   yield file('oci-layout', json({ imageLayoutVersion: '1.0.0' }));
@@ -37,33 +45,35 @@ export async function* saveArchive(content: Content, images: readonly ImageToSav
   yield endOfArchive;
 }
 
+/** Blobs of the archive, with the layer where its plain tar is meant. */
+function layerBlobs({ layers, manifest }: ImageToSave): readonly (readonly [digest: string, plain: LayerFile | undefined])[] {
+  return layers.map((layer) => (manifest === undefined ? [layer.diffId, layer] : [layer.blobDigest, undefined]));
+}
+
+function byKey<T>(entries: readonly (readonly [string, T])[]): readonly (readonly [string, T])[] {
+  return [...new Map(entries)].toSorted(([left], [right]) => (left < right ? -1 : 1));
+}
+
 export function blobName(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
-interface Descriptor {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-}
 interface Described {
   readonly image: ImageToSave;
-  readonly layers: readonly Descriptor[];
-  readonly manifest: Buffer;
+  readonly manifest: ImageManifest;
+  readonly layers: readonly Pick<Descriptor, 'mediaType' | 'digest' | 'size'>[];
 }
 
-const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-
 function describe(image: ImageToSave, sizes: ReadonlyMap<string, number>): Described {
-  const mediaType = 'application/vnd.oci.image.layer.v1.tar';
-  const layers = image.layers.map(({ diffId }) => ({ mediaType, digest: diffId, size: sizes.get(diffId) ?? 0 }));
-  const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: image.id, size: image.configBytes.length };
-  return { image, layers, manifest: json({ schemaVersion: 2, mediaType: manifestType, config, layers }) };
+  const layers = image.layers.map(({ diffId }) => ({ diffId, size: sizes.get(diffId) ?? 0 }));
+  const manifest = image.manifest ?? plainManifest({ id: image.id, configSize: image.configBytes.length, layers });
+  const named = parseManifest(manifest.bytes, `manifest ${manifest.digest}`).layers;
+  return { image, manifest, layers: named.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })) };
 }
 
 function indexOf(described: readonly Described[]): unknown {
   const manifests = described.flatMap(({ image, manifest }): readonly unknown[] => {
-    const descriptor = { mediaType: manifestType, digest: digestOf(manifest), size: manifest.length };
+    const descriptor = { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.bytes.length };
     if (image.tags.length === 0) return [descriptor];
     return image.tags.map((reference) => ({
       ...descriptor,
@@ -81,14 +91,14 @@ function entryOf({ image, layers }: Described): unknown {
     Config: blobName(image.id),
     RepoTags: image.tags.length === 0 ? null : image.tags.map(familiarText),
     Layers: layers.map(({ digest }) => blobName(digest)),
-    ...(layers.length === 0 ? {} : { LayerSources: Object.fromEntries(layers.map((layer) => [layer.digest, layer])) }),
+    ...(layers.length === 0 ? {} : { LayerSources: Object.fromEntries(layers.map((layer, at) => [image.layers[at]?.diffId, layer])) }),
   };
 }
 
 function repositoriesOf(described: readonly Described[]): Readonly<Record<string, Readonly<Record<string, string>>>> {
   const names = new Map<string, Record<string, string>>();
-  for (const { image, layers } of described) {
-    const top = layers.at(-1)?.digest.slice('sha256:'.length);
+  for (const { image } of described) {
+    const top = image.layers.at(-1)?.diffId.slice('sha256:'.length);
     for (const reference of top === undefined ? [] : image.tags) {
       names.set(familiarName(reference), { ...names.get(familiarName(reference)), [reference.tag ?? '']: top ?? '' });
     }

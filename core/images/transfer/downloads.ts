@@ -13,7 +13,8 @@ const attempts = 5;
 const firstPauseMs = 250;
 
 export interface DownloadProgress {
-  readonly began: () => void;
+  /** For others that come from the same registry. */
+  readonly waiting: () => void;
   readonly arrived: (bytes: number) => void;
   readonly retrying: (pauseMs: number) => void;
 }
@@ -43,7 +44,7 @@ export class Downloads {
     // What one registry says of a digest, and how it sends it, is nothing to those who ask another.
     const key = `${call.place.host} ${blob.digest} ${blob.size}`;
     const known = this.#running.get(key);
-    const running = known ?? this.#start(key, blob, call);
+    const running = known ?? this.#start(key, blob, { call, progress });
     running.users += 1;
     running.watchers.add(progress);
     const file = aborted(running.file, call.signal);
@@ -63,10 +64,10 @@ export class Downloads {
     };
   }
 
-  #start(key: string, blob: Descriptor, call: RegistryCall): Running {
+  #start(key: string, blob: Descriptor, { call, progress }: { readonly call: RegistryCall; readonly progress: DownloadProgress }): Running {
     const ending = new AbortController();
     const path = this.#content.newIngestPath();
-    const watchers = new Set<DownloadProgress>();
+    const watchers = new Set([progress]);
     const file = this.#download(blob, path, { call, watchers, signal: ending.signal });
     file.catch(() => this.#forget(key, file));
     const running = { path, file, ending, watchers, users: 0 };
@@ -78,6 +79,7 @@ export class Downloads {
     const { host } = work.call.place;
     const turns = this.#turns.get(host) ?? new Turns(maxAtOnce);
     this.#turns.set(host, turns);
+    if (turns.areTaken) for (const { waiting } of work.watchers) waiting();
     using _turn = await turns.take(work);
     return await download(blob, path, work);
   }
@@ -114,7 +116,6 @@ async function download(blob: Descriptor, path: string, work: Work): Promise<Ing
 async function downloadOnce(blob: Descriptor, path: string, work: Work): Promise<Ingested> {
   await using writer = new IngestWriter();
   writer.begin(path);
-  for (const { began } of work.watchers) began();
   let offset = 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -127,7 +128,7 @@ async function downloadOnce(blob: Descriptor, path: string, work: Work): Promise
       }
       break;
     } catch (error) {
-      const isBroken = GantryError.is(error) && error.code === 'unavailable';
+      const isBroken = GantryError.is(error) && error.reason === 'BLOB_INTERRUPTED';
       if (!isBroken) throw error;
       if (attempt === attempts)
         throw unavailable(`blob ${blob.digest}: it broke off ${attempts} times, the last time after ${offset} of ${blob.size} bytes`, {
@@ -146,8 +147,9 @@ async function downloadOnce(blob: Descriptor, path: string, work: Work): Promise
 }
 
 function chunksFrom(blob: Descriptor, offset: number, { call, signal }: Work): AsyncIterable<Buffer> {
-  const { mediaType, digest, size } = blob;
-  return call.driver.fetch({ ...call.place, descriptor: { mediaType, digest, size }, offset }, call.context(signal));
+  const { mediaType, digest, size, urls } = blob;
+  const descriptor = { mediaType, digest, size, ...(urls === undefined ? {} : { urls }) };
+  return call.driver.fetch({ ...call.place, descriptor, offset }, call.context(signal));
 }
 
 /** The same, for one who may stop waiting before the others do. */

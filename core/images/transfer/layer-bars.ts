@@ -26,7 +26,7 @@ export class LayerBars {
     let nextMs = 0;
     this.#tell(at, 'Pulling fs layer');
     return {
-      began: () => undefined,
+      waiting: () => this.#tell(at, 'Waiting'),
       arrived: (current) => {
         const nowMs = performance.now();
         if (nowMs < nextMs) return;

@@ -6,6 +6,7 @@ import { dataLoss } from '@gantry/sdk';
 import { digestOf, type Ingested } from '../../content/index.ts';
 import { decompressed, plainStream, sniff, through } from '../../layers/index.ts';
 import { writeIngest } from '../archive/ingest-writer.ts';
+import type { LayerFile } from '../archive/manifest.ts';
 import type { Parts } from '../types.ts';
 import { Elsewhere } from './elsewhere.ts';
 import { type RegistryCall, shortDigest } from './registry-call.ts';
@@ -15,10 +16,6 @@ export interface LayerToPush {
   readonly digest: string;
   readonly sizeBytes: number;
   readonly compression: 'none' | 'gzip' | 'zstd';
-}
-interface StoredLayer {
-  readonly diffId: string;
-  readonly blobDigest: string;
 }
 
 const chunkBytes = 1024 * 1024;
@@ -38,10 +35,10 @@ export class LayerUpload {
     this.#elsewhere = new Elsewhere(parts.store, call.place);
   }
 
-  /** What came compressed goes as it is; the rest is compressed, unless the registry has what it became the last time. */
-  send(layer: StoredLayer): Promise<LayerToPush> {
+  /** What came compressed, or is wanted `asStored`, goes as it is; the rest is compressed, unless the registry has what it became the last time. */
+  send(layer: LayerFile, { asStored = false }: { readonly asStored?: boolean } = {}): Promise<LayerToPush> {
     const known = this.#sent.get(layer.diffId);
-    const sending = known ?? this.#send(layer);
+    const sending = known ?? this.#send(layer, asStored);
     this.#sent.set(layer.diffId, sending);
     return sending;
   }
@@ -53,11 +50,12 @@ export class LayerUpload {
     await driver.upload({ ...place, digest, size: bytes.length, content: () => once(bytes) }, context(signal));
   }
 
-  async #send(layer: StoredLayer): Promise<LayerToPush> {
+  async #send(layer: LayerFile, asStored: boolean): Promise<LayerToPush> {
     const { content, store } = this.#parts;
     const form = sniff(content.head(layer.blobDigest));
-    if (form === 'gzip' || form === 'zstd') {
-      const stored = { digest: layer.blobDigest, sizeBytes: content.sizeOf(layer.blobDigest), compression: form } as const;
+    if (asStored || form === 'gzip' || form === 'zstd') {
+      const compression = form === 'gzip' || form === 'zstd' ? form : 'none';
+      const stored = { digest: layer.blobDigest, sizeBytes: content.sizeOf(layer.blobDigest), compression } as const;
       if (!(await this.#isThere(layer, stored.digest)))
         await this.#upload(layer, stored, () => content.read(stored.digest, { signal: this.#call.signal }));
       return stored;
@@ -67,7 +65,7 @@ export class LayerUpload {
     return this.#compressAndSend(layer);
   }
 
-  async #compressAndSend(layer: StoredLayer): Promise<LayerToPush> {
+  async #compressAndSend(layer: LayerFile): Promise<LayerToPush> {
     const { content, store } = this.#parts;
     const { signal } = this.#call;
     const path = content.newIngestPath();
@@ -88,7 +86,7 @@ export class LayerUpload {
   }
 
   /** The layer's tar; what the disk no longer has as it was is not sent. */
-  async *#plain({ blobDigest, diffId }: StoredLayer): AsyncIterable<Buffer> {
+  async *#plain({ blobDigest, diffId }: LayerFile): AsyncIterable<Buffer> {
     const { signal } = this.#call;
     const hash = createHash('sha256');
     for await (const chunk of decompressed(plainStream(this.#parts.content.read(blobDigest, { signal }), { signal }))) {
@@ -99,14 +97,14 @@ export class LayerUpload {
     if (found !== diffId) throw dataLoss(`blob ${blobDigest} is damaged: it holds layer ${found}, not ${diffId}`);
   }
 
-  async #isThere(layer: StoredLayer, digest: string): Promise<boolean> {
+  async #isThere(layer: LayerFile, digest: string): Promise<boolean> {
     const { driver, place, context, signal } = this.#call;
     const isThere = await driver.exists({ ...place, digest }, context(signal));
     if (isThere) this.#tell(layer, 'Layer already exists');
     return isThere;
   }
 
-  async #upload(layer: StoredLayer, { digest, sizeBytes }: LayerToPush, bytes: () => AsyncIterable<Buffer>): Promise<void> {
+  async #upload(layer: LayerFile, { digest, sizeBytes }: LayerToPush, bytes: () => AsyncIterable<Buffer>): Promise<void> {
     const { driver, place, context, signal } = this.#call;
     const content = () => counted(bytes(), (current) => this.#tell(layer, 'Pushing', { current, total: sizeBytes }));
     const mountFrom = this.#elsewhere.of(digest);
@@ -114,7 +112,7 @@ export class LayerUpload {
     this.#tell(layer, mountedFrom === undefined ? 'Pushed' : `Mounted from ${mountedFrom}`);
   }
 
-  #tell({ diffId }: StoredLayer, status: string, progressDetail: { readonly current?: number; readonly total?: number } = {}): void {
+  #tell({ diffId }: LayerFile, status: string, progressDetail: { readonly current?: number; readonly total?: number } = {}): void {
     this.#call.onProgress({ status, progressDetail, id: shortDigest(diffId) });
   }
 }

@@ -2,6 +2,7 @@ import { GantryError, notFound } from '@gantry/sdk';
 import { digestOf } from '../../content/index.ts';
 import type { ImageManifest } from '../../metadata/index.ts';
 import { failpoint, Turns } from '../../support/index.ts';
+import { storedManifest } from '../archive/manifest.ts';
 import { parseManifest } from '../archive/oci-manifest.ts';
 import { canonicalText, familiarName, familiarText, parseReference, type Reference, repositoryOf, withDefaultTag } from '../reference.ts';
 import type { Parts } from '../types.ts';
@@ -17,7 +18,7 @@ const maxAtOnce = 5;
 
 /**
  * Sends the images that these names mean to the registry of their repository. Blobs first, the manifest last: what others see there is whole. An
- * image that came from a registry goes as it came, under the same digest; layers that are stored plain are compressed on the way.
+ * image that came with a manifest goes as it came, under the same digest; other layers that are stored plain are compressed on the way.
  */
 export async function pushImage(
   parts: Parts,
@@ -93,7 +94,8 @@ async function pushOne(
   using _held = parts.layers.images.holdBlobs(layers.map(({ blobDigest }) => blobDigest));
   const upload = new LayerUpload(parts, call);
   for (const layer of layers) call.onProgress({ status: 'Preparing', progressDetail: {}, id: shortDigest(layer.diffId) });
-  const pushed = await inTurns(layers, (layer) => upload.send(layer));
+  const isWhole = storedManifest(parts.store.manifestsOf(id), layers) !== undefined;
+  const pushed = await inTurns(layers, (layer) => upload.send(layer, { asStored: isWhole }));
   const configBytes = parts.content.readSmall(id);
   await upload.sendBytes(configBytes);
   failpoint('push.manifest');

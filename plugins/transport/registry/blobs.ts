@@ -1,31 +1,46 @@
 import { createHash } from 'node:crypto';
-import { dataLoss, type GantryError, invalidArgument, unavailable } from '@gantry/sdk';
+import { dataLoss, GantryError, invalidArgument, unavailable } from '@gantry/sdk';
 import type { Descriptor, Place } from '@gantry/sdk/transport';
 import { isDigest } from './manifests.ts';
 import type { Answer, Registry } from './registry.ts';
 
-/** The bytes of a blob from `offset` on: not one more than there should be, and read from the start, none that the digest does not cover. */
+export interface BlobPart {
+  readonly descriptor: Descriptor;
+  readonly offset: number;
+}
+
+/** The bytes of a blob from `offset` on, as `streamOf` checks them. */
 export async function* readBlob(
   registry: Registry,
-  { descriptor, offset, ...place }: Place & { readonly descriptor: Descriptor; readonly offset: number },
+  { descriptor, offset, ...place }: Place & BlobPart,
   signal: AbortSignal,
 ): AsyncIterable<Buffer> {
   const { digest, size } = checkedDescriptor(descriptor);
   const about = `${place.host}/${place.repository}: blob ${digest}`;
   if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) throw invalidArgument(`${about}: no offset ${offset} in ${size} bytes`);
   if (offset > 0 && offset === size) return;
-  const answer = await registry.ask(
-    {
-      place,
-      access: 'pull',
-      method: 'GET',
-      at: `blobs/${digest}`,
-      what: `blob ${digest}`,
-      headers: offset === 0 ? {} : { range: `bytes=${offset}-` },
-      wanted: offset === 0 ? [200] : [200, 206],
-    },
-    signal,
+  const answer = await begun(() =>
+    registry.ask(
+      {
+        place,
+        access: 'pull',
+        method: 'GET',
+        at: `blobs/${digest}`,
+        what: `blob ${digest}`,
+        headers: offset === 0 ? {} : { range: `bytes=${offset}-` },
+        wanted: offset === 0 ? [200] : [200, 206],
+      },
+      signal,
+    ),
   );
+  yield* streamOf(answer, { descriptor, offset, about });
+}
+
+/** What an answer holds of a blob from `offset` on: not one more byte than there should be, and read from the start, none that the digest does not cover. */
+export async function* streamOf(
+  answer: Answer,
+  { descriptor: { digest, size }, offset, about }: BlobPart & { readonly about: string },
+): AsyncIterable<Buffer> {
   const hash = createHash('sha256');
   let at = startOf(answer, { offset, size, about });
   for await (const chunk of answer.body()) {
@@ -38,6 +53,20 @@ export async function* readBlob(
   if (at < size) throw unavailable(`${about}: it ended after ${at} of ${size} bytes`, { reason: 'BLOB_INTERRUPTED' });
   const found = `sha256:${hash.digest('hex')}`;
   if (offset === 0 && found !== digest) throw dataLoss(`${about}: its bytes have digest ${found}`);
+}
+
+/**
+ * An answer that did not come is a blob that broke off: whoever reads comes back. What was tried often enough already, or was refused, is not
+ * to be tried as often again.
+ */
+async function begun(ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!GantryError.is(error) || error.code !== 'unavailable' || error.reason !== undefined || 'status' in error.facts) throw error;
+    const { hint, facts } = error;
+    throw unavailable(error.message, { hint, facts, cause: error, reason: 'BLOB_INTERRUPTED' });
+  }
 }
 
 /** Where in the blob the answer begins; a registry may ignore that a part was asked for. */

@@ -1,6 +1,7 @@
 import type { Ctx } from '@gantry/sdk';
 import type { TransportDriver } from '@gantry/sdk/transport';
 import { hasBlob, readBlob } from './blobs.ts';
+import { type ForeignRules, isForeign, readForeign } from './foreign.ts';
 import { checkCredentials } from './login.ts';
 import { readManifest, storeManifest } from './manifests.ts';
 import { Mirrors } from './mirrors.ts';
@@ -19,10 +20,12 @@ export class RegistryDriver implements TransportDriver, Disposable {
   readonly #registry: Registry;
   readonly #mirrors: Mirrors;
   readonly #insecure: readonly string[];
+  readonly #foreign: ForeignRules;
 
   constructor(settings: RegistrySettings) {
     this.#registry = new Registry(settings);
     this.#insecure = settings.insecureRegistries;
+    this.#foreign = { allowed: settings.foreignLayers, insecure: settings.insecureRegistries };
     this.#mirrors = new Mirrors(this.#registry, settings);
   }
 
@@ -32,6 +35,7 @@ export class RegistryDriver implements TransportDriver, Disposable {
   }
 
   fetch(request: Request<'fetch'>, ctx: Ctx): Answer<'fetch'> {
+    if (isForeign(request.descriptor)) return readForeign(this.#registry, request, { ...this.#foreign, signal: ctx.signal });
     const { descriptor, offset, ...place } = request;
     return this.#mirrors.stream(place, ctx, (registry, from) => readBlob(registry, { descriptor, offset, ...from }, ctx.signal));
   }

@@ -1,3 +1,4 @@
+import { unavailable } from '@gantry/sdk';
 import type { RegistryAuth } from '@gantry/sdk/transport';
 import type { Registry } from './registry.ts';
 
@@ -10,4 +11,7 @@ export async function checkCredentials(
   const place = { host, repository: '', auth };
   const { message } = await registry.ask({ place, access: 'pull', method: 'GET', at: '', what: 'login', wanted: [200] }, signal);
   message.resume();
+  if (/^text\/html\b/i.test(message.headers['content-type'] ?? '')) {
+    throw unavailable(`${host} answers with a page: it is no registry`, { hint: 'is the name right, and is there a proxy before it?' });
+  }
 }

@@ -7,11 +7,11 @@ import { Exchange, type Question } from './exchange.ts';
 import { refusal } from './failures.ts';
 import { baseUrl, checkReferral } from './hosts.ts';
 import { readLimited } from './read-limited.ts';
+import { retryAfterOf } from './retry-after.ts';
 import type { RegistrySettings } from './settings.ts';
 
 const maxErrorBytes = 65_536;
 const maxRedirects = 5;
-const longestWaitMs = 120_000;
 
 export interface Wish extends Omit<Question, 'url'> {
   readonly place: Place;
@@ -70,7 +70,7 @@ export class Registry implements Disposable {
   /** How long to wait before the next attempt, in ms; undefined when there is to be none. */
   pauseBefore(error: unknown, attempt: number): number | undefined {
     if (!GantryError.is(error) || attempt >= this.#settings.attempts) return undefined;
-    if (error.reason !== 'TRANSIENT' && ![429, 502, 503, 504].includes(Number(error.facts['status']))) return undefined;
+    if (error.reason !== 'TRANSIENT' && ![429, 500, 502, 503, 504].includes(Number(error.facts['status']))) return undefined;
     const asked = error.facts['retryAfterMs'];
     return typeof asked === 'number' ? asked : this.#settings.retryDelayMs * 2 ** (attempt - 1);
   }
@@ -161,11 +161,4 @@ function checkedRepository(repository: string): string {
     throw invalidArgument(`invalid repository name ${JSON.stringify(repository.slice(0, 100))}`);
   }
   return repository;
-}
-
-/** Seconds, or a date. */
-function retryAfterOf(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const waitMs = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), longestWaitMs) : undefined;
 }

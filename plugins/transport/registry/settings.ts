@@ -9,6 +9,8 @@ export interface Proxies {
 
 export interface RegistrySettings {
   readonly insecureRegistries: readonly string[];
+  /** Whose images may have layers that lie elsewhere. */
+  readonly foreignLayers: readonly string[];
   /** Addresses of mirrors by the host of the registry, the best first. */
   readonly mirrors: Readonly<Record<string, readonly string[]>>;
   readonly proxies: Proxies;
@@ -23,6 +25,7 @@ export interface RegistrySettings {
 export function settingsOf(given: Readonly<Record<string, unknown>>): RegistrySettings {
   return {
     insecureRegistries: texts(given, 'insecureRegistries', []),
+    foreignLayers: texts(given, 'foreignLayers', []),
     mirrors: mirrorsOf(given),
     proxies: proxiesOf(given['proxies']),
     certificateFolders: texts(given, 'certificateFolders', ['/etc/gantry/certs.d', '/etc/docker/certs.d']),

@@ -4,14 +4,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib';
 import type { ImageConfig } from '@gantry/sdk/engine';
 import { busyboxLayer } from '../../support/busybox.ts';
 import { dockerRegistry } from '../../support/docker-registry.ts';
-import { makeImage } from '../../support/image-archive.ts';
+import { digestOf, makeImage } from '../../support/image-archive.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { small } from '../../support/served-image.ts';
+import { configOf, manifestOf as ociManifestOf, served, small, types } from '../../support/served-image.ts';
 import { collected, RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);
@@ -96,21 +96,7 @@ test('a folder with an OCI layout that skopeo made is loaded as its tar', needs(
 });
 
 test('podman loads what Gantry saved, under the same id, and Gantry what podman saved', needs('podman'), async () => {
-  const store = place();
-  mkdirSync(store);
-  const podman = (...args: readonly string[]): string =>
-    run(
-      'podman',
-      '--root',
-      join(store, 'root'),
-      '--runroot',
-      join(store, 'run'),
-      '--storage-driver',
-      'vfs',
-      '--cgroup-manager',
-      'cgroupfs',
-      ...args,
-    );
+  const podman = podmanIn(place());
   podman('load', '--quiet', '--input', await saved());
   assert.equal(podman('images', '--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}'), `${name} ${image.imageId}`);
   for (const format of ['docker-archive', 'oci-archive']) {
@@ -167,6 +153,49 @@ for (const compression of ['gzip', 'zstd'] as const) {
       assert.equal((await loaded(copy)).id, id);
     },
   );
+}
+
+test(
+  'podman, skopeo and umoci read an image that was pulled compressed and saved as it came',
+  needs('skopeo', 'podman', 'umoci'),
+  async () => {
+    const layers = [busyboxLayer(), small('above')];
+    const blobs = layers.map((layer) => gzipSync(layer));
+    const config = configOf(layers.map(digestOf));
+    const manifest = ociManifestOf(
+      config,
+      blobs.map((blob) => [`${types.layer}+gzip`, blob] as const),
+    );
+    await using source = await served({ name: 'app', blobs: [config, ...blobs], manifest });
+    await using room = RoomUnderTest.open();
+    await room.images.pull(`${source.host}/acme/app:1`, {});
+    await room.images.tag(`${source.host}/acme/app:1`, name);
+    const archive = place();
+    writeFileSync(archive, await collected(await room.images.save([name])));
+    for (const from of [`docker-archive:${archive}:${name}`, `oci-archive:${archive}`]) {
+      const copy = place();
+      run('skopeo', 'copy', '--quiet', from, `docker-archive:${copy}:${name}`);
+      assert.equal((await loaded(copy)).id, digestOf(config));
+    }
+    assert.equal(run('skopeo', 'inspect', '--format', '{{.Digest}}', `oci-archive:${archive}`), digestOf(manifest));
+    const podman = podmanIn(place());
+    podman('load', '--quiet', '--input', archive);
+    assert.equal(podman('images', '--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}'), `${name} ${digestOf(config)}`);
+    const layout = place();
+    mkdirSync(layout);
+    run('tar', '-xf', archive, '-C', layout);
+    const [tag = ''] = run('umoci', 'list', '--layout', layout).split('\n');
+    const bundle = place();
+    run('umoci', 'unpack', '--image', `${layout}:${tag}`, bundle);
+    assert.equal(readFileSync(join(bundle, 'rootfs/above'), 'utf8'), 'this is above');
+  },
+);
+
+/** podman with images of its own, below a folder. */
+function podmanIn(store: string): (...args: readonly string[]) => string {
+  mkdirSync(store);
+  const own = ['--root', join(store, 'root'), '--runroot', join(store, 'run'), '--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs'];
+  return (...args) => run('podman', ...own, ...args);
 }
 
 async function manifestOf(reference: string) {

@@ -5,7 +5,7 @@ import { digestOf } from '../../support/image-archive.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { type Reply, reply } from '../../support/scripted-registry.ts';
-import { blobPath, configOf, manifestOf, served, small, types } from '../../support/served-image.ts';
+import { architecture, blobPath, configOf, manifestOf, served, small, types } from '../../support/served-image.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);
@@ -23,9 +23,12 @@ interface Bad {
   readonly blobs?: readonly Buffer[];
   readonly layer?: Reply;
   readonly config?: Reply;
+  readonly also?: Readonly<Record<string, Reply>>;
+  /** How often the layer is asked for. */
+  readonly asks?: number;
 }
 const foreign = Buffer.from(JSON.stringify({ ...(JSON.parse(goodManifest.toString()) as object), layers: [] }));
-const bad: readonly Bad[] = [
+const bad: Bad[] = [
   { what: 'a layer with other bytes', code: 'data_loss', says: /digest/, layer: reply(200, Buffer.alloc(tar.length, 1)) },
   { what: 'a layer that is longer', code: 'data_loss', says: /sha256:/, layer: reply(200, Buffer.concat([tar, tar])) },
   {
@@ -66,9 +69,28 @@ const bad: readonly Bad[] = [
   { what: 'a config that is no JSON', code: 'invalid_argument', says: /config/, ...withConfig(Buffer.from('{')) },
   { what: 'a layer that is no tar', code: 'invalid_argument', says: /unpack layer|tar/, ...withLayer(Buffer.alloc(2048, 7)) },
 ];
-for (const { what, code, says, manifest = goodManifest, mediaType, blobs = [tar], layer, config } of bad) {
+const answering = (count: number, status: number): Bad => ({
+  what: `${status} for a layer, which is asked for ${count} ${count === 1 ? 'time' : 'times'}`,
+  code: status === 404 ? 'not_found' : status === 403 ? 'forbidden' : status === 400 ? 'invalid_argument' : 'unavailable',
+  says: /blob sha256:/,
+  layer: reply(status),
+  asks: count,
+});
+bad.push(answering(5, 503), answering(5, 429), answering(1, 404), answering(1, 403), answering(1, 400));
+bad.push({
+  what: 'no answer for a layer',
+  code: 'unavailable',
+  says: /socket hang up/,
+  layer: (request) => void request.socket.destroy(),
+  asks: 5,
+});
+bad.push({ what: 'other bytes twice', code: 'data_loss', says: /digest/, layer: reply(200, Buffer.alloc(tar.length, 1)), asks: 2 });
+bad.push({ what: 'indexes in indexes without an end', ...nestedIndexes(5) });
+
+for (const { what, code, says, manifest = goodManifest, mediaType, blobs = [tar], layer, config, also: more = {}, asks } of bad) {
   test(`a registry that sends ${what} is told, and leaves nothing`, async () => {
     const also = {
+      ...more,
       ...(layer === undefined ? {} : { [blobPath('bad', tar)]: layer }),
       ...(config === undefined ? {} : { [blobPath('bad', good)]: config }),
     };
@@ -79,7 +101,7 @@ for (const { what, code, says, manifest = goodManifest, mediaType, blobs = [tar]
       also,
       ...(mediaType === undefined ? {} : { mediaType }),
     });
-    await using room = RoomUnderTest.open();
+    await using room = RoomUnderTest.open({ registry: { retryDelayMs: 1 } });
     const before = await room.left();
     await assert.rejects(room.images.pull(`${source.host}/acme/bad:1`, {}), (error: unknown) => {
       assert.ok(error instanceof Error);
@@ -89,6 +111,7 @@ for (const { what, code, says, manifest = goodManifest, mediaType, blobs = [tar]
     });
     assert.deepEqual(await room.left(), before);
     assert.equal(room.images.count, 0);
+    if (asks !== undefined) assert.equal(source.asked.filter((line) => line.includes(digestOf(tar))).length, asks);
   });
 }
 
@@ -107,4 +130,19 @@ function breakingAlways(bytes: Buffer): Reply {
     response.writeHead(200, { 'content-length': String(bytes.length) });
     response.write(bytes.subarray(0, 10), () => response.socket?.destroySoon());
   };
+}
+
+function nestedIndexes(depth: number): Omit<Bad, 'what'> {
+  const also: Record<string, Reply> = {};
+  let inner: { readonly bytes: Buffer; readonly mediaType: string } = { bytes: goodManifest, mediaType: types.manifest };
+  for (let at = 0; at < depth; at += 1) {
+    const { bytes, mediaType } = inner;
+    also[`GET /v2/acme/bad/manifests/${digestOf(bytes)}`] = reply(200, bytes, { 'content-type': mediaType });
+    const named = { mediaType, digest: digestOf(bytes), size: bytes.length, platform: { os: 'linux', architecture } };
+    inner = {
+      bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: types.index, manifests: [named] })),
+      mediaType: types.index,
+    };
+  }
+  return { code: 'invalid_argument', says: /nested more than 3 deep/, manifest: inner.bytes, mediaType: types.index, also };
 }

@@ -68,6 +68,12 @@ const refused: Readonly<Record<string, readonly [tar: readonly Buffer[], message
   'a time that is none': [[pax({ mtime: 'NaN' }), entry('f')], /PAX mtime/],
   'a broken capability': [[xattr('security.capability', 'junk'), entry('f')], /attribute "security.capability" is not valid/],
   'an attribute name of 300 bytes': [[xattr(`user.${'n'.repeat(300)}`, 'v'), entry('f')], /attribute .* is too large/],
+  'an attribute value of 70,000 bytes': [[xattr('user.note', 'v'.repeat(70_000)), entry('f')], /attribute "user.note" is too large/],
+  'a hard link to a folder above': [[folder('d/'), hardlink('d/h', '.')], /hardlink/],
+  'a hard link through a symlink to what is not there': [
+    [symlink('s', '/etc'), hardlink('h', 's/passwd')],
+    /hardlink target "s\/passwd" not found/,
+  ],
   'a folder with files replaced by a symlink': [[folder('d/'), entry('d/f'), symlink('d', '/etc')], /that is not empty/],
   'a body that is cut': [[header({ name: 'f', size: 1000 }), Buffer.alloc(100)], /unexpected end of the archive/],
   'a header that is cut': [[entry('f'), header({ name: 'g' }).subarray(0, 300)], /unexpected end of the archive/],
@@ -85,6 +91,9 @@ for (const [what, [tar, message]] of Object.entries(refused)) {
     });
   }
 }
+
+/** UTF-8, as one character for each byte. */
+const likeNames = ['A', 'a', '\u00e9', 'e\u0301', 'ss', '\u00df'].map((name) => Buffer.from(name).toString('latin1'));
 
 /** What is accepted, and what the tree then looks like: `ls` of everything, in Docker's HEAD's words or stricter. */
 const accepted: Readonly<
@@ -114,6 +123,21 @@ const accepted: Readonly<
   },
   'a hard link': { tar: [entry('a', 'same'), hardlink('b', 'a')], tree: { a: 'f644 same', b: 'f644 same' } },
   'a hard link to a symlink': { tar: [symlink('a', 'nowhere'), hardlink('b', 'a')], tree: { a: 'l nowhere', b: 'l nowhere' } },
+  'a hard link by an absolute name': { tar: [entry('a', 'same'), hardlink('b', '/a')], tree: { a: 'f644 same', b: 'f644 same' } },
+  'a hard link through a symlink': {
+    tar: [folder('d/'), entry('d/f', 'same'), symlink('s', '/d'), hardlink('h', 's/f')],
+    tree: { d: 'd755', 'd/f': 'f644 same', s: 'l /d', h: 'f644 same' },
+  },
+  'a time before 1970': { tar: [pax({ mtime: '-86400' }), entry('f')], tree: { f: 'f644 x' } },
+  'two blocks of zeros': { tar: [endOfArchive], tree: {} },
+  'a hard link with a size, which is no body': {
+    tar: [entry('a', 'same'), header({ name: 'b', type: '1', link: 'a', size: 512 }), entry('c')],
+    tree: { a: 'f644 same', b: 'f644 same', c: 'f644 x' },
+  },
+  'names that differ in case or composition only': {
+    tar: likeNames.map((name) => entry(name)),
+    tree: Object.fromEntries(likeNames.map((name) => [name, 'f644 x'] as const)),
+  },
   'devices and fifos': {
     tar: [header({ name: 'c', type: '3', mode: 0o666, device: [1, 3] }), header({ name: 'p', type: '6', mode: 0o600 })],
     tree: { c: 'c666 259', p: 'p600' },
@@ -240,6 +264,15 @@ const compressed: Readonly<Record<string, readonly [bytes: Buffer, answer: 'ok' 
   'gzip with zeros behind': [Buffer.concat([gzipSync(layer), Buffer.alloc(512)]), 'ok'],
   zstd: [zstdCompressSync(layer), 'ok'],
   'zstd of two frames': [Buffer.concat([zstdCompressSync(layer.subarray(0, 700)), zstdCompressSync(layer.subarray(700))]), 'ok'],
+  'zstd after a frame that is to be skipped': [
+    Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.from('skip'), zstdCompressSync(layer)]),
+    'ok',
+  ],
+  'gzip with a wrong length': [flipped(gzipSync(layer), -2), /gzip stream/],
+  'gzip with flags that nobody knows': [flipped(gzipSync(layer), 3, 0xe0), /gzip stream/],
+  'gzip and a second member that is cut': [Buffer.concat([gzipSync(layer), gzipSync(layer).subarray(0, -6)]), /gzip stream/],
+  'zstd with a window of 2 GiB': [Buffer.from('28b52ffd00a8010000', 'hex'), /zstd stream/],
+  'zstd with a dictionary': [Buffer.from('28b52ffd0158070100000000', 'hex'), /zstd stream/],
   'cut gzip': [gzipSync(layer).subarray(0, -6), /gzip stream/],
   'gzip with a wrong checksum': [flipped(gzipSync(layer), -6), /gzip stream/],
   'gzip with garbage behind': [Buffer.concat([gzipSync(layer), Buffer.from('garbage!')]), /gzip stream/],
@@ -267,10 +300,11 @@ test('apply works in a tree whose files look like the machine, and runs none of 
   assert.ok(!readdirSync(disk.path).includes('pwned'));
 });
 
-function flipped(bytes: Buffer, at: number): Buffer {
+/** Counted from the end when it is negative. */
+function flipped(bytes: Buffer, at: number, bits = 1): Buffer {
   const copy = Buffer.from(bytes);
-  const index = copy.length + at;
-  copy[index] = (copy[index] ?? 0) ^ 1;
+  const index = at < 0 ? copy.length + at : at;
+  copy[index] = (copy[index] ?? 0) ^ bits;
   return copy;
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, GantryError } from '@gantry/sdk';
 import type { RegistryAuth } from '@gantry/sdk/transport';
 import { driverContext, guard } from '../../../core/drivers/index.ts';
@@ -85,6 +87,7 @@ const manifests: readonly (readonly [string, Reply, string, RegExp, string?])[] 
   ],
   ['403', reply(403, '<b>no</b>'), 'forbidden', /denies access: no$/],
   ['429 for ever', reply(429, '', { 'retry-after': '0' }), 'unavailable', /too many requests/],
+  ['500 for ever', reply(500), 'unavailable', /answered 500$/],
   ['503 for ever', reply(503, 'x'.repeat(1000)), 'unavailable', /answered 503: x{300}$/],
   ['a redirect loop', reply(302, '', { location: '/v2/acme/nfs/manifests/1' }), 'unavailable', /redirects more than 5 times/],
   ['a redirect to a file', reply(302, '', { location: 'file:///etc/passwd' }), 'forbidden', /redirects to file:/],
@@ -132,6 +135,19 @@ const blobs: readonly (readonly [string, Reply, string, RegExp, string?])[] = [
     'BLOB_INTERRUPTED',
   ],
   ['404', reply(404, 'no'), 'not_found', /blob sha256:.*: not found: no/],
+  ['no answer', () => undefined, 'unavailable', /did not answer in 300 ms/, 'BLOB_INTERRUPTED'],
+  ['a redirect to a file', reply(307, '', { location: 'file:///etc/passwd' }), 'forbidden', /redirects to file:/],
+  ['gzip', reply(200, blob, { 'content-encoding': 'gzip' }), 'unavailable', /compressed it/],
+  [
+    'a chunk that is none',
+    (_q, response) => {
+      response.writeHead(200, { 'transfer-encoding': 'chunked' }).flushHeaders();
+      response.socket?.end('5\r\n01234\r\nnonsense\r\n');
+    },
+    'unavailable',
+    /registry 127/,
+    'BLOB_INTERRUPTED',
+  ],
 ];
 for (const [what, answer, code, message, reason] of blobs) {
   test(`fetch() refuses a registry that answers a blob with ${what}`, async () => {
@@ -259,6 +275,69 @@ test('resolve() tries again what may be better in a moment, and does so no more 
   assert.equal(registry.asked.length, 3);
 });
 
+test('fetch() goes on in a body that comes byte by byte', async () => {
+  const slow = async function* () {
+    for (const bytes of [blob.subarray(0, 1), blob.subarray(1, 2), blob.subarray(2, 3), blob.subarray(3)]) {
+      await sleep(150);
+      yield bytes;
+    }
+  };
+  await using registry = await scriptedRegistry({ '*': (_request, response) => void Readable.from(slow()).pipe(response.writeHead(200)) });
+  assert.deepEqual(await fetch(registry), blob);
+});
+
+test('what a registry has too much to do for is asked five times in all, what it refuses once', async () => {
+  for (const [status, times] of [
+    [503, 5],
+    [429, 5],
+    [500, 5],
+    [400, 1],
+    [403, 1],
+    [404, 1],
+  ] as const) {
+    await using registry = await scriptedRegistry({ '*': reply(status) });
+    await assert.rejects(resolve(registry, '1', { settings: { attempts: 5 } }));
+    assert.equal(registry.asked.length, times, String(status));
+  }
+});
+
+test('resolve() asks a token server in trouble again', async () => {
+  await using registry: ScriptedRegistry = await scriptedRegistry({
+    [atTag]: (request, ...rest) =>
+      (request.headers.authorization === 'Bearer t' ? good : bearer(`http://${registry.host}/token`))(request, ...rest),
+    'GET /token': inTurn(reply(500), reply(503), reply(500), reply(200, { token: 't' })),
+  });
+  await resolve(registry, '1', { settings: { attempts: 4 } });
+  assert.equal(registry.asked.filter((line) => line.startsWith('GET /token')).length, 4);
+});
+
+for (const expiresIn of [0, -1, 'abc', null, undefined, 1e12, 3]) {
+  test(`a token that lasts ${String(expiresIn)} seconds is good for what it was asked for`, async () => {
+    await using registry: ScriptedRegistry = await scriptedRegistry({
+      [atTag]: (request, ...rest) =>
+        (request.headers.authorization === 'Bearer t' ? good : bearer(`http://${registry.host}/token`))(request, ...rest),
+      'GET /token': reply(200, { token: 't', expires_in: expiresIn }),
+    });
+    using driver = new RegistryDriver(settingsOf(quick));
+    for (const _ of [1, 2]) await driver.resolve({ host: registry.host, repository: 'acme/nfs', reference: '1' }, context);
+    // One that is about to end is not used again; what is no time is as if nothing had been said.
+    assert.equal(registry.asked.filter((line) => line.startsWith('GET /token')).length, expiresIn === 3 ? 2 : 1);
+  });
+}
+
+test('login() takes no page for a registry', async () => {
+  for (const [answer, message] of [
+    [reply(200, '<html>', { 'content-type': 'text/html; charset=utf-8' }), /answers with a page: it is no registry/],
+    [reply(404), /login: not found/],
+  ] as const) {
+    await using registry = await scriptedRegistry({ '*': answer });
+    await assert.rejects(
+      using_(async (driver) => driver.login({ host: registry.host, auth }, context)),
+      (error: Error) => message.test(error.message),
+    );
+  }
+});
+
 test('resolve() and fetch() end when they are told to', async () => {
   await using registry = await scriptedRegistry({
     [atTag]: () => undefined,
@@ -356,6 +435,38 @@ test('upload() goes on where the registry says, relative or with a query, and pu
     using_((driver) => driver.putManifest(put, context)),
     refuses('data_loss', /stored manifest/),
   );
+});
+
+test('an upload that goes on at another host takes nobody\u2019s credentials there', async () => {
+  await using storage = await scriptedRegistry({ 'PUT /u': reply(201) }, '127.0.0.2');
+  const ifKnown: Reply = (request, ...rest) =>
+    (request.headers.authorization === undefined
+      ? reply(401, '', { 'www-authenticate': 'Basic' })
+      : reply(202, '', { location: `http://${storage.host}/u` }))(request, ...rest);
+  await using registry = await scriptedRegistry({ [uploads]: ifKnown });
+  const content = async function* () {
+    yield blob;
+  };
+  await using_((driver) => driver.upload({ host: registry.host, repository: 'acme/nfs', ...layer, auth, content }, context));
+  assert.deepEqual(storage.asked, [`PUT /u?digest=${layer.digest.replace(':', '%3A')}`]);
+});
+
+test('putManifest() says what the registry has against a manifest', async () => {
+  for (const [answer, message] of [
+    [
+      reply(400, { errors: [{ code: 'MANIFEST_INVALID', message: 'manifest invalid' }, { code: 'OTHER' }] }),
+      /MANIFEST_INVALID: manifest invalid; OTHER$/,
+    ],
+    [reply(400, `<h1>no</h1>\n${'x'.repeat(1000)}`), /answered 400: no x{297}$/],
+    [reply(413), /answered 413$/],
+  ] as const) {
+    await using registry = await scriptedRegistry({ '*': answer });
+    const put = { host: registry.host, repository: 'acme/nfs', reference: '1', mediaType: type, bytes: Buffer.from(manifest) };
+    await assert.rejects(
+      using_((driver) => driver.putManifest(put, context)),
+      refuses('invalid_argument', message),
+    );
+  }
 });
 
 test('a registry that is not there is named, with what may help', async () => {

@@ -46,6 +46,8 @@ export class MemoryImages implements Images {
     return [...this.#all.values()].map((image) => ({ ...image, sharedSizeBytes: -1, containers: -1 }));
   };
 
+  manifests = (): ReturnType<Images['manifests']> => [];
+
   inspect(text: string): Image {
     if (/[A-Z]/.test(text.split(':')[0] ?? '')) {
       throw invalidArgument(`invalid reference format: repository name (library/${text}) must be lowercase`);

@@ -9,6 +9,7 @@ import { packTar } from '../container/cp-tar.ts';
 
 interface LoadFlags {
   readonly input?: string;
+  readonly platform?: string;
   readonly quiet?: boolean;
 }
 
@@ -16,18 +17,19 @@ export const load = verb<LoadFlags>({
   arguments: '',
   options: [
     value('-i, --input <path>', 'Read this file, or the OCI layout in this folder, instead of stdin', text),
+    value('--platform <os/arch>', 'Of the images, those for this platform', text),
     flag('-q, --quiet', 'No progress'),
   ],
   notes: `Takes what docker save writes and OCI layouts, as tars (also compressed with gzip or zstd) or as folders.
 
   gantry load -i image.tar
   gantry load -i ./oci-layout`,
-  async action(context, _given, { input, quiet = false }) {
+  async action(context, _given, { input, platform, quiet = false }) {
     if (input !== undefined && isFolder(input)) checkLayout(input);
     const { stream, sizeBytes } = openInput(input);
     const { images } = await context.client();
     const shown = quiet ? stream : withBar('loading', stream, sizeBytes);
-    await printProgress(images.load(shown, { quiet: true }), context.print);
+    await printProgress(images.load(shown, { quiet: true, platform }), context.print);
   },
 });
 

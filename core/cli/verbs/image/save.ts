@@ -2,11 +2,14 @@ import { writeTar } from '../../format/output-file.ts';
 import { text, value } from '../../option.ts';
 import { verb } from '../../verb.ts';
 
-export const save = verb<{ readonly output?: string }>({
+export const save = verb<{ readonly output?: string; readonly platform?: string }>({
   arguments: '<image...>',
-  options: [value('-o, --output <file>', 'Write to this file instead of stdout', text)],
-  async action(context, names, { output }) {
+  options: [
+    value('-o, --output <file>', 'Write to this file instead of stdout', text),
+    value('--platform <os/arch>', 'Only when the images are for this platform', text),
+  ],
+  async action(context, names, { output, platform }) {
     const { images } = await context.client();
-    await writeTar(output, 'saving', async () => await images.save(names));
+    await writeTar(output, 'saving', async () => await images.save(names, { platform }));
   },
 });

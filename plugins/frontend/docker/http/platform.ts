@@ -23,6 +23,12 @@ export function requirePlatform(call: Call, names: readonly string[], since: num
   }
 }
 
+/** The platform that the query asks for, as "linux/arm64/v8"; undefined: none. */
+export function platformIn(call: Call, since: number): string | undefined {
+  const asked = call.version < since ? '' : call.query.text('platform');
+  return asked === '' ? undefined : shown(platformOf(asked));
+}
+
 function platformOf(asked: string) {
   let read: unknown;
   try {

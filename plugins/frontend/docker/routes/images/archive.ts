@@ -1,6 +1,7 @@
 import { invalidArgument, releasing } from '@gantry/sdk';
+import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
-import { requirePlatform } from '../../http/platform.ts';
+import { platformIn, requirePlatform } from '../../http/platform.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { get, post, type Route } from '../route.ts';
 
@@ -24,11 +25,12 @@ async function save(call: Call, names: readonly string[]): Promise<void> {
 
 async function load(call: Call): Promise<void> {
   const isQuiet = call.query.flag('quiet', true);
+  const platform = platformIn(call, 48);
   await withProgress(call, async (report) => {
-    const loaded = await call.engine.images.load(releasing(call.body()), {
-      ...(isQuiet ? {} : { onProgress: report }),
-      signal: call.signal,
-    });
+    const loaded = await call.engine.images.load(
+      releasing(call.body()),
+      withoutAbsent({ onProgress: isQuiet ? undefined : report, platform, signal: call.signal }),
+    );
     for (const { id, reference, replaced } of loaded) {
       if (reference !== undefined && replaced !== undefined) {
         report({ stream: `The image ${reference} already exists, renaming the old one with ID ${replaced} to empty string\n` });

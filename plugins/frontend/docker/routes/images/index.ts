@@ -4,9 +4,10 @@ import { containerConfig } from '../../bodies/container.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import { withFilter } from '../../http/filters.ts';
 import type { Call } from '../../http/call.ts';
-import { requirePlatform } from '../../http/platform.ts';
+import { platformIn, requirePlatform } from '../../http/platform.ts';
 import { unixSeconds } from '../../http/time.ts';
 import { imageDocument } from '../../shapes/image-document.ts';
+import { imageManifest } from '../../shapes/image-manifest.ts';
 import { imageSummary } from '../../shapes/image-summary.ts';
 import { get, post, remove, type Route } from '../route.ts';
 import { archiveRoutes } from './archive.ts';
@@ -14,10 +15,7 @@ import { transferRoutes } from './transfer.ts';
 
 export const imageRoutes: readonly Route[] = [
   get('/images/json', list),
-  get('/images/:name/json', (call) => {
-    requirePlatform(call, [call.param('name')], 49);
-    call.send(imageDocument(call.engine.images.inspect(call.param('name')), call.version));
-  }),
+  get('/images/:name/json', inspect),
   get('/images/:name/history', history),
   post('/images/:name/tag', tag),
   remove('/images/:name', async (call) => {
@@ -40,7 +38,23 @@ async function list(call: Call): Promise<void> {
   const name = version < 41 ? query.word('filter') : undefined;
   const filters = name === undefined ? query.filters() : withFilter(query.filters(), 'reference', name);
   const images = await call.engine.images.list({ filters, all: query.flag('all'), sharedSize: query.flag('shared-size') });
-  call.send(images.map((image) => imageSummary(image, version)));
+  const withManifests = version >= 47 && query.flag('manifests');
+  call.send(images.map((image) => ({ ...imageSummary(image, version), ...(withManifests && manifestsOf(call, image.id)) })));
+}
+
+function inspect(call: Call): void {
+  const name = call.param('name');
+  const withManifests = call.version >= 48 && call.query.flag('manifests');
+  if (withManifests && platformIn(call, 49) !== undefined) {
+    throw invalidArgument('conflicting options: manifests and platform options cannot both be set');
+  }
+  requirePlatform(call, [name], 49);
+  const image = call.engine.images.inspect(name);
+  call.send({ ...imageDocument(image, call.version), ...(withManifests && manifestsOf(call, image.id)) });
+}
+
+function manifestsOf(call: Call, id: string) {
+  return { Manifests: call.engine.images.manifests(id).map(imageManifest) };
 }
 
 function history(call: Call): void {

@@ -1,9 +1,8 @@
-import { codeOf, internal } from '@gantry/sdk';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
+import { fromRegistry } from '../../http/from-registry.ts';
 import { requirePlatform } from '../../http/platform.ts';
 import { authOf, withoutPrompt } from '../../http/registry-auth.ts';
-import { textOf } from '../../status.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { post, type Route } from '../route.ts';
 import { importTar } from './import.ts';
@@ -37,11 +36,4 @@ async function push(call: Call): Promise<void> {
   await withProgress(call, (onProgress) =>
     fromRegistry(call.engine.images.push(reference, withoutAbsent({ auth, onProgress, signal: call.signal }))),
   );
-}
-
-/** A registry that cannot be reached is no fault of the engine, but Docker's clients know 503 only of swarm mode. */
-async function fromRegistry(work: Promise<unknown>): Promise<void> {
-  await work.catch((error: unknown) => {
-    throw codeOf(error) === 'unavailable' ? internal(textOf(error), { cause: error }) : error;
-  });
 }

@@ -4,16 +4,18 @@ import { type Abortable, dataLoss } from '@gantry/sdk';
 import type { Content } from '../../content/index.ts';
 import { decompressed, paddingBytes, plainStream, tarHeader } from '../../layers/index.ts';
 import { writeIngest } from './ingest-writer.ts';
+import type { LayerFile } from './manifest.ts';
 
-export interface LayerFile {
-  readonly diffId: string;
-  readonly blobDigest: string;
-}
 interface SaveOptions extends Abortable {
   readonly onSize: (sizeBytes: number) => void;
 }
 
 const chunkBytes = 1024 * 1024;
+
+/** A blob as a member of an archive, as it is. */
+export async function* storedBlob(content: Content, digest: string, options: Abortable): AsyncIterable<Buffer> {
+  yield* member(digest, content.sizeOf(digest), content.read(digest, options));
+}
 
 /**
  * A layer as a member of an archive. Stored plain, it goes out as it is; stored compressed, it is unpacked into a file first, because a
@@ -25,9 +27,8 @@ export async function* withPlainLayer(
   { signal, onSize }: SaveOptions,
 ): AsyncIterable<Buffer> {
   if (blobDigest === diffId) {
-    const sizeBytes = content.sizeOf(blobDigest);
-    onSize(sizeBytes);
-    yield* member(diffId, sizeBytes, content.read(blobDigest, { signal }));
+    onSize(content.sizeOf(blobDigest));
+    yield* storedBlob(content, blobDigest, { signal });
     return;
   }
   const path = content.newIngestPath();
@@ -41,8 +42,8 @@ export async function* withPlainLayer(
   }
 }
 
-async function* member(diffId: string, sizeBytes: number, bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  yield tarHeader({ type: '0', name: Buffer.from(`blobs/${diffId.replace(':', '/')}`), mode: 0o644, size: sizeBytes });
+async function* member(digest: string, sizeBytes: number, bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  yield tarHeader({ type: '0', name: Buffer.from(`blobs/${digest.replace(':', '/')}`), mode: 0o644, size: sizeBytes });
   yield* bytes;
   const padding = paddingBytes(sizeBytes);
   if (padding > 0) yield Buffer.alloc(padding);

@@ -1,0 +1,33 @@
+import { digestOf } from '../../content/index.ts';
+import type { ImageManifest } from '../../metadata/index.ts';
+import { parseManifest } from './oci-manifest.ts';
+
+/** A layer of an image, and the blob that holds it, compressed or not. */
+export interface LayerFile {
+  readonly diffId: string;
+  readonly blobDigest: string;
+}
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+const configType = 'application/vnd.oci.image.config.v1+json';
+const layerType = 'application/vnd.oci.image.layer.v1.tar';
+
+/** Of what an image came with, or went under, the manifest whose layers are the very blobs that are stored: the image can go on under its digest. */
+export function storedManifest(manifests: readonly ImageManifest[], layers: readonly LayerFile[]): ImageManifest | undefined {
+  return manifests.find(({ bytes, digest }) => {
+    const named = parseManifest(bytes, `manifest ${digest}`).layers;
+    return named.length === layers.length && named.every((layer, at) => layer.digest === layers[at]?.blobDigest);
+  });
+}
+
+/** The one manifest of an image whose layers are plain tars: the same bytes whoever writes it. */
+export function plainManifest(image: {
+  readonly id: string;
+  readonly configSize: number;
+  readonly layers: readonly { readonly diffId: string; readonly size: number }[];
+}): ImageManifest {
+  const config = { mediaType: configType, digest: image.id, size: image.configSize };
+  const layers = image.layers.map(({ diffId, size }) => ({ mediaType: layerType, digest: diffId, size }));
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: manifestType, config, layers }));
+  return { mediaType: manifestType, digest: digestOf(bytes), bytes };
+}
