@@ -37,6 +37,7 @@ export {
   syncfs,
   syncfsAside,
 } from './file-data.ts';
+export { TreeCopier } from './copy/tree-copier.ts';
 export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './nodes.ts';
 export {
   createSubvolume,
