@@ -136,7 +136,9 @@ export class VolumeRegistry {
     const resizer = await this.driver(driver);
     if (resizer.resize === undefined) lacking(driver, 'resize');
     try {
+      failpoint('volume.resize.plugin.call');
       await resizer.resize({ name, bytes }, this.context());
+      failpoint('volume.resize.called');
     } catch (error) {
       throw named(error, `resize ${name}`);
     }

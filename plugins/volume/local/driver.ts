@@ -12,6 +12,7 @@ import {
   notImplemented,
   type Usage,
 } from '@gantry/sdk';
+import { syncFileSystem } from '@gantry/sdk/linux';
 import type {
   AttachRequest,
   CloneRequest,
@@ -26,7 +27,7 @@ import type {
   VolumeDriver,
   VolumeName,
 } from '@gantry/sdk/volume';
-import { diskMounts, resizeDisk } from './disk.ts';
+import { diskBytesOf, diskMounts, mendDisk, resizeDisk } from './disk.ts';
 import { isSubvolume, limitFolder } from './folder.ts';
 import { limitOf, makeCopy, makeEmpty } from './making.ts';
 import { type Options, readOptions } from './options.ts';
@@ -90,7 +91,7 @@ export class LocalDriver implements VolumeDriver {
     }
   }
 
-  async attach({ name, attachmentId, readOnly }: AttachRequest): Promise<{ readonly attachment: Attachment }> {
+  async attach({ name, attachmentId, readOnly }: AttachRequest, { signal }: Ctx): Promise<{ readonly attachment: Attachment }> {
     const stored = this.#require(name);
     const { snapshotOf } = stored.shape;
     if (snapshotOf !== undefined && !readOnly)
@@ -99,6 +100,7 @@ export class LocalDriver implements VolumeDriver {
     if ((attached.get(attachmentId) ?? readOnly) !== readOnly) {
       throw alreadyExists(`attachment ${attachmentId} of volume ${name} exists ${readOnly ? 'read-write' : 'read-only'}`);
     }
+    if (stored.shape.diskBytes !== undefined) await mendDisk(this.#store.diskFile(name), signal);
     const mounts = this.#mounts(name, stored);
     this.#attached.set(name, attached.set(attachmentId, readOnly));
     return { attachment: { mounts, shareable: true } };
@@ -112,7 +114,8 @@ export class LocalDriver implements VolumeDriver {
 
   async usage({ name }: VolumeName, { signal }: Ctx): Promise<Usage> {
     const { shape } = this.#ownFolder(name, 'its size is not known');
-    if (shape.diskBytes !== undefined) return { bytes: statSync(this.#store.diskFile(name)).blocks * 512, capacity: shape.diskBytes };
+    if (shape.diskBytes !== undefined)
+      return { bytes: statSync(this.#store.diskFile(name)).blocks * 512, capacity: diskBytesOf(this.#store.diskFile(name)) };
     const usage = await usageOf(this.#store.path(name), signal);
     const limit = limitOf({ dataPath: this.#store.path(name), shape });
     return limit === undefined ? usage : { ...usage, capacity: limit.limitBytes };
@@ -123,9 +126,7 @@ export class LocalDriver implements VolumeDriver {
     const { shape } = this.#ownFolder(name, 'the driver cannot limit it');
     if (shape.diskBytes !== undefined) {
       this.#requireIdle(name, 'resized');
-      await resizeDisk(this.#store.diskFile(name), bytes, signal);
-      this.#store.reshape(name, { ...shape, diskBytes: bytes });
-      return;
+      return resizeDisk(this.#store.diskFile(name), bytes, signal);
     }
     const dataPath = this.#store.path(name);
     const limit = limitOf({ dataPath, shape });
@@ -135,6 +136,7 @@ export class LocalDriver implements VolumeDriver {
       });
     if (limit.usedBytes > bytes) throw conflict(`volume ${name} holds ${limit.usedBytes} bytes, more than ${bytes}`);
     limitFolder(dataPath, shape.projectId, bytes);
+    await syncFileSystem(dataPath);
   }
 
   async clone({ name, from, options: given }: CloneRequest, { signal }: Ctx): Promise<VolumeAnswer> {

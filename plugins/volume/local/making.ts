@@ -2,7 +2,7 @@ import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
 import { projectUse, type ProjectUse, syncFileSystem } from '@gantry/sdk/linux';
-import { makeDisk, missingForDisks, resizeDisk } from './disk.ts';
+import { diskBytesOf, makeDisk, mendDisk, missingForDisks, resizeDisk } from './disk.ts';
 import { copyFolder, limitFolder, makeFolder } from './folder.ts';
 import type { Owner } from './options.ts';
 import { copyTree } from './programs.ts';
@@ -37,7 +37,7 @@ export async function makeEmpty(making: Making, owner: Owner): Promise<Shape> {
 /** A volume with what the source has now, on the disk when it resolves. Without a size it has the source's. */
 export async function makeCopy(making: Making, { dataPath, diskFile, shape }: Source): Promise<Shape> {
   const { folder, sizeBytes = limitOf({ dataPath, shape })?.limitBytes, signal } = making;
-  if (shape.diskBytes !== undefined) return copyDisk(diskFile, { ...making, diskBytes: shape.diskBytes });
+  if (shape.diskBytes !== undefined) return copyDisk(diskFile, making);
   if (sizeBytes === undefined) {
     await copyFolder(dataPath, folder, { signal });
     return {};
@@ -64,15 +64,13 @@ export function limitOf({ dataPath, shape: { projectId } }: Pick<Source, 'dataPa
   }
 }
 
-async function copyDisk(from: string, { folder, sizeBytes, diskBytes, signal }: Making & { readonly diskBytes: number }): Promise<Shape> {
+async function copyDisk(from: string, { folder, sizeBytes, signal }: Making): Promise<Shape> {
   const file = join(folder, 'disk.img');
+  await mendDisk(from, signal);
   await copyTree(from, file, signal);
-  if (sizeBytes === undefined || sizeBytes === diskBytes) {
-    await syncFileSystem(file);
-    return { diskBytes };
-  }
-  await resizeDisk(file, sizeBytes, signal);
-  return { diskBytes: sizeBytes };
+  if (sizeBytes !== undefined) await resizeDisk(file, sizeBytes, signal);
+  await syncFileSystem(file);
+  return { diskBytes: sizeBytes ?? diskBytesOf(file) };
 }
 
 /** Undefined: it has to be a disk, and the folder is gone. */

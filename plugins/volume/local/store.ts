@@ -20,7 +20,7 @@ import type { Options } from './options.ts';
 
 /** How a volume is kept, where it is more than a folder. */
 export interface Shape {
-  /** An ext4 in a file, of that size. */
+  /** An ext4 in a file, made with that size. */
   readonly diskBytes?: number;
   /** The project id by which the file system limits the folder. */
   readonly projectId?: number;
@@ -99,14 +99,6 @@ export class Store {
       throw fromErrno(error, `create volume ${name}`);
     }
     return this.get(name) ?? { created: new Date(), options, shape: {} };
-  }
-
-  /** Changes how a volume that is there is kept. */
-  reshape(name: string, shape: Shape): void {
-    const folder = join(this.#root, name);
-    const { options } = this.#described(name);
-    this.#describe(folder, options, shape);
-    sync(folder);
   }
 
   rename(name: string, to: string): void {

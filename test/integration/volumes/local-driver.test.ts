@@ -98,7 +98,7 @@ for (const [options, mount] of described) {
   test(`LocalDriver.attach() describes ${JSON.stringify(options)}`, async () => {
     using house = openHouse();
     await house.create('data', options);
-    const { attachment } = await house.driver.attach({ name: 'data', attachmentId: 'a', readOnly: false, options });
+    const { attachment } = await house.driver.attach({ name: 'data', attachmentId: 'a', readOnly: false, options }, ctx);
     assert.deepEqual(attachment.mounts, [mount]);
   });
 }
@@ -107,13 +107,13 @@ test('LocalDriver copies a volume that somebody writes to on btrfs, and nowhere 
   const writing = { name: 'data', attachmentId: 'a', readOnly: false, options: {} };
   using house = openHouse();
   await house.create('data');
-  await house.driver.attach(writing);
+  await house.driver.attach(writing, ctx);
   await assert.rejects(house.driver.clone({ name: 'copy', from: 'data', options: {} }, ctx), {
     code: 'conflict',
     message: /is attached, and this file system cannot copy it while somebody writes/,
   });
   await house.driver.detach({ name: 'data', attachmentId: 'a', last: true });
-  await house.driver.attach({ ...writing, readOnly: true });
+  await house.driver.attach({ ...writing, readOnly: true }, ctx);
   await house.driver.clone({ name: 'copy', from: 'data', options: {} }, ctx);
   const disk = withDisk('mkfs.btrfs', 128);
   if (disk === undefined) return context.skip('needs mkfs.btrfs and the kernel’s btrfs');
@@ -121,7 +121,7 @@ test('LocalDriver copies a volume that somebody writes to on btrfs, and nowhere 
   using onBtrfs = openHouse(disk.path);
   await onBtrfs.create('data');
   writeFileSync(onBtrfs.file('data'), 'then');
-  await onBtrfs.driver.attach(writing);
+  await onBtrfs.driver.attach(writing, ctx);
   await onBtrfs.driver.snapshot({ name: 'kept', from: 'data' }, ctx);
   writeFileSync(onBtrfs.file('data'), 'now');
   assert.equal(readFileSync(onBtrfs.file('kept'), 'utf8'), 'then');
@@ -159,6 +159,44 @@ test('LocalDriver makes a limited copy of a volume that has no limit, if what is
   await assert.rejects(house.driver.resize({ name: 'large', bytes: 8 * mebibyte }, ctx), { code: 'conflict', message: /does not fit/ });
   assert.equal((await house.driver.usage({ name: 'large' }, ctx)).capacity, 32 * mebibyte);
   assert.deepEqual(readdirSync(house.dataDir).toSorted(), ['data', 'large']);
+});
+
+test('LocalDriver mends a disk whose change of size was cut short before anybody uses it', async () => {
+  using house = openHouse();
+  await house.create('data', { size: '16m' });
+  const disk = join(house.dataDir, 'data', 'disk.img');
+  // The file has grown, the descriptors of the groups are lost, and what a shrinking made lies beside it.
+  writeFileSync(`${disk}.resizing`, '');
+  writeFileSync(`${disk}.smaller`, 'half');
+  truncateSync(disk, 32 * mebibyte);
+  execFileSync('dd', ['if=/dev/zero', `of=${disk}`, 'bs=1024', 'seek=2', 'count=1', 'conv=notrunc', 'status=none']);
+  assert.notEqual(spawnSync('e2fsck', ['-n', '-f', disk]).status, 0);
+  await house.driver.attach({ name: 'data', attachmentId: 'a', readOnly: false, options: {} }, ctx);
+  assert.equal(spawnSync('e2fsck', ['-n', '-f', disk]).status, 0);
+  assert.deepEqual(readdirSync(join(house.dataDir, 'data')).toSorted(), ['disk.img', 'opts.json', 'shape.json']);
+  assert.equal((await house.driver.usage({ name: 'data' }, ctx)).capacity, 16 * mebibyte, 'what it says is what fits into it');
+  await house.driver.detach({ name: 'data', attachmentId: 'a', last: true });
+  await house.driver.resize({ name: 'data', bytes: 32 * mebibyte }, ctx);
+  assert.equal((await house.driver.usage({ name: 'data' }, ctx)).capacity, 32 * mebibyte);
+});
+
+test('LocalDriver.resize() leaves a disk alone that somebody has mounted, whoever attached it', async () => {
+  using house = openHouse();
+  await house.create('data', { size: '16m' });
+  const disk = join(house.dataDir, 'data', 'disk.img');
+  const target = mkdtempSync(join(tmpdir(), 'mounted-'));
+  execFileSync('mount', ['-o', 'loop', disk, target]);
+  try {
+    // Another one, that knows nothing of who attached it.
+    const driver = new LocalDriver(house.dataDir);
+    const message = 'it is mounted: it cannot be resized now';
+    for (const bytes of [8 * mebibyte, 32 * mebibyte])
+      await assert.rejects(driver.resize({ name: 'data', bytes }, ctx), { code: 'conflict', reason: 'VOLUME_BUSY', message });
+    assert.equal(statSync(disk).size, 16 * mebibyte);
+  } finally {
+    execFileSync('umount', [target]);
+    rmSync(target, { recursive: true });
+  }
 });
 
 test('LocalDriver goes on with what a killed one left half made, and what is damaged hides nothing else', async () => {

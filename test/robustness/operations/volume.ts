@@ -9,7 +9,7 @@ const isThere = async (api: Api, name: string) => (await api.call('GET', `/volum
 
 /** Whether a container finds in it what was written. */
 async function hasContent(api: Api, name: string): Promise<boolean> {
-  await createContainer(api, 'looks', { command: ['grep', '-qx', written, '/v/file'], hostConfig: { Binds: [`${name}:/v`] } });
+  await createContainer(api, 'looks', { command: ['grep', '-qx', written, '/v/file'], hostConfig: { Binds: [`${name}:/v:ro`] } });
   const code = await runToEnd(api, 'looks');
   await removeContainer(api, 'looks');
   return code === 0;
@@ -51,18 +51,54 @@ export const renameVolume: Operation = {
   },
 };
 
-export const cloneVolume: Operation = {
-  failpoints: ['volume.create.plugin.call', 'volume.create.meta.txn'],
-  prepare,
-  ask: async (api) => {
-    await expect(api, 'POST', '/gantry/v1/volumes/one/clone', { statuses: [201, 409], json: { Name: 'two' } });
-  },
-  check: async (api, { acknowledged }) => {
-    const isMade = await isThere(api, 'two');
-    assert.ok(isMade || !acknowledged, 'it is gone');
-    for (const name of ['one', ...(isMade ? ['two'] : [])]) assert.ok(await hasContent(api, name), `${name} lost what was in it`);
-  },
-  clean: async (api) => {
-    for (const name of ['one', 'two']) await remove(api, name);
-  },
-};
+function copying(kind: 'clone' | 'snapshot'): Operation {
+  return {
+    failpoints: ['volume.create.plugin.call', 'volume.create.meta.txn'],
+    prepare,
+    ask: async (api) => {
+      await expect(api, 'POST', `/gantry/v1/volumes/one/${kind}`, { statuses: [201, 409], json: { Name: 'two' } });
+    },
+    check: async (api, { acknowledged }) => {
+      const isMade = await isThere(api, 'two');
+      assert.ok(isMade || !acknowledged, 'it is gone');
+      for (const name of ['one', ...(isMade ? ['two'] : [])]) assert.ok(await hasContent(api, name), `${name} lost what was in it`);
+    },
+    clean: async (api) => {
+      for (const name of ['one', 'two']) await remove(api, name);
+    },
+  };
+}
+
+export const cloneVolume = copying('clone');
+export const snapshotVolume = copying('snapshot');
+
+/** From the one size to the other: it has the one or the other after a crash, and always what was in it. */
+function resizing(before: number, after: number): Operation {
+  const capacity = async (api: Api): Promise<number | undefined> => {
+    interface Told {
+      readonly Volumes: readonly { readonly UsageData: { readonly Capacity?: number } }[];
+    }
+    return (await api.json<Told>('GET', '/system/df?type=volume')).Volumes[0]?.UsageData.Capacity;
+  };
+  return {
+    failpoints: ['volume.resize.plugin.call', 'volume.resize.called'],
+    prepare: async (api) => {
+      await expect(api, 'POST', '/volumes/create', { statuses: [201], json: { Name: 'one', DriverOpts: { size: String(before) } } });
+      await prepare(api);
+    },
+    ask: async (api) => {
+      await expect(api, 'POST', '/gantry/v1/volumes/one/resize', { statuses: [204], json: { Bytes: after } });
+    },
+    check: async (api, { acknowledged }) => {
+      const found = await capacity(api);
+      assert.ok(found === after || (!acknowledged && found === before), `it has ${found} bytes`);
+      assert.ok(await hasContent(api, 'one'), 'it lost what was in it');
+    },
+    clean: async (api) => {
+      await remove(api, 'one');
+    },
+  };
+}
+
+export const growVolume = resizing(16 << 20, 32 << 20);
+export const shrinkVolume = resizing(32 << 20, 16 << 20);
