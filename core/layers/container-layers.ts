@@ -1,15 +1,13 @@
-import { rmdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { type Abortable, conflict, invalidArgument, type Logger, messageOf, notFound } from '@gantry/sdk';
+import { type Abortable, invalidArgument, type Logger, messageOf, notFound } from '@gantry/sdk';
 import type { Change, SizeInfo } from '@gantry/sdk/engine';
 import type { IdMaps } from '@gantry/sdk/linux';
-import { isMounted } from '../execute/index.ts';
 import type { LayerRows, RwLayerRow } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, undoSignal } from '../support/index.ts';
 import { comparing } from './comparing.ts';
+import { attachmentOf, ContainerRoots } from './container-roots.ts';
+import { GraphData } from './graph-data.ts';
 import type { ImageLayers } from './image-layers.ts';
 import { InitLayers } from './init-layers.ts';
-import { overlayFolders } from './overlay-folders.ts';
 import { dropSizeLimit, type LimitedSnapshot, setSizeLimit } from './size-limit.ts';
 import type { ContainerLayers, Rootfs } from './types.ts';
 import type { Snapshot, Views } from './views.ts';
@@ -35,21 +33,13 @@ export interface DiffOptions extends Abortable {
   readonly mountPoints?: readonly string[] | undefined;
 }
 
-/** What is wanted of a container's mount, besides what the kernel shows. */
-interface MountState {
-  isWanted: boolean;
-  borrowers: number;
-  /** The kernel is still letting go of an earlier mount. */
-  ending: Promise<void> | undefined;
-}
-
 /** The writable layers of containers, over an init layer that all containers of an image share. */
 export class ContainerTrees implements ContainerLayers {
   readonly #parts: Parts;
   readonly #rows: Map<string, RwLayerRow>;
   readonly #inits: InitLayers;
-  readonly #mounts = new Map<string, MountState>();
-  readonly #graphData = new Map<string, Readonly<Record<string, string>>>();
+  readonly #roots: ContainerRoots;
+  readonly #graphData: GraphData;
   readonly #mutex = new KeyedMutex();
   /** Keys of snapshots whose rows are still to come. */
   readonly #making = new Set<string>();
@@ -58,6 +48,13 @@ export class ContainerTrees implements ContainerLayers {
     this.#parts = parts;
     this.#rows = new Map(parts.rows.rwLayers().map((row) => [row.containerId, row]));
     this.#inits = new InitLayers(parts);
+    this.#roots = new ContainerRoots({
+      ...parts,
+      snapshotOf: (containerId) => this.#snapshot(this.#row(containerId)),
+      isThere: (containerId) => this.#rows.has(containerId),
+      prepare: (containerId, options) => this.#prepare(this.#row(containerId), options),
+    });
+    this.#graphData = new GraphData(parts);
   }
 
   /** The rows, for whoever counts references. */
@@ -88,30 +85,21 @@ export class ContainerTrees implements ContainerLayers {
 
   async mount(containerId: string, options: Parameters<ContainerLayers['mount']>[1] = {}): Promise<string> {
     using _held = await this.#mutex.acquire(containerId, options);
-    const row = this.#row(containerId);
-    await this.#mountNow(row, options);
-    this.#state(containerId).isWanted = true;
-    return this.#target(containerId);
+    return await this.#roots.mount(containerId, options);
   }
 
   async unmount(containerId: string): Promise<void> {
     using _held = await this.#mutex.acquire(containerId);
-    const state = this.#state(containerId);
-    state.isWanted = false;
-    if (state.borrowers === 0) await this.#unmountNow(containerId, state);
+    await this.#roots.unmount(containerId);
   }
 
   brokenRoot(containerId: string): string | undefined {
-    return this.#parts.views.brokenAt(this.#target(containerId));
+    return this.#roots.problemOf(containerId);
   }
 
   async remove(containerId: string): Promise<void> {
     using _held = await this.#mutex.acquire(containerId);
-    const state = this.#state(containerId);
-    state.isWanted = false;
-    await this.#unmountNow(containerId, state);
-    await state.ending;
-    this.#mounts.delete(containerId);
+    await this.#roots.end(containerId);
     const row = this.#rows.get(containerId);
     if (row === undefined) return;
     failpoint('rw.rename');
@@ -119,24 +107,21 @@ export class ContainerTrees implements ContainerLayers {
     await (await this.#parts.views.driver(row.driver)).remove({ key: row.key }, this.#parts.views.context(undoSignal(60_000)));
     this.#parts.rows.removeRwLayer(containerId);
     this.#rows.delete(containerId);
-    this.#graphData.delete(containerId);
+    this.#graphData.forget(containerId);
     if (!this.#parts.rows.isImageTop(row.topChain)) await this.#parts.images.releaseUnused();
   }
 
   async borrow(containerId: string, options: Abortable = {}): Promise<Rootfs> {
     using _held = await this.#mutex.acquire(containerId, options);
-    await this.#mountNow(this.#row(containerId), options);
-    const state = this.#state(containerId);
-    state.borrowers += 1;
+    const path = await this.#roots.lend(containerId, options);
     let isHeld = true;
     return {
-      path: this.#target(containerId),
+      path,
       [Symbol.asyncDispose]: async () => {
         if (!isHeld) return;
         isHeld = false;
         using _again = await this.#mutex.acquire(containerId);
-        state.borrowers -= 1;
-        if (state.borrowers === 0 && !state.isWanted) await this.#unmountNow(containerId, state);
+        await this.#roots.takeBack(containerId);
       },
     };
   }
@@ -164,12 +149,17 @@ export class ContainerTrees implements ContainerLayers {
 
   describe(containerId: string): { readonly graphDriver: string; readonly graphData: Readonly<Record<string, string>> } {
     const row = this.#row(containerId);
-    return { graphDriver: row.driver, graphData: this.#graphData.get(containerId) ?? this.#overlayData(row) };
+    const graphData = this.#graphData.of(containerId, () => ({
+      snapshot: this.#snapshot(row),
+      target: this.#roots.target(containerId),
+      isThere: () => this.#rows.has(containerId),
+    }));
+    return { graphDriver: row.driver, graphData };
   }
 
   /** Chains of containers whose root the kernel has mounted, with all that is below them. */
   mountedChains(): ReadonlySet<string> {
-    const mounted = this.all().filter(({ containerId, topChain }) => topChain !== '' && isMounted(this.#target(containerId)));
+    const mounted = this.all().filter(({ containerId, topChain }) => topChain !== '' && this.#roots.isMounted(containerId));
     return new Set(mounted.flatMap(({ topChain }) => this.#parts.images.rowsOf(topChain).map(({ chainId }) => chainId)));
   }
 
@@ -177,7 +167,7 @@ export class ContainerTrees implements ContainerLayers {
   usersOf(chainId: string): readonly string[] {
     const stands = ({ topChain }: RwLayerRow): boolean =>
       topChain !== '' && this.#parts.images.rowsOf(topChain).some((row) => row.chainId === chainId);
-    return this.all().flatMap((row) => (isMounted(this.#target(row.containerId)) && stands(row) ? [row.containerId] : []));
+    return this.all().flatMap((row) => (this.#roots.isMounted(row.containerId) && stands(row) ? [row.containerId] : []));
   }
 
   topChain(containerId: string): string {
@@ -186,32 +176,12 @@ export class ContainerTrees implements ContainerLayers {
 
   /** Whose root is mounted there. */
   containerAt(target: string): string | undefined {
-    return this.all().find(({ containerId }) => this.#target(containerId) === target)?.containerId;
+    return this.all().find(({ containerId }) => this.#roots.target(containerId) === target)?.containerId;
   }
 
   /** Waits for mounts that are going away. */
-  async settled(): Promise<void> {
-    for (const { ending } of this.#mounts.values()) await ending;
-  }
-
-  async #mountNow(row: RwLayerRow, { ephemeral = false, signal }: Parameters<ContainerLayers['mount']>[1] = {}): Promise<void> {
-    const target = this.#target(row.containerId);
-    if (this.#parts.views.isShownAt(target)) return;
-    const state = this.#state(row.containerId);
-    if (isMounted(target)) await this.#parts.views.unmount(target);
-    await state.ending;
-    failpoint('rw.mount');
-    const snapshot = this.#snapshot(row);
-    const attachmentId = attachmentOf(row);
-    const request = { attachmentId, readOnly: false, view: 'merged', ephemeral, signal } as const;
-    const attachment = await this.#parts.views.attach(snapshot, request).catch(async (error: unknown) => {
-      // A power cut may take a snapshot that was never written to: it is made again.
-      if (!isNotFound(error)) throw error;
-      await this.#prepare(row, { signal });
-      return this.#parts.views.attach(snapshot, request);
-    });
-    const idMaps = this.#parts.idMapsOf(row.containerId);
-    await this.#parts.views.mountAt(target, attachment, { driver: row.driver, idMaps, signal });
+  settled(): Promise<void> {
+    return this.#roots.settled();
   }
 
   async #prepare(row: RwLayerRow, { signal }: Abortable): Promise<void> {
@@ -230,20 +200,7 @@ export class ContainerTrees implements ContainerLayers {
   }
 
   #limited(row: RwLayerRow): LimitedSnapshot {
-    return { ...this.#snapshot(row), attachmentId: attachmentOf(row), quotaBytes: row.quotaBytes };
-  }
-
-  async #unmountNow(containerId: string, state: MountState): Promise<void> {
-    const target = this.#target(containerId);
-    if (!isMounted(target)) return removeFolder(target);
-    const row = this.#rows.get(containerId);
-    const ending = this.#parts.views.unmount(target).finally(() => {
-      if (state.ending === ending) state.ending = undefined;
-    });
-    state.ending = ending;
-    ending.catch((error: unknown) => this.#parts.log.warn({ container: containerId, error: messageOf(error) }, 'unmount failed'));
-    removeFolder(target);
-    if (row !== undefined) await this.#parts.views.detach(this.#snapshot(row), { attachmentId: attachmentOf(row) });
+    return { ...this.#snapshot(row), attachmentId: attachmentOf(row.containerId), quotaBytes: row.quotaBytes };
   }
 
   /** Whether a running operation made this snapshot. */
@@ -268,26 +225,6 @@ export class ContainerTrees implements ContainerLayers {
     return comparing(this.#parts.views, this.#snapshot(this.#row(containerId)), { ...options, ...whole }, work);
   }
 
-  #overlayData(row: RwLayerRow): Readonly<Record<string, string>> {
-    void this.#describeLater(row);
-    return this.#graphData.get(row.containerId) ?? {};
-  }
-
-  /** Docker's names for an overlay's folders, from what the driver describes. */
-  async #describeLater(row: RwLayerRow): Promise<void> {
-    try {
-      const attachment = await this.#parts.views.attach(this.#snapshot(row), {
-        attachmentId: attachmentOf(row),
-        readOnly: false,
-        view: 'merged',
-      });
-      const data = overlayFolders(attachment.mounts, this.#parts.views.dataDir(row.driver), this.#target(row.containerId));
-      if (this.#rows.has(row.containerId)) this.#graphData.set(row.containerId, data);
-    } catch (error) {
-      this.#parts.log.debug({ container: row.containerId, error: messageOf(error) }, 'graph driver does not describe the layer');
-    }
-  }
-
   #snapshot(row: RwLayerRow): Snapshot {
     return { driver: row.driver, key: row.key, chain: this.#chain(row) };
   }
@@ -301,36 +238,4 @@ export class ContainerTrees implements ContainerLayers {
     if (row === undefined) throw notFound(`container ${containerId} has no writable layer`);
     return row;
   }
-
-  #state(containerId: string): MountState {
-    let state = this.#mounts.get(containerId);
-    if (state === undefined) {
-      state = { isWanted: false, borrowers: 0, ending: undefined };
-      this.#mounts.set(containerId, state);
-    }
-    return state;
-  }
-
-  #target(containerId: string): string {
-    if (!/^[a-zA-Z0-9][\w.-]*$/.test(containerId)) throw conflict(`container id ${JSON.stringify(containerId)} is no file name`);
-    return join(this.#parts.execRoot, 'containers', containerId, 'rootfs');
-  }
-}
-
-/** The mount point and the container's folder around it. */
-function removeFolder(target: string): void {
-  try {
-    rmdirSync(target);
-    rmdirSync(dirname(target));
-  } catch {
-    // Gone already, or something else is in it: it stays.
-  }
-}
-
-function attachmentOf({ containerId }: RwLayerRow): string {
-  return `${containerId.slice(0, 12)}-0`;
-}
-
-function isNotFound(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'not_found';
 }

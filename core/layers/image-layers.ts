@@ -1,14 +1,18 @@
-import { type Abortable, GantryError, invalidArgument, type Logger, messageOf } from '@gantry/sdk';
+import { type Abortable, invalidArgument, type Logger } from '@gantry/sdk';
 import type { Content } from '../content/index.ts';
 import type { LayerRow, LayerRows } from '../metadata/index.ts';
-import { KeyedMutex, randomId, undoSignal } from '../support/index.ts';
+import { KeyedMutex } from '../support/index.ts';
 import { chainIdsOf, maxDepth } from './chain-id.ts';
+import { Chains } from './chains.ts';
 import { EarlyLayers } from './early-layers.ts';
+import { Holds } from './holds.ts';
 import { type LayerSource, LayerUnpacking } from './layer-unpacking.ts';
 import { Mending } from './mending.ts';
+import { missingOf } from './missing-layers.ts';
 import { Settling } from './settling.ts';
 import { isFilledApart, type Missing, Stacking } from './stacking.ts';
 import type { Rootfs } from './types.ts';
+import { UnusedLayers } from './unused-layers.ts';
 import type { Views } from './views.ts';
 import type { TreeWorkers } from './worker/pool.ts';
 
@@ -39,47 +43,42 @@ interface Parts {
 /** The layers of images: shared, referenced by images and containers, gone when nothing refers to them. */
 export class ImageLayers {
   readonly #parts: Parts;
+  readonly #chains: Chains;
+  readonly #holds = new Holds();
+  readonly #unused: UnusedLayers;
   readonly #unpacking: LayerUnpacking;
   readonly #stacking: Stacking;
   readonly settling: Settling;
   readonly mending: Mending;
-  readonly #layers: Map<string, LayerRow>;
-  /** Chains that a running operation relies on, and how often. */
-  readonly #held = new Map<string, number>();
-  readonly #heldBlobs = new Map<string, number>();
-  readonly #stagedKeys = new Set<string>();
   readonly #locks = new KeyedMutex();
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#chains = new Chains(parts.rows.layers());
+    this.#unused = new UnusedLayers({ ...parts, chains: this.#chains, holds: this.#holds });
     this.#unpacking = new LayerUnpacking(parts);
     this.#stacking = new Stacking({ ...parts, unpacking: this.#unpacking });
-    const { content, views, workers } = parts;
     const keysOf = (topChain: string): readonly string[] => this.keysOf(topChain);
-    this.mending = new Mending({ content, views, workers, stacking: this.#stacking, keysOf, staged: this.#stagedKeys });
+    this.mending = new Mending({ ...parts, stacking: this.#stacking, keysOf, staged: this.#holds.staged });
     this.settling = new Settling({ ...parts, images: this, mending: this.mending });
-    this.#layers = new Map(parts.rows.layers().map((row) => [row.chainId, row]));
   }
 
   get(chainId: string): LayerRow | undefined {
-    return this.#layers.get(chainId);
+    return this.#chains.get(chainId);
   }
 
   all(): readonly LayerRow[] {
-    return [...this.#layers.values()];
+    return this.#chains.all();
   }
 
   /** All of them, each after what it stands on. */
   parentsFirst(): readonly LayerRow[] {
-    return this.all().toSorted((left, right) => this.#depth(left) - this.#depth(right));
+    return this.#chains.parentsFirst();
   }
 
-  /** What the rows say by now of whether the disk has these layers. */
-  mark(chainIds: readonly string[], unsettled: string | undefined): void {
-    for (const chainId of chainIds) {
-      const row = this.#layers.get(chainId);
-      if (row !== undefined) this.#layers.set(chainId, { ...row, unsettled });
-    }
+  /** From the top down. Throws `not_found` for a chain that is not there. */
+  rowsOf(topChain: string): readonly LayerRow[] {
+    return this.#chains.rowsOf(topChain);
   }
 
   /** Keys of the snapshots of a chain, nearest first. */
@@ -87,39 +86,24 @@ export class ImageLayers {
     return this.rowsOf(topChain).map(({ key }) => key);
   }
 
-  /** From the top down. Throws `not_found` for a chain that is not there. */
-  rowsOf(topChain: string): readonly LayerRow[] {
-    const rows: LayerRow[] = [];
-    for (let chainId = topChain === '' ? undefined : topChain; chainId !== undefined; ) {
-      const row = this.#layers.get(chainId);
-      if (row === undefined) throw new GantryError('not_found', `layer ${chainId} does not exist`);
-      rows.push(row);
-      chainId = row.parent;
+  /** What the rows say by now of whether the disk has these layers. */
+  mark(chainIds: readonly string[], unsettled: string | undefined): void {
+    for (const chainId of chainIds) {
+      const row = this.#chains.get(chainId);
+      if (row !== undefined) this.#chains.add({ ...row, unsettled });
     }
-    return rows;
   }
 
   /** A read-only view of the whole tree of a chain. */
   async show(topChain: string, { signal }: Abortable = {}): Promise<Rootfs> {
     const [top, ...below] = this.rowsOf(topChain);
     if (top === undefined) throw invalidArgument('an image without layers has no files');
-    this.#hold([topChain]);
-    try {
-      const shown = await this.#parts.views.show(
-        { driver: top.driver, key: top.key, chain: below.map(({ key }) => key) },
-        { readOnly: true, view: 'merged', signal },
-      );
-      return {
-        path: shown.path,
-        [Symbol.asyncDispose]: async () => {
-          await shown[Symbol.asyncDispose]();
-          this.#release([topChain]);
-        },
-      };
-    } catch (error) {
-      this.#release([topChain]);
-      throw error;
-    }
+    await using held = new AsyncDisposableStack();
+    held.use(this.holdChain(topChain));
+    const snapshot = { driver: top.driver, key: top.key, chain: below.map(({ key }) => key) };
+    const { path } = held.use(await this.#parts.views.show(snapshot, { readOnly: true, view: 'merged', signal }));
+    const kept = held.move();
+    return { path, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }
 
   /**
@@ -134,8 +118,8 @@ export class ImageLayers {
         return isFilledApart(await this.#parts.views.driver(name)) ? name : undefined;
       },
       isKnown: (digest) => this.all().some((row) => row.blobDigest === digest || row.diffId === digest),
-      staged: (key) => void this.#stagedKeys.add(key),
-      discard: (driver, key) => this.#discardSnapshot(driver, key),
+      staged: (key) => void this.#holds.staged.add(key),
+      discard: (driver, key) => this.#unused.discard(driver, key),
       signal,
     });
   }
@@ -152,16 +136,14 @@ export class ImageLayers {
     const held = [...new Set(chainIds.flat())].toSorted();
     const blobs = stacks.flat().map(({ blob }) => blob.digest);
     await using undo = new AsyncDisposableStack();
-    this.#hold(held);
-    undo.defer(() => this.#release(held));
-    count(this.#heldBlobs, blobs, 1);
-    undo.defer(() => count(this.#heldBlobs, blobs, -1));
+    undo.use(this.#holds.chains(held));
+    undo.use(this.#holds.blobs(blobs));
     // Sorted, so that two stackings with layers in common cannot wait for each other.
-    for (const chainId of held) if (!this.#layers.has(chainId)) undo.use(await this.#locks.acquire(chainId, options));
+    for (const chainId of held) if (!this.#chains.has(chainId)) undo.use(await this.#locks.acquire(chainId, options));
     await options.early?.begun();
-    const missing = this.#missing(stacks, chainIds, options);
+    const missing = missingOf(this.#chains, stacks, { ...options, chainIds });
     undo.defer(() => this.#discard(missing));
-    for (const { key } of missing) this.#stagedKeys.add(key);
+    for (const { key } of missing) this.#holds.staged.add(key);
     const sizes = await this.#stacking.unpack(missing, options);
     const unsettled = await this.settling.marksOf(missing);
     await this.#stacking.settle(
@@ -172,112 +154,39 @@ export class ImageLayers {
   }
 
   /** Forgets and deletes what no image, container or running operation refers to. Answers the bytes that this freed. */
-  async releaseUnused(): Promise<number> {
-    const used = new Set<string>();
-    for (const top of [...this.#parts.rows.usedChains(), ...this.#held.keys()]) {
-      for (
-        let row = this.#layers.get(top);
-        row !== undefined && !used.has(row.chainId);
-        row = row.parent === undefined ? undefined : this.#layers.get(row.parent)
-      ) {
-        used.add(row.chainId);
-      }
-    }
-    const unused = [...this.#layers.values()].filter(({ chainId }) => !used.has(chainId));
-    if (unused.length === 0) return 0;
-    const childrenFirst = unused.toSorted((left, right) => this.#depth(right) - this.#depth(left));
-    const inits = this.#parts.rows.initLayers().filter(({ topChain }) => topChain !== '' && !used.has(topChain));
-    this.#parts.rows.transaction(() => {
-      for (const { key } of inits) this.#parts.rows.removeInitLayer(key);
-      for (const { chainId } of childrenFirst) this.#parts.rows.removeLayer(chainId);
-    });
-    for (const { chainId } of childrenFirst) this.#layers.delete(chainId);
-    for (const { driver, key } of [...inits, ...childrenFirst]) await this.#removeSnapshot(driver, key);
-    await this.#removeBlobs(new Set(unused.map(({ blobDigest }) => blobDigest)));
-    return unused.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  releaseUnused(): Promise<number> {
+    return this.#unused.release();
   }
 
   /** Whether nothing refers to the blob as a layer. */
   isBlobFree(digest: string): boolean {
-    return !this.#heldBlobs.has(digest) && !this.all().some(({ blobDigest }) => blobDigest === digest);
+    return this.#unused.isBlobFree(digest);
   }
 
   /** Keeps a blob from collection until disposed. */
   holdBlobs(digests: readonly string[]): Disposable {
-    count(this.#heldBlobs, digests, 1);
-    return { [Symbol.dispose]: () => count(this.#heldBlobs, digests, -1) };
+    return this.#holds.blobs(digests);
   }
 
   /** Keeps a chain until disposed. */
   holdChain(chainId: string): Disposable {
-    this.#hold([chainId]);
-    return { [Symbol.dispose]: () => this.#release([chainId]) };
+    return this.#holds.chains([chainId]);
   }
 
   /** Whether a running operation made this snapshot. */
   isStaged(key: string): boolean {
-    return this.#stagedKeys.has(key);
+    return this.#holds.staged.has(key);
   }
 
-  #missing(
-    stacks: readonly (readonly LayerSource[])[],
-    chainIds: readonly (readonly string[])[],
-    { graphDriver, early: earlyLayers }: StageOptions,
-  ): readonly Missing[] {
-    const missing = new Map<string, Missing>();
-    for (const [at, stack] of stacks.entries()) {
-      let keys: readonly string[] = [];
-      // A layer is of the driver that has those below it: no driver shows another one's snapshots.
-      const driver = chainIds[at]?.map((chainId) => this.#layers.get(chainId)?.driver).find((known) => known !== undefined) ?? graphDriver;
-      for (const [depth, source] of stack.entries()) {
-        const chainId = chainIds[at]?.[depth] ?? '';
-        const parent = depth === 0 ? undefined : chainIds[at]?.[depth - 1];
-        let key = this.#layers.get(chainId)?.key ?? missing.get(chainId)?.key;
-        if (key === undefined) {
-          const early = earlyLayers?.take(driver, source.blob.digest);
-          key = early?.key ?? randomId();
-          missing.set(chainId, { chainId, parent, source, key, driver, chain: keys, early });
-        }
-        keys = [key, ...keys];
-      }
-    }
-    return [...missing.values()];
-  }
-
-  #staged(
-    missing: readonly Missing[],
-    {
-      sizes,
-      chainIds,
-      unsettled,
-      undo,
-    }: {
-      readonly sizes: ReadonlyMap<string, number>;
-      readonly chainIds: StagedLayers['chainIds'];
-      readonly unsettled: ReadonlyMap<string, string>;
-      readonly undo: AsyncDisposableStack;
-    },
-  ): StagedLayers {
-    const rows = missing.map(
-      ({ chainId, parent, source, driver, key }): LayerRow => ({
-        chainId,
-        parent,
-        diffId: source.diffId,
-        blobDigest: source.blob.digest,
-        driver,
-        key,
-        sizeBytes: sizes.get(chainId) ?? 0,
-        createdMs: Date.now(),
-        ...(unsettled.has(driver) ? { unsettled: unsettled.get(driver) } : {}),
-      }),
-    );
+  #staged(missing: readonly Missing[], { sizes, chainIds, unsettled, undo }: Unpacked): StagedLayers {
+    const rows = missing.map((layer) => rowOf(layer, { sizes, unsettled }));
     return {
       chainIds,
       record: () => {
         for (const row of rows) this.#parts.rows.addLayer(row);
       },
       keep: () => {
-        for (const row of rows) this.#layers.set(row.chainId, row);
+        for (const row of rows) this.#chains.add(row);
         if (rows.some((row) => row.unsettled !== undefined)) this.settling.later();
       },
       [Symbol.asyncDispose]: () => undo.disposeAsync(),
@@ -288,48 +197,30 @@ export class ImageLayers {
   async #discard(missing: readonly Missing[]): Promise<void> {
     for (const { chainId, driver, key, early } of missing.toReversed()) {
       await early?.stop();
-      if (this.#layers.get(chainId)?.key === key) this.#stagedKeys.delete(key);
-      else await this.#discardSnapshot(driver, key);
+      if (this.#chains.get(chainId)?.key === key) this.#holds.staged.delete(key);
+      else await this.#unused.discard(driver, key);
     }
-  }
-
-  async #discardSnapshot(driver: string, key: string): Promise<void> {
-    this.#stagedKeys.delete(key);
-    await this.#removeSnapshot(driver, key);
-  }
-
-  /** What cannot be deleted now is found by the next collection. */
-  async #removeSnapshot(driver: string, key: string): Promise<void> {
-    try {
-      await (await this.#parts.views.driver(driver)).remove({ key }, this.#parts.views.context(undoSignal(60_000)));
-    } catch (error) {
-      this.#parts.log.warn({ driver, key, error: messageOf(error) }, 'snapshot stays until the next collection');
-    }
-  }
-
-  async #removeBlobs(digests: ReadonlySet<string>): Promise<void> {
-    for (const digest of digests) if (this.isBlobFree(digest)) await this.#parts.content.remove(digest);
-  }
-
-  #depth(row: LayerRow): number {
-    let depth = 0;
-    for (let at: LayerRow | undefined = row; at?.parent !== undefined; at = this.#layers.get(at.parent)) depth += 1;
-    return depth;
-  }
-
-  #hold(chainIds: readonly string[]): void {
-    count(this.#held, chainIds, 1);
-  }
-
-  #release(chainIds: readonly string[]): void {
-    count(this.#held, chainIds, -1);
   }
 }
 
-function count(counts: Map<string, number>, keys: readonly string[], step: 1 | -1): void {
-  for (const key of keys) {
-    const next = (counts.get(key) ?? 0) + step;
-    if (next === 0) counts.delete(key);
-    else counts.set(key, next);
-  }
+/** What is known of layers when their files are there. */
+interface Unpacked {
+  readonly sizes: ReadonlyMap<string, number>;
+  readonly chainIds: StagedLayers['chainIds'];
+  readonly unsettled: ReadonlyMap<string, string>;
+  readonly undo: AsyncDisposableStack;
+}
+
+function rowOf({ chainId, parent, source, driver, key }: Missing, { sizes, unsettled }: Pick<Unpacked, 'sizes' | 'unsettled'>): LayerRow {
+  return {
+    chainId,
+    parent,
+    diffId: source.diffId,
+    blobDigest: source.blob.digest,
+    driver,
+    key,
+    sizeBytes: sizes.get(chainId) ?? 0,
+    createdMs: Date.now(),
+    ...(unsettled.has(driver) ? { unsettled: unsettled.get(driver) } : {}),
+  };
 }

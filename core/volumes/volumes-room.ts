@@ -12,10 +12,11 @@ import { VolumeLooks } from './looks.ts';
 import { Mending } from './mending.ts';
 import { MountPoints } from './mount-points.ts';
 import { isAnonymous, type VolumeDocument, type VolumeRecord } from './record.ts';
-import { type CopyRequest, VolumeRegistry } from './registry.ts';
+import { VolumeRegistry } from './registry.ts';
 import { separated } from './secrets.ts';
 import { Settling } from './settling.ts';
 import type { AttachOptions, ContainerVolumes, VolumeUsers } from './types.ts';
+import { VolumeChanges } from './volume-changes.ts';
 
 export interface VolumesRoomOptions {
   readonly database: Database;
@@ -37,6 +38,7 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
   readonly #registry: VolumeRegistry;
   readonly #attachments: Attachments;
   readonly #looks: VolumeLooks;
+  readonly #changes: VolumeChanges;
   readonly #settling = new Settling();
   readonly #removing = new Set<string>();
   readonly #opened = new DisposableStack();
@@ -52,7 +54,10 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     const mountPoints = new MountPoints({ rows, root: join(execRoot, 'volumes'), helpers, log });
     const attachments = new Attachments({ registry, rows, drivers, mountPoints, log });
     this.#attachments = attachments;
-    this.#looks = new VolumeLooks({ registry, attachments, mountPoints, rows, drivers, log });
+    const looks = new VolumeLooks({ registry, attachments, mountPoints, rows, drivers, log });
+    this.#looks = looks;
+    const [removing, publish] = [this.#removing, this.#publish.bind(this)];
+    this.#changes = new VolumeChanges({ registry, attachments, rows, looks, removing, publish });
     if (helpers !== undefined) this.#opened.use(helpers.onBroken((broken) => this.#onBroken(broken)));
   }
 
@@ -116,34 +121,20 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
     return this.#looks.usage({ ofBuilds });
   }
 
-  async rename(name: string, to: string): Promise<VolumeInfo> {
-    using _locks = await this.#registry.lockBoth(name, to);
-    const record = await this.#registry.find(name);
-    this.#mustBeIdle(record, 'rename');
-    // Nobody may refer to it meanwhile.
-    this.#removing.add(name);
-    try {
-      const renamed = await this.#registry.rename(record, to);
-      this.#publish('rename', renamed, { oldName: name });
-      return this.#looks.info(renamed);
-    } finally {
-      this.#removing.delete(name);
-    }
+  rename(name: string, to: string): Promise<VolumeInfo> {
+    return this.#changes.rename(name, to);
   }
 
-  async resize(name: string, bytes: number): Promise<void> {
-    using _lock = await this.#registry.lock(name);
-    const record = await this.#registry.find(name);
-    await this.#registry.resize(record, bytes);
-    this.#publish('resize', record, { bytes: String(bytes) });
+  resize(name: string, bytes: number): Promise<void> {
+    return this.#changes.resize(name, bytes);
   }
 
-  clone({ from, name, options = {}, labels = {} }: CopyVolume): Promise<VolumeInfo> {
-    return this.#copy(from, { kind: 'clone', name, options, labels });
+  clone(request: CopyVolume): Promise<VolumeInfo> {
+    return this.#changes.clone(request);
   }
 
-  snapshot({ from, name, labels = {} }: Omit<CopyVolume, 'options'>): Promise<VolumeInfo> {
-    return this.#copy(from, { kind: 'snapshot', name, options: {}, labels });
+  snapshot(request: Omit<CopyVolume, 'options'>): Promise<VolumeInfo> {
+    return this.#changes.snapshot(request);
   }
 
   get count(): number {
@@ -241,20 +232,6 @@ export class VolumesRoom implements Volumes, ContainerVolumes {
 
   async mountpoint(name: string): Promise<string> {
     return this.#looks.mountpoint(await this.#registry.find(name));
-  }
-
-  async #copy(from: string, request: CopyRequest): Promise<VolumeInfo> {
-    using _locks = await this.#registry.lockBoth(from, request.name);
-    const source = await this.#registry.find(from);
-    const record = await this.#registry.copy(source, request);
-    this.#publish('create', record, { [request.kind === 'clone' ? 'cloneOf' : 'snapshotOf']: from });
-    return this.#looks.info(record);
-  }
-
-  #mustBeIdle({ name }: VolumeRecord, doing: string): void {
-    const users = this.#rows.users(name);
-    if (users.length > 0) throw conflict(`${doing} ${name}: volume is in use - [${users.join(', ')}]`);
-    if (this.#attachments.isUsed(name)) throw conflict(`${doing} ${name}: its driver has not let go of it yet`);
   }
 
   async #delete(record: VolumeRecord, force: boolean): Promise<void> {
