@@ -124,7 +124,8 @@ async function measure(underTest: EngineUnderTest): Promise<void> {
   } finally {
     await removeAll(engine.api);
     await engine[Symbol.asyncDispose]();
-    rmSync(join(disk.path, 'engine'), { recursive: true, force: true });
+    // Peers leave mounts behind; their disk goes with them.
+    if (underTest === gantry) rmSync(join(disk.path, 'engine'), { recursive: true, force: true });
   }
 }
 
