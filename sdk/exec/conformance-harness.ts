@@ -154,8 +154,8 @@ export async function untilSpooled({ spoolDir }: CreateRequest, text: string): P
 }
 
 /** Within five seconds. */
-export async function until(holds: () => boolean): Promise<void> {
-  for (let attempt = 0; !holds(); attempt += 1) {
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let attempt = 0; !(await holds()); attempt += 1) {
     assert.ok(attempt < 500, 'not within five seconds');
     await sleep(10);
   }
