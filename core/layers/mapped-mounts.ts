@@ -3,6 +3,7 @@ import { dirname, isAbsolute, relative } from 'node:path';
 import { type Mount, type Path, unavailable } from '@gantry/sdk';
 import { bindMount, type IdMaps, isErrno, openUserNamespace, rootOf, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { makeMounts, type MountRequest, unmount } from '../execute/index.ts';
+import { failpoint } from '../support/index.ts';
 
 /**
  * Makes a graph driver's mounts, showing an owner `inside` on the disk as `outside`, so that one store serves containers in any user namespace and nothing is chowned. The
@@ -20,6 +21,7 @@ export async function makeMappedMounts(
     mkdirSync(place, { recursive: true, mode: 0o700 });
     try {
       showMapped(grants.dataDir, place, userns);
+      failpoint('rw.mapped');
       await makeMounts({
         ...request,
         mounts: mounts.map((mount) => below(mount, grants.dataDir)),

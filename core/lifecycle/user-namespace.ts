@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { conflict, fromErrno, invalidArgument, unavailable } from '@gantry/sdk';
 import type { HostConfig } from '@gantry/sdk/engine';
 import { type IdMaps, mount, mountFlags, openUserNamespace } from '@gantry/sdk/linux';
+import { failpoint } from '../support/index.ts';
 import type { Entry } from './entry.ts';
 import type { Room } from './room.ts';
 import { removePlace } from './start/staging.ts';
@@ -49,6 +50,7 @@ export async function openUserNamespaceOf(room: Room, entry: Entry, sources: Asy
   if (shared !== undefined) return { path: shared, maps };
   const path = join(room.folders.staged, `${entry.id}-userns`);
   sources.use(await pinned(maps, path));
+  failpoint('start.userns');
   return { path, maps };
 }
 

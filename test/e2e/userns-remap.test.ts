@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mountOverlay, readMountinfo } from '@gantry/sdk/linux';
+import { readMountinfo } from '@gantry/sdk/linux';
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { dockerCli } from '../support/docker-cli.ts';
 import { inNamespaces } from '../support/namespaces.ts';
+import { withRemapUser } from '../support/remap-user.ts';
 import { until } from '../support/logs-room.ts';
 
 inNamespaces(import.meta.url);
@@ -21,22 +22,11 @@ let daemon: Daemon;
 const { docker, refused } = dockerCli(() => daemon);
 
 before(async () => {
-  withOwnEtc();
+  withRemapUser();
   daemon = await Daemon.start({ folder: join(folder, 'engine'), flags });
   await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
 });
 after(() => daemon[Symbol.asyncDispose]());
-
-/** With dockerd's user, as it is on a machine that dockerd ran on with this setting. */
-function withOwnEtc(): void {
-  const [upper, work] = ['upper', 'work'].map((name) => join(folder, name));
-  for (const path of [upper, work]) mkdirSync(path ?? '');
-  mountOverlay({ lower: ['/etc'], upper, work, target: '/etc' });
-  appendFileSync('/etc/passwd', 'dockremap:x:48998:48997::/:/bin/false\n');
-  appendFileSync('/etc/group', 'dockremap:x:48997:\n');
-  writeFileSync('/etc/subuid', 'dockremap:300000:65536\n');
-  writeFileSync('/etc/subgid', 'dockremap:500000:65536\n');
-}
 
 test('userns-remap: docker info says so, and containers are users of dockremap on the machine', options, async () => {
   assert.match(await docker('info', '--format', '{{.SecurityOptions}}'), /name=userns/);

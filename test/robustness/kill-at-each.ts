@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,7 +18,7 @@ import { cutPower, killOthers } from './reboot.ts';
  * do the same request when asked again, and have left nothing else in the kernel or on the disk. With a power cut the disk loses, in the same
  * moment, what was not flushed to it, and the machine starts anew. Call it inside `inNamespaces`, once in a file.
  */
-export function killAtEach(name: string, operation: Operation, options: { readonly withPowerCut?: boolean } = {}): void {
+export function killAtEach(name: string, operation: Operation, options: BenchOptions = {}): void {
   const bench = new Bench(options);
   before(() => bench.open(operation));
   after(() => bench.close());
@@ -31,24 +31,34 @@ export function killAtEach(name: string, operation: Operation, options: { readon
   }
 }
 
+interface BenchOptions {
+  readonly withPowerCut?: boolean;
+  /** Of the engine. */
+  readonly flags?: readonly string[];
+}
+
 const settleMs = 10_000;
 const deathMs = 10_000;
 
 /** One data root for all failpoints, each of which leaves it as it found it. */
 class Bench {
   readonly #withPowerCut: boolean;
+  readonly #flags: readonly string[];
   #folder = '';
   #disk: PowerCutDisk | undefined;
   #engine: Daemon | undefined;
   #baseline: Census = [];
 
-  constructor({ withPowerCut = false }: { readonly withPowerCut?: boolean }) {
+  constructor({ withPowerCut = false, flags = [] }: BenchOptions) {
     this.#withPowerCut = withPowerCut;
+    this.#flags = flags;
   }
 
   /** The baseline is what is there after the operation was once done and cleaned away: plug-ins are started, folders made. */
   async open(operation: Operation): Promise<void> {
     this.#folder = mkdtempSync(join(tmpdir(), 'engine-'));
+    // Root of a user namespace has to come by.
+    chmodSync(this.#folder, 0o711);
     if (this.#withPowerCut) this.#disk = new PowerCutDisk({ path: join(this.#folder, 'data') });
     const { api } = await this.#start();
     await api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
@@ -129,7 +139,7 @@ class Bench {
   }
 
   async #start(env: Readonly<Record<string, string>> = {}): Promise<Daemon> {
-    this.#engine = await Daemon.start({ folder: this.#folder, env });
+    this.#engine = await Daemon.start({ folder: this.#folder, env, flags: this.#flags });
     return this.#engine;
   }
 }

@@ -9,7 +9,7 @@ import type { ExecChoice } from '../model.ts';
 import type { Room } from '../room.ts';
 import type { ContainerImage } from '../types.ts';
 import { hostAbilities } from '../start/cgroups.ts';
-import { checkConfig, checkHostConfig, type WantedMount, wantedMounts, withoutUnsupported } from '../validate/index.ts';
+import { checkConfig, checkIdMaps, checkHostConfig, type WantedMount, wantedMounts, withoutUnsupported } from '../validate/index.ts';
 import { checkUserNamespace, wantedIdMaps } from '../user-namespace.ts';
 import { inheritedMounts } from './volumes-from.ts';
 import { withDefaults } from './defaults.ts';
@@ -36,10 +36,12 @@ export async function checkRequest(room: Room, request: CreateContainer, image: 
     hostAbilities(),
   );
   checkHostConfig(asked, request.config, hostLimits());
-  if (wantedIdMaps(asked, room.parts.defaults) !== undefined) checkUserNamespace(asked);
+  const hasUserns = wantedIdMaps(asked, room.parts.defaults) !== undefined;
+  if (hasUserns) checkUserNamespace(asked);
   wantedDevices(asked, room.parts.defaults?.cdiFolders);
   const wanted = [...wantedMounts(config, asked)];
   wanted.push(...inheritedMounts(room, asked, wanted));
+  checkIdMaps(wanted, { hasUserns });
   const networks = room.parts.networks.validate({ name: request.name ?? '', config, hostConfig: asked, networks: request.networks ?? {} });
   const log = { driver: asked.LogConfig?.Type ?? '', options: asked.LogConfig?.Config ?? {} };
   checkLinks(room, asked);

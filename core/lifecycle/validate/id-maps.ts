@@ -11,11 +11,7 @@ const mostRanges = 340;
  * wrong with it.
  */
 export function parseIdMaps(text: string): IdMaps {
-  const fail = (reason: string) => invalidArgument(`invalid idmap ${JSON.stringify(text)}: ${reason}`);
-  if (text === '')
-    throw fail(
-      'containers have the machine’s own users here, so it has to say which owner is seen as which, as in idmap=uids=0-1000-1;gids=0-1000-1',
-    );
+  const fail = failing(text);
   const found = new Map<string, readonly IdRange[]>();
   for (const part of text.split(';')) {
     const [, kind = '', ranges = ''] = /^(uids|gids)=(.+)$/.exec(part) ?? [];
@@ -41,9 +37,22 @@ function through(first: readonly IdRange[], second: readonly IdRange[]): readonl
   );
 }
 
+/** `idmap` alone: every owner on the disk is that one of the container. Only a container with a user namespace of its own has others than the machine. */
+export const ownIdMap = `uids=@0-0-${idCount};gids=@0-0-${idCount}`;
+
+/** Refuses `ownIdMap` of a container that has the machine's user namespace. */
+export function checkIdMaps(mounts: readonly { readonly idMaps?: string }[], { hasUserns }: { readonly hasUserns: boolean }): void {
+  if (hasUserns || mounts.every(({ idMaps }) => idMaps !== ownIdMap)) return;
+  throw failing('')(
+    'the container has the machine’s own users, so it has to say which owner is seen as which, as in idmap=uids=0-1000-1;gids=0-1000-1',
+  );
+}
+
+const failing = (text: string) => (reason: string) => invalidArgument(`invalid idmap ${JSON.stringify(text)}: ${reason}`);
+
 function parseRanges(text: string, fail: (reason: string) => Error): readonly IdRange[] {
   const ranges = text.split('#').map((range): IdRange => {
-    // Podman’s @ means relative to the container’s user namespace, which is the machine’s.
+    // Podman’s @ means relative to the container’s user namespace, as all are here.
     const [, inside = '', outside = '', size = ''] = /^@?(\d{1,10})-(\d{1,10})-(\d{1,10})$/.exec(range) ?? [];
     const numbers = { inside: Number(inside), outside: Number(outside), size: Number(size) };
     if (inside === '' || numbers.size === 0 || Math.max(numbers.inside, numbers.outside) + numbers.size > idCount)

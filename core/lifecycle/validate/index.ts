@@ -1,6 +1,6 @@
 export { checkConfig, checkUser, checkVariable, checkWorkingDirectory } from './config.ts';
 export { checkHostConfig, checkRestartPolicy, onUnhealthy } from './host-config.ts';
-export { parseIdMaps, shownBy } from './id-maps.ts';
+export { checkIdMaps, parseIdMaps, shownBy } from './id-maps.ts';
 export { type WantedMount, wantedMounts, wrongPlace } from './mounts.ts';
 export { checkContainerName } from './name.ts';
 export { checkResources, type HostLimits } from './resources.ts';

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { invalidArgument } from '@gantry/sdk';
 import type { ContainerConfig, HostConfig, MountSpec } from '@gantry/sdk/engine';
 import { driverName } from '../../drivers/index.ts';
-import { parseIdMaps } from './id-maps.ts';
+import { ownIdMap, parseIdMaps } from './id-maps.ts';
 
 /** One mount that a container asks for, whichever of the four ways it was asked. */
 export interface WantedMount {
@@ -111,6 +111,7 @@ function parseMode(mode: string, type: 'bind' | 'volume'): Pick<WantedMount, 'mo
 const isIdMap = (word: string): boolean => word === 'idmap' || word.startsWith('idmap=');
 
 function checkedIdMaps(text: string | undefined): string {
+  if (text === '') return ownIdMap;
   if (text !== undefined) parseIdMaps(text);
   return text ?? '';
 }

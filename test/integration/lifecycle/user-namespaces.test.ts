@@ -143,13 +143,14 @@ for (const runtime of ['runc', 'crun'])
       const folder = mkdtempSync(join(tmpdir(), 'bind-'));
       chmodSync(folder, 0o777);
       writeFileSync(join(folder, 'roots'), 'x');
-      const script = 'touch /v/file /b/file; stat -c "%u:%g %n" /v /v/file /b/roots /b/file /m/roots /i/bin/busybox; touch /m/other';
+      const script =
+        'touch /v/file /b/file; stat -c "%u:%g %n" /v /v/file /b/roots /b/file /m/roots /own/roots /i/bin/busybox; touch /m/other';
       const hostConfig: HostConfig = {
-        Binds: ['named:/v', `${folder}:/b`, `${folder}:/m:idmap=uids=0-5-1`],
+        Binds: ['named:/v', `${folder}:/b`, `${folder}:/m:idmap=uids=0-5-1`, `${folder}:/own:idmap`],
         Mounts: [{ Type: 'image', Source: 'busybox', Target: '/i' }],
       };
       const { stdout } = await under.run(script, { hostConfig });
-      const seen = ['0:0 /v', '0:0 /v/file', '65534:65534 /b/roots', '0:0 /b/file', '5:0 /m/roots', '0:0 /i/bin/busybox'];
+      const seen = ['0:0 /v', '0:0 /v/file', '65534:65534 /b/roots', '0:0 /b/file', '5:0 /m/roots', '0:0 /own/roots', '0:0 /i/bin/busybox'];
       assert.deepEqual(stdout.trim().split('\n'), seen);
       const { mountpoint } = await under.engine.volumes.inspect('named');
       assert.deepEqual([statSync(join(mountpoint, 'file')).uid, statSync(join(folder, 'file')).uid], [0, first]);

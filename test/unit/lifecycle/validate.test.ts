@@ -6,6 +6,7 @@ import {
   checkConfig,
   checkContainerName,
   checkHostConfig,
+  checkIdMaps,
   checkResources,
   parseSignal,
   wantedMounts,
@@ -118,7 +119,7 @@ const bad: readonly Row[] = [
     [
       [
         'idmap',
-        'containers have the machine’s own users here, so it has to say which owner is seen as which, as in idmap=uids=0-1000-1;gids=0-1000-1',
+        'the container has the machine’s own users, so it has to say which owner is seen as which, as in idmap=uids=0-1000-1;gids=0-1000-1',
       ],
       ['idmap=uids', '"uids" is not uids=… or gids=…, once each'],
       ['idmap=users=0-1-1', '"users=0-1-1" is not uids=… or gids=…, once each'],
@@ -214,7 +215,7 @@ for (const [name, config, hostConfig, message] of bad) {
       () => {
         checkConfig(config);
         checkHostConfig(hostConfig, config, host);
-        wantedMounts(config, hostConfig);
+        checkIdMaps(wantedMounts(config, hostConfig), { hasUserns: false });
       },
       (error) => {
         assert.deepEqual([codeOf(error), (error as Error).message], ['invalid_argument', message]);
@@ -239,7 +240,7 @@ for (const [name, config, hostConfig] of good) {
   test(`create takes: ${name}`, () => {
     checkConfig(config);
     checkHostConfig(hostConfig, config, host);
-    wantedMounts(config, hostConfig);
+    checkIdMaps(wantedMounts(config, hostConfig), { hasUserns: false });
   });
 }
 
