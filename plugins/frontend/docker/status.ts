@@ -32,7 +32,10 @@ export function statusOf(thrown: unknown): number {
 export function textOf(thrown: unknown): string {
   const error = firstCause(thrown);
   const hint = GantryError.is(error) ? error.hint : undefined;
-  return hint === undefined ? messageOf(error) : `${messageOf(error)}: ${hint}`;
+  if (hint === undefined) return messageOf(error);
+  // Lines below the first show where it was.
+  const [what, ...where] = messageOf(error).split('\n');
+  return [`${what}: ${hint}`, ...where].join('\n');
 }
 
 /** The docker CLI tells 127 from 126 by these words in the text of a failed start. */
