@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { contextTar } from '../support/build-context.ts';
 import { busyboxImage } from '../support/busybox.ts';
+import { contextFolder } from '../support/context-folder.ts';
 import { Daemon } from '../support/daemon.ts';
 import { DockerApi } from '../support/docker-api.ts';
 import { GitServer } from '../support/git-server.ts';
@@ -26,14 +27,8 @@ before(async () => {
 });
 after(() => daemon[Symbol.asyncDispose]());
 
-/** A folder of these files, new. */
 function context(files: Readonly<Record<string, string>>): string {
-  const path = mkdtempSync(join(folder, 'context-'));
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true });
-    writeFileSync(join(path, name), text);
-  }
-  return path;
+  return contextFolder(folder, files);
 }
 
 const app = {
@@ -94,13 +89,79 @@ test('docker build of what cannot be built ends with the code of the step, the l
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.stderr, /dockerfile parse error on line 2: unknown instruction: FOO/);
   for (const query of ['buildargs=x', 'labels=[]', 'ulimits={}', 'memory=x', 'squash=1', 'version=2', 't=UPPER', 'cachefrom=3']) {
-    const { status } = await api.request(`POST /v1.51/build?${query}`, {
+    const { status } = await api.request(`POST /v1.51/build?${query.toString()}`, {
       body: Buffer.alloc(1024),
       headers: { 'Content-Type': 'application/x-tar' },
     });
     assert.equal(status, 400, query);
   }
   assert.equal((await api.docker(['ps', '-aq'])).stdout, '');
+});
+
+test('POST /build takes every flag that Docker has for the containers of steps, and names twice', options, async () => {
+  const flags = {
+    dockerfile: 'sub/My.Dockerfile',
+    t: ['flags:1', 'flags:2'],
+    nocache: '1',
+    pull: '0',
+    rm: '0',
+    memory: String(64 << 20),
+    memswap: String(96 << 20),
+    cpushares: '512',
+    cpuperiod: '50000',
+    cpuquota: '25000',
+    cpusetcpus: '0',
+    cpusetmems: '0',
+    shmsize: String(16 << 20),
+    ulimits: JSON.stringify([{ Name: 'nofile', Soft: 100, Hard: 200 }]),
+    buildargs: JSON.stringify({ GIVEN: 'yes', LEFT: null }),
+    labels: JSON.stringify({ 'a b': 'c' }),
+    networkmode: 'none',
+    extrahosts: ['one:10.0.0.1', 'two:10.0.0.2,three:10.0.0.3'],
+    securityopt: ['no-new-privileges'],
+    cachefrom: JSON.stringify(['nothing']),
+    target: 'wanted',
+    platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+    buildid: 'any',
+    session: '',
+    version: '1',
+  };
+  const query = new URLSearchParams(
+    Object.entries(flags).flatMap(([name, value]) => [value].flat().map((each): [string, string] => [name, each])),
+  );
+  const Dockerfile =
+    'FROM busybox AS wanted\nARG GIVEN\nARG LEFT=left\nRUN echo "$GIVEN $LEFT"; ulimit -n; grep -c 10.0.0 /etc/hosts; grep NoNewPrivs /proc/self/status; df -k /dev/shm | tail -1\nFROM wanted\nRUN exit 9\n';
+  const { status, text } = await api.request(`POST /v1.51/build?${query.toString()}`, {
+    body: contextTar({ 'sub/My.Dockerfile': Dockerfile }),
+    headers: { 'Content-Type': 'application/x-tar', 'X-Registry-Config': 'no config' },
+  });
+  assert.equal(status, 200);
+  const said = text
+    .trim()
+    .split('\r\n')
+    .map((line) => (JSON.parse(line) as { readonly stream?: string }).stream ?? '')
+    .join('');
+  assert.match(said, /\nyes left\n100\n3\nNoNewPrivs:\t1\nshm +16384 /);
+  assert.match(said, /Successfully tagged flags:1\nSuccessfully tagged flags:2\n$/);
+  const [, id = ''] = / ---> Running in (\w+)/.exec(said) ?? [];
+  const { HostConfig } = await api.json<{ readonly HostConfig: Readonly<Record<string, unknown>> }>(`GET /v1.51/containers/${id}/json`);
+  const wanted = {
+    Memory: 64 << 20,
+    MemorySwap: 96 << 20,
+    CpuShares: 512,
+    CpuPeriod: 50_000,
+    CpuQuota: 25_000,
+    CpusetCpus: '0',
+    CpusetMems: '0',
+    ShmSize: 16 << 20,
+    NetworkMode: 'none',
+    ExtraHosts: ['one:10.0.0.1', 'two:10.0.0.2', 'three:10.0.0.3'],
+    SecurityOpt: ['no-new-privileges'],
+    Ulimits: [{ Name: 'nofile', Soft: 100, Hard: 200 }],
+  };
+  assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((key) => [key, HostConfig[key]])), wanted);
+  assert.equal((await api.docker(['inspect', '-f', '{{index .Config.Labels "a b"}}', 'flags:2'])).stdout, 'c\n');
+  await api.docker(['rm', id]);
 });
 
 for (const [when, mark] of [

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { buildxConfig } from './buildx.ts';
 import { busyboxImage } from './busybox.ts';
+import { contextFolder } from './context-folder.ts';
 import { Daemon } from './daemon.ts';
 
 export interface Said {
@@ -61,12 +62,7 @@ export class BuildxClient {
 
   /** A folder of these files, new. */
   context(files: Readonly<Record<string, string>>): string {
-    const path = mkdtempSync(join(this.#folder, 'context-'));
-    for (const [name, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(path, name)), { recursive: true });
-      writeFileSync(join(path, name), text);
-    }
-    return path;
+    return contextFolder(this.#folder, files);
   }
 }
 

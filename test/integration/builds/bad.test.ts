@@ -236,6 +236,42 @@ test('Builds.build() ends with its caller: the step is killed, and no container,
   assert.equal((await under.engine.images.list({ all: true })).length, images.length);
 });
 
+test('Builds.build() takes a Dockerfile with a byte order mark, with lines of Windows, behind a link, and one that is left out', async () => {
+  const text = 'FROM busybox\r\nCOPY . /c\r\nRUN ls -A /c \\\r\n  && echo it was built\r\n';
+  const contexts = {
+    'a byte order mark': contextTar({ Dockerfile: Buffer.from(`\u{FEFF}${text}`) }),
+    'a link': Buffer.concat([header({ name: 'Dockerfile', type: '2', link: 'in/it' }), entry('in/it', text), endOfArchive]),
+    'an absolute link': Buffer.concat([header({ name: 'Dockerfile', type: '2', link: '/in/it' }), entry('in/it', text), endOfArchive]),
+    'left out': contextTar({ Dockerfile: text, '.dockerignore': 'Dockerfile\n.dockerignore\n' }),
+  };
+  for (const [what, context] of Object.entries(contexts)) {
+    const { text: said } = await buildImage(under.engine, context);
+    assert.match(said, /it was built/, what);
+    assert.equal(/\nDockerfile\n/.test(said), what !== 'left out', what);
+  }
+});
+
+test('Builds.build() that fails leaves the steps that succeeded in the cache, and nothing else', async () => {
+  const { builds, images, containers } = under.engine;
+  const known = new Set((await builds.cache()).map(({ id }) => id));
+  const bytes = (await under.engine.system.diskUsage()).layersSizeBytes;
+  const dockerfile = (last: string) => ({ Dockerfile: `FROM busybox\nRUN head -c 1000000 /dev/zero > /kept-of-a-failure\nRUN ${last}\n` });
+  const message = await failureOf(dockerfile('head -c 5000000 /dev/zero > /not-kept; sleep 100 & kill -9 $!; wait $!'), {
+    forceRemove: true,
+  });
+  assert.match(message, /returned a non-zero code: 137\n {2}Dockerfile:3 \| RUN/);
+  const added = (await builds.cache()).filter(({ id }) => !known.has(id));
+  assert.deepEqual(
+    added.map(({ description, sizeBytes }) => [description, sizeBytes]),
+    [['/bin/sh -c head -c 1000000 /dev/zero > /kept-of-a-failure', 1_000_000]],
+  );
+  assert.ok((await under.engine.system.diskUsage()).layersSizeBytes - bytes < 2_000_000);
+  assert.equal(containers.list({ all: true }).length, 1);
+  const { events } = await buildImage(under.engine, dockerfile('true'));
+  assert.equal(events.flatMap((event) => (event.kind === 'done' ? [event.isCached ? 'c' : 'x'] : [])).join(''), 'ccx');
+  assert.equal(images.inspect(added[0]?.id ?? '').config.rootfs.diff_ids.length, 2);
+});
+
 test('Builds.build() tells a step that used more memory than it may', async () => {
   const Dockerfile = 'FROM busybox\nRUN head -c 200m /dev/zero | tail\n';
   const hostConfig = { NetworkMode: 'none', Memory: 32 << 20, MemorySwap: 32 << 20 };

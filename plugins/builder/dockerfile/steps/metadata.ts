@@ -1,8 +1,9 @@
-import { applyInstruction, type InstructionName, jsonWords, pairs } from '@gantry/sdk/builder';
+import { applyInstruction, expand, type InstructionName, jsonWords, pairs, shellWords } from '@gantry/sdk/builder';
 import type { ContainerConfig } from '@gantry/sdk/engine';
 import { argumentsOf } from '../parse/stages.ts';
 import { nothingDone, variables } from '../stage/state.ts';
 import type { Job } from '../job.ts';
+import { quotedHealthcheck, quotedList } from './go-text.ts';
 import type { Plan, Planned, Planning } from './planned.ts';
 
 /** Steps that change the config alone. What each is called in the history is what Docker calls it. */
@@ -22,13 +23,14 @@ export const metadataPlans = {
   ENV: (planning) => paired('ENV', planning),
   LABEL: (planning) => paired('LABEL', planning),
   EXPOSE: (planning) => {
-    const { ExposedPorts } = applyInstruction('EXPOSE', {}, planning.instruction.rest, options(planning));
-    const ports = Object.keys(ExposedPorts ?? {}).toSorted();
-    return { config: applied('EXPOSE', planning), createdBy: said(planning, ` EXPOSE ${ports.join(' ')}`) };
+    const { rest, escape } = planning.instruction;
+    const ports = shellWords(rest, escape).flatMap((word) => expand(word, options(planning)).split(/\s+/));
+    const written = ports.filter((word) => word !== '').toSorted();
+    return { config: applied('EXPOSE', planning), createdBy: said(planning, ` EXPOSE ${written.join(' ')}`) };
   },
   HEALTHCHECK: (planning) => {
     const config = applied('HEALTHCHECK', planning);
-    return { config, createdBy: said(planning, ` HEALTHCHECK ${planning.instruction.rest}`) };
+    return { config, createdBy: said(planning, ` HEALTHCHECK ${quotedHealthcheck(config.Healthcheck ?? {})}`) };
   },
   MAINTAINER: (planning) => {
     const { rest } = planning.instruction;
@@ -102,9 +104,4 @@ function options({ state, instruction }: Planning) {
 
 function said({ state }: Planning, text: string): string {
   return nothingDone(state, text);
-}
-
-/** Go's %q of a list of strings. */
-function quotedList(words: readonly string[] | null | undefined): string {
-  return `[${(words ?? []).map((word) => JSON.stringify(word)).join(' ')}]`;
 }

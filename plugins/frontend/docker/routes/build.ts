@@ -39,7 +39,7 @@ async function build(call: Call): Promise<void> {
     throw invalidArgument('builds by BuildKit go through POST /grpc; for the classic builder set DOCKER_BUILDKIT=0');
   const options = buildOptions(call);
   const isQuiet = call.query.flag('q');
-  await withProgress(call, async (report) => {
+  const work = async (report: (progress: Progress) => void): Promise<void> => {
     const quiet: string[] = [];
     const keep = ({ stream = '' }: Progress): void => {
       quiet.push(stream);
@@ -63,7 +63,8 @@ async function build(call: Call): Promise<void> {
       if (quiet.length > 0) throw invalidArgument(`${quiet.join('')}${messageOf(error)}`, { cause: error });
       throw error;
     }
-  });
+  };
+  await withProgress(call, work, { beginsAtOnce: true });
 }
 
 /** Of a build that is not shown, as much as is told when it fails. */

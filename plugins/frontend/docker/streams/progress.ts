@@ -8,14 +8,15 @@ const backlogBytes = 1024 * 1024;
 
 /**
  * Runs `work` and sends its progress messages as they come, those of one turn of the event loop in one write. Until the first byte is
- * sent a failure is an ordinary error answer; after it, the error is the last message.
+ * sent a failure is an ordinary error answer; after it, the error is the last message. `beginsAtOnce`: the first message is not waited with,
+ * so that whether it was sent is no matter of time.
  */
 export async function withProgress(
   call: Call,
   work: (report: (progress: Progress) => void) => Promise<void>,
-  headers: readonly string[] = [],
+  { headers = [], beginsAtOnce = false }: { readonly headers?: readonly string[]; readonly beginsAtOnce?: boolean } = {},
 ): Promise<void> {
-  const lines = new ProgressLines(call, headers);
+  const lines = new ProgressLines(call, { headers, beginsAtOnce });
   try {
     await work((progress) => lines.add(progress));
   } catch (error) {
@@ -27,20 +28,23 @@ export async function withProgress(
 class ProgressLines {
   readonly #call: Call;
   readonly #headers: readonly string[];
+  readonly #beginsAtOnce: boolean;
   #waiting = '';
   #scheduled: NodeJS.Immediate | undefined;
   #started = false;
 
-  constructor(call: Call, headers: readonly string[]) {
+  constructor(call: Call, { headers, beginsAtOnce }: { readonly headers: readonly string[]; readonly beginsAtOnce: boolean }) {
     this.#call = call;
     this.#headers = headers;
+    this.#beginsAtOnce = beginsAtOnce;
   }
 
   add(message: object): void {
     const isBar = 'progressDetail' in message;
     if (isBar && this.#call.response.writableLength + this.#waiting.length > backlogBytes) return;
     this.#waiting += `${JSON.stringify(message)}\r\n`;
-    this.#scheduled ??= setImmediate(() => this.#flush());
+    if (this.#beginsAtOnce && !this.#started) this.#flush();
+    else this.#scheduled ??= setImmediate(() => this.#flush());
   }
 
   /** Rethrows while the status line can still tell of the failure. */

@@ -34,7 +34,7 @@ async function pull(call: Call): Promise<void> {
       const plugin = await withoutPrompt(call.engine.plugins.install(request, fetching(call, report)));
       reportEnd(plugin, remote, report);
     },
-    ['Docker-Plugin-Name', alias],
+    { headers: ['Docker-Plugin-Name', alias] },
   );
 }
 
@@ -48,7 +48,7 @@ async function upgrade(call: Call): Promise<void> {
       const plugin = await withoutPrompt(call.engine.plugins.upgrade(name, { source: sourceOf(remote), grant }, fetching(call, report)));
       reportEnd(plugin, remote, report);
     },
-    ['Docker-Plugin-Name', name],
+    { headers: ['Docker-Plugin-Name', name] },
   );
 }
 
