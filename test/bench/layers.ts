@@ -11,10 +11,12 @@ export const layerScenarios: Readonly<Record<string, Scenario>> = {
   'diff-5000': { unit: 'ms', target: { atMost: 3.5 }, versus: { peer: 'podman', atMost: 0.3 }, measure: diff },
   'commit-5000': { unit: 'ms', target: { atMost: 2 }, versus: { peer: 'podman', atMost: 0.4 }, measure: commit },
   'create-20-layers': { unit: 'ms', target: { atMost: 5 }, measure: createOnMany },
-  'read-120-layers': { unit: 'ms', target: { atMost: 1.05 }, measure: readThroughMany },
+  'read-127-layers': { unit: 'ms', target: { atMost: 1.05 }, measure: readThroughMany },
 };
 
 const files = 5000;
+/** An image has no more; with what the engine and the container put above it, the kernel stacks 127. */
+const mostLayers = 125;
 
 async function diff({ engine: { api }, floors, samples }: Bench): Promise<Measured> {
   const id = await changed(api);
@@ -49,7 +51,7 @@ async function createOnMany({ engine: { api }, samples }: Bench): Promise<Measur
 
 /** The contents of the same files, by a program inside; the floor is an image of two layers. In turns, so that both have the same machine. */
 async function readThroughMany({ engine: { api }, samples }: Bench): Promise<Measured> {
-  const [few, many] = [await runOn(api, 2), await runOn(api, 120)];
+  const [few, many] = [await runOn(api, 2), await runOn(api, mostLayers)];
   const floors: number[] = [];
   const values: number[] = [];
   for (let round = -2; round < samples(15); round += 1) {
