@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { conflict, fromErrno } from '../errors.ts';
 import {
   addressRequest,
-  linkExists,
+  linkAddRequests,
+  linkIndex,
   type Link as Found,
   linkSetRequest,
   type NetlinkRequest,
@@ -24,6 +25,8 @@ export interface HostLinksOptions {
 /** Links of the host side: each one of ours says so in its alias, the mark and the id of what it belongs to; all others are left alone. */
 export class HostLinks implements Disposable {
   readonly #options: HostLinksOptions;
+  /** Links that were seen to be ours, by name: whose, and under which index. Asking the kernel whose a link is waits for everybody who makes or removes one. */
+  readonly #seen = new Map<string, { readonly index: number; readonly owner: string }>();
   #socket: Rtnetlink | undefined;
 
   constructor(options: HostLinksOptions) {
@@ -46,8 +49,8 @@ export class HostLinks implements Disposable {
     return (
       links.length > 0 &&
       links.every((link) => {
-        const there = link.kind === 'none' ? undefined : this.kernel.linkGet(link.name);
-        return link.kind === 'none' || (there !== undefined && (there.alias === this.markOf(network.id) || isAnothers(link)));
+        if (link.kind === 'none') return true;
+        return isAnothers(link) ? linkIndex(link.name) !== undefined : this.isOf(link.name, network.id);
       })
     );
   }
@@ -72,19 +75,26 @@ export class HostLinks implements Disposable {
   /** Removes a link that belongs to this: gone for everybody, though the kernel goes on with it for some 10 to 50 ms. */
   async removeOne(name: string, owner: string): Promise<void> {
     if (!this.isOf(name, owner)) return;
+    this.#seen.delete(name);
     const { rest } = await Rtnetlink.linkDeleteSoon(name);
     rest.catch(() => undefined); // EBUSY and the like come before it is gone, and are thrown by linkDeleteSoon
   }
 
   /** Whether a link is there and belongs to this. */
   isOf(name: string, owner: string): boolean {
-    return this.kernel.linkGet(name)?.alias === this.markOf(owner);
+    const index = linkIndex(name);
+    const seen = this.#seen.get(name);
+    if (index === undefined) return false;
+    if (seen?.index === index) return seen.owner === owner;
+    if (this.kernel.linkGet(name)?.alias !== this.markOf(owner)) return false;
+    this.#seen.set(name, { index, owner });
+    return true;
   }
 
   indexOf(name: string): number {
-    const found = this.kernel.linkGet(name);
-    if (found === undefined) throw conflict(`network interface ${name} is not there`);
-    return found.index;
+    const index = linkIndex(name);
+    if (index === undefined) throw conflict(`network interface ${name} is not there`);
+    return index;
   }
 
   [Symbol.dispose](): void {
@@ -94,7 +104,7 @@ export class HostLinks implements Disposable {
 
   #makeOne(link: Link, plan: NetworkPlan): void {
     const there = this.#usable(link, plan);
-    const index = there?.index ?? this.#add(link, this.markOf(plan.network.id));
+    const index = there?.index ?? this.#add(link, plan.network.id);
     if (there === undefined || !there.isUp) setSysctls(plan.sysctls ?? {}, link.name, this.#options.unsettable);
     const requests: NetlinkRequest[] = [
       ...(link.master === undefined ? [] : [linkSetRequest(index, { master: this.indexOf(link.master) })]),
@@ -106,16 +116,16 @@ export class HostLinks implements Disposable {
     }
   }
 
-  #add(link: Link, alias: string): number {
+  #add(link: Link, owner: string): number {
     try {
-      return this.kernel.linkAdd(
-        link.name,
-        hostKind(link, (name) => this.indexOf(name)),
-        propertiesOf(link, alias),
-      );
+      const kind = hostKind(link, (name) => this.indexOf(name));
+      this.kernel.all(linkAddRequests(link.name, kind, propertiesOf(link, this.markOf(owner))));
     } catch (error) {
       throw linkRefused(link, error);
     }
+    const index = this.indexOf(link.name);
+    this.#seen.set(link.name, { index, owner });
+    return index;
   }
 
   #usable(link: Link, { network }: NetworkPlan): Found | undefined {
@@ -130,7 +140,7 @@ export class HostLinks implements Disposable {
 
   /** What has the name; a bridge that an engine with other books left, and that nobody uses, is removed first. */
   #unlessAbandoned(name: string, alias: string): Found | undefined {
-    const there = linkExists(name) ? this.kernel.linkGet(name) : undefined;
+    const there = linkIndex(name) === undefined ? undefined : this.kernel.linkGet(name);
     const isForeign = there?.kind === 'bridge' && there.alias?.startsWith(this.markOf('')) === true && there.alias !== alias;
     if (there === undefined || !isForeign || this.kernel.linkList().some(({ master }) => master === there.index)) return there;
     this.kernel.linkDelete(there.index);

@@ -108,5 +108,5 @@ export { forgetFlows, listFlows, type Flow, type FlowChoice } from './conntrack.
 export { ipBytes, ipText, prefixBytes, type IpBytes } from './ip.ts';
 export type { NetlinkRequest } from './netlink-message.ts';
 export { addressRequest, neighbourRequest, routeRequest, type Address, type Neighbour, type Route } from './routes.ts';
-export { linkExists, Rtnetlink } from './rtnetlink.ts';
+export { linkExists, linkIndex, Rtnetlink } from './rtnetlink.ts';
 export { hasNft, nft, NftPlace, Nftables, type NftOptions } from './nftables.ts';

@@ -71,5 +71,6 @@ function hostMask({ family, length }: Cidr): bigint {
 }
 
 function numberOf(text: string): bigint {
+  if (!text.includes(':')) return BigInt(text.split('.').reduce((value, part) => value * 256 + Number(part), 0));
   return BigInt(`0x${Buffer.from(ipaddr.parse(text).toByteArray()).toString('hex')}`);
 }

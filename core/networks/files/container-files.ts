@@ -41,9 +41,10 @@ const mostBytes = 65_536;
 export function refreshResolvConf(tools: Tools, container: NetworkedContainer): void {
   const { resolvConfPath: path } = tools.users().find(container.id);
   try {
-    if (statSync(path).size > mostBytes || !isUntouched(readFileSync(path, 'utf8'))) return;
+    if (statSync(path).size > mostBytes) return;
+    const [before, after] = [readFileSync(path, 'utf8'), resolvConf(tools, container, tools.books.endpointsOf(container.id))];
     // In place: the file is mounted into the container.
-    writeFileSync(path, resolvConf(tools, container, tools.books.endpointsOf(container.id)));
+    if (before !== after && isUntouched(before)) writeFileSync(path, after);
   } catch (error) {
     tools.log.warn({ container: container.id, reason: messageOf(error) }, 'could not renew the resolv.conf of a running container');
   }
