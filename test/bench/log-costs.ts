@@ -13,7 +13,7 @@ export const logCostScenarios: Readonly<Record<string, Scenario>> = {
   // Time on the processor that the engine spends on them, until its driver has them all.
   'logs-cpu-json-file': { unit: 'ms', target: { atMost: 1_500 }, measure: (bench) => processor(bench, 'json-file') },
   'logs-cpu-local': { unit: 'ms', target: { atMost: 1_500 }, measure: (bench) => processor(bench, 'local') },
-  'logs-cpu-none': { unit: 'ms', target: { atMost: 100 }, measure: (bench) => processor(bench, 'none') },
+  'logs-cpu-none': { unit: 'ms', target: { atMost: 700 }, measure: (bench) => processor(bench, 'none') },
 };
 
 async function monitor({ floors, samples }: Bench): Promise<Measured> {

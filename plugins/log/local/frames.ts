@@ -1,7 +1,8 @@
 import { fstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Encoded, type Entry, LinePieces, type LogDecoder, type LogEncoder, type LogFormat } from '@gantry/sdk/log';
-import { decodeEntry, encodeEntry } from '@gantry/sdk/legacy/wire';
+import type { Entry, LogDecoder, LogFormat } from '@gantry/sdk/log';
+import { decodeEntry } from '@gantry/sdk/legacy/wire';
+import { Encoder } from './encode.ts';
 
 const sizeBytes = 4;
 /** Two of them frame an entry: [u32, big endian][protobuf LogEntry][the same u32], so that a file can be read backwards. */
@@ -19,28 +20,6 @@ export const localFormat: LogFormat = {
   endOf: (chunk, start) => frameAt(chunk, start)?.end ?? -1,
   lastRecords,
 };
-
-class Encoder implements LogEncoder {
-  readonly #pieces = new LinePieces();
-
-  encode(entries: readonly Entry[], first: number, maxBytes: number): Encoded {
-    const frames: Buffer[] = [];
-    let bytes = 0;
-    for (const entry of entries.slice(first)) {
-      const frame = framed(encodeEntry(entry, this.#pieces.next(entry)));
-      frames.push(frame);
-      bytes += frame.length;
-      // One more than fits is not worth a look ahead, which would number a piece twice.
-      if (bytes >= maxBytes) break;
-    }
-    return { bytes: Buffer.concat(frames), count: frames.length, [Symbol.dispose]: () => {} };
-  }
-}
-
-/** The size once more behind what has it in front. */
-function framed(sized: Buffer): Buffer {
-  return Buffer.concat([sized, sized.subarray(0, sizeBytes)]);
-}
 
 const decoder: LogDecoder = {
   decode(chunk, start, entries, maxEntries) {

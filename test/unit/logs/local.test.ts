@@ -18,6 +18,29 @@ test('the local log driver writes what Docker’s own writes, byte by byte', asy
   assert.equal(readFileSync(localFormat.path(container)).toString('hex'), `00000016${message}00000016`);
 });
 
+test('the local log driver writes whole lines as it does their pieces: what Docker reads is what was printed', () => {
+  const times = [
+    { seconds: 1_700_000_000, nanos: 5 },
+    { seconds: 1_700_000_000, nanos: 5 },
+    { seconds: 1_700_000_001, nanos: 0 },
+  ];
+  const entries = [0, 1, 127, 128, 16_383, 16_384].flatMap((length, index) =>
+    times.map((time, at): Entry => {
+      const source = (index + at) % 2 === 0 ? 'stdout' : 'stderr';
+      return { time, source, line: Buffer.alloc(length, index + 65), partial: at === 1 };
+    }),
+  );
+  const encoder = localFormat.encoder({});
+  const read: Entry[] = [];
+  for (let next = 0; next < entries.length; ) {
+    using encoded = encoder.encode(entries, next, 40_000);
+    assert.ok(encoded.count > 0);
+    next += encoded.count;
+    assert.equal(localFormat.decoder().decode(Buffer.from(encoded.bytes), 0, read, 1_000), encoded.bytes.length);
+  }
+  assert.deepEqual(read, entries);
+});
+
 test('the local log driver passes over damage: all else is read, and counted by tail', async () => {
   using folder = temporaryFolder();
   const container = loggedInfo(folder.path);
