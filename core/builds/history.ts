@@ -30,9 +30,13 @@ export class History implements BuildHistory, Disposable {
   constructor(rows: BuildRecordRows, log: Logger) {
     this.#rows = rows;
     this.#log = log;
-    for (const document of rows.documents()) {
-      const record = JSON.parse(document) as BuildRecord;
-      this.#records.set(record.id, record);
+    for (const { id, document } of rows.documents()) {
+      const record = recordOf(document);
+      if (record?.id === id) this.#records.set(id, record);
+      else {
+        log.warn({ build: id }, 'a record of the history of builds is damaged, and forgotten');
+        rows.remove([id]);
+      }
     }
     this.#forgetOld();
   }
@@ -47,8 +51,8 @@ export class History implements BuildHistory, Disposable {
       startedMs: Date.now(),
       tags: given.tags ?? tags,
       dockerfile,
-      buildArgs,
-      labels,
+      buildArgs: bounded(buildArgs),
+      labels: bounded(labels),
       target,
       platform,
       cacheFrom,
@@ -56,7 +60,7 @@ export class History implements BuildHistory, Disposable {
       ...recording.counted,
       imageId: '',
       isKept: false,
-      attributes: given.attributes ?? {},
+      attributes: bounded(given.attributes ?? {}),
     };
     this.#records.set(id, running);
     this.#recordings.set(id, recording);
@@ -153,7 +157,12 @@ export class History implements BuildHistory, Disposable {
       this.#recordings.delete(id);
       this.#unwritten.delete(id);
     }
-    this.#rows.remove(records.map(({ id }) => id));
+    try {
+      this.#rows.remove(records.map(({ id }) => id));
+    } catch (error) {
+      // They are forgotten again at the next start.
+      this.#log.warn({ error: messageOf(error) }, 'old records of builds stay on the disk');
+    }
     for (const record of records) this.#tell('removed', record);
   }
 
@@ -176,4 +185,20 @@ export class History implements BuildHistory, Disposable {
   #tell(kind: BuildRecordChange['kind'], record: BuildRecord): void {
     for (const listener of this.#listeners) listener({ kind, record });
   }
+}
+
+/** Undefined: what is there is no record. */
+function recordOf(document: string): BuildRecord | undefined {
+  try {
+    return JSON.parse(document) as BuildRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+const mostFactsBytes = 64 * 1024;
+
+/** Clients may say as much as they like; what is more than anybody looks at is not kept. */
+function bounded<T extends Readonly<Record<string, unknown>>>(facts: T): T | Record<string, never> {
+  return JSON.stringify(facts).length > mostFactsBytes ? {} : facts;
 }

@@ -1,5 +1,5 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { codeOf, GantryError, messageOf } from '@gantry/sdk';
+import { codeOf, dataLoss, GantryError, messageOf } from '@gantry/sdk';
 import type { BuildEvent, BuildRecord, TimedBuildEvent } from '@gantry/sdk/engine';
 
 /** Of the output of all steps of a build, the last is kept. */
@@ -110,12 +110,20 @@ export function packEvents(events: readonly TimedBuildEvent[]): Buffer {
   return zstdCompressSync(JSON.stringify(plain));
 }
 
+/** `data_loss` for what `packEvents` did not write. */
 export function unpackEvents(packed: Buffer): readonly TimedBuildEvent[] {
-  const plain = JSON.parse(zstdDecompressSync(packed).toString()) as readonly TimedBuildEvent[];
-  return plain.map(({ atMs, event }) => {
+  return plainEvents(packed).map(({ atMs, event }) => {
     if (event.kind === 'output') return { atMs, event: { ...event, data: Buffer.from(String(event.data), 'base64') } };
     if (event.kind !== 'failed') return { atMs, event };
     const { code, message } = event.error as Pick<GantryError, 'code' | 'message'>;
     return { atMs, event: { ...event, error: new GantryError(code, message) } };
   });
+}
+
+function plainEvents(packed: Buffer): readonly TimedBuildEvent[] {
+  try {
+    return JSON.parse(zstdDecompressSync(packed, { maxOutputLength: 64 * 2 ** 20 }).toString()) as readonly TimedBuildEvent[];
+  } catch (error) {
+    throw dataLoss(`what the build told is damaged: ${messageOf(error)}`, { cause: error });
+  }
 }

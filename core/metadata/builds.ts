@@ -63,8 +63,9 @@ export class BuildRecordRows {
     this.#database = database;
   }
 
-  documents(): readonly string[] {
-    return this.#database.all('SELECT document FROM build_history').map(({ document }) => String(document));
+  documents(): readonly { readonly id: string; readonly document: string }[] {
+    const rows = this.#database.all('SELECT id, document FROM build_history');
+    return rows.map(({ id, document }) => ({ id: String(id), document: String(document) }));
   }
 
   /** As it was put; undefined: there is no such build. */

@@ -89,7 +89,7 @@ test('docker build of what cannot be built ends with the code of the step, the l
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.stderr, /dockerfile parse error on line 2: unknown instruction: FOO/);
   for (const query of ['buildargs=x', 'labels=[]', 'ulimits={}', 'memory=x', 'squash=1', 'version=2', 't=UPPER', 'cachefrom=3']) {
-    const { status } = await api.request(`POST /v1.51/build?${query.toString()}`, {
+    const { status } = await api.request(`POST /v1.51/build?${query}`, {
       body: Buffer.alloc(1024),
       headers: { 'Content-Type': 'application/x-tar' },
     });

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { buildImage } from '../../support/build-context.ts';
+import { History } from '../../../core/builds/history.ts';
+import { BuildRecordRows, Database } from '../../../core/metadata/index.ts';
+import { buildImage, noOptions } from '../../support/build-context.ts';
 import { EngineUnderTest } from '../../support/engine.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
+import { quietLog } from '../../support/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();
@@ -48,4 +54,45 @@ test('BuildHistory keeps all steps and the last mebibyte of output', { timeout: 
   const output = Buffer.concat(events.flatMap(({ event }) => (event.kind === 'output' ? [event.data] : []))).toString();
   assert.ok(output.length > 500_000 && output.length <= 2 ** 20, String(output.length));
   assert.ok(output.endsWith('the end\n'));
+});
+
+test('BuildHistory forgets a damaged record at the start, says of a damaged log that it is, and keeps no more of what clients say than anybody reads', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'history-'));
+  const log = quietLog;
+  const write = (sql: string, ...values: readonly string[]): void => {
+    using database = new Database(join(folder, 'metadata.db'));
+    database.run(sql, ...values);
+  };
+  {
+    using database = new Database(join(folder, 'metadata.db'));
+    using history = new History(new BuildRecordRows(database), log);
+    for (const id of ['good', 'cut', 'other', 'log']) {
+      const attributes = { [id]: id === 'good' ? 'x'.repeat(100_000) : 'said' };
+      const record = history.begin({
+        ...noOptions,
+        context: { kind: 'remote', url: 'https://me:secret@host/x.git' },
+        onEvent: () => {},
+        record: { id, attributes },
+      });
+      record.take({ kind: 'warning', text: 'told' });
+      record.succeeded('sha256:1');
+    }
+  }
+  write("UPDATE build_history SET document = substr(document, 1, 40) WHERE id = 'cut'");
+  write("UPDATE build_history SET document = '{}' WHERE id = 'other'");
+  write("UPDATE build_history SET log = x'00' WHERE id = 'log'");
+  using database = new Database(join(folder, 'metadata.db'));
+  using history = new History(new BuildRecordRows(database), log);
+  assert.deepEqual(
+    history
+      .list()
+      .map(({ id }) => id)
+      .toSorted(),
+    ['good', 'log'],
+  );
+  assert.deepEqual([history.inspect('good').attributes, history.inspect('log').attributes], [{}, { log: 'said' }]);
+  assert.equal(history.inspect('good').remote, 'https://***@host/x.git');
+  assert.equal((await Array.fromAsync(history.events('good'))).length, 1);
+  await assert.rejects(Array.fromAsync(history.events('log')), /what the build told is damaged/);
+  assert.equal(database.get('SELECT count(*) AS count FROM build_history')?.['count'], 2);
 });
