@@ -14,6 +14,7 @@ export function buildSdk(folder: string): void {
     stdio: 'inherit',
   });
   for (const path of globSync('**/*.d.ts', { cwd: folder })) edit(join(folder, path), (text) => text.replaceAll(relativeImport, '$1.js$2'));
+  for (const path of globSync('**/*.js', { cwd: folder })) edit(join(folder, path), (text) => text.replaceAll(programBeside, "$1.js'"));
   for (const path of [
     'README.md',
     'command/gantry-sdk.mjs',
@@ -33,6 +34,9 @@ export function buildSdk(folder: string): void {
 
 /** tsc leaves them as they were written; in a published package there are no .ts files. */
 const relativeImport = /((?:from|import\() ?['"]\.[^'"]+)\.ts(['"])/g;
+
+/** The main file of a thread: tsc does not know that it is one of ours. */
+const programBeside = /(new URL\('[^']+)\.ts'(?=, import\.meta\.url)/g;
 
 function packageJson(): object {
   const { exports, ...rest } = JSON.parse(readFileSync(join(top, 'sdk/package.json'), 'utf8')) as {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, test } from 'node:test';
@@ -78,6 +78,20 @@ function contents(dir: string): Readonly<Record<string, string>> {
   });
   return Object.fromEntries(shown);
 }
+
+test('the SDK package starts the threads that its sources start', () => {
+  const script = `import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { TreeCopier } from '@gantry/sdk/linux';
+for (const name of ['from', 'to']) mkdirSync(name);
+for (let file = 0; file < 1000; file += 1) writeFileSync('from/' + file, 'copied');
+await using copier = new TreeCopier();
+await copier.copy('from', 'to', { signal: new AbortController().signal });
+console.log(readdirSync('to').length);
+`;
+  mkdirSync(join(work, 'copies'));
+  writeFileSync(join(work, 'copies/main.mjs'), script);
+  assert.deepEqual(run(join(work, 'copies'), 'main.mjs'), { status: 0, said: '1000\n' });
+});
 
 test('npm create gantry-plugin makes a plugin', () => {
   const starter = join(modules, 'create-gantry-plugin');
