@@ -1,4 +1,4 @@
-export { bindMount, type BindMountOptions } from './bind-mount.ts';
+export { bindMount, type BindMountOptions } from './mounts/bind-mount.ts';
 export { checked, errnoError, isErrno, type ErrnoPlace, type SystemCallError } from './errno.ts';
 export {
   fsconfigCreate,
@@ -12,19 +12,19 @@ export {
   openTree,
   type MountAttributeChange,
   type OpenTreeOptions,
-} from './mount-api.ts';
-export { attachLoop, type LoopDevice } from './loop.ts';
-export { capabilityNames } from './capabilities.ts';
-export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './credentials.ts';
-export { setFileOwner, withFileOwner, type FileOwner } from './file-owner.ts';
-export { fstabFlags, mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mount.ts';
-export type { MountFlag, MountOptions, Propagation, UnmountFlag } from './mount.ts';
-export { MappedFile } from './mapped-file.ts';
+} from './mounts/mount-api.ts';
+export { attachLoop, type LoopDevice } from './mounts/loop.ts';
+export { capabilityNames } from './processes/capabilities.ts';
+export { becomeUser, installSeccomp, mayAccess, setNoNewPrivileges, type Credentials } from './processes/credentials.ts';
+export { setFileOwner, withFileOwner, type FileOwner } from './files/file-owner.ts';
+export { fstabFlags, mount, mountFlags, pivotRoot, setPropagation, umount2, unmountFlags } from './mounts/mount.ts';
+export type { MountFlag, MountOptions, Propagation, UnmountFlag } from './mounts/mount.ts';
+export { MappedFile } from './files/mapped-file.ts';
 export { trimMemory } from './memory.ts';
-export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from './mountinfo.ts';
-export { mountOverlay, type Overlay } from './overlay.ts';
+export { isMountPoint, parseMountinfo, readMountinfo, type MountinfoEntry } from './mounts/mountinfo.ts';
+export { mountOverlay, type Overlay } from './mounts/overlay.ts';
 export { type Path } from './path.ts';
-export { statxMount, uniqueMountId } from './statx.ts';
+export { statxMount, uniqueMountId } from './files/statx.ts';
 export {
   copyFileRange,
   fallocate,
@@ -36,9 +36,9 @@ export {
   syncFileSystem,
   syncfs,
   syncfsAside,
-} from './file-data.ts';
+} from './files/file-data.ts';
 export { TreeCopier } from './copy/tree-copier.ts';
-export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './nodes.ts';
+export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './files/nodes.ts';
 export {
   createSubvolume,
   deleteSubvolume,
@@ -46,11 +46,11 @@ export {
   reclaimSubvolumes,
   snapshotSubvolume,
   subvolumeAt,
-} from './btrfs-subvolumes.ts';
-export type { Subvolume } from './btrfs-calls.ts';
-export { btrfsQuotaMode, createQuotaGroup, deleteQuotaGroup, enableBtrfsQuota, joinQuotaGroup, limitQuotaGroup } from './btrfs-quota.ts';
-export type { BtrfsQuotaGroup, BtrfsQuotaMode } from './btrfs-quota.ts';
-export { subvolumeUsage } from './btrfs-usage.ts';
+} from './btrfs/subvolumes.ts';
+export type { Subvolume } from './btrfs/calls.ts';
+export { btrfsQuotaMode, createQuotaGroup, deleteQuotaGroup, enableBtrfsQuota, joinQuotaGroup, limitQuotaGroup } from './btrfs/quota.ts';
+export type { BtrfsQuotaGroup, BtrfsQuotaMode } from './btrfs/quota.ts';
+export { subvolumeUsage } from './btrfs/usage.ts';
 export {
   closeOpened,
   memfdCreate,
@@ -62,23 +62,31 @@ export {
   resolveFlags,
   sealFile,
   type OpenOptions,
-} from './open.ts';
-export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare, type CloneFlag } from './thread.ts';
-export { createNetnsOf, isInUserNamespace, openUserNamespace } from './user-namespace.ts';
-export { insideId, outsideId, rootOf, type IdMaps, type IdRange } from './id-maps.ts';
-export { getXattr, listXattr, removeXattr, setXattr } from './xattr.ts';
-export { limitProject, projectOf, projectQuotaState, projectUse, setProject, type ProjectUse } from './project-quota.ts';
-export { exitNow, exitStatus, pidfdOpen, pidfdSendSignal, processStartTime, setChildSubreaper, setParentDeathSignal } from './process.ts';
-export { signalName, waitpid, type ExitStatus } from './process.ts';
-export { posixSpawn, type SpawnOptions } from './spawn.ts';
-export { run, type RunOptions, type RunResult } from './run.ts';
-export { UnixDatagramSocket } from './datagram.ts';
-export { connectSeqpacket, SeqpacketSocket } from './seqpacket.ts';
-export { SeqpacketListener } from './seqpacket-listener.ts';
-export { pipe, readSome, unreadBytes } from './stream-calls.ts';
-export { waitForExit, whenReadable, type WaitOptions } from './wait.ts';
-export { Watch, type Interest } from './watch.ts';
-export { createNetns, openNetns, removeNetns, withNetns, writeNetSysctl, type Netns } from './netns.ts';
+} from './files/open.ts';
+export { chdir, chroot, cloneFlags, setHostname, setns, threadId, umask, unshare, type CloneFlag } from './processes/thread.ts';
+export { createNetnsOf, isInUserNamespace, openUserNamespace } from './processes/user-namespace.ts';
+export { insideId, outsideId, rootOf, type IdMaps, type IdRange } from './processes/id-maps.ts';
+export { getXattr, listXattr, removeXattr, setXattr } from './files/xattr.ts';
+export { limitProject, projectOf, projectQuotaState, projectUse, setProject, type ProjectUse } from './files/project-quota.ts';
+export {
+  exitNow,
+  exitStatus,
+  pidfdOpen,
+  pidfdSendSignal,
+  processStartTime,
+  setChildSubreaper,
+  setParentDeathSignal,
+} from './processes/process.ts';
+export { signalName, waitpid, type ExitStatus } from './processes/process.ts';
+export { posixSpawn, type SpawnOptions } from './processes/spawn.ts';
+export { run, type RunOptions, type RunResult } from './processes/run.ts';
+export { UnixDatagramSocket } from './sockets/datagram.ts';
+export { connectSeqpacket, SeqpacketSocket } from './sockets/seqpacket.ts';
+export { SeqpacketListener } from './sockets/seqpacket-listener.ts';
+export { pipe, readSome, unreadBytes } from './sockets/stream-calls.ts';
+export { waitForExit, whenReadable, type WaitOptions } from './processes/wait.ts';
+export { Watch, type Interest } from './sockets/watch.ts';
+export { createNetns, openNetns, removeNetns, withNetns, writeNetSysctl, type Netns } from './net/netns.ts';
 export {
   boundSocketIn,
   closeOnExec,
@@ -89,8 +97,8 @@ export {
   socketDomain,
   socketIn,
   type BoundSocketOptions,
-} from './sockets.ts';
-export { bridgePortRequest, linkAddRequests, linkDeleteRequest, linkSetRequest } from './links.ts';
+} from './sockets/sockets.ts';
+export { bridgePortRequest, linkAddRequests, linkDeleteRequest, linkSetRequest } from './net/links.ts';
 export type {
   BridgeOptions,
   BridgePortOptions,
@@ -101,12 +109,12 @@ export type {
   LinkRef,
   LinkStatistics,
   VethPeer,
-} from './links.ts';
-export { type NftElement, type NftElementChange, NftElements } from './nft-elements.ts';
-export { NftGenerations } from './nft-generations.ts';
-export { forgetFlows, listFlows, type Flow, type FlowChoice } from './conntrack.ts';
-export { ipBytes, ipText, prefixBytes, type IpBytes } from './ip.ts';
-export type { NetlinkRequest } from './netlink-message.ts';
-export { addressRequest, neighbourRequest, routeRequest, type Address, type Neighbour, type Route } from './routes.ts';
-export { linkExists, linkIndex, Rtnetlink } from './rtnetlink.ts';
-export { hasNft, nft, NftPlace, Nftables, type NftOptions } from './nftables.ts';
+} from './net/links.ts';
+export { type NftElement, type NftElementChange, NftElements } from './net/nft-elements.ts';
+export { NftGenerations } from './net/nft-generations.ts';
+export { forgetFlows, listFlows, type Flow, type FlowChoice } from './net/conntrack.ts';
+export { ipBytes, ipText, prefixBytes, type IpBytes } from './net/ip.ts';
+export type { NetlinkRequest } from './net/netlink-message.ts';
+export { addressRequest, neighbourRequest, routeRequest, type Address, type Neighbour, type Route } from './net/routes.ts';
+export { linkExists, linkIndex, Rtnetlink } from './net/rtnetlink.ts';
+export { hasNft, nft, NftPlace, Nftables, type NftOptions } from './net/nftables.ts';

@@ -1,6 +1,6 @@
 import { declare } from '../calls.ts';
 import { checked, isErrno } from '../errno.ts';
-import { copyFileRange, ficlone, seekTo } from '../file-data.ts';
+import { copyFileRange, ficlone, seekTo } from '../files/file-data.ts';
 import type { Facts } from './facts.ts';
 
 /** Files up to this size are read and written: two calls cost less than the pipe that copy_file_range(2) makes inside the kernel. */

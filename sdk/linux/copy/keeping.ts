@@ -1,7 +1,7 @@
 import { chmodSync, statSync } from 'node:fs';
 import { declare } from '../calls.ts';
 import { checked, isErrno } from '../errno.ts';
-import { getXattr, listXattr, removeXattr, setXattr } from '../xattr.ts';
+import { getXattr, listXattr, removeXattr, setXattr } from '../files/xattr.ts';
 import type { Path } from '../path.ts';
 import { checkedAt, type Name, type Place } from './at.ts';
 import type { Facts } from './facts.ts';

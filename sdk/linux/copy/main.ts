@@ -1,7 +1,7 @@
 /** The thread in which trees are copied. */
 import { parentPort } from 'node:worker_threads';
 import { asError } from '../errno.ts';
-import { umask, unshare } from '../thread.ts';
+import { umask, unshare } from '../processes/thread.ts';
 import { stop } from './board.ts';
 import { Walk, type WalkJob } from './walk.ts';
 

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { fileSystemMagic } from '../file-data.ts';
+import { fileSystemMagic } from '../files/file-data.ts';
 import { type Board, newBoard, stop } from './board.ts';
 import { CopyThread } from './copy-thread.ts';
 import { clearDefaults } from './keeping.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { bindMount, isMountPoint, mount, mountOverlay, readMountinfo, umount2 } from '@gantry/sdk/linux';
-import { mountOverlayByText } from '../../../sdk/linux/overlay.ts';
+import { mountOverlayByText } from '../../../sdk/linux/mounts/overlay.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 
 inNamespaces(import.meta.url);

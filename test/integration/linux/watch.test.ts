@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { pollInTurns } from '../../../sdk/linux/polling.ts';
+import { pollInTurns } from '../../../sdk/linux/sockets/polling.ts';
 import { pidfdOpen, pipe, posixSpawn, run, waitForExit, waitpid, Watch, whenReadable } from '@gantry/sdk/linux';
 
 test('a worker with an active Watch can be terminated', async () => {
