@@ -2,8 +2,8 @@
  * The transport contract: where images and plugins are fetched from and pushed to. Lives in the engine's process.
  *
  * Vocabulary: a *place* is a repository at a registry, as the engine read it from a reference; a driver parses no references. A *manifest*
- * is small and comes whole; a *blob* is streamed. Every byte that comes in is hostile until its digest matches: the driver checks sizes and
- * digests as it reads, the engine checks again what it stores.
+ * is small and comes whole; a *blob* is streamed. Every byte that comes in is hostile until its digest matches: the driver checks sizes as it
+ * reads, and digests of manifests; the engine hashes every blob that it stores, which nobody need do twice.
  *
  * A pull: resolve() by tag, then fetch() of every blob that the manifest names; a fetch that broke off goes on with `offset`. A push:
  * exists() and upload() for every blob, then putManifest(), which makes the push visible.
@@ -56,9 +56,8 @@ export interface TransportDriver {
     ctx: Ctx,
   ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Buffer }>;
   /**
-   * A blob from `offset` on. Fails with `data_loss` when there are more bytes than the descriptor says or, read from the start, with another
-   * digest, and with `unavailable` and reason BLOB_INTERRUPTED when there are fewer or none come any more: worth a further call with the
-   * offset that was reached. Each chunk is given away: whoever reads may release its memory.
+   * A blob from `offset` on, not hashed. Fails with `data_loss` when there are more bytes than the descriptor says, and with `unavailable` and
+   * reason BLOB_INTERRUPTED when there are fewer or none come any more: worth a further call with the offset that was reached. Each chunk is given away: whoever reads may release its memory.
    */
   fetch(request: Place & { readonly descriptor: Descriptor; readonly offset: number }, ctx: Ctx): AsyncIterable<Buffer>;
   /** Whether the repository has the blob. */

@@ -17,8 +17,9 @@ export class Channel {
     this.#control = new Int32Array(control);
   }
 
-  /** To be called now and then: throws when nobody waits for the result any more. */
+  /** To be called now and then: says that the work goes on, and throws when nobody waits for the result any more. */
   check(): void {
+    Atomics.add(this.#control, controlCells.beats, 1);
     if (Atomics.load(this.#control, controlCells.stop) === 1) throw cancelled('stopped');
   }
 

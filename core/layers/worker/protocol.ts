@@ -113,7 +113,8 @@ export type FromWorker =
   | { readonly kind: 'done'; readonly result: unknown }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly facts: ErrorFacts; readonly errno?: string };
 
-/** Cells of a job's shared memory: set to 1 to stop it; how many outputs were sent, and taken. */
-export const controlCells = { stop: 0, taken: 1 } as const;
+/** Cells of a job's shared memory: set to 1 to stop it; how many outputs were taken; what changes as long as it gets on. */
+export const controlCells = { stop: 0, taken: 1, beats: 2 } as const;
+export const controlBytes = 12;
 /** Outputs in flight, and inputs in flight. */
 export const window = 4;

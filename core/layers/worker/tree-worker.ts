@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { type Abortable, GantryError, internal, messageOf } from '@gantry/sdk';
 import { leaveThread } from '../../execute/index.ts';
 import { Turns } from '../../support/index.ts';
-import { controlCells, type FromWorker, type JobName, type JobOf, type ToWorker, window } from './protocol.ts';
+import { controlBytes, controlCells, type FromWorker, type JobName, type JobOf, type ToWorker, window } from './protocol.ts';
 
 export interface JobStreams extends Abortable {
   readonly input?: AsyncIterable<Buffer>;
@@ -28,8 +28,10 @@ export class TreeWorker {
   #timer: NodeJS.Timeout | undefined;
   /** The tree it works on, if it is one. */
   root: string | undefined;
-  /** While it works: when it last told something. */
+  /** While it works: when it last told something, or was seen to get on. */
   #heardAt: number | undefined;
+  #seenBeats = 0;
+  #beats: () => number = () => 0;
   #isWaitingForUs: () => boolean = () => false;
   #onMessage: (message: FromWorker) => void = () => undefined;
   #onDeath: (error: Error) => void = () => undefined;
@@ -72,14 +74,19 @@ export class TreeWorker {
 
   /** For a while, and not because it waits for whoever gives it its input or takes its output. */
   get isSilent(): boolean {
+    const beats = this.#beats();
+    if (this.#heardAt !== undefined && beats !== this.#seenBeats) this.#heardAt = performance.now();
+    this.#seenBeats = beats;
     return this.#heardAt !== undefined && performance.now() - this.#heardAt > silentMs && !this.#isWaitingForUs();
   }
 
   async run(name: JobName, job: JobOf<JobName>, { input, output, signal }: JobStreams): Promise<unknown> {
     const id = ++lastJob;
-    const control = new SharedArrayBuffer(8);
+    const control = new SharedArrayBuffer(controlBytes);
     const cells = new Int32Array(control);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#beats = () => Atomics.load(cells, controlCells.beats);
+    this.#seenBeats = 0;
     let untaken = 0;
     const feeding = new Feeding(input === undefined);
     this.#isWaitingForUs = () => untaken > 0 || feeding.isWaitingForInput;

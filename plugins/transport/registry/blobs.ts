@@ -36,23 +36,30 @@ export async function* readBlob(
   yield* streamOf(answer, { descriptor, offset, about });
 }
 
-/** What an answer holds of a blob from `offset` on: not one more byte than there should be, and read from the start, none that the digest does not cover. */
+/** What an answer holds of a blob from `offset` on, not one byte more or less than there should be. Whoever stores it hashes it. */
 export async function* streamOf(
   answer: Answer,
-  { descriptor: { digest, size }, offset, about }: BlobPart & { readonly about: string },
+  { descriptor: { size }, offset, about }: BlobPart & { readonly about: string },
 ): AsyncIterable<Buffer> {
-  const hash = createHash('sha256');
   let at = startOf(answer, { offset, size, about });
   for await (const chunk of answer.body()) {
     if (at + chunk.length > size) throw dataLoss(`${about}: more than the ${size} bytes it should have`);
-    hash.update(chunk);
     const fresh = chunk.subarray(Math.max(0, offset - at));
     at += chunk.length;
     if (fresh.length > 0) yield fresh;
   }
   if (at < size) throw unavailable(`${about}: it ended after ${at} of ${size} bytes`, { reason: 'BLOB_INTERRUPTED' });
+}
+
+/** The same, hashed on the way: for what a mirror sends, which is left out when that is something else. */
+export async function* hashed(chunks: AsyncIterable<Buffer>, { descriptor, offset }: BlobPart): AsyncIterable<Buffer> {
+  const hash = createHash('sha256');
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
   const found = `sha256:${hash.digest('hex')}`;
-  if (offset === 0 && found !== digest) throw dataLoss(`${about}: its bytes have digest ${found}`);
+  if (offset === 0 && found !== descriptor.digest) throw dataLoss(`blob ${descriptor.digest}: its bytes have digest ${found}`);
 }
 
 /**

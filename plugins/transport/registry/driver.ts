@@ -1,6 +1,6 @@
 import type { Ctx } from '@gantry/sdk';
 import type { TransportDriver } from '@gantry/sdk/transport';
-import { hasBlob, readBlob } from './blobs.ts';
+import { hasBlob, hashed, readBlob } from './blobs.ts';
 import { type ForeignRules, isForeign, readForeign } from './foreign.ts';
 import { checkCredentials } from './login.ts';
 import { readManifest, storeManifest } from './manifests.ts';
@@ -37,7 +37,10 @@ export class RegistryDriver implements TransportDriver, Disposable {
   fetch(request: Request<'fetch'>, ctx: Ctx): Answer<'fetch'> {
     if (isForeign(request.descriptor)) return readForeign(this.#registry, request, { ...this.#foreign, signal: ctx.signal });
     const { descriptor, offset, ...place } = request;
-    return this.#mirrors.stream(place, ctx, (registry, from) => readBlob(registry, { descriptor, offset, ...from }, ctx.signal));
+    return this.#mirrors.stream(place, ctx, (registry, from) => {
+      const chunks = readBlob(registry, { descriptor, offset, ...from }, ctx.signal);
+      return from.host === place.host ? chunks : hashed(chunks, { descriptor, offset });
+    });
   }
 
   exists(request: Request<'exists'>, { signal }: Ctx): Answer<'exists'> {

@@ -64,7 +64,6 @@ for (const [what, answer, code, message, reference = '1'] of manifests) {
 }
 
 const blobs: readonly (readonly [string, Reply, string, RegExp, string?])[] = [
-  ['other bytes', reply(200, Buffer.alloc(blob.length)), 'data_loss', /its bytes have digest/],
   ['too many bytes', reply(200, Buffer.concat([blob, blob])), 'data_loss', /20000 bytes come, it should have 10000/],
   [
     'too many bytes that it does not announce',
