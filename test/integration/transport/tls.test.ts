@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -35,8 +35,8 @@ const type = 'application/vnd.oci.image.manifest.v1+json';
 const good: RequestListener = (_request, response) =>
   void response.writeHead(200, { 'content-type': type }).end(JSON.stringify({ schemaVersion: 2, mediaType: type }));
 
-async function tlsRegistry(listener: RequestListener): Promise<{ readonly host: string } & AsyncDisposable> {
-  const server: Server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, listener);
+async function tlsRegistry(listener: RequestListener, own = cert): Promise<{ readonly host: string } & AsyncDisposable> {
+  const server: Server = createServer({ key: readFileSync(key), cert: readFileSync(own) }, listener);
   await new Promise<void>((done) => server.listen(0, address, done));
   return {
     host: `${address}:${(server.address() as AddressInfo).port}`,
@@ -48,10 +48,10 @@ async function tlsRegistry(listener: RequestListener): Promise<{ readonly host: 
 }
 
 /** Knows the authority of each host unless told otherwise. */
-async function resolve(host: string, settings: object = {}, auth?: RegistryAuth): Promise<string> {
+async function resolve(host: string, settings: object = {}, auth?: RegistryAuth, authority = cert): Promise<string> {
   const folder = join(root, 'certs', host);
   mkdirSync(folder, { recursive: true });
-  execFileSync('cp', [cert, join(folder, 'ca.crt')]);
+  execFileSync('cp', [authority, join(folder, 'ca.crt')]);
   using driver = new RegistryDriver(
     settingsOf({ certificateFolders: [join(root, 'certs')], attempts: 1, answerTimeoutMs: 3000, ...settings }),
   );
@@ -78,6 +78,34 @@ test('resolve() refuses a certificate that nobody vouches for, and sends nothing
   await assert.rejects(resolve(registry.host, { certificateFolders: [] }), refused('unavailable', /self-signed certificate/, /certs\.d/));
   assert.deepEqual(asked, []);
 });
+
+for (const [what, names, dates, message] of [
+  ['for another host', 'IP:10.9.8.1,DNS:other.test', [], /IP: 10\.9\.8\.7 is not in the cert/],
+  ['that has expired', `IP:${address}`, ['20200101000000Z', '20200102000000Z'], /certificate has expired/],
+  ['that is not valid yet', `IP:${address}`, ['20500101000000Z', '20500102000000Z'], /certificate is not yet valid/],
+] as const) {
+  test(`resolve() refuses a certificate ${what}, and sends nothing`, async () => {
+    const asked: unknown[] = [];
+    const own = certificate(names, dates);
+    await using registry = await tlsRegistry((request) => void asked.push(request.url), own);
+    await assert.rejects(resolve(registry.host, {}, { username: 'a', password: 'b' }, own), refused('unavailable', message, /certs\.d/));
+    assert.deepEqual(asked, []);
+  });
+}
+
+/** Signed by itself, with the key of all; `dates`: from when until when, if not from now on. */
+function certificate(names: string, dates: readonly string[]): string {
+  const folder = mkdtempSync(join(root, 'certificate-'));
+  const settings = `[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=${names}\n`;
+  writeFileSync(join(folder, 'settings'), settings);
+  writeFileSync(join(folder, 'index'), '');
+  const run = (...args: readonly string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+  run('req', '-new', '-key', key, '-subj', '/CN=registry', '-out', 'request');
+  const [from, until] = dates;
+  const valid = from === undefined || until === undefined ? ['-days', '2'] : ['-startdate', from, '-enddate', until];
+  run('ca', '-batch', '-selfsign', '-config', 'settings', '-keyfile', key, '-in', 'request', '-out', 'cert.pem', '-notext', ...valid);
+  return join(folder, 'cert.pem');
+}
 
 test('resolve() speaks plain HTTP to an insecure registry only, by host, address or network', async () => {
   await using registry = await scriptedRegistry({ '*': (request, response) => good(request, response) }, address);
