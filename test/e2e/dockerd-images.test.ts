@@ -36,6 +36,8 @@ after(async () => {
 });
 
 const layers = [busyboxLayer(), small('above')];
+/** Told by its exit code: a busy dockerd may lose the output of what ends at once. */
+const reads = ['grep', '-q', 'this is above', '/above'];
 const image = makeImage({ reference: 'app:1', layers, config: { Cmd: ['sh'], Labels: { a: 'b' } } });
 
 test("Docker's own daemon loads what we save, and we what it saves, under the same id", options, async () => {
@@ -45,7 +47,7 @@ test("Docker's own daemon loads what we save, and we what it saves, under the sa
   writeFileSync(file, await collected(await room.images.save(['app:1'])));
   assert.equal(await docker('load', '-q', '-i', file), 'Loaded image: app:1');
   assert.equal(await docker('inspect', '-f', '{{.Id}}', 'app:1'), image.imageId);
-  assert.equal(await docker('run', '--rm', '--network', 'none', 'app:1', 'cat', '/above'), 'this is above');
+  await docker('run', '--rm', '--network', 'none', 'app:1', ...reads);
   await docker('tag', 'app:1', 'reg.example:5000/acme/app:2');
   await docker('save', '-o', join(folder, 'theirs.tar'), 'app:1', 'reg.example:5000/acme/app:2');
   await using other = RoomUnderTest.open();
@@ -82,7 +84,7 @@ for (const [form, squeeze] of [
     writeFileSync(file, saved);
     assert.equal(await docker('load', '-q', '-i', file), `Loaded image: ${form}:1`);
     assert.equal(await docker('inspect', '-f', '{{.Id}}', `${form}:1`), digestOf(config));
-    assert.equal(await docker('run', '--rm', '--network', 'none', `${form}:1`, 'cat', '/above'), 'this is above');
+    await docker('run', '--rm', '--network', 'none', `${form}:1`, ...reads);
     await docker('rmi', `${form}:1`);
   });
 }
@@ -119,9 +121,9 @@ test('what one exports the other imports', options, async () => {
   const tar = (async function* () {
     yield readFileSync(join(folder, 'exported.tar'));
   })();
-  await room.images.import({ tar, reference: 'imported:1', changes: ['CMD ["cat", "/above"]'] });
+  await room.images.import({ tar, reference: 'imported:1', changes: [`CMD ${JSON.stringify(reads)}`] });
   const file = join(folder, 'imported.tar');
   writeFileSync(file, await collected(await room.images.save(['imported:1'])));
   await docker('load', '-q', '-i', file);
-  assert.equal(await docker('run', '--rm', '--network', 'none', 'imported:1'), 'this is above');
+  await docker('run', '--rm', '--network', 'none', 'imported:1');
 });
