@@ -38,7 +38,14 @@ export async function createContainer(
   annotate(bundle, config, seccomp.annotations(runtime, spec));
   const pidFile = join(bundle, 'monitor.pid');
   for (const path of [layout.containerExit(id), pidFile]) rmSync(path, { force: true });
-  using monitor = new Monitor({ conmon, arguments: createArguments(request, runtime, layout), attach: false, pidFile, ending });
+  const hasUserns = spec.linux?.namespaces?.some(({ type }) => type === 'user') === true;
+  using monitor = new Monitor({
+    conmon,
+    arguments: createArguments(request, hasUserns ? withoutDevNull(request, runtime) : runtime, layout),
+    attach: false,
+    pidFile,
+    ending,
+  });
   const program = spec.process?.args?.[0] ?? '';
   const pid = await createdPid(monitor, { ...request, program }, signal).catch(async (error: unknown) => {
     await monitor.abandon();
@@ -75,6 +82,15 @@ async function createdPid(
   if (report === undefined) throw unavailable(`create container ${id}: conmon gave no answer: ${monitor.complaint() || 'it ended'}`);
   if (report.data > 0) return report.data;
   throw startFailure(runtimeMessage(join(bundle, 'runtime.log'), report.message ?? ''), { verb: 'create', program });
+}
+
+/**
+ * crun gives root of a container's user namespace its streams, and without an input the first of them is the machine's own /dev/null, which that root could then close to
+ * everybody. A pipe that has ended says as little.
+ */
+function withoutDevNull({ tty, openStdin }: CreateRequest, runtime: Runtime): Runtime {
+  if (tty || openStdin) return runtime;
+  return { ...runtime, path: '/bin/sh', options: ['-c', ': | exec "$0" "$@"', runtime.path, ...runtime.options] };
 }
 
 /** Options of conmon(8) that containers and execs have in common. */

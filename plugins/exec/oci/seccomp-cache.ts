@@ -9,7 +9,11 @@ export interface BundleSpec {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly process?: { readonly args?: readonly string[]; readonly user?: { readonly uid?: number; readonly gid?: number } };
   readonly hooks?: unknown;
-  readonly linux?: { readonly cgroupsPath?: unknown; readonly seccomp?: unknown };
+  readonly linux?: {
+    readonly cgroupsPath?: unknown;
+    readonly seccomp?: unknown;
+    readonly namespaces?: readonly { readonly type?: string }[];
+  };
 }
 
 /**

@@ -53,6 +53,9 @@ for (const runtime of ['runc', 'crun'])
         'cat /sys/kernel/mm/transparent_hugepage/enabled > /dev/null; ls /dev/mqueue; mount | grep -c cgroup > /dev/null',
       ].join('\n');
       const { stdout, stderr, exitCode } = await under.run(script);
+      // crun gives root of a user namespace the streams that it has.
+      assert.deepEqual([statSync('/dev/null').uid, statSync('/dev/null').gid], [0, 0]);
+      assert.equal((await under.run('cat; echo no input')).stdout, 'no input\n');
       assert.deepEqual(
         [
           stdout
