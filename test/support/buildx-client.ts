@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildxConfig } from './buildx.ts';
@@ -68,8 +68,13 @@ export class BuildxClient {
 
 /** Why there can be no such client here. Inside of the namespaces it is known that there can. */
 export function whyNoBuildx(): string | undefined {
-  const isKnown = process.env['GANTRY_TEST_INSIDE'] !== undefined;
-  if (isKnown || buildxConfig(mkdtempSync(join(tmpdir(), 'buildx-'))) !== undefined) return undefined;
+  if (process.env['GANTRY_TEST_INSIDE'] !== undefined) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'buildx-'));
+  try {
+    if (buildxConfig(folder) !== undefined) return undefined;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
   return 'needs docker-buildx and docker-compose of Debian 13, which cannot be fetched';
 }
 
