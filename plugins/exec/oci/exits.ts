@@ -122,19 +122,18 @@ export class Exits {
   }
 
   #past(): ExitEvent[] {
-    const lost = this.#records
-      .containers()
-      .filter(
-        (record) =>
-          this.read(record) === undefined && !isAlive(record) && !isAlive({ pid: record.monitorPid, startTime: record.monitorStartTime }),
-      )
-      .map(({ id }): ExitEvent => ({ id, exitCode: 255, exitedAt: new Date(), oomKilled: false }));
-    const written = this.#records.containers().flatMap((record) => this.read(record) ?? []);
+    const ended = this.#records.containers().flatMap((record) => this.#pastOf(record) ?? []);
     const execs = this.#records.execs().flatMap((record) => this.readExec(record) ?? []);
-    const past = [...written, ...lost, ...execs];
+    const past = [...ended, ...execs];
     // Others who listen hear of what the kernel has not announced yet: they would not later, as it counts as told.
     for (const event of past) this.tell(event);
     return past;
+  }
+
+  /** Whoever looks at the processes after the file might see a monitor that wrote it meanwhile, and take it for lost. */
+  #pastOf(record: ContainerRecord): ExitEvent | undefined {
+    const isOver = !isAlive(record) && !isAlive({ pid: record.monitorPid, startTime: record.monitorStartTime });
+    return this.read(record) ?? (isOver ? { id: record.id, exitCode: 255, exitedAt: new Date(), oomKilled: false } : undefined);
   }
 
   #containerFile(name: string | null): void {
