@@ -14,7 +14,7 @@ import {
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Abortable, dataLoss, fromErrno, invalidArgument, notFound } from '@gantry/sdk';
-import { failpoint, publishFile, shortRandom, syncFolder } from '../support/index.ts';
+import { failpoint, publishFile, Reserve, shortRandom, syncFolder } from '../support/index.ts';
 import { checkedDigest, digestOf } from './digest.ts';
 
 export interface Blob {
@@ -178,9 +178,11 @@ export class Content {
   async #write(path: string, source: AsyncIterable<Buffer>, { digest, maxBytes = Infinity, signal }: IngestOptions): Promise<Blob> {
     const hash = createHash('sha256');
     let sizeBytes = 0;
+    const reserve = new Reserve(this.#ingest);
     await using file: FileHandle = await open(path, 'wx', 0o600);
     for await (const chunk of source) {
       signal?.throwIfAborted();
+      reserve.count(chunk.length);
       sizeBytes += chunk.length;
       if (sizeBytes > maxBytes) throw invalidArgument(`blob of more than ${maxBytes} bytes`);
       hash.update(chunk);

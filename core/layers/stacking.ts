@@ -8,7 +8,7 @@ import type { EarlyLayer } from './early-layers.ts';
 import type { LayerSource, LayerUnpacking, Unpacked } from './layer-unpacking.ts';
 import type { Snapshot, Views } from './views.ts';
 import type { TreeWorkers } from './worker/pool.ts';
-import { needsLowerLayers } from './worker/unpacker.ts';
+import { needsLowerLayers } from './worker/unpack-rules.ts';
 
 /** One layer that has to be unpacked. */
 export interface Missing extends Snapshot {

@@ -5,5 +5,6 @@ export * from './ids.ts';
 export * from './keep-alive.ts';
 export * from './keyed-mutex.ts';
 export * from './moment.ts';
+export * from './reserve.ts';
 export * from './text-pattern.ts';
 export * from './turns.ts';

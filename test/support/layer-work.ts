@@ -10,7 +10,7 @@ import { LayerUnpacking } from '../../core/layers/layer-unpacking.ts';
 import { Views } from '../../core/layers/views.ts';
 import { unpackedChanges } from '../../core/layers/worker/change-list.ts';
 import { TreeWorkers } from '../../core/layers/worker/pool.ts';
-import { needsLowerLayers } from '../../core/layers/worker/unpacker.ts';
+import { needsLowerLayers } from '../../core/layers/worker/unpack-rules.ts';
 import type { GraphUnderTest, LayerWork, SnapshotRef } from '../../sdk/graph/conformance.ts';
 import { quietLog } from './quiet-log.ts';
 

@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type Abortable, fromErrno } from '@gantry/sdk';
 import type { Ingested } from '../../content/index.ts';
-import { failpoint } from '../../support/index.ts';
+import { failpoint, Reserve } from '../../support/index.ts';
 
 const blockBytes = 1024 * 1024;
 /** So much of a file is in the page cache before the disk is given work, while more arrives. */
@@ -29,7 +30,15 @@ export class IngestWriter implements AsyncDisposable {
   begin(path: string): void {
     const handle = open(path, 'wx', 0o600);
     handle.catch(() => undefined); // told by the first write
-    this.#current = { path, hash: createHash('sha256'), handle, sizeBytes: 0, unsyncedBytes: 0, sync: Promise.resolve() };
+    this.#current = {
+      path,
+      hash: createHash('sha256'),
+      handle,
+      reserve: new Reserve(dirname(path)),
+      sizeBytes: 0,
+      unsyncedBytes: 0,
+      sync: Promise.resolve(),
+    };
   }
 
   write(piece: Buffer): void {
@@ -83,6 +92,7 @@ export class IngestWriter implements AsyncDisposable {
     this.#then(async () => {
       try {
         failpoint('load.member');
+        current.reserve.count(filled);
         if (this.#failure === undefined) await writeWhole(await current.handle, block.subarray(0, filled));
         current.unsyncedBytes += filled;
         if (current.unsyncedBytes >= syncBytes) sync(current);
@@ -126,6 +136,7 @@ interface Current {
   readonly path: string;
   readonly hash: Hash;
   readonly handle: Promise<FileHandle>;
+  readonly reserve: Reserve;
   sizeBytes: number;
   unsyncedBytes: number;
   /** Rejects when the disk did not take something. */

@@ -24,7 +24,8 @@ import { absoluteOf, meansContent, pathStat, statAt } from './path-stat.ts';
 import type { Comparison, JobName, JobOf, ResultOf } from './protocol.ts';
 import { enter, enterBelow } from './root.ts';
 import { blame, isWhiteout, namesIn, removeTree, statOf } from './tree.ts';
-import { Unpacker, type UnpackRules } from './unpacker.ts';
+import type { UnpackRules } from './unpack-rules.ts';
+import { Unpacker } from './unpacker.ts';
 import { type Found, walk } from './walk.ts';
 
 type Handler<Name extends JobName> = (job: JobOf<Name>, channel: Channel) => Promise<ResultOf<Name>> | ResultOf<Name>;

@@ -5,7 +5,7 @@ import type { Choice } from '../copy/choose.ts';
 import type { ComposeJob } from '../copy/compose.ts';
 import type { IndexEntries } from '../copy/index-tree.ts';
 import type { Fingerprint } from './fingerprint.ts';
-import type { UnpackRules } from './unpacker.ts';
+import type { UnpackRules } from './unpack-rules.ts';
 
 /** What a worker can do. Descriptors are those of the process, which threads share; the asker opens and closes them. */
 export interface Jobs {

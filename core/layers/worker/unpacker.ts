@@ -1,34 +1,13 @@
 import { closeSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
 import { type GantryError, invalidArgument } from '@gantry/sdk';
-import { type IdMaps, isErrno, mknod, outsideId, setTimes } from '@gantry/sdk/linux';
+import { isErrno, mknod, setTimes } from '@gantry/sdk/linux';
 import type { TarHandler, TarHeader } from '../tar/index.ts';
 import { baseOf, cleanPath, type EntryPath, joined, kernelPath, parentOf, shown } from './entry-path.ts';
 import { checkOwner, finishFile, finishFolder, finishSpecial } from './metadata.ts';
 import { isOpaque, makeOpaque } from './overlay-notes.ts';
+import { UnpackLimits } from './unpack-limits.ts';
+import { isKnownType, needsLowerLayers, type UnpackRules, withOwner } from './unpack-rules.ts';
 import { blame, createNew, isWhiteout, makeFolders, namesIn, removeTree, statOf } from './tree.ts';
-
-export interface UnpackRules {
-  /**
-   * How `.wh.` entries are taken: `overlay` writes what overlayfs understands into a tree that holds this layer only,
-   * `plain` deletes from a tree that holds the lower layers too, `none` makes ordinary files of them.
-   */
-  readonly whiteouts: 'overlay' | 'plain' | 'none';
-  /** Refuse to put a file in a folder's place and the other way round (docker cp). */
-  readonly noOverwriteDirNonDir?: boolean;
-  /** Owner of everything, instead of what the archive says. */
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  /** The tree shows owners by these maps: those of the archive are the container's. */
-  readonly idMaps?: IdMaps | undefined;
-  /** Unpacks below this folder of the root. */
-  readonly below?: EntryPath;
-}
-
-/** Limits that no honest layer comes near. */
-const maxLayerBytes = 64 * 2 ** 30;
-const maxEntries = 4_000_000;
-
-/** Thrown where a layer refers to a file of a lower layer, which is not in a tree that holds this layer only. */
-export const needsLowerLayers = 'NEEDS_LOWER_LAYERS';
 
 /**
  * Writes what a TarReader reads into the tree that is this thread's root: every path is walked by the kernel, which cannot leave it.
@@ -48,20 +27,20 @@ export class Unpacker implements TarHandler {
   /** Where folders of entries really are; forgotten when something is removed. */
   readonly #resolved = new Map<EntryPath, EntryPath>();
   #file: OpenFile | undefined;
-  #totalBytes = 0;
-  #entries = 0;
+  readonly #limits: UnpackLimits;
 
   constructor(rules: UnpackRules) {
     this.#rules = rules;
+    this.#limits = new UnpackLimits({ keepsReserve: rules.whiteouts !== 'none' });
   }
 
   /** Bytes of all files. */
   get totalBytes(): number {
-    return this.#totalBytes;
+    return this.#limits.totalBytes;
   }
 
   entry(header: TarHeader): void {
-    if (++this.#entries > maxEntries) throw invalidArgument(`archive with more than ${maxEntries} entries`);
+    this.#limits.countEntry();
     if (!isKnownType(header.type)) return;
     const path = cleanPath(header.name);
     try {
@@ -78,6 +57,7 @@ export class Unpacker implements TarHandler {
       written += writeSync(file.fd, chunk, written, chunk.length - written, file.hasHoles ? file.position + written : null);
     }
     file.position += chunk.length;
+    this.#limits.countWritten(chunk.length);
   }
 
   hole(lengthBytes: number): void {
@@ -224,8 +204,7 @@ export class Unpacker implements TarHandler {
   }
 
   #open(path: EntryPath, header: TarHeader): void {
-    this.#totalBytes += header.size;
-    if (this.#totalBytes > maxLayerBytes) throw invalidArgument(`archive of more than ${maxLayerBytes} bytes`);
+    this.#limits.countFile(header.size);
     const fd = this.#replacing(path, header, () => openSync(kernelPath(path), createNew, header.mode & 0o777));
     this.#file = { fd, path, header, position: 0, hasHoles: false };
   }
@@ -357,19 +336,3 @@ interface OpenFile {
 }
 
 const opaqueMark = '.wh..wh..opq';
-
-/** Others (volume labels, multi-volume parts, global headers, …) say nothing about the tree: Docker skips them too. */
-function withOwner(header: TarHeader, path: EntryPath, { owner, idMaps }: UnpackRules): TarHeader {
-  if (owner !== undefined) Object.assign(header, owner);
-  if (idMaps === undefined) return header;
-  const owned = (id: number, ranges: IdMaps['uids']): number => {
-    const outside = outsideId(id, ranges);
-    if (outside === undefined) throw invalidArgument(`${shown(path)}: owner ${id} is not in the user namespace of the container`);
-    return outside;
-  };
-  return Object.assign(header, { uid: owned(header.uid, idMaps.uids), gid: owned(header.gid, idMaps.gids) });
-}
-
-function isKnownType(type: string): boolean {
-  return (type >= '0' && type <= '7') || type === 'S';
-}
