@@ -8,3 +8,4 @@ export * from './moment.ts';
 export * from './reserve.ts';
 export * from './text-pattern.ts';
 export * from './turns.ts';
+export * from './zstd-frames.ts';

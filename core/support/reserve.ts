@@ -1,5 +1,4 @@
 import { statfsSync } from 'node:fs';
-import { exhausted } from '@gantry/sdk';
 
 /** Of a file system, whichever is less: for records, logs, and whoever has to make room. */
 const kept = { share: 0.05, bytes: 2 ** 30 };
@@ -16,7 +15,7 @@ export class Reserve {
     this.#path = path;
   }
 
-  /** Before or after so much is written. Less than the reserve is free: `exhausted`. */
+  /** Before or after so much is written. Less than the reserve is free: ENOSPC, as if there were none. */
   count(bytes: number): void {
     this.#unseenBytes += bytes;
     if (this.#unseenBytes < stepBytes) return;
@@ -25,6 +24,7 @@ export class Reserve {
     const wanted = Math.min(blocks * bsize * kept.share, kept.bytes);
     if (bavail * bsize >= wanted) return;
     const [free, reserved] = [bavail * bsize, wanted].map((size) => `${Math.round(size / 2 ** 20)} MiB`);
-    throw exhausted(`no space left on device: ${free} are free, and ${reserved} are kept`, { hint: 'gantry system prune makes room' });
+    const message = `no space left on device: ${free} are free, and ${reserved} are kept: gantry system prune makes room`;
+    throw Object.assign(new Error(message), { code: 'ENOSPC', syscall: 'write' });
   }
 }

@@ -1,7 +1,7 @@
 import type { Duplex, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress, constants } from 'node:zlib';
 import { invalidArgument, messageOf, releasing } from '@gantry/sdk';
-import { ZstdFrames } from './zstd-frames.ts';
+import { ZstdFrames } from '../../support/index.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 

@@ -98,8 +98,9 @@ const links = {
   'dev/stdin': '/proc/self/fd/0',
   'dev/stdout': '/proc/self/fd/1',
   'dev/stderr': '/proc/self/fd/2',
-  'var/tmp': '/tmp',
-  'var/run': '/run',
+  // Not from the machine's root: what lies behind is made before this one is entered.
+  'var/tmp': '../tmp',
+  'var/run': '../run',
   'etc/mtab': '/proc/self/mounts',
 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { chownSync, existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { mount, mountFlags, readMountinfo, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { deniedUnless } from '@gantry/sdk/serve/denied-calls';
@@ -114,6 +114,18 @@ test('launch() shows granted host paths and devices, and paths to read, files as
     },
   );
   assert.deepEqual(output, ['text', 'written', 'code data device', 'refused']);
+});
+
+test('launch() shows what lies below /var/tmp, which is /tmp in there, and makes nothing on the machine', async () => {
+  using stage = new Stage();
+  const folder = mkdtempSync('/var/tmp/sandbox-');
+  using after = new DisposableStack();
+  after.defer(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'lib.js'), 'text', { mode: 0o644 });
+  chmodSync(folder, 0o755);
+  const { output } = await stage.run(`cat ${folder}/lib.js; echo; echo x >/var/tmp/x && cat /tmp/x`, { readablePaths: [folder] });
+  assert.deepEqual(output, ['text', 'x']);
+  assert.equal(existsSync(join('/tmp', basename(folder))), false);
 });
 
 test("launch() gives a plugin a network with nothing but a loopback that is up, and the machine's only when granted", async () => {
