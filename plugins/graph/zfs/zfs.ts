@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Logger, messageOf, type Mount, notFound, type Usage } from '@gantry/sdk';
+import { messageOf, type Mount, notFound, type Usage } from '@gantry/sdk';
 import { type AttachRequest, type FillRequest, type ResizeRequest, SnapshotDriver, type StatusResponse } from '@gantry/sdk/graph';
 import { zfs, zpool } from './command.ts';
 import { datasetOf, Datasets, type DatasetsOptions } from './datasets.ts';
@@ -10,10 +10,8 @@ import { datasetOf, Datasets, type DatasetsOptions } from './datasets.ts';
 export class Zfs extends SnapshotDriver {
   readonly features = ['quota'] as const;
   readonly #datasets: Datasets;
-  readonly #log: Logger;
-  /** Folders of deleted snapshots that are still there: there are clones of them, or somebody has them open. */
-  readonly #erasing = new Set<string>();
-  #again: NodeJS.Timeout | undefined;
+  /** Folders of deleted snapshots of which there are clones still: those were to stay. */
+  readonly #cloned = new Set<string>();
 
   constructor(root: string, options: DatasetsOptions) {
     super(root, {
@@ -21,7 +19,6 @@ export class Zfs extends SnapshotDriver {
       isMounted: (folder) => this.#datasets.isMounted(folder),
     });
     this.#datasets = new Datasets(root, options);
-    this.#log = options.log;
   }
 
   /** What the snapshot wrote itself, as the pool counts it: compressed, with metadata. */
@@ -86,28 +83,15 @@ export class Zfs extends SnapshotDriver {
     return datasetOf(folder);
   }
 
-  /** Children first: what there are clones of goes with the last of them. */
   async #erase(folder: string): Promise<void> {
-    this.#erasing.add(folder);
-    for (const one of [...this.#erasing].reverse()) await this.#tryToErase(one);
-    if (this.#erasing.size > 0)
-      this.#again ??= setTimeout(() => {
-        this.#again = undefined;
-        const [next] = this.#erasing;
-        if (next !== undefined) void this.#erase(next);
-      }, againMs).unref();
+    await this.#eraseUncloned(folder);
+    for (const waiting of this.#cloned) if (waiting !== folder) await this.#eraseUncloned(waiting).catch(() => undefined); // the next time, or the next start
   }
 
-  async #tryToErase(folder: string): Promise<void> {
-    try {
-      if (!(await this.#datasets.destroy(folder))) return;
+  async #eraseUncloned(folder: string): Promise<void> {
+    if (await this.#datasets.destroy(folder)) {
       await rm(folder, { recursive: true, force: true });
-      this.#erasing.delete(folder);
-    } catch (error) {
-      this.#log.warn({ folder, error: messageOf(error) }, 'what was deleted stays for now');
-    }
+      this.#cloned.delete(folder);
+    } else this.#cloned.add(folder);
   }
 }
-
-/** What somebody else still has open, or mounted, is let go of some time. */
-const againMs = 10_000;
