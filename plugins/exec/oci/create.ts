@@ -85,12 +85,12 @@ async function createdPid(
 }
 
 /**
- * crun gives root of a container's user namespace its streams, and without an input the first of them is the machine's own /dev/null, which that root could then close to
- * everybody. A pipe that has ended says as little.
+ * crun gives root of a container's user namespace its streams. Without an input the first of them is the machine's own /dev/null, and with a terminal, which comes later, the
+ * second is, too: that root could then close it to everybody. A pipe that has ended says as little.
  */
 function withoutDevNull({ tty, openStdin }: CreateRequest, runtime: Runtime): Runtime {
-  if (tty || openStdin) return runtime;
-  return { ...runtime, path: '/bin/sh', options: ['-c', ': | exec "$0" "$@"', runtime.path, ...runtime.options] };
+  if (openStdin && !tty) return runtime;
+  return { ...runtime, path: '/bin/sh', options: ['-c', `: | exec "$0" "$@"${tty ? ' >&2' : ''}`, runtime.path, ...runtime.options] };
 }
 
 /** Options of conmon(8) that containers and execs have in common. */

@@ -54,8 +54,11 @@ for (const runtime of ['runc', 'crun'])
       ].join('\n');
       const { stdout, stderr, exitCode } = await under.run(script);
       // crun gives root of a user namespace the streams that it has.
-      assert.deepEqual([statSync('/dev/null').uid, statSync('/dev/null').gid], [0, 0]);
+      const isOurs = () => assert.deepEqual([statSync('/dev/null').uid, statSync('/dev/null').gid], [0, 0]);
+      isOurs();
       assert.equal((await under.run('cat; echo no input')).stdout, 'no input\n');
+      await under.run('true', { config: { Tty: true } });
+      isOurs();
       assert.deepEqual(
         [
           stdout
