@@ -98,6 +98,6 @@ async function withRegistry(bench: Bench, measure: (at: AtRegistry) => Promise<M
 }
 
 async function pushTo(api: Api, name: string): Promise<void> {
-  const empty = Buffer.from('{}').toString('base64url');
+  const empty = Buffer.from('{}').toString('base64');
   await api.stream('POST', `/images/${encodeURIComponent(name)}/push?tag=latest`, { headers: { 'x-registry-auth': empty } });
 }
