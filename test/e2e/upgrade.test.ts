@@ -67,6 +67,7 @@ const undo: readonly string[] = [
   'DROP TABLE volume_secrets',
   'DROP TABLE image_manifests; DROP TRIGGER compressed_layers_go; DROP TABLE compressed_layers',
   'DROP TABLE build_cache',
+  'DROP TABLE build_history',
 ];
 
 test('every change of the schema can be taken back here', () => assert.equal(undo.length, migrations.length - 1));
