@@ -64,9 +64,15 @@ function procMounts(proc: number): readonly string[] {
   try {
     const entries = parseMountinfo(readFileSync(file, 'utf8'));
     const covers = new Set(entries.map((entry) => `${entry.parentId} ${entry.mountPoint}`));
-    const isCovered = (mountId: number, mountPoint: string): boolean => covers.has(`${mountId} ${mountPoint}`);
+    const byId = new Map(entries.map((entry) => [entry.mountId, entry]));
+    // With a mount all that is mounted in it is covered, files like /proc/sysrq-trigger among it, over which nothing else can be put.
+    const isCovered = (entry: (typeof entries)[number], depth = 0): boolean => {
+      if (covers.has(`${entry.mountId} ${entry.mountPoint}`)) return true;
+      const parent = byId.get(entry.parentId);
+      return parent?.type === 'proc' && depth < entries.length && isCovered(parent, depth + 1);
+    };
     return entries
-      .filter(({ type, mountId, mountPoint }) => type === 'proc' && !isCovered(mountId, mountPoint))
+      .filter((entry) => entry.type === 'proc' && !isCovered(entry))
       .map(({ mountPoint }) => mountPoint)
       .toReversed();
   } finally {
