@@ -150,11 +150,11 @@ function dataSets(): readonly string[] {
 
 /** Processes in whose mount namespace it is mounted. */
 function holders(name: string): readonly string[] {
-  return globSync('/proc/[0-9]*').flatMap((folder) => {
+  return globSync('/proc/[0-9]*').flatMap((ofProcess) => {
     try {
-      if (!readFileSync(join(folder, 'mountinfo'), 'utf8').includes(name)) return [];
+      if (!readFileSync(join(ofProcess, 'mountinfo'), 'utf8').includes(name)) return [];
       return [
-        `${folder} ${readlinkSync(join(folder, 'ns/mnt'))} ${readFileSync(join(folder, 'cmdline'), 'utf8').replaceAll('\0', ' ').slice(0, 80)}`,
+        `${ofProcess} ${readlinkSync(join(ofProcess, 'ns/mnt'))} ${readFileSync(join(ofProcess, 'cmdline'), 'utf8').replaceAll('\0', ' ').slice(0, 80)}`,
       ];
     } catch {
       return [];
