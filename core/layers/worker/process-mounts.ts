@@ -1,11 +1,14 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { internal } from '@gantry/sdk';
 import {
   closeOpened,
   isErrno,
+  type MountinfoEntry,
   mount,
   openat2,
+  openPath,
   parseMountinfo,
+  resolveFlags,
   setns,
   setPropagation,
   umount2,
@@ -58,24 +61,37 @@ function unmount(place: string): void {
   }
 }
 
-/** Those below others first; what has something else over its root is not to be seen. */
+/** Those below others first; what has something else over its root is not to be seen, and what is a file leads nowhere. */
 function procMounts(proc: number): readonly string[] {
   const file = openat2(proc, 'thread-self/mountinfo');
   try {
     const entries = parseMountinfo(readFileSync(file, 'utf8'));
     const covers = new Set(entries.map((entry) => `${entry.parentId} ${entry.mountPoint}`));
-    const byId = new Map(entries.map((entry) => [entry.mountId, entry]));
-    // With a mount all that is mounted in it is covered, files like /proc/sysrq-trigger among it, over which nothing else can be put.
-    const isCovered = (entry: (typeof entries)[number], depth = 0): boolean => {
-      if (covers.has(`${entry.mountId} ${entry.mountPoint}`)) return true;
-      const parent = byId.get(entry.parentId);
-      return parent?.type === 'proc' && depth < entries.length && isCovered(parent, depth + 1);
-    };
+    const isCovered = ({ mountId, mountPoint }: MountinfoEntry): boolean => covers.has(`${mountId} ${mountPoint}`);
     return entries
-      .filter((entry) => entry.type === 'proc' && !isCovered(entry))
+      .filter((entry) => entry.type === 'proc' && !isCovered(entry) && !isFile(proc, entry.root))
       .map(({ mountPoint }) => mountPoint)
       .toReversed();
   } finally {
     closeOpened(file);
+  }
+}
+
+/**
+ * Whether what is mounted is a file, as runtimes mount /proc/sysrq-trigger over itself: nothing can be put over it where it is locked. By its place in proc, which the kernel
+ * tells: its mount point might be anything by now.
+ */
+function isFile(proc: number, root: string): boolean {
+  const path = root.slice(1);
+  if (path === '') return false;
+  try {
+    const file = openat2(proc, path, { flags: openPath | constants.O_NOFOLLOW, resolve: resolveFlags.beneath | resolveFlags.noSymlinks });
+    try {
+      return fstatSync(file).isFile();
+    } finally {
+      closeOpened(file);
+    }
+  } catch {
+    return false;
   }
 }

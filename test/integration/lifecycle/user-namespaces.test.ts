@@ -115,6 +115,17 @@ for (const runtime of ['runc', 'crun'])
       assert.ok(exported.includes('7/60002 d/f'), exported.join('\n'));
     });
 
+    test('docker cp works where files of proc are mounted, over themselves as runtimes do it and elsewhere', async () => {
+      await using _nothingLeft = noLeaks();
+      // runc mounts none elsewhere in a user namespace.
+      const Binds = runtime === 'crun' ? ['/proc/uptime:/up:ro'] : [];
+      const hostConfig = { ReadonlyPaths: ['/proc/sys', '/proc/uptime'], Binds };
+      await using running = await under.sleeping({ hostConfig });
+      await under.put(running.id, '/tmp', Buffer.concat([entry('file', 'x'), endOfArchive]));
+      assert.deepEqual(owners(await under.get(running.id, '/tmp/file')), ['0/0 file']);
+      await assert.rejects(under.get(running.id, '/proc/uptime'), { code: 'not_found' });
+    });
+
     test('docker cp speaks of owners as the container sees them, running or not, in its root and in volumes', async () => {
       await using _nothingLeft = noLeaks();
       const { volumes } = under.engine;
