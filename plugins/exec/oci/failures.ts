@@ -30,17 +30,19 @@ export function startFailure(
 function reasonOf(message: string): 'COMMAND_NOT_FOUND' | 'COMMAND_NOT_EXECUTABLE' | undefined {
   // The working directory is not there, which says nothing about the program.
   if (/\bchdir\b/.test(message)) return undefined;
-  if (/executable file.*not found|exec:?.*(no such file or directory|not a directory)|open executable.*no such file/i.test(message))
+  const why = exec.exec(message)?.[1] ?? '';
+  if (/executable file.*not found|open executable.*no such file/i.test(message) || /no such file or directory|not a directory/i.test(why))
     return 'COMMAND_NOT_FOUND';
   if (
-    /exec:?.*(permission denied|is a directory|exec format error|operation not permitted)|open executable.*permission|is not executable|^the path `.*` is not a regular file/i.test(
-      message,
-    )
-  ) {
+    /open executable.*(?:permission|not permitted)|is not executable|^the path `.*` is not a regular file/i.test(message) ||
+    /permission denied|is a directory|exec format error|operation not permitted/i.test(why)
+  )
     return 'COMMAND_NOT_EXECUTABLE';
-  }
   return undefined;
 }
+
+/** What runtimes say of execve(2): `exec: "sh": …`, `exec /bin/sh: …`, "exec container process", "exec user process". Folders of that name are none of it. */
+const exec = /(?<![\w/.-])exec(?::| (?:container|user) process| [/`'"])(.*)/is;
 
 function whyNotExecutable(message: string): string {
   return /exec format error/i.test(message) ? 'exec format error' : 'permission denied';
