@@ -86,11 +86,13 @@ async function createdPid(
 
 /**
  * crun gives root of a container's user namespace its streams. Without an input the first of them is the machine's own /dev/null, and with a terminal, which comes later, the
- * second is, too: that root could then close it to everybody. A pipe that has ended says as little.
+ * second is, too: that root could then close it to everybody. A pipe that has ended says as little: the shell makes one of the empty document and becomes the runtime, which
+ * the end of the monitor still ends.
  */
 function withoutDevNull({ tty, openStdin }: CreateRequest, runtime: Runtime): Runtime {
   if (openStdin && !tty) return runtime;
-  return { ...runtime, path: '/bin/sh', options: ['-c', `: | exec "$0" "$@"${tty ? ' >&2' : ''}`, runtime.path, ...runtime.options] };
+  const script = `exec "$0" "$@"${tty ? ' >&2' : ''} <<END\nEND\n`;
+  return { ...runtime, path: '/bin/sh', options: ['-c', script, runtime.path, ...runtime.options] };
 }
 
 /** Options of conmon(8) that containers and execs have in common. */
