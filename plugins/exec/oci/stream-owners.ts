@@ -15,22 +15,35 @@ export function giveStreams(
   holder: number,
   { init, user: { uid = 0, gid = 0 } = {} }: { readonly init: number; readonly user?: StreamUser },
 ): void {
+  const uids = rangesOf(mapOf(init, 'uid'));
+  if (uids.length === 0 || uids.some(({ inside, outside }) => inside === 0 && outside === 0)) return;
+  const [ownerUid, ownerGid] = [outsideId(uid, uids), outsideId(gid, rangesOf(mapOf(init, 'gid')))];
+  if (ownerUid === undefined || ownerGid === undefined) return;
+  for (const descriptor of unlessGone(() => readdirSync(`/proc/${holder}/fd`)) ?? []) {
+    const path = `/proc/${holder}/fd/${descriptor}`;
+    // Each by itself: a monitor closes some while it goes on.
+    unlessGone(() => {
+      if (readlinkSync(path).startsWith('pipe:')) chownSync(path, ownerUid, ownerGid);
+    });
+  }
+}
+
+function mapOf(pid: number, kind: 'uid' | 'gid'): string {
+  return unlessGone(() => readFileSync(`/proc/${pid}/${kind}_map`, 'utf8')) ?? '';
+}
+
+/** Undefined when the process has ended meanwhile, or closed it. */
+function unlessGone<T>(work: () => T): T | undefined {
   try {
-    const uids = rangesOf(readFileSync(`/proc/${init}/uid_map`, 'utf8'));
-    if (uids.some(({ inside, outside }) => inside === 0 && outside === 0)) return;
-    const owner = { uid: outsideId(uid, uids), gid: outsideId(gid, rangesOf(readFileSync(`/proc/${init}/gid_map`, 'utf8'))) };
-    if (owner.uid === undefined || owner.gid === undefined) return;
-    for (const descriptor of readdirSync(`/proc/${holder}/fd`)) {
-      const path = `/proc/${holder}/fd/${descriptor}`;
-      if (readlinkSync(path).startsWith('pipe:')) chownSync(path, owner.uid, owner.gid);
-    }
+    return work();
   } catch (error) {
-    // Ended meanwhile: nobody opens anything again.
-    if (!isErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) throw error;
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) return undefined;
+    throw error;
   }
 }
 
 function rangesOf(map: string): readonly IdRange[] {
+  if (map === '') return [];
   return map
     .trim()
     .split('\n')
