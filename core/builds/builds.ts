@@ -52,13 +52,19 @@ export class BuildsRoom implements Builds, Disposable {
   readonly #trees: Trees;
   readonly #cache: BuildCache;
   readonly #turns = new Turns(buildsAtOnce);
-  readonly history: History;
+  #history: History | undefined;
 
   constructor(options: BuildsOptions) {
     this.#options = options;
-    this.history = new History(new BuildRecordRows(options.database), options.log);
     this.#trees = new Trees(options);
     this.#cache = new BuildCache({ rows: new CacheRows(options.database), ...options });
+  }
+
+  /** Read from the disk by the first who asks: most engines build nothing. */
+  get history(): History {
+    const { database, log } = this.#options;
+    this.#history ??= new History(new BuildRecordRows(database), log);
+    return this.#history;
   }
 
   async build({ signal = new AbortController().signal, ...request }: BuildImage): Promise<{ readonly id: string }> {
@@ -112,7 +118,7 @@ export class BuildsRoom implements Builds, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.history[Symbol.dispose]();
+    this.#history?.[Symbol.dispose]();
     this.#cache[Symbol.dispose]();
   }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type Abortable, exhausted, GantryError, invalidArgument, messageOf } from '@gantry/sdk';
-import { ZstdFrames } from '../support/index.ts';
+import { byZstdFrames } from '../support/index.ts';
 import { maxTreeBytes } from './tree.ts';
 import type { Trees } from './types.ts';
 
@@ -35,14 +35,8 @@ async function* plain(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const all = rest(first, chunks);
   const kind = first.readUInt32BE(0);
   if (kind >>> 16 === 0x1f8b) yield* through(all, createGunzip(), 'gzip');
-  else if (kind === 0x28b52ffd) yield* through(byFrames(all), createZstdDecompress(), 'zstd');
+  else if (kind === 0x28b52ffd) yield* through(byZstdFrames(all), createZstdDecompress(), 'zstd');
   else yield* all;
-}
-
-async function* byFrames(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  const frames = new ZstdFrames();
-  for await (const chunk of source) yield* frames.cut(chunk);
-  yield* frames.rest();
 }
 
 /** At least four bytes, unless there are fewer: those are no archive, but who reads them says so. */

@@ -1,8 +1,15 @@
+/** A zstd stream in pieces of which none reaches beyond the end of a frame. A chunk is used up when the next one is asked for. */
+export async function* byZstdFrames(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const frames = new ZstdFrames();
+  for await (const chunk of source) yield* frames.cut(chunk);
+  yield* frames.rest();
+}
+
 /**
  * Cuts a zstd stream after each frame (RFC 8878, 3.1), and leaves out frames that are to be skipped. Node's decompressor takes whatever follows the
  * end of a frame in the same write for the end of all, and says nothing; parallel compressors and zstd:chunked write many frames.
  */
-export class ZstdFrames {
+class ZstdFrames {
   #phase: Phase = 'magic';
   /** Bytes of the phase that are still to come. */
   #left = 4;

@@ -12,9 +12,11 @@ export async function requestRate(socketPath: string, path: string, durationMs: 
   let began = 0;
   /** Bytes of the answer that are to come; of one in chunks nobody knows. */
   let missing = 0;
+  let tail: Buffer = Buffer.alloc(0);
   const read = (chunk: Buffer): void => {
     missing = (missing === 0 ? lengthOf(chunk) : missing) - chunk.length;
-    if (missing === Infinity ? !chunk.subarray(-lastChunk.length).equals(lastChunk) : missing > 0) return;
+    if (missing === Infinity) tail = Buffer.concat([tail, chunk]).subarray(-lastChunk.length);
+    if (missing === Infinity ? !tail.equals(lastChunk) : missing > 0) return;
     missing = 0;
     count += 1;
     const spentMs = performance.now() - began;

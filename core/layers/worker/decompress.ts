@@ -1,7 +1,7 @@
 import type { Duplex, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress, constants } from 'node:zlib';
 import { invalidArgument, messageOf, releasing } from '@gantry/sdk';
-import { ZstdFrames } from '../../support/index.ts';
+import { byZstdFrames } from '../../support/index.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -58,17 +58,11 @@ async function* inflated(kind: 'gzip' | 'zstd', head: Buffer, chunks: Chunks): A
       : createZstdDecompress({ chunkSize: 256 * 1024, params: { [constants.ZSTD_d_windowLogMax]: 27 } });
   try {
     const source = rest(head, chunks);
-    yield* through(inflate, kind === 'zstd' ? byFrames(source) : source);
+    yield* through(inflate, kind === 'zstd' ? byZstdFrames(source) : source);
   } catch (error) {
     const isDamage = error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(?:Z_|ZSTD_|ERR_)/.test(error.code);
     throw isDamage ? invalidArgument(`${kind} stream: ${error.message}`, { cause: error }) : error;
   }
-}
-
-async function* byFrames(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  const frames = new ZstdFrames();
-  for await (const chunk of source) yield* frames.cut(chunk);
-  yield* frames.rest();
 }
 
 /** What a stream makes of chunks. It is done with each when it asks for the next, and so must be who reads what it makes. Its failures and the source's are thrown as they are. */
