@@ -4,7 +4,7 @@ import { createEngine } from '../index.ts';
 import { writeDump } from './dump.ts';
 import { mergeReloaded } from './reload.ts';
 import { restWhenIdle } from './rest.ts';
-import { type DaemonOptions, environmentProxies } from '../cli/daemon/index.ts';
+import { type DaemonOptions, environmentProxies, prepared } from '../cli/daemon/index.ts';
 
 /** An engine that serves its API. Disposing stops both, orderly; containers run on. */
 export interface Running extends AsyncDisposable {
@@ -18,10 +18,10 @@ export interface Running extends AsyncDisposable {
 }
 
 /** An engine with its front ends, as gantryd runs it. Resolves when every address accepts connections. */
-export async function serve(options: DaemonOptions, destination?: DestinationStream): Promise<Running> {
+export async function serve(given: DaemonOptions, destination?: DestinationStream): Promise<Running> {
   const log = pino(
     {
-      level: options.logLevel,
+      level: given.logLevel,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
@@ -29,6 +29,7 @@ export async function serve(options: DaemonOptions, destination?: DestinationStr
     },
     destination ?? pino.destination({ fd: 2, sync: false }),
   );
+  const options = prepared(given, (line) => log.info(line));
   await using opened = new AsyncDisposableStack();
   const engine = opened.use(await createEngine({ ...options, proxies: { ...environmentProxies(process.env), ...options.proxies }, log }));
   const serving = opened.use(

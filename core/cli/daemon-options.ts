@@ -1,4 +1,5 @@
-import type { IdRange } from './daemon/userns-remap.ts';
+import type { MissingRemapUser } from './daemon/remap-user.ts';
+import type { IdRange } from './daemon/subordinate-ids.ts';
 
 /**
  * What gantryd was told by its flags and daemon.json together. The names of what the engine takes are those of EngineOptions,
@@ -55,6 +56,8 @@ export interface DaemonOptions {
     /** "builtin", "unconfined", or the JSON of a profile. */
     readonly seccompProfile?: string;
   };
+  /** What `userns-remap=default` needs and the machine lacks: it is made when the engine starts. */
+  readonly remapUser?: MissingRemapUser;
   readonly addressPools?: readonly { readonly base: string; readonly size: number }[];
   /** By network driver. */
   readonly networkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;

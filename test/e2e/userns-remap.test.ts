@@ -133,7 +133,7 @@ test('userns-remap: without ids, gantryd says in one line whom to give some', op
   const earlier = readFileSync('/etc/subgid', 'utf8');
   writeFileSync('/etc/subgid', '');
   await assert.rejects(
-    Daemon.start({ folder: join(folder, 'other'), flags }),
+    Daemon.start({ folder: join(folder, 'other'), flags: ['--userns-remap', 'dockremap'] }),
     /userns-remap: \/etc\/subgid has no ids for dockremap[\s\S]*usermod --add-subgids FIRST-LAST dockremap/,
   );
   writeFileSync('/etc/subgid', earlier);

@@ -38,7 +38,7 @@ export const containerDirectives: readonly Directive[] = [
     flags: '--userns-remap <user>',
     kind: 'text',
     description:
-      'Give containers a user namespace, with the ids of this user in /etc/subuid and /etc/subgid: default (dockremap), user, uid, user:group or uid:gid',
+      'Give containers a user namespace, with the ids of this user in /etc/subuid and /etc/subgid: default (dockremap, made if there is none), user, uid, user:group or uid:gid',
   },
   { key: 'init', flags: '--init', kind: 'boolean', description: 'Run a small init in containers that leave it open' },
   {

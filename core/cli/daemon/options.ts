@@ -3,6 +3,7 @@ import type { DaemonOptions } from '../daemon-options.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { containerDefaultsOf } from './container-defaults.ts';
 import { directives } from './directives.ts';
+import { missingRemapUser } from './remap-user.ts';
 import { listOf, nonEmpty, numberOf, objectsOf, optional, type Settings, splitPair, textOf, textsOf, truthOf } from './settings.ts';
 import { refuseOpenPorts } from './values.ts';
 
@@ -50,6 +51,7 @@ export function toDaemonOptions(settings: ReadonlyMap<string, unknown>, configFi
     ...optional('logDriver', textOf(settings, 'log-driver')),
     ...optional('defaultRuntime', textOf(settings, 'default-runtime')),
     ...optional('downloadAttempts', numberOf(settings, 'max-download-attempts')),
+    ...optional('remapUser', textOf(settings, 'userns-remap') === 'default' ? missingRemapUser() : undefined),
     ...optional('addressPools', poolsOf(settings)),
     ...optional('publishAddress', textOf(settings, 'ip')),
     ...optional('bridgeCidr', textOf(settings, 'bip')),

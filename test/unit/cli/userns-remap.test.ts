@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { type AccountFiles, remappedIds } from '../../../core/cli/daemon/userns-remap.ts';
+import type { AccountFiles } from '../../../core/cli/daemon/accounts.ts';
+import { missingRemapUser } from '../../../core/cli/daemon/remap-user.ts';
+import { remappedIds } from '../../../core/cli/daemon/userns-remap.ts';
 
 const files: AccountFiles = {
   passwd: 'root:x:0:0::/:/bin/sh\ndockremap:x:998:997::/:/bin/false\nalice:x:4242:4242::/:/bin/sh\nbob:x:4343:50::/:/bin/sh',
@@ -82,10 +85,41 @@ for (const [what, wish, changed, message, hint] of [
     ));
 }
 
-test('remappedIds() tells how to make dockremap when there is none', () => {
-  const passwd = 'root:x:0:0::/:/bin/sh';
-  assert.throws(() => remappedIds('default', { ...files, passwd }), {
-    message: 'userns-remap: default means the user dockremap, and there is none',
-    hint: /^useradd --system --user-group .* dockremap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 dockremap/,
+/** Accounts are asked for beyond the files, too. */
+const skip = spawnSync('getent', ['passwd', 'dockremap']).status === 0 ? 'this machine has a dockremap' : false;
+const none = { passwd: 'root:x:0:0::/:/bin/sh', group: 'root:x:0:', subuid: '', subgid: '' };
+for (const [what, changed, missing, expected] of [
+  ['nothing', {}, { group: true, user: true, uids: 100_000, gids: 100_000 }, { uids: one(100_000), gids: one(100_000) }],
+  [
+    'others with ids',
+    { subuid: 'alice:100000:65536\nbob:300000:1000\ncarol:50000:10', subgid: 'alice:50000:70000\n' },
+    { group: true, user: true, uids: 301_000, gids: 120_000 },
+    { uids: one(301_000), gids: one(120_000) },
+  ],
+  [
+    'ids that an earlier start gave it before it failed',
+    { subuid: 'dockremap:500000:65536' },
+    { group: true, user: true, gids: 100_000 },
+    { uids: one(500_000), gids: one(100_000) },
+  ],
+  [
+    'the user alone',
+    { passwd: 'dockremap:x:998:997::/:/bin/false', group: 'dockremap:x:997:' },
+    { group: false, user: false, uids: 100_000, gids: 100_000 },
+    { uids: one(100_000), gids: one(100_000) },
+  ],
+] as const)
+  test(`missingRemapUser() says what default needs where there is ${what}, and remappedIds() what that gives`, { skip }, () => {
+    const given = { ...none, ...changed };
+    assert.deepEqual(missingRemapUser(given), missing);
+    assert.deepEqual(remappedIds('default', given), expected);
+  });
+
+test('missingRemapUser() finds nothing missing where dockremap has all, and no ids where there are no more', () => {
+  assert.equal(missingRemapUser(files), undefined);
+  assert.throws(() => missingRemapUser({ ...none, subgid: 'alice:4294900000:60000' }), {
+    code: 'invalid_argument',
+    message: 'userns-remap: /etc/subgid gives ids up to 4294959999, and 65536 more are not left for dockremap',
+    hint: 'give dockremap some that nobody has, as in dockremap:100000:65536',
   });
 });

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { GantryError, messageOf } from '@gantry/sdk/errors';
+import { missingRemapUser, remapUser } from '../../../daemon/remap-user.ts';
 import { remappedIds } from '../../../daemon/userns-remap.ts';
 import { fail, type Finding, ok, warn } from '../../../finding.ts';
 
@@ -21,6 +22,11 @@ export function examineUserNamespaces(wish: string, facts: UserNamespaceFacts): 
   if (wish === '') return ok(about, 'userns-remap can be used');
   try {
     const { uids, gids } = remappedIds(wish);
+    if (wish === 'default' && missingRemapUser() !== undefined)
+      return ok(
+        about,
+        `gantryd makes the user ${remapUser} when it starts: root of containers is then ${uids[0]?.outside}:${gids[0]?.outside}`,
+      );
     return ok(about, `root of containers is ${uids[0]?.outside}:${gids[0]?.outside} of this machine`);
   } catch (error) {
     const hint = GantryError.is(error) ? error.hint : undefined;
