@@ -100,7 +100,8 @@ test('docker buildx build tells what is wrong, with the line, and takes the Dock
   const failing = await client.docker(['buildx', 'build', context({ Dockerfile: 'FROM busybox\nRUN echo said; exit 7\n' })]);
   assert.notEqual(failing.code, 0);
   assert.match(failing.stderr, /\d said\n/);
-  assert.match(failing.stderr, /returned a non-zero code: 7\n\s*Dockerfile:2 \| RUN echo said; exit 7/);
+  assert.match(failing.stderr, /process "\/bin\/sh -c echo said; exit 7" did not complete successfully: exit code: 7\n/);
+  assert.match(failing.stderr, /^Dockerfile:2\n-+\n[^-]* 2 \| >>> RUN echo said; exit 7\n/m);
   const elsewhere = context({ 'Other.Dockerfile': 'FROM busybox\nCOPY f /f\nRUN cat /f\n' });
   assert.match(
     (await succeeds(['buildx', 'build', '-f', join(elsewhere, 'Other.Dockerfile'), context({ f: 'here' })])).stderr,

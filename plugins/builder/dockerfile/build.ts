@@ -1,8 +1,9 @@
 import { type Ctx, firstCause, invalidArgument } from '@gantry/sdk';
 import { expand } from '@gantry/sdk/builder';
-import { openContext } from './context.ts';
+import { openContext, type OpenContext } from './context.ts';
 import type { DockerfileRequest, Job } from './job.ts';
 import { NamedContexts } from './named.ts';
+import { withText } from './parse/complaint.ts';
 import { type Instruction, readInstruction } from './parse/instruction.ts';
 import { argumentsOf, type Dockerfile, findStage, readDockerfile, sourcesOf, type Stage } from './parse/stages.ts';
 import { platformArguments } from './platforms.ts';
@@ -16,6 +17,22 @@ export async function build(request: DockerfileRequest, ctx: Ctx): Promise<{ rea
   const stop = new AbortController();
   const signal = AbortSignal.any([ctx.signal, stop.signal]);
   await using context = await openContext(request, signal);
+  try {
+    return await buildFrom(context, { request, ctx, stop, signal });
+  } catch (error) {
+    throw withText(firstCause(error), context.dockerfile);
+  }
+}
+
+interface Building {
+  readonly request: DockerfileRequest;
+  readonly ctx: Ctx;
+  /** Aborted by the first stage that fails. */
+  readonly stop: AbortController;
+  readonly signal: AbortSignal;
+}
+
+async function buildFrom(context: OpenContext, { request, ctx, stop, signal }: Building): Promise<{ readonly imageId: string }> {
   await using contexts = new NamedContexts(request, signal);
   await using cacheImages = new CacheImages(request, signal);
   const dockerfile = readDockerfile(context.dockerfile, context.name);
@@ -128,7 +145,9 @@ function labelStep({ labels }: DockerfileRequest, { file }: Dockerfile): readonl
     .toSorted(([left], [right]) => (left < right ? -1 : 1))
     .map(([key, value]) => `${quoted(key)}=${quoted(value)}`);
   const rest = words.join(' ');
-  return words.length === 0 ? [] : [readInstruction({ file, line: 0, name: 'LABEL', rest, text: `LABEL ${rest}`, heredocs: [] }, '\\')];
+  return words.length === 0
+    ? []
+    : [readInstruction({ file, line: 0, lastLine: 0, name: 'LABEL', rest, text: `LABEL ${rest}`, heredocs: [] }, '\\')];
 }
 
 function quoted(text: string): string {

@@ -41,7 +41,7 @@ const mayBeEmpty: readonly string[] = ['CMD', 'ENTRYPOINT'];
 
 /** Checks the form, so that a bad line is told before anything is done. */
 export function readInstruction({ heredocs, ...line }: Line, escape: string): Instruction {
-  const place = { file: line.file, line: line.line, text: line.text };
+  const place = { file: line.file, line: line.line, lastLine: line.lastLine, text: line.text };
   const name = instructionWords.find((word) => word === line.name);
   if (name === undefined)
     throw parseError(place, `unknown instruction: ${line.name.slice(0, 80)}${suggestion(line.name, instructionWords)}`);
@@ -100,9 +100,9 @@ function checkTrigger(instruction: Instruction): void {
 
 /** The instruction behind ONBUILD, in a Dockerfile or in the config of a base image. */
 export function triggerOf(
-  { file, line, text, escape, heredocs = [] }: Place & { readonly escape: string; readonly heredocs?: readonly Heredoc[] },
+  { file, line, lastLine = line, text, escape, heredocs = [] }: Place & { readonly escape: string; readonly heredocs?: readonly Heredoc[] },
   trigger: string,
 ): Instruction {
   const [, word = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/.exec(trigger.trim()) ?? [];
-  return readInstruction({ file, line, text, name: word.toUpperCase(), rest, heredocs }, escape);
+  return readInstruction({ file, line, lastLine, text, name: word.toUpperCase(), rest, heredocs }, escape);
 }

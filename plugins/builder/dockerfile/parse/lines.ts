@@ -7,6 +7,7 @@ export interface Line {
   readonly file: string;
   /** Of its first line, from 1 on. */
   readonly line: number;
+  readonly lastLine: number;
   /** In capitals. */
   readonly name: string;
   /** What stands behind the name. */
@@ -107,9 +108,9 @@ class Reader {
   #line(text: string, line: number): Line {
     const [, word = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? [];
     const name = word.toUpperCase();
-    const place = { file: this.#file, line, text };
+    const place = { file: this.#file, line, lastLine: this.#next, text };
     const heredocs = takesHeredocs(name, rest) ? heredocsOf(rest, this.#escape).map((start) => this.#heredoc(start, place)) : [];
-    return { ...place, name, rest: rest.trim(), heredocs };
+    return { ...place, lastLine: this.#next, name, rest: rest.trim(), heredocs };
   }
 
   #heredoc(start: Omit<Heredoc, 'content'>, place: { readonly file: string; readonly line: number; readonly text: string }): Heredoc {

@@ -74,7 +74,7 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 function failure(command: readonly string[], exitCode: number, oomKilled: boolean): GantryError {
   return invalidArgument(`The command '${command.join(' ')}' returned a non-zero code: ${exitCode}`, {
-    facts: { exitCode },
+    facts: { exitCode, command },
     ...(oomKilled ? { hint: 'it was killed because it used more memory than it may' } : {}),
   });
 }

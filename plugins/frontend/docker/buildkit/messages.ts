@@ -119,7 +119,8 @@ const definitions = {
   Ref: { id: [1, 'string'] },
   RefMap: {},
   ReturnRequest: { result: [1, 'Result'], error: [2, 'Status'] },
-  Status: { code: [1, 'int32'], message: [2, 'string'] },
+  Status: { code: [1, 'int32'], message: [2, 'string'], details: [3, 'StatusDetail', 'repeated'] },
+  StatusDetail: { typeUrl: [1, 'string'], value: [2, 'bytes'] },
   PongResponse: { frontendCaps: [1, 'Capability', 'repeated'], llbCaps: [2, 'Capability', 'repeated'], workers: [3, 'Worker', 'repeated'] },
   Capability: { ID: [1, 'string'], enabled: [2, 'bool'] },
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { messageOf } from '@gantry/sdk';
 import type { BuildEvent } from '@gantry/sdk/engine';
+import { failureText } from './build-failure.ts';
 import { timestamp } from './messages.ts';
 
 /** One message of BuildKit's Status stream. */
@@ -25,24 +25,24 @@ export class BuildProgress {
         if (event.stage < 0) return undefined;
         const stage = event.stageName === '' ? '' : `${event.stageName} `;
         const name = `[${stage}${event.number}/${event.total}] ${event.text}`;
-        this.#vertexes.set(event.step, { name, inputs: event.after.map((step) => this.#digest(step)), started: nowMs });
+        this.#vertexes.set(event.step, { name, inputs: event.after.map((step) => this.vertexOf(step)), started: nowMs });
         return { ...nothing, vertexes: [this.#vertex(event.step, {})] };
       }
       case 'output':
         return {
           ...nothing,
           logs: [
-            { vertex: this.#digest(event.step), timestamp: timestamp(nowMs), stream: event.source === 'stdout' ? 1 : 2, msg: event.data },
+            { vertex: this.vertexOf(event.step), timestamp: timestamp(nowMs), stream: event.source === 'stdout' ? 1 : 2, msg: event.data },
           ],
         };
       case 'progress':
         return this.#fetching(event.step, event.progress, nowMs);
       case 'warning':
-        return { ...nothing, warnings: [{ vertex: this.#digest(event.step ?? 1), level: 1, short: Buffer.from(event.text) }] };
+        return { ...nothing, warnings: [{ vertex: this.vertexOf(event.step ?? 1), level: 1, short: Buffer.from(event.text) }] };
       case 'done':
         return { ...nothing, vertexes: [this.#vertex(event.step, { completed: timestamp(nowMs), cached: event.isCached })] };
       case 'failed':
-        return { ...nothing, vertexes: [this.#vertex(event.step, { completed: timestamp(nowMs), error: messageOf(event.error) })] };
+        return { ...nothing, vertexes: [this.#vertex(event.step, { completed: timestamp(nowMs), error: failureText(event.error) })] };
       case 'container':
       case 'stage':
       case 'tagged':
@@ -86,7 +86,7 @@ export class BuildProgress {
       statuses: [
         {
           ID: id,
-          vertex: this.#digest(step),
+          vertex: this.vertexOf(step),
           name: status,
           current: progressDetail?.current ?? 0,
           total: progressDetail?.total ?? 0,
@@ -100,11 +100,11 @@ export class BuildProgress {
 
   #vertex(step: number, more: object): object {
     const { name = '', inputs = [], started = Date.now() } = this.#vertexes.get(step) ?? {};
-    return { digest: this.#digest(step), name, inputs, started: timestamp(started), ...more };
+    return { digest: this.vertexOf(step), name, inputs, started: timestamp(started), ...more };
   }
 
   /** Vertexes are named by digests; those of one build differ from those of another. */
-  #digest(step: number): string {
+  vertexOf(step: number): string {
     return digestOf(`${this.#ref} ${step}`);
   }
 }

@@ -1,8 +1,10 @@
-import { cancelled, firstCause, invalidArgument, messageOf, unavailable } from '@gantry/sdk';
+import { cancelled, firstCause, messageOf, unavailable } from '@gantry/sdk';
 import type { BuildEvent, Engine } from '@gantry/sdk/engine';
+import { buildFailure } from './build-failure.ts';
 import { cacheExports, type CacheEntry, cacheImports } from './cache.ts';
 import { agentOf, credentials, secretOf } from './client.ts';
 import { type Export, exportsOf, type Exporter } from './exports.ts';
+import { type GrpcStatus, statusError } from './grpc-status.ts';
 import { encode } from './messages.ts';
 import { type Attributes, contextOf, namedSources, optionsOf } from './options.ts';
 import { BuildProgress, type StatusUpdate } from './progress.ts';
@@ -44,6 +46,7 @@ export class Solve {
   #isFollowed = false;
   readonly #waiting: (() => void)[] = [];
   readonly #stageImages: string[] = [];
+  #failedVertex: string | undefined;
   imageId = '';
   /** Control.Solve has come: until then it is nothing but a name that somebody said. */
   isBegun = false;
@@ -85,7 +88,7 @@ export class Solve {
     const { session: id, allow, tags } = await this.#requested();
     const session = await sessions.get(id, signal);
     session.closed.addEventListener('abort', () => this.cancel(session.closed.reason), { once: true });
-    const { id: image } = await engine.builds.build({
+    const building = engine.builds.build({
       ...optionsOf(attributes),
       allow,
       cacheFromRegistry: cacheImports(attributes, imports),
@@ -99,11 +102,16 @@ export class Solve {
       onEvent: (event) => this.#heard(event),
       taken: () => this.#taken(),
     });
-    this.imageId = image;
+    try {
+      this.imageId = (await building).id;
+    } catch (error) {
+      throw buildFailure(error, this.#failedVertex);
+    }
   }
 
   #heard(event: BuildEvent): void {
     if (event.kind === 'stage' && event.imageId !== '') this.#stageImages.push(event.imageId);
+    if (event.kind === 'failed') this.#failedVertex ??= this.#progress.vertexOf(event.step);
     const update = this.#progress.take(event);
     if (update !== undefined) this.#tell(update);
   }
@@ -118,10 +126,10 @@ export class Solve {
     }
   }
 
-  /** The gateway's Return. */
-  finish(error: string | undefined): void {
-    if (error === undefined) this.#returned.resolve();
-    else this.#returned.reject(invalidArgument(error));
+  /** The gateway's Return: what the client makes of the build is what Control.Solve answers, details and all. */
+  finish(failed: GrpcStatus | undefined): void {
+    if (failed === undefined) this.#returned.resolve();
+    else this.#returned.reject(statusError(failed));
   }
 
   cancel(reason: unknown = cancelled('the client of the build went away')): void {
