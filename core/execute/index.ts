@@ -1,4 +1,14 @@
-export { blaming, dataPathOf, dropLimits, invalidPlan, isMounted, limitMount, unmount, whyNoProjectQuota } from '@gantry/sdk/mounts';
+export {
+  blaming,
+  dataPathOf,
+  dataPathsOf,
+  dropLimits,
+  invalidPlan,
+  isMounted,
+  limitMount,
+  unmount,
+  whyNoProjectQuota,
+} from '@gantry/sdk/mounts';
 export { type BrokenMount, Helpers } from './helpers.ts';
 export type { CniPortMapping, CniResult, CniWork } from './cni.ts';
 export type { CniAttachment, CniNetwork } from './cni-network.ts';

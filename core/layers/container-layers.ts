@@ -3,7 +3,7 @@ import type { Change, SizeInfo } from '@gantry/sdk/engine';
 import type { IdMaps } from '@gantry/sdk/linux';
 import type { LayerRows, RwLayerRow } from '../metadata/index.ts';
 import { failpoint, KeyedMutex, undoSignal } from '../support/index.ts';
-import { comparing } from './comparing.ts';
+import { comparing, type ComparingOptions } from './comparing.ts';
 import { attachmentOf, ContainerRoots } from './container-roots.ts';
 import { GraphData } from './graph-data.ts';
 import type { ImageLayers } from './image-layers.ts';
@@ -144,7 +144,7 @@ export class ContainerTrees implements ContainerLayers {
     { signal, ...rules }: DiffOptions = {},
   ): Promise<{ readonly digest: string; readonly tarBytes: number }> {
     const run = (comparison: Comparison) => this.#parts.workers.run('diff', { comparison, fd, ...rules }, { signal });
-    return this.#comparing(containerId, { signal }, run);
+    return this.#comparing(containerId, { signal, needsTreeBelow: (rules.mountPoints ?? []).length > 0 }, run);
   }
 
   describe(containerId: string): { readonly graphDriver: string; readonly graphData: Readonly<Record<string, string>> } {
@@ -218,7 +218,7 @@ export class ContainerTrees implements ContainerLayers {
     this.#inits.forget();
   }
 
-  #comparing<T>(containerId: string, options: Abortable, work: (comparison: Comparison) => Promise<T>): Promise<T> {
+  #comparing<T>(containerId: string, options: ComparingOptions, work: (comparison: Comparison) => Promise<T>): Promise<T> {
     // What is below shows owners as they are on the disk.
     const isMapped = this.#parts.idMapsOf(containerId) !== undefined;
     const whole = isMapped ? {} : { whole: () => this.borrow(containerId, options) };

@@ -4,7 +4,7 @@ import type { Abortable, Attachment, Logger } from '@gantry/sdk';
 import type { GraphDriver } from '@gantry/sdk/graph';
 import type { IdMaps } from '@gantry/sdk/linux';
 import { driverContext, type Drivers, type Grants } from '../drivers/index.ts';
-import { dataPathOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
+import { dataPathOf, dataPathsOf, type Helpers, isMounted, makeMounts, unmount } from '../execute/index.ts';
 import { shortRandom, undoSignal } from '../support/index.ts';
 import { letIn, makeMappedMounts } from './mapped-mounts.ts';
 import type { Rootfs } from './types.ts';
@@ -26,6 +26,11 @@ export interface ViewOptions extends Abortable {
   readonly view: 'merged' | 'changes';
   /** What is written need not survive a power cut, or is synced by other means. */
   readonly ephemeral?: boolean;
+}
+
+/** Trees, the nearest first, of which each hides what is below it as overlayfs has it. */
+export interface Stack extends AsyncDisposable {
+  readonly paths: readonly string[];
 }
 
 /** Snapshots made visible for a while, and the driver calls around it. */
@@ -107,20 +112,33 @@ export class Views {
 
   /** The snapshot's tree until it is disposed: a mount of its own, or the folder itself when the driver only describes a folder. */
   async show(snapshot: Snapshot, options: ViewOptions): Promise<Rootfs> {
+    const { paths, ...shown } = await this.#show(snapshot, options, (mounts, grants) => {
+      const path = dataPathOf(mounts, grants);
+      return path === undefined ? undefined : [path];
+    });
+    return { path: paths[0] ?? '', ...shown };
+  }
+
+  /** The same, or the folders whose stack it is, the nearest first, when the driver describes those: then nothing is mounted. */
+  stack(snapshot: Snapshot, options: Abortable): Promise<Stack> {
+    return this.#show(snapshot, { ...options, readOnly: true, view: 'merged' }, dataPathsOf);
+  }
+
+  async #show(snapshot: Snapshot, options: ViewOptions, foldersOf: typeof dataPathsOf): Promise<Stack> {
     const attachmentId = `view-${shortRandom()}`;
     await using undo = new AsyncDisposableStack();
     const attachment = await this.attach(snapshot, { ...options, attachmentId });
     undo.defer(() => this.detach(snapshot, { attachmentId, context: attachment.context }));
-    const folder = dataPathOf(attachment.mounts, this.#drivers.grants('graph', snapshot.driver));
-    if (folder !== undefined) return rootfs(folder, undo.move());
+    const folders = foldersOf(attachment.mounts, this.#drivers.grants('graph', snapshot.driver));
+    if (folders !== undefined) return stack(folders, undo.move());
     const target = join(this.#folder, attachmentId);
     undo.defer(() => rmdirSync(target));
     await this.mountAt(target, attachment, { driver: snapshot.driver, signal: options.signal });
     undo.defer(() => this.unmount(target));
-    return rootfs(target, undo.move());
+    return stack([target], undo.move());
   }
 }
 
-function rootfs(path: string, undo: AsyncDisposableStack): Rootfs {
-  return { path, [Symbol.asyncDispose]: () => undo.disposeAsync() };
+function stack(paths: readonly string[], undo: AsyncDisposableStack): Stack {
+  return { paths, [Symbol.asyncDispose]: () => undo.disposeAsync() };
 }

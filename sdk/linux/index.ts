@@ -37,6 +37,9 @@ export {
   syncfs,
   syncfsAside,
 } from './files/file-data.ts';
+export { type Name } from './files/at.ts';
+export { FileFacts } from './files/facts.ts';
+export { entryTypes, FolderListing } from './files/listing.ts';
 export { TreeCopier } from './copy/tree-copier.ts';
 export { chmodNoFollow, deviceNumbers, mknod, rename, renameFlags, setTimes, type Device, type Times } from './files/nodes.ts';
 export {

@@ -13,7 +13,7 @@ import {
   unmountFlags,
   withFileOwner,
 } from '../linux/index.ts';
-import type { Abortable, Mount } from '../types/index.ts';
+import type { Abortable, Mount, Path } from '../types/index.ts';
 import { blamed } from './blame.ts';
 import { mountWithHelper } from './helper-mount.ts';
 import { limitMount } from './limits.ts';
@@ -93,8 +93,22 @@ export function dataPathOf(mounts: readonly Mount[], grants: MountGrants): strin
   const [only] = mounts;
   if (only === undefined || mounts.length > 1 || only.type !== 'bind' || only.target !== undefined || !('data' in only.source))
     return undefined;
+  return checkedPath(only.source, grants);
+}
+
+/** The folders whose stack one mount of data folders would show, the nearest first: for whoever knows overlayfs' signs and only looks. */
+export function dataPathsOf(mounts: readonly Mount[], grants: MountGrants): readonly string[] | undefined {
+  const [only] = mounts;
+  if (mounts.length > 1 || only?.overlay === undefined || only.target !== undefined || only.overlay.upper !== undefined) {
+    const path = dataPathOf(mounts, grants);
+    return path === undefined ? undefined : [path];
+  }
+  return only.overlay.lower.map((place) => checkedPath(place, grants));
+}
+
+function checkedPath(place: Path, grants: MountGrants): string {
   try {
-    return pathOfData(only.source, grants);
+    return pathOfData(place, grants);
   } catch (error) {
     throw blamed(error, grants);
   }

@@ -1,6 +1,6 @@
 import type { Change } from '@gantry/sdk/engine';
 import { textOf } from './entry-path.ts';
-import type { Changed } from './compare.ts';
+import type { Changed } from './overlay-changes.ts';
 
 /** Changes as one text, which goes from thread to thread at once: thousands of small objects are copied one by one, on both sides. */
 export function packedChanges(changes: readonly Changed[]): string {

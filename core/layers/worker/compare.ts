@@ -1,93 +1,20 @@
 import type { Stats } from 'node:fs';
-import { type EntryPath, joined, parentOf } from './entry-path.ts';
+import { type EntryPath, parentOf } from './entry-path.ts';
+import { type Changed, overlayChanges } from './overlay-changes.ts';
 import { isOpaque } from './overlay-notes.ts';
 import type { Comparison } from './protocol.ts';
 import { enter } from './root.ts';
-import { isWhiteout, namesIn, statOf } from './tree.ts';
 import { type Found, walk } from './walk.ts';
 
-export interface Changed {
-  readonly path: EntryPath;
-  readonly kind: 'modified' | 'added' | 'deleted';
-}
-
-/** What the upper tree changed, sorted by path; folders that hold a change count as modified. Leaves this thread in the upper tree. */
+/** What the upper tree changed, sorted by path; folders that hold a change count as modified. */
 export function compare({ kind, upper, lower }: Comparison): readonly Changed[] {
-  return kind === 'overlay' ? compareOverlay(upper, lower) : compareTrees(upper, lower);
+  return kind === 'overlay' ? overlayChanges(upper, lower) : compareTrees(upper, lower[0]);
 }
 
 /** Everything in an overlay's upper tree, by its own signs; whiteouts are character devices 0:0. Of what is read nothing is kept. */
 export function* upperEntries(upper: string): Generator<Found & { readonly isOpaque: boolean }, void> {
   enter(upper);
   for (const { path, stat } of walk('')) yield { path, stat, isOpaque: stat.isDirectory() && isOpaque(path) };
-}
-
-/** One thing in the upper tree: no more of it than the comparison takes, since there may be many. */
-interface Entry {
-  readonly path: EntryPath;
-  readonly facts: Facts;
-  readonly isWhiteout: boolean;
-  readonly isOpaque: boolean;
-  /** The folder that it is in; undefined at the top. */
-  readonly parent: Entry | undefined;
-  /** Whether a folder of the lower tree is in its place. */
-  hidesFolder: boolean;
-  kind: Changed['kind'] | undefined;
-}
-
-function compareOverlay(upper: string, lower: string | undefined): readonly Changed[] {
-  const entries = entriesOf(upper);
-  const further: Changed[] = [];
-  if (lower !== undefined) enter(lower);
-  const folders = new Map<Entry | undefined, Set<string>>();
-  for (const entry of entries) {
-    const isReachable = lower !== undefined && (entry.parent === undefined || entry.parent.hidesFolder);
-    judge(entry, isReachable ? statOf(entry.path) : undefined);
-    if (entry.isOpaque && entry.hidesFolder) folders.set(entry, new Set());
-  }
-  for (const { parent, path } of folders.size > 0 ? entries : []) folders.get(parent)?.add(path);
-  for (const [entry, kept] of folders) {
-    if (entry === undefined) continue;
-    for (const name of namesIn(entry.path)) {
-      const path = joined(entry.path, name);
-      if (kept.has(path)) continue;
-      further.push({ path, kind: 'deleted' });
-      entry.kind ??= 'modified';
-    }
-  }
-  enter(upper);
-  // From the last to the first, so that a change reaches all folders above it.
-  for (const { kind, parent } of entries.toReversed()) if (kind !== undefined && parent !== undefined) parent.kind ??= 'modified';
-  const changes = entries.flatMap(({ path, kind }): readonly Changed[] => (kind === undefined ? [] : [{ path, kind }]));
-  return further.length === 0 ? changes : inOrder([...changes, ...further]);
-}
-
-function entriesOf(upper: string): readonly Entry[] {
-  const entries: Entry[] = [];
-  let folder: Entry | undefined;
-  for (const { path, stat, isOpaque: hidesAll } of upperEntries(upper)) {
-    const above = parentOf(path);
-    while (folder !== undefined && folder.path !== above) folder = folder.parent;
-    const entry: Entry = {
-      path,
-      facts: factsOf(stat),
-      isWhiteout: isWhiteout(stat),
-      isOpaque: hidesAll,
-      parent: folder,
-      hidesFolder: false,
-      kind: undefined,
-    };
-    entries.push(entry);
-    if (stat.isDirectory()) folder = entry;
-  }
-  return entries;
-}
-
-function judge(entry: Entry, old: Stats | undefined): void {
-  entry.hidesFolder = old?.isDirectory() === true;
-  if (entry.isWhiteout) entry.kind = old === undefined ? undefined : 'deleted';
-  else if (old === undefined) entry.kind = 'added';
-  else if (!isSame(factsOf(old), entry.facts)) entry.kind = 'modified';
 }
 
 function compareTrees(upper: string, lower: string | undefined): readonly Changed[] {

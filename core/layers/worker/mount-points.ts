@@ -7,9 +7,9 @@ import { namesIn, statOf } from './tree.ts';
 
 /**
  * Of places where something was mounted, and the folders above them, those that are there for that alone: the tree below has none, and they
- * hold nothing. Leaves this thread in the upper tree.
+ * hold nothing. Takes the tree below whole. Leaves this thread in the upper tree.
  */
-export function emptyMountPoints({ upper, lower }: Comparison, mountPoints: readonly string[]): ReadonlySet<EntryPath> {
+export function emptyMountPoints({ upper, lower: [lower] }: Comparison, mountPoints: readonly string[]): ReadonlySet<EntryPath> {
   const empty = new Set<EntryPath>();
   if (mountPoints.length === 0) return empty;
   const places = mountPoints.map((path) => cleanPath(Buffer.from(path)));

@@ -15,9 +15,10 @@ export function makeOpaque(folder: EntryPath): void {
   setXattr(kernelPath(folder), opaque, yes);
 }
 
-export function isOpaque(folder: EntryPath): boolean {
+/** By its path, or opened. */
+export function isOpaque(folder: EntryPath | number): boolean {
   try {
-    return getXattr(kernelPath(folder), opaque)?.toString() === 'y';
+    return getXattr(typeof folder === 'number' ? folder : kernelPath(folder), opaque)?.toString() === 'y';
   } catch (error) {
     if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) return false;
     throw error;

@@ -85,12 +85,12 @@ export interface Jobs {
   readonly sync: { readonly job: { readonly fd: number }; readonly result: Record<string, never> };
 }
 
-/** What changed: the upper tree of an overlay over a merged view of the layers below, or a whole tree against another. */
+/** What changed: the upper tree of an overlay over those below, or a whole tree against another. */
 export interface Comparison {
   readonly kind: 'overlay' | 'trees';
   readonly upper: string;
-  /** Undefined: nothing was there before. */
-  readonly lower: string | undefined;
+  /** Trees that show what was there before, the nearest first; one where it is shown whole, none where nothing was. */
+  readonly lower: readonly string[];
 }
 
 export type JobName = keyof Jobs;

@@ -1,7 +1,7 @@
 import { declare } from '../calls.ts';
 import { checked, isErrno } from '../errno.ts';
 import { copyFileRange, ficlone, seekTo } from '../files/file-data.ts';
-import type { Facts } from './facts.ts';
+import type { FileFacts } from '../files/facts.ts';
 
 /** Files up to this size are read and written: two calls cost less than the pipe that copy_file_range(2) makes inside the kernel. */
 const smallBytes = 262_144;
@@ -21,7 +21,7 @@ export class Contents {
   }
 
   /** From and to the beginning of open files, of which the second is empty. */
-  copy(from: number, to: number, { sizeBytes, isSparse }: Pick<Facts, 'sizeBytes' | 'isSparse'>): void {
+  copy(from: number, to: number, { sizeBytes, isSparse }: Pick<FileFacts, 'sizeBytes' | 'isSparse'>): void {
     if (sizeBytes === 0 || this.#clone(from, to)) return;
     if (!isSparse) return this.#copyRange(from, to, sizeBytes);
     for (let at = seekTo('data', from, 0); at !== undefined; at = seekTo('data', from, at)) {

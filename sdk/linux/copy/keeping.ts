@@ -3,8 +3,8 @@ import { declare } from '../calls.ts';
 import { checked, isErrno } from '../errno.ts';
 import { getXattr, listXattr, removeXattr, setXattr } from '../files/xattr.ts';
 import type { Path } from '../path.ts';
-import { checkedAt, type Name, type Place } from './at.ts';
-import type { Facts } from './facts.ts';
+import { checkedAt, type Name, type Place } from '../files/at.ts';
+import type { FileFacts } from '../files/facts.ts';
 
 /** Whose new files are by themselves; undefined where that is not to be known. */
 export interface Owner {
@@ -35,7 +35,7 @@ export class Keeping {
   }
 
   /** Of open files; a folder is made with no permissions of its original. */
-  open(from: number, to: number, facts: Facts): void {
+  open(from: number, to: number, facts: FileFacts): void {
     const { uid, gid, mode, isFolder } = facts;
     if (isFolder || uid !== this.#owner.uid || gid !== this.#owner.gid) checked(callFchown(to, uid, gid), 'fchown');
     if (isFolder || (mode & (0o7000 | this.#umask)) !== 0) checked(callFchmod(to, mode & 0o7777), 'fchmod');
@@ -44,7 +44,7 @@ export class Keeping {
   }
 
   /** Of what is better not opened: symlinks, devices, fifos, sockets. */
-  named(from: Place, to: Place, facts: Facts): void {
+  named(from: Place, to: Place, facts: FileFacts): void {
     const { uid, gid, mode, isSymlink } = facts;
     const { folder, name } = to;
     if (uid !== this.#owner.uid || gid !== this.#owner.gid) checkedAt(callFchownat(folder, name, uid, gid, noFollow), 'fchownat', name);

@@ -1,7 +1,7 @@
 import { isErrno } from '../errno.ts';
-import { anywhere, close, makeFolder, openFolder, type Place, removeFolder, unlink } from './at.ts';
-import type { Facts } from './facts.ts';
-import { Listing } from './listing.ts';
+import { anywhere, close, makeFolder, openFolderAt, type Place, removeFolder, unlink } from '../files/at.ts';
+import type { FileFacts } from '../files/facts.ts';
+import { FolderListing } from '../files/listing.ts';
 
 /**
  * A folder beside the new tree in which each file of several names gets another one first, made of its number in the tree that is copied. Which thread comes to such a file
@@ -15,7 +15,7 @@ export class LinkedFiles implements Disposable {
     this.#path = path;
   }
 
-  placeOf({ identity }: Facts): Place {
+  placeOf({ identity }: FileFacts): Place {
     this.#folder ??= this.#open();
     return { folder: this.#folder, name: Buffer.from(`${identity}\0`) };
   }
@@ -27,7 +27,7 @@ export class LinkedFiles implements Disposable {
     if (linked === undefined) return;
     try {
       const names: Uint8Array[] = [];
-      new Listing().each(linked, (entry) => names.push(Uint8Array.from(entry.subarray(0, entry.indexOf(0) + 1))));
+      new FolderListing().each(linked, (entry) => names.push(Uint8Array.from(entry.subarray(0, entry.indexOf(0) + 1))));
       for (const entry of names) unlink(linked, entry);
     } finally {
       close(linked);
@@ -42,14 +42,14 @@ export class LinkedFiles implements Disposable {
   #open(): number {
     const { folder, name } = anywhere(this.#path);
     makeFolder(folder, name);
-    return openFolder(folder, name);
+    return openFolderAt(folder, name);
   }
 }
 
 /** Opened anew: btrfs lists what was there when a folder was opened. */
 function openedIfThere({ folder, name }: Place): number | undefined {
   try {
-    return openFolder(folder, name);
+    return openFolderAt(folder, name);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;

@@ -1,6 +1,6 @@
-import { anywhere, close, openFolder, type Place } from './at.ts';
-import { Facts } from './facts.ts';
-import { entryTypes, Listing } from './listing.ts';
+import { anywhere, close, openFolderAt, type Place } from '../files/at.ts';
+import { FileFacts } from '../files/facts.ts';
+import { entryTypes, FolderListing } from '../files/listing.ts';
 
 /** Copying so much takes 10 ms, and threads take longer to start. */
 const mostEntries = 400;
@@ -9,7 +9,7 @@ const mostBytes = 4 << 20;
 /** Whether a tree has so little in it that it is copied at once. Looks no further than it needs to. */
 export function isSmallTree(path: string): boolean {
   const left = { entries: mostEntries, bytes: mostBytes };
-  count(anywhere(path), left, new Facts());
+  count(anywhere(path), left, new FileFacts());
   return left.entries >= 0 && left.bytes >= 0;
 }
 
@@ -18,10 +18,10 @@ interface Left {
   bytes: number;
 }
 
-function count({ folder, name }: Place, left: Left, facts: Facts): void {
-  const opened = openFolder(folder, name);
+function count({ folder, name }: Place, left: Left, facts: FileFacts): void {
+  const opened = openFolderAt(folder, name);
   try {
-    new Listing().each(opened, (entry, type) => {
+    new FolderListing().each(opened, (entry, type) => {
       left.entries -= 1;
       if (left.entries < 0 || left.bytes < 0) return;
       if (type === entryTypes.unknown || type === entryTypes.file) facts.readNamed(opened, entry);

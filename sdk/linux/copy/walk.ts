@@ -10,17 +10,17 @@ import {
   makeSymlink,
   type Name,
   openFile,
-  openFolder,
+  openFolderAt,
   type Place,
   readSymlink,
   shown,
-} from './at.ts';
+} from '../files/at.ts';
 import { type Board, Part } from './board.ts';
 import { Contents } from './contents.ts';
-import { Facts } from './facts.ts';
+import { FileFacts } from '../files/facts.ts';
 import { Keeping, type Owner } from './keeping.ts';
 import { LinkedFiles } from './linked-files.ts';
-import { entryTypes, Listing } from './listing.ts';
+import { entryTypes, FolderListing } from '../files/listing.ts';
 
 export interface WalkJob {
   readonly from: string;
@@ -37,9 +37,9 @@ export class Walk {
   readonly #contents: Contents;
   readonly #keeping: Keeping;
   readonly #linked: LinkedFiles;
-  readonly #facts = new Facts();
+  readonly #facts = new FileFacts();
   /** By depth. */
-  readonly #listings: Listing[] = [];
+  readonly #listings: FolderListing[] = [];
 
   constructor({ to, board, owner }: WalkJob, umask: number) {
     this.#part = new Part(board);
@@ -58,7 +58,7 @@ export class Walk {
   /** Answers whether this thread was the last in it. */
   #copyFolder(from: number, to: number, depth: number): boolean {
     const folder = this.#part.enter();
-    this.#listings[depth] ??= new Listing();
+    this.#listings[depth] ??= new FolderListing();
     this.#listings[depth].each(from, (name, type) => {
       if (this.#isFolder(from, name, type)) this.#descend(from, to, { name, depth });
       else if (this.#part.isMine()) this.#copyEntry(from, to, { name, type });
@@ -130,9 +130,9 @@ export class Walk {
 }
 
 function withFolders<T>(from: Place, to: Place, work: (from: number, to: number) => T): T {
-  const source = openFolder(from.folder, from.name);
+  const source = openFolderAt(from.folder, from.name);
   try {
-    const target = openFolder(to.folder, to.name);
+    const target = openFolderAt(to.folder, to.name);
     try {
       return work(source, target);
     } finally {

@@ -1,9 +1,9 @@
-import { declare, type Pointer } from '../calls.ts';
+import { declare, errno, type Pointer } from '../calls.ts';
 import { checked } from '../errno.ts';
 import { checkedAt, type Name } from './at.ts';
 
 /** What statx(2) told last: one for all calls, since none of them waits. A call for every file that reads into one buffer costs a fifth of Node's stat with bigints. */
-export class Facts {
+export class FileFacts {
   readonly #answer = new ArrayBuffer(256);
   readonly #bytes = new Uint8Array(this.#answer);
   readonly #words = new Uint32Array(this.#answer);
@@ -18,6 +18,14 @@ export class Facts {
   /** Of a name in an open folder. */
   readNamed(folder: number, name: Name): void {
     checkedAt(callStatx(folder, name, noFollow, basicStats, this.#bytes), 'statx', name);
+  }
+
+  /** Of a name in an open folder; false when nothing has it, which costs no error with its stack. */
+  findNamed(folder: number, name: Name): boolean {
+    const result = callStatx(folder, name, noFollow, basicStats, this.#bytes);
+    if (result < 0 && errno() === enoent) return false;
+    checkedAt(result, 'statx', name);
+    return true;
   }
 
   get nlink(): number {
@@ -67,9 +75,20 @@ export class Facts {
     return `${this.#words[34]}-${this.#words[35]}-${this.#wide(8)}`;
   }
 
+  /** overlayfs' sign that what has this name in a folder below is gone. */
+  get isWhiteout(): boolean {
+    return (this.mode & 0o170000) === 0o020000 && this.device === 0;
+  }
+
+  /** Whether its content changed last at the same nanosecond. */
+  isAsOldAs(other: FileFacts): boolean {
+    return this.#words[28] === other.#words[28] && this.#words[29] === other.#words[29] && this.#words[30] === other.#words[30];
+  }
+
   /** As mknod(2) takes it. */
   get device(): number {
-    const [major = 0, minor = 0] = this.#words.subarray(32, 34);
+    const major = this.#words[32] ?? 0;
+    const minor = this.#words[33] ?? 0;
     return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
   }
 
@@ -86,6 +105,7 @@ export class Facts {
   }
 }
 
+const enoent = 2;
 const empty = new Uint8Array(1);
 const emptyPath = 0x1000;
 const noFollow = 0x100;

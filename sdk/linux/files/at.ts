@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { declare, errno } from '../calls.ts';
 import { checked } from '../errno.ts';
-import type { Facts } from './facts.ts';
+import type { FileFacts } from './facts.ts';
 
 /** A name in an open folder: bytes with a NUL at the end. With them a tree of any names and any depth is walked. */
 export type Name = Uint8Array;
@@ -20,7 +20,7 @@ export function openFile(folder: number, name: Name): number {
   return checkedAt(callOpenat(folder, name, reading, 0), 'open', name);
 }
 
-export function openFolder(folder: number, name: Name): number {
+export function openFolderAt(folder: number, name: Name): number {
   return checkedAt(callOpenat(folder, name, reading | constants.O_DIRECTORY, 0), 'open', name);
 }
 
@@ -37,7 +37,7 @@ export function makeFolder(folder: number, name: Name): void {
 }
 
 /** False when something has that name. `device` is the kernel's own number. */
-export function makeNode(folder: number, name: Name, { mode, device }: Pick<Facts, 'mode' | 'device'>): boolean {
+export function makeNode(folder: number, name: Name, { mode, device }: Pick<FileFacts, 'mode' | 'device'>): boolean {
   return isNew(callMknodat(process.arch === 'x64' ? 259 : 33, folder, name, mode, device), 'mknod', name);
 }
 

@@ -3,15 +3,16 @@ import { checked } from '../errno.ts';
 import type { Name } from './at.ts';
 
 /** What d_type says: DT_* of getdents64(2). */
-export const entryTypes = { unknown: 0, folder: 4, file: 8, symlink: 10 } as const;
+export const entryTypes = { unknown: 0, characterDevice: 2, folder: 4, file: 8, symlink: 10 } as const;
 
 /**
  * Calls `visit` for each entry of an open folder but `.` and `..`, in the file system's order. The name is in a buffer that is the listing's own and stays as it is while
  * folders below are listed with listings of theirs.
  */
-export class Listing {
+export class FolderListing {
   readonly #entries = Buffer.alloc(32_768);
   readonly #name = Buffer.alloc(256);
+  #size = 0;
 
   each(folder: number, visit: (name: Name, type: number) => void): void {
     for (;;) {
@@ -20,10 +21,15 @@ export class Listing {
       for (let at = 0; at < length; at += this.#entries.readUInt16LE(at + 16)) {
         const type = this.#entries[at + 18] ?? 0;
         const end = this.#entries.indexOf(0, at + 19);
-        const size = this.#entries.copy(this.#name, 0, at + 19, end + 1) - 1;
-        if (!isDots(this.#name, size)) visit(this.#name, type);
+        this.#size = this.#entries.copy(this.#name, 0, at + 19, end + 1) - 1;
+        if (!isDots(this.#name, this.#size)) visit(this.#name, type);
       }
     }
+  }
+
+  /** The name that is visited, a character for each byte (latin1). */
+  get text(): string {
+    return this.#name.toString('latin1', 0, this.#size);
   }
 }
 
