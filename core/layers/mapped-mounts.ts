@@ -12,15 +12,16 @@ import { failpoint } from '../support/index.ts';
  */
 export async function makeMappedMounts(
   request: MountRequest,
-  { idMaps, place }: { readonly idMaps: IdMaps; readonly place: string },
+  { driver, idMaps, place }: { readonly driver: string; readonly idMaps: IdMaps; readonly place: string },
 ): Promise<void> {
   const { target, mounts, grants } = request;
   const userns = await openUserNamespace(idMaps);
+  const show: Shower = (source, at) => showMapped(source, at, { driver, userns });
   try {
-    if (!mounts.every(isOfData)) return await mapMade(request, userns);
+    if (!mounts.every(isOfData)) return await mapMade(request, show);
     mkdirSync(place, { recursive: true, mode: 0o700 });
     try {
-      showMapped(grants.dataDir, place, userns);
+      show(grants.dataDir, place);
       failpoint('rw.mapped');
       await makeMounts({
         ...request,
@@ -29,7 +30,7 @@ export async function makeMappedMounts(
         fileOwner: rootOf(idMaps),
       });
     } catch (error) {
-      if (mounts.some(({ type }) => type === 'overlay') && isErrno(error, 'EINVAL')) throw cannotMap(target, error);
+      if (mounts.some(({ type }) => type === 'overlay') && isErrno(error, 'EINVAL')) throw cannotMap(driver, target, error);
       throw error;
     } finally {
       hide(place);
@@ -47,27 +48,30 @@ export function letIn(target: string, idMaps: IdMaps | undefined): void {
   if (idMaps !== undefined) chmodSync(dirname(folder), 0o711);
 }
 
-async function mapMade(request: MountRequest, userns: number): Promise<void> {
+async function mapMade(request: MountRequest, show: Shower): Promise<void> {
   const { target, helpers } = request;
   await makeMounts(request);
   try {
-    showMapped(target, target, userns);
+    show(target, target);
   } catch (error) {
     await unmount(target, helpers);
     throw error;
   }
 }
 
-function showMapped(source: string, target: string, usernsFd: number): void {
+type Shower = (source: string, target: string) => void;
+
+function showMapped(source: string, target: string, { driver, userns }: { readonly driver: string; readonly userns: number }): void {
   try {
-    bindMount(source, target, { usernsFd });
+    bindMount(source, target, { usernsFd: userns });
   } catch (error) {
-    throw isErrno(error, 'EINVAL', 'ENOSYS', 'EPERM') ? cannotMap(source, error) : error;
+    throw isErrno(error, 'EINVAL', 'ENOSYS', 'EPERM') ? cannotMap(driver, source, error) : error;
   }
 }
 
-function cannotMap(path: string, cause: unknown): Error {
-  return unavailable(`owners cannot be mapped for a user namespace: the file system of ${path}, or this kernel, has no idmapped mounts`, {
+function cannotMap(driver: string, path: string, cause: unknown): Error {
+  const reason = `the file system of ${path}, or this kernel, has no idmapped mounts`;
+  return unavailable(`graph driver ${driver} cannot show owners mapped for a user namespace: ${reason}`, {
     hint: 'run the container with --userns=host, or keep the data root on ext4, xfs or btrfs, with overlay2 on Linux 5.19 or later',
     cause,
   });

@@ -94,7 +94,7 @@ export class Views {
     const request = { target, mounts, grants: this.#drivers.grants('graph', driver), helpers: this.#helpers, signal };
     letIn(target, idMaps);
     if (idMaps === undefined) return makeMounts(request);
-    await makeMappedMounts(request, { idMaps, place: join(this.#folder, `mapped-${shortRandom()}`) });
+    await makeMappedMounts(request, { driver, idMaps, place: join(this.#folder, `mapped-${shortRandom()}`) });
   }
 
   /** Whether something is mounted there that can be used: the helper of a mount may have ended. */

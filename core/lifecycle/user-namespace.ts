@@ -2,9 +2,10 @@ import { closeSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { conflict, fromErrno, invalidArgument, unavailable } from '@gantry/sdk';
 import type { HostConfig } from '@gantry/sdk/engine';
-import { type IdMaps, mount, mountFlags, openUserNamespace } from '@gantry/sdk/linux';
+import { type IdMaps, mount, mountFlags, openUserNamespace, outsideId } from '@gantry/sdk/linux';
 import { failpoint } from '../support/index.ts';
 import type { Entry } from './entry.ts';
+import type { ProcessUser } from './oci-spec/index.ts';
 import type { Room } from './room.ts';
 import { removePlace } from './start/staging.ts';
 import type { ContainerDefaults } from './types.ts';
@@ -69,6 +70,18 @@ export function checkReachable(rootfs: string): void {
       hint: `chmod o+x ${folder}, or another --exec-root`,
     });
   }
+}
+
+/** The kernel lets nobody be who the user namespace does not have, and runtimes say so in words that name nobody. */
+export function checkMappedUser({ uid, gid, additionalGids }: ProcessUser, maps: IdMaps | undefined): void {
+  if (maps === undefined) return;
+  const fail = (kind: string, id: number) =>
+    invalidArgument(`${kind} ${id} is not in the user namespace of the container`, {
+      hint: 'run it with --userns=host, or give the user of userns-remap more ids in /etc/subuid and /etc/subgid',
+    });
+  if (outsideId(uid, maps.uids) === undefined) throw fail('user', uid);
+  const group = [gid, ...additionalGids].find((id) => outsideId(id, maps.gids) === undefined);
+  if (group !== undefined) throw fail('group', group);
 }
 
 async function pinned(maps: IdMaps, path: string): Promise<Disposable> {

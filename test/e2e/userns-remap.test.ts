@@ -102,6 +102,40 @@ test('userns-remap: what needs the machine’s namespaces is refused as by docke
   await docker('run', '--rm', '--ipc', 'host', '--uts', 'host', 'busybox', 'true');
 });
 
+test(
+  'userns-remap: docker inspect, ps -s and system df show what is so; a user that the container does not have is named',
+  options,
+  async () => {
+    const big = [
+      'sh',
+      '-c',
+      'dd if=/dev/zero of=/big bs=1M count=3 2> /dev/null; dd if=/dev/zero of=/v/big bs=1M count=5 2> /dev/null; sleep 600',
+    ];
+    const id = await docker('run', '-d', '--name', 'sized', '-v', 'sized:/v', 'busybox', ...big);
+    const host = await docker('create', '--userns', 'host', 'busybox');
+    const inspected = await docker(
+      'inspect',
+      '--format',
+      '{{.HostConfig.UsernsMode}}|{{.HostConfig.Privileged}}|{{.GraphDriver.Name}}',
+      id,
+      host,
+    );
+    const driver = await docker('info', '--format', '{{.Driver}}');
+    assert.deepEqual(inspected.split('\n'), [`|false|${driver}`, `host|false|${driver}`]);
+    await until(async () => /"SizeRw": 31[0-9]{5}/.test(await docker('inspect', '--size', id)));
+    assert.match(await docker('ps', '-s', '--filter', 'name=sized', '--format', '{{.Size}}'), /^3\.1\dMB \(virtual/);
+    await until(async () => /^sized +1 +5\.2/m.test(await docker('system', 'df', '-v')));
+    assert.match(await docker('system', 'df', '--format', '{{.Type}} {{.TotalCount}} {{.Size}}'), /^Local Volumes 1 5\.2\d*MB$/m);
+    assert.match(
+      await refused('run', '--rm', '-u', '70000', 'busybox', 'true'),
+      /user 70000 is not in the user namespace of the container[\s\S]*--userns=host/,
+    );
+    assert.match(await refused('exec', '-u', '70000', id, 'true'), /user 70000 is not in the user namespace of the container/);
+    await docker('rm', '-f', id, host);
+    await docker('volume', 'rm', 'sized');
+  },
+);
+
 test('userns-remap: a killed engine takes its containers over, restarts them, and leaves nothing', options, async () => {
   const id = await docker(
     'run',

@@ -6,6 +6,7 @@ import { mergeEnv } from '../merge-config.ts';
 import { effectiveCapabilities, type ProcessUser, processSpec } from '../oci-spec/index.ts';
 import type { ContainerDefaults } from '../types.ts';
 import { withoutValueless } from '../start/spec-process.ts';
+import { checkMappedUser } from '../user-namespace.ts';
 import { securityOf } from '../validate/index.ts';
 
 /** The OCI `process` of an exec: the container's own, with what the exec asks for instead. */
@@ -39,5 +40,7 @@ export async function execProcess(
 export async function execUser({ id, run, document: { config, hostConfig } }: Entry, exec: ExecConfig): Promise<ProcessUser> {
   if (run === undefined) throw conflict(`container ${id} is not running`);
   const looking = { rootfs: run.rootfs, user: exec.user || config.User || '', groupAdd: hostConfig.GroupAdd ?? [] };
-  return (await lookInside(looking)).user;
+  const { user } = await lookInside(looking);
+  checkMappedUser(user, run.idMaps);
+  return user;
 }

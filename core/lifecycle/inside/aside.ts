@@ -15,6 +15,9 @@ export type Answer =
   | { readonly opened: Opened }
   | { readonly failed: Pick<ErrorFacts, 'hint' | 'reason'> & { readonly code: ErrorCode; readonly message: string } };
 
+/** Sent before the answer, by a thread that goes to the files now: until then it loads what it needs, which a busy machine takes long for. */
+export const began = 'began';
+
 const answerMs = 10_000;
 /** File systems that keep a thread: another would be kept as well. */
 const silent = new Set<string>();
@@ -54,7 +57,12 @@ async function aside(root: string, task: Task, { signal }: Abortable): Promise<E
   const thread = new Worker(new URL('main.ts', import.meta.url), { name: 'inside', stdin: false, workerData: task });
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   let isWanted = true;
-  thread.on('message', (answer: Answer) => {
+  let timer: NodeJS.Timeout | undefined;
+  thread.on('message', (answer: Answer | typeof began) => {
+    if (answer === began) {
+      if (isWanted) timer = setTimeout(() => giveUp(silence(root)), answerMs);
+      return;
+    }
     resolve(answer);
     if (!isWanted && 'opened' in answer) closeSync(answer.opened.descriptor);
   });
@@ -67,7 +75,6 @@ async function aside(root: string, task: Task, { signal }: Abortable): Promise<E
     leaveThread(thread);
     reject(reason);
   };
-  const timer = setTimeout(() => giveUp(silence(root)), answerMs);
   const onAbort = (): void => giveUp(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {

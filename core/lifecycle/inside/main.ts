@@ -1,7 +1,7 @@
 /** The thread that does one thing with files that may never answer, and tells what became of it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { codeOf, fromErrno, GantryError, messageOf } from '@gantry/sdk';
-import type { Answer, Task } from './aside.ts';
+import type { Answer, began, Task } from './aside.ts';
 import { look } from './look.ts';
 import { cloneInside, openFolderOrFile } from './open.ts';
 
@@ -24,4 +24,5 @@ function answerTo(task: Task): Answer {
   }
 }
 
+parentPort?.postMessage('began' satisfies typeof began);
 parentPort?.postMessage(answerTo(workerData as Task));

@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { notFound } from '@gantry/sdk';
 import type { HostConfig } from '@gantry/sdk/engine';
 import { deviceNumbers } from '@gantry/sdk/linux';
+import type { SpecMount } from './mounts.ts';
 import type { DeviceRule } from './resources.ts';
 
 export interface SpecDevice {
@@ -13,6 +14,11 @@ export interface SpecDevice {
   readonly fileMode: number;
   readonly uid: number;
   readonly gid: number;
+}
+
+/** Where the machine has it. */
+interface HostDevice extends SpecDevice {
+  readonly hostPath: string;
 }
 
 /** Everything is denied, then: make any node, use null zero full random urandom tty console ptmx and terminals (Docker's list). */
@@ -35,9 +41,26 @@ const defaultRules: readonly DeviceRule[] = [
   { allow: true, type: 'c', major: 136, access: 'rwm' },
 ];
 
+/**
+ * What of devices the runtime is to make, and what it is to mount. In a user namespace nobody makes nodes: runtimes show the machine's instead, but look for them at the
+ * container's path, so one that has another path there is mounted like a file.
+ */
+export function placedDevices(
+  devices: readonly HostDevice[],
+  { hasUserns }: { readonly hasUserns: boolean },
+): { readonly nodes: readonly SpecDevice[]; readonly mounts: readonly SpecMount[] } {
+  const isMounted = ({ hostPath, path }: HostDevice): boolean => hasUserns && hostPath !== path;
+  return {
+    nodes: devices.filter((device) => !isMounted(device)).map(({ hostPath: _hostPath, ...node }) => node),
+    mounts: devices
+      .filter(isMounted)
+      .map(({ hostPath, path }) => ({ destination: path, type: 'bind', source: hostPath, options: ['bind'] })),
+  };
+}
+
 /** The device nodes and cgroup rules of a container. A missing host device is `not_found`: it may be plugged in later, so it is no create error. */
 export function containerDevices(hostConfig: HostConfig): {
-  readonly devices: readonly SpecDevice[];
+  readonly devices: readonly HostDevice[];
   readonly rules: readonly DeviceRule[];
 } {
   if (hostConfig.Privileged === true) return { devices: hostDevices(), rules: [{ allow: true, access: 'rwm' }] };
@@ -69,28 +92,28 @@ function parseRule(text: string): DeviceRule {
 }
 
 /** A device, or every device in a folder. */
-function mapDevice(hostPath: string, path: string): readonly SpecDevice[] {
+function mapDevice(hostPath: string, path: string): readonly HostDevice[] {
   const facts = statSync(hostPath, { throwIfNoEntry: false });
   if (facts === undefined)
     throw notFound(`error gathering device information while adding custom device "${hostPath}": no such file or directory`);
   if (facts.isDirectory()) return readdirSync(hostPath).flatMap((name) => mapIfDevice(join(hostPath, name), posix.join(path, name)));
-  const device = toDevice(facts, path);
+  const device = toDevice(facts, { hostPath, path });
   if (device === undefined)
     throw notFound(`error gathering device information while adding custom device "${hostPath}": not a device node`);
   return [device];
 }
 
-function mapIfDevice(hostPath: string, path: string): readonly SpecDevice[] {
+function mapIfDevice(hostPath: string, path: string): readonly HostDevice[] {
   const facts = statSync(hostPath, { throwIfNoEntry: false });
   if (facts?.isDirectory() === true) return mapDevice(hostPath, path);
-  const device = facts && toDevice(facts, path);
+  const device = facts && toDevice(facts, { hostPath, path });
   return device === undefined ? [] : [device];
 }
 
-function toDevice(facts: Stats, path: string): SpecDevice | undefined {
+function toDevice(facts: Stats, paths: Pick<HostDevice, 'hostPath' | 'path'>): HostDevice | undefined {
   if (!facts.isCharacterDevice() && !facts.isBlockDevice()) return undefined;
   return {
-    path,
+    ...paths,
     type: facts.isBlockDevice() ? 'b' : 'c',
     ...deviceNumbers(facts.rdev),
     fileMode: facts.mode & 0o7777,
@@ -102,12 +125,12 @@ function toDevice(facts: Stats, path: string): SpecDevice | undefined {
 const notOurs = new Set(['pts', 'shm', 'fd', 'mqueue', 'console', 'ptmx', '.lxc', '.lxd-mounts', '.udev']);
 
 /** Every device of the host, for privileged containers. */
-function hostDevices(folder = '/dev'): readonly SpecDevice[] {
+function hostDevices(folder = '/dev'): readonly HostDevice[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (folder === '/dev' && notOurs.has(entry.name)) return [];
     if (entry.isDirectory()) return hostDevices(path);
     if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return [];
-    return toDevice(statSync(path), path) ?? [];
+    return toDevice(statSync(path), { hostPath: path, path }) ?? [];
   });
 }

@@ -3,7 +3,7 @@ import type { IdMaps, IdRange } from '@gantry/sdk/linux';
 import { unlimited } from '@gantry/sdk/exec';
 import type { SecurityOptions } from '../validate/index.ts';
 import { effectiveCapabilities } from './capabilities.ts';
-import { containerDevices } from './devices.ts';
+import { containerDevices, placedDevices } from './devices.ts';
 import { type DefaultMounts, defaultMounts, type SpecMount } from './mounts.ts';
 import { namespaces, type NamespaceChoice } from './namespaces.ts';
 import { maskedPaths, readonlyPaths } from './paths.ts';
@@ -64,6 +64,7 @@ export function ociSpec(request: SpecRequest): Spec {
   const { hostConfig, security, namespaces: chosen, userns } = request;
   const privileged = hostConfig.Privileged === true;
   const { devices, rules } = containerDevices(hostConfig);
+  const placed = placedDevices(devices, { hasUserns: userns !== undefined });
   const unmasked = privileged || security.unmaskSystemPaths;
   const capabilities = effectiveCapabilities({ privileged, add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [] });
   const seccomp = seccompOf(security, privileged, capabilities);
@@ -75,11 +76,11 @@ export function ociSpec(request: SpecRequest): Spec {
     ...(chosen.uts === 'host'
       ? {}
       : { hostname: request.hostname, ...(request.domainname === '' ? {} : { domainname: request.domainname }) }),
-    mounts: allMounts(request, privileged),
+    mounts: [...allMounts(request, privileged), ...placed.mounts],
     linux: {
       namespaces: [...namespaces(chosen), ...(userns === undefined ? [] : [{ type: 'user', path: userns.path }])],
       ...(userns && { uidMappings: userns.maps.uids.map(specMap), gidMappings: userns.maps.gids.map(specMap) }),
-      devices,
+      devices: placed.nodes,
       cgroupsPath: request.cgroupsPath,
       resources: linuxResources(hostConfig, rules),
       sysctl: sysctls(request),

@@ -73,12 +73,12 @@ async function attachVolume(attaching: AttachingMounts, mount: PlannedMount): Pr
   });
   attaching.undo.defer(() => volumes.detach(id, volume, told));
   // Root of a container is to make no files of root's where others of the machine are: there it is as in a bind.
-  return inside(path, attaching, mount, { isMapped: !showsHost });
+  return inside(path, attaching, mount, { what: `volume ${volume}`, isMapped: !showsHost });
 }
 
 async function attachImage(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
   const { path } = attaching.sources.use(await attaching.room.parts.images.mount(mount.source));
-  return inside(path, attaching, mount, { isMapped: true });
+  return inside(path, attaching, mount, { what: `image ${mount.source}`, isMapped: true });
 }
 
 async function attachBind(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
@@ -95,12 +95,12 @@ async function inside(
   root: string,
   attaching: AttachingMounts,
   mount: PlannedMount,
-  { isMapped }: { readonly isMapped: boolean },
+  { what, isMapped }: { readonly what: string; readonly isMapped: boolean },
 ): Promise<string> {
   const { subpath, idMaps = '' } = mount;
   const userNamespace = isMapped ? attaching.userns?.path : undefined;
   if (subpath === '' && idMaps === '' && userNamespace === undefined) return root;
-  return staged(root, attaching, mount, { recursive: true, subpath, userNamespace });
+  return staged(root, attaching, mount, { what, recursive: true, subpath, userNamespace });
 }
 
 async function staged(

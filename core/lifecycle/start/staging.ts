@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fromErrno, invalidArgument, notImplemented } from '@gantry/sdk';
+import { fromErrno, invalidArgument, notImplemented, unavailable } from '@gantry/sdk';
 import {
   bindMount,
   type IdMaps,
@@ -18,6 +18,8 @@ import type { Opened } from '../inside/open.ts';
 
 /** How a mount's source is changed before the runtime sees it. */
 export interface StageOptions {
+  /** What messages call the source; absent: its path. */
+  readonly what?: string;
   /** Inside the source, resolved without leaving it. */
   readonly subpath?: string;
   /** With the mounts below it. */
@@ -35,7 +37,8 @@ export interface StageOptions {
  */
 export async function stage(source: string, place: string, options: StageOptions): Promise<Disposable> {
   const { subpath = '', idMaps, userNamespace } = options;
-  const what = subpath === '' ? `mount source ${source}` : `subpath ${subpath}`;
+  const whole = options.what ?? `mount source ${source}`;
+  const what = subpath === '' ? whole : `subpath ${subpath}`;
   const opened = await openInside(source, subpath).catch((error: unknown) => {
     throw fromErrno(error, what);
   });
@@ -48,7 +51,7 @@ export async function stage(source: string, place: string, options: StageOptions
     throw fromErrno(error, what);
   }
   try {
-    return placed(opened, place, what, () => bindAt(opened.descriptor, place, { ...options, usernsFd }));
+    return placed(opened, place, what, () => bindAt(opened.descriptor, place, { ...options, what: whole, usernsFd }));
   } finally {
     if (usernsFd !== undefined) closeSync(usernsFd);
   }
@@ -93,14 +96,14 @@ export function removeStaged(folder: string): void {
 function bindAt(
   source: number,
   place: string,
-  { recursive, readOnly, usernsFd }: StageOptions & { readonly usernsFd: number | undefined },
+  { what, recursive, readOnly, idMaps, usernsFd }: StageOptions & { readonly what: string; readonly usernsFd: number | undefined },
 ): void {
   try {
     bindMount(source, place, { recursive, ...(usernsFd === undefined ? {} : { usernsFd }) });
   } catch (error) {
-    if (usernsFd !== undefined && isErrno(error, 'EINVAL', 'ENOSYS', 'EPERM'))
-      throw invalidArgument('its file system, or this kernel, cannot map owners (idmap)', { cause: error });
-    throw error;
+    throw usernsFd !== undefined && isErrno(error, 'EINVAL', 'ENOSYS', 'EPERM')
+      ? cannotMap(what, error, { isAsked: idMaps !== undefined })
+      : error;
   }
   if (readOnly === undefined) return;
   try {
@@ -110,6 +113,15 @@ function bindAt(
     // The runtime makes the top mount read-only, as it did before there was this call.
     if (readOnly === 'force') throw notImplemented('recursively read-only mounts need Linux 5.12', { cause: error });
   }
+}
+
+/** Whoever asked for it by name asked for what cannot be; a container that has a user namespace anyway can have the machine's. */
+function cannotMap(what: string, cause: unknown, { isAsked }: { readonly isAsked: boolean }): Error {
+  if (isAsked) return invalidArgument(`${what}: its file system, or this kernel, cannot map owners (idmap)`, { cause });
+  return unavailable(`${what} cannot show owners mapped for a user namespace: its file system, or this kernel, has no idmapped mounts`, {
+    hint: 'run the container with --userns=host, or keep it on ext4, xfs, btrfs or tmpfs',
+    cause,
+  });
 }
 
 /** Unmounts and removes a mount point of ours; nothing there: nothing to do. */

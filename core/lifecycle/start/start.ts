@@ -16,7 +16,7 @@ import { expectCgroupMove } from './cgroup-moves.ts';
 import { type Attaching, attachMounts } from './mounts.ts';
 import { sharedMemory } from './namespaces.ts';
 import { startExitCode } from './failure.ts';
-import { checkReachable, openUserNamespaceOf, type UserNamespace } from '../user-namespace.ts';
+import { checkMappedUser, checkReachable, openUserNamespaceOf, type UserNamespace } from '../user-namespace.ts';
 import { workingDirectoryOf } from './spec-process.ts';
 import { createProcess, type CreatedProcess } from './process.ts';
 
@@ -101,6 +101,7 @@ async function prepare({ room, entry, undo, sources, signal }: Attaching): Promi
     layers.mount(id, { ephemeral: document.hostConfig.AutoRemove === true, signal }).then(async (mounted) => {
       if (userns !== undefined) checkReachable(mounted);
       const found = await lookInside(lookingOf(document, mounted, userns), { signal });
+      checkMappedUser(found.user, userns?.maps);
       failpoint('start.rw.mount');
       return { rootfs: mounted, seen: found };
     }),

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { missingForDisk, withDisk } from '../../support/disk.ts';
 import { EngineUnderTest } from '../../support/engine.ts';
 import { noLeaks } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
@@ -50,27 +48,4 @@ test('a terminal belongs to the container’s user', async () => {
     config: { Tty: true },
   });
   assert.deepEqual(stdout.trim().split('\r\n'), ['0', '0', 'x', 'opened']);
-});
-
-test('btrfs shows owners mapped', { skip: missingForDisk('btrfs') }, async () => {
-  await using disk = withDisk('btrfs', { sizeMiB: 512 });
-  const roots = { dataRoot: join(disk.path, 'data'), storageDriver: 'btrfs' };
-  await using other = await EngineUnderTest.open({ containerDefaults: { idMaps }, ...roots });
-  chmodSync(other.folder, 0o711);
-  await using container = await other.sleeping();
-  const { stdout } = await other.exec(container.id, ['sh', '-c', 'touch /new; chown 5:6 /new; stat -c %u /new /bin/busybox']);
-  assert.equal(stdout, '5\n0\n');
-  assert.ok((await other.engine.containers.changes(container.id)).every(({ path }) => path === '/new'));
-});
-
-test('a file system that maps no owners says so at the start, and what to do', async () => {
-  await using fuse = await EngineUnderTest.open({ containerDefaults: { idMaps }, storageDriver: 'fuse-overlayfs' });
-  chmodSync(fuse.folder, 0o711);
-  await using container = await fuse.created();
-  await assert.rejects(fuse.engine.containers.start(container.id), {
-    code: 'unavailable',
-    message: /owners cannot be mapped for a user namespace: the file system of .*, or this kernel, has no idmapped mounts/,
-    hint: /--userns=host/,
-  });
-  assert.equal((await fuse.run('true', { hostConfig: { UsernsMode: 'host' } })).exitCode, 0);
 });

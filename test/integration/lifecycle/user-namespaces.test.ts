@@ -312,19 +312,6 @@ for (const runtime of ['runc', 'crun'])
     });
   });
 
-test('vfs shows owners mapped, too, and a commit of it has the container’s', async () => {
-  await using vfs = await EngineUnderTest.open({ containerDefaults: { idMaps }, storageDriver: 'vfs' });
-  chmodSync(vfs.folder, 0o711);
-  await using container = await vfs.sleeping();
-  const { containers, images } = vfs.engine;
-  const { stdout } = await vfs.exec(container.id, ['sh', '-c', 'touch /new; chown 5:6 /new; stat -c %u /new /bin/busybox']);
-  assert.equal(stdout, '5\n0\n');
-  assert.ok((await containers.changes(container.id)).every(({ path }) => path === '/new'));
-  const { id } = await containers.commit({ container: container.id, changes: [], pause: false });
-  assert.equal((await vfs.run('stat -c %u:%g /new', { config: { Image: id }, hostConfig: { UsernsMode: 'host' } })).stdout, '5:6\n');
-  await images.remove(id, { force: true, prune: true });
-});
-
 async function runToEnd({ engine: { containers } }: EngineUnderTest, id: string): Promise<void> {
   const { result } = containers.wait(id, 'next-exit');
   await containers.start(id);
