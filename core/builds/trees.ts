@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, writeSync } from 'node:fs';
 import { type Abortable, invalidArgument } from '@gantry/sdk';
 import type { BuildTree, TreeFile } from '@gantry/sdk/engine';
@@ -9,6 +8,7 @@ import {
   choiceDigest,
   cleanPath,
   choose,
+  ContentHash,
   type CopySource,
   decompressed,
   emptyFile,
@@ -60,12 +60,12 @@ export class Trees {
 
   async openArchive(tar: AsyncIterable<Buffer>, options: Abortable & { readonly keepsOwners?: boolean } = {}): Promise<OpenTree> {
     const { fd, tree } = await this.openIndex(tar, options);
-    return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget, ...options }));
+    return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, layers: this.#parts.layers, forget, ...options }));
   }
 
   async openFiles(files: Iterable<TreeFile> | AsyncIterable<TreeFile>, { signal }: Abortable = {}): Promise<OpenTree> {
     const { fd, tree } = await this.#indexOf(files, signal);
-    return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, forget }));
+    return this.#opened((id, forget) => new ArchiveTree(id, { fd, tree, trees: this, layers: this.#parts.layers, forget }));
   }
 
   /** The image that an OCI layout of these files is. */
@@ -95,7 +95,7 @@ export class Trees {
           continue;
         }
         const { sizeBytes: size, digest } = await append(fd, file.content, signal);
-        tree.add(path, { ...nodeOf(file), size, offset, digest });
+        tree.add(path, { ...nodeOf(file), size, offset }, digest);
         offset += size;
       }
       return { fd, tree };
@@ -109,8 +109,8 @@ export class Trees {
   async openIndex(tar: AsyncIterable<Buffer>, options: Abortable = {}): Promise<{ readonly fd: number; readonly tree: IndexTree }> {
     const fd = openUnnamed(this.#parts.content.ingestFolder);
     try {
-      const entries = await this.#parts.layers.workers.run('index', { fd }, { input: plainStream(tar, options), signal: options.signal });
-      return { fd, tree: new IndexTree(fd, entries) };
+      const nodes = await this.#parts.layers.workers.run('index', { fd }, { input: plainStream(tar, options), signal: options.signal });
+      return { fd, tree: new IndexTree(fd, nodes) };
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -142,7 +142,7 @@ async function append(
   content: AsyncIterable<Buffer>,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly sizeBytes: number; readonly digest: string }> {
-  const hash = createHash('sha256');
+  const hash = new ContentHash();
   let sizeBytes = 0;
   for await (const chunk of content) {
     signal?.throwIfAborted();
@@ -150,16 +150,20 @@ async function append(
     sizeBytes += chunk.length;
     for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
   }
-  return { sizeBytes, digest: hash.digest('hex') };
+  return { sizeBytes, digest: hash.digest() };
 }
 
 interface ArchiveParts {
   readonly fd: number;
   readonly tree: IndexTree;
   readonly trees: Trees;
+  readonly layers: Layers;
   readonly forget: () => void;
   readonly keepsOwners?: boolean;
 }
+
+/** Of a larger tree it would keep everything else waiting; of a small one another thread would take longer. */
+const mostDigestedHere = 2_000;
 
 class ArchiveTree implements OpenTree {
   readonly id: string;
@@ -171,7 +175,7 @@ class ArchiveTree implements OpenTree {
   }
 
   get source(): CopySource {
-    return { kind: 'index', fd: this.#parts.fd, entries: this.#parts.tree.entries() };
+    return { kind: 'index', fd: this.#parts.fd, nodes: this.#parts.tree.shared };
   }
 
   get keepsOwners(): boolean {
@@ -186,8 +190,11 @@ class ArchiveTree implements OpenTree {
     return this.#parts.tree.head(real, node.size);
   }
 
-  async digest(choice: Parameters<BuildTree['digest']>[0]): Promise<string> {
-    return choiceDigest(this.#parts.tree, choice, this);
+  async digest(choice: Parameters<BuildTree['digest']>[0], { signal }: Abortable = {}): Promise<string> {
+    const { tree, layers } = this.#parts;
+    const { source, keepsOwners } = this;
+    if (tree.size <= mostDigestedHere) return choiceDigest(tree, choice, { keepsOwners });
+    return layers.workers.run('choose', { source, choice, keepsOwners }, { signal });
   }
 
   async way(path: string): Promise<string> {
@@ -266,7 +273,8 @@ class ImageTree implements OpenTree {
   }
 
   async digest(choice: Parameters<BuildTree['digest']>[0], { signal }: Abortable = {}): Promise<string> {
-    return this.#parts.layers.workers.run('choose', { root: this.#parts.rootfs.path, choice }, { signal });
+    const { source, keepsOwners } = this;
+    return this.#parts.layers.workers.run('choose', { source, choice, keepsOwners }, { signal });
   }
 
   way(path: string, { signal }: Abortable = {}): Promise<string> {

@@ -3,6 +3,7 @@ export { cleanPath } from './worker/entry-path.ts';
 export { choose } from './copy/choose.ts';
 export type { Copying, CopySource } from './copy/compose.ts';
 export { choiceDigest } from './copy/digest.ts';
+export { ContentHash } from './copy/content-hash.ts';
 export { emptyFile, IndexTree } from './copy/index-tree.ts';
 export { resolveSource } from './copy/resolve.ts';
 export { wayDigest } from './copy/way.ts';

@@ -3,14 +3,15 @@ import type { ModeChange } from '@gantry/sdk/engine';
 import { cleanPath, type EntryPath, joined, parentOf, shown } from '../worker/entry-path.ts';
 import { enter } from '../worker/root.ts';
 import { choose, type Choice, inside } from './choose.ts';
-import { type IndexEntries, IndexTree } from './index-tree.ts';
+import { IndexTree } from './index-tree.ts';
 import { LayerWriter } from './layer-writer.ts';
+import type { SharedNodes } from './node-memory.ts';
 import { resolvePath } from './resolve.ts';
 import { RootTree } from './root-tree.ts';
 import { plainFolder, type SourceNode, type SourceTree } from './source-tree.ts';
 
 export type CopySource =
-  | { readonly kind: 'index'; readonly fd: number; readonly entries: IndexEntries }
+  | { readonly kind: 'index'; readonly fd: number; readonly nodes: SharedNodes }
   | { readonly kind: 'root'; readonly root: string };
 
 /** One COPY: what of which tree goes where. */
@@ -40,8 +41,14 @@ export interface ComposeJob {
 export function composeLayer({ lower, copies, fd, ...times }: ComposeJob): ReturnType<LayerWriter['finish']> {
   const writer = new LayerWriter(fd);
   const made = new Map<EntryPath, SourceNode>();
-  for (const [at, copying] of copies.entries()) new Copier({ writer, made, lower, copying, inodes: String(at), ...times }).run();
+  for (const [at, copying] of copies.entries())
+    new Copier({ writer, made, lower, copying, inodes: String(at), isLast: at === copies.length - 1, ...times }).run();
   return writer.finish();
+}
+
+/** A root is entered by whoever reads it. */
+export function sourceTree(source: CopySource): SourceTree {
+  return source.kind === 'index' ? new IndexTree(source.fd, source.nodes) : new RootTree();
 }
 
 interface CopierParts extends Omit<ComposeJob, 'copies' | 'fd'> {
@@ -50,6 +57,15 @@ interface CopierParts extends Omit<ComposeJob, 'copies' | 'fd'> {
   readonly made: Map<EntryPath, SourceNode>;
   readonly copying: Copying;
   readonly inodes: string;
+  readonly isLast: boolean;
+}
+
+interface PutChanges {
+  readonly owner?: Copying['owner'];
+  readonly mode?: Copying['mode'];
+  readonly mtime?: number;
+  /** Nothing is copied behind what it is part of. */
+  readonly isLast?: boolean;
 }
 
 class Copier {
@@ -62,13 +78,13 @@ class Copier {
 
   constructor(parts: CopierParts) {
     this.#parts = parts;
-    const { source } = parts.copying;
-    this.#tree = source.kind === 'index' ? new IndexTree(source.fd, source.entries) : new RootTree();
+    this.#tree = sourceTree(parts.copying.source);
   }
 
   run(): void {
     const { copying } = this.#parts;
-    for (const { path, node, name } of this.#inSource(() => choose(this.#tree, copying))) {
+    const chosen = this.#inSource(() => choose(this.#tree, copying));
+    for (const [at, { path, node, name }] of chosen.entries()) {
       const isFolder = node.type === '5';
       const destination = this.#inLower(() => resolvePath(this.#merged, cleanPath(Buffer.from(copying.destination))));
       const isInto = isFolder || this.#mustBeFolder || destination.node?.type === '5' || destination.path === '';
@@ -77,7 +93,7 @@ class Copier {
       this.#makeFolders(isInto ? destination.path : parentOf(destination.path), { leavesLast: isFolder && name === '' });
       this.#copyParents(destination.path, path, name);
       const target = isInto && name !== '' ? joined(destination.path, name) : destination.path;
-      if (isFolder) this.#folder(target, path, node);
+      if (isFolder) this.#folder(target, path, { node, isLast: this.#parts.isLast && at === chosen.length - 1 });
       else this.#file(target, path, node);
     }
   }
@@ -112,11 +128,14 @@ class Copier {
   }
 
   /** The content of a folder; the folder itself is described by the source only where it is new. */
-  #folder(target: EntryPath, path: EntryPath, node: SourceNode): void {
+  #folder(target: EntryPath, path: EntryPath, { node, isLast }: { readonly node: SourceNode; readonly isLast: boolean }): void {
     const { owner, mode, exclude } = this.#parts.copying;
     if (this.#lowerNode(target) === undefined) this.#put(target, node, { owner, mode });
-    for (const each of this.#inSource(() => [...inside(this.#tree, path, exclude)]))
-      this.#put(target === '' ? each.below : joined(target, each.below), each.node, { owner, mode }, each.path);
+    const walk = inside(this.#tree, path, exclude);
+    for (let next = this.#inSource(() => walk.next()); next.done !== true; next = this.#inSource(() => walk.next())) {
+      const { value: each } = next;
+      this.#put(target === '' ? each.below : joined(target, each.below), each.node, { owner, mode, isLast }, each.path);
+    }
   }
 
   #file(target: EntryPath, path: EntryPath, node: SourceNode): void {
@@ -125,12 +144,7 @@ class Copier {
     this.#put(target, node, { owner, mode }, path);
   }
 
-  #put(
-    name: EntryPath,
-    node: SourceNode,
-    changes: { readonly owner?: Copying['owner']; readonly mode?: Copying['mode']; readonly mtime?: number },
-    path?: EntryPath,
-  ): void {
+  #put(name: EntryPath, node: SourceNode, { isLast = false, ...changes }: PutChanges, path?: EntryPath): void {
     const { writer, made, inodes, latestSeconds = Infinity } = this.#parts;
     for (const [folder, there] of this.#passed) {
       if (!made.has(folder)) writer.add(folder, there, { inodes, changes: {} });
@@ -142,7 +156,8 @@ class Copier {
     this.#inSource(() =>
       writer.add(name, node, { tree: this.#tree, ...(path === undefined ? {} : { path }), inodes, changes: { ...changes, mode, mtime } }),
     );
-    made.set(name, node);
+    // Behind the last nobody asks any more: of a large tree all would be held.
+    if (!isLast) made.set(name, node);
   }
 
   /** The tree below with what was made over it. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOf } from 'node:crypto';
 import type { EntryPath } from '../worker/entry-path.ts';
 import { choose, type Choice, type Chosen, inside } from './choose.ts';
 import type { SourceNode, SourceTree } from './source-tree.ts';
@@ -43,5 +43,5 @@ function nodeDigest(
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text, 'latin1').digest('hex');
+  return hashOf('sha256', Buffer.from(text, 'latin1'), 'hex');
 }

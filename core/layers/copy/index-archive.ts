@@ -1,17 +1,18 @@
-import { createHash, type Hash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { invalidArgument } from '@gantry/sdk';
 import { TarReader, type TarHandler, type TarHeader } from '../tar/index.ts';
 import { cleanPath, shown, type EntryPath } from '../worker/entry-path.ts';
 import { TarBuffer } from '../worker/tar-buffer.ts';
-import { emptyDigest, type IndexEntries, type IndexNode, IndexTree } from './index-tree.ts';
+import { ContentHash } from './content-hash.ts';
+import { emptyDigest, IndexTree } from './index-tree.ts';
+import type { IndexNode, SharedNodes } from './node-memory.ts';
 
 /** Limits that no honest build context comes near. */
 const maxEntries = 1_000_000;
 const maxBytes = 64 * 2 ** 30;
 
 /** Reads an archive: contents go one behind the other into the file, what is said of them is the answer. `invalid_argument` names the entry. */
-export async function indexArchive(fd: number, chunks: AsyncIterable<Buffer>, check: () => void): Promise<IndexEntries> {
+export async function indexArchive(fd: number, chunks: AsyncIterable<Buffer>, check: () => void): Promise<SharedNodes> {
   const indexer = new Indexer(fd);
   const reader = new TarReader(indexer);
   for await (const chunk of chunks) {
@@ -27,7 +28,7 @@ class Indexer implements TarHandler {
   readonly #out: TarBuffer;
   #offset = 0;
   #entries = 0;
-  #file: { readonly path: EntryPath; readonly node: IndexNode; readonly hash: Hash } | undefined;
+  #file: { readonly path: EntryPath; readonly node: IndexNode; readonly hash: ContentHash } | undefined;
 
   constructor(fd: number) {
     this.#tree = new IndexTree(fd);
@@ -46,8 +47,8 @@ class Indexer implements TarHandler {
     if (node === undefined) return;
     if (header.uid < 0 || header.gid < 0 || header.uid > 0xfffffffe || header.gid > 0xfffffffe)
       throw invalidArgument(`${shown(path)}: owner ${header.uid}:${header.gid} is out of range`);
-    this.#tree.add(path, node);
-    if (node.type === '0' && node.size > 0) this.#file = { path, node, hash: createHash('sha256') };
+    this.#tree.add(path, node, node.type === '0' ? emptyDigest : '');
+    if (node.type === '0' && node.size > 0) this.#file = { path, node, hash: new ContentHash() };
   }
 
   data(chunk: Buffer): void {
@@ -70,12 +71,12 @@ class Indexer implements TarHandler {
     if (file === undefined) return;
     this.#file = undefined;
     const size = this.#offset - file.node.offset;
-    this.#tree.settle(file.path, { ...file.node, size, digest: file.hash.digest('hex') });
+    this.#tree.settle(file.path, { ...file.node, size }, file.hash.digest());
   }
 
-  finish(): IndexEntries {
+  finish(): SharedNodes {
     this.#out.flush();
-    return this.#tree.entries();
+    return this.#tree.shared;
   }
 
   #take(lengthBytes: number): void {
@@ -99,7 +100,6 @@ class Indexer implements TarHandler {
       capability: header.xattrs.get('security.capability')?.toString('base64') ?? '',
       inode: '',
       offset: this.#offset,
-      digest: type === '0' ? emptyDigest : '',
     };
   }
 }

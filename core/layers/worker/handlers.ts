@@ -5,7 +5,7 @@ import { conflict, invalidArgument, notFound } from '@gantry/sdk';
 import { isErrno, rootOf, setFileOwner, syncfs } from '@gantry/sdk/linux';
 import { failpoint } from '../../support/index.ts';
 import { TarReader } from '../tar/index.ts';
-import { composeLayer } from '../copy/compose.ts';
+import { composeLayer, sourceTree } from '../copy/compose.ts';
 import { choiceDigest } from '../copy/digest.ts';
 import { indexArchive } from '../copy/index-archive.ts';
 import { RootTree } from '../copy/root-tree.ts';
@@ -145,9 +145,9 @@ export const handlers: { readonly [Name in JobName]: Handler<Name> } = {
     return composeLayer(job);
   },
 
-  choose({ root, choice }) {
-    enter(root);
-    return choiceDigest(new RootTree(), choice, { keepsOwners: true });
+  choose({ source, choice, keepsOwners }) {
+    if (source.kind === 'root') enter(source.root);
+    return choiceDigest(sourceTree(source), choice, { keepsOwners });
   },
 
   way({ root, path }) {

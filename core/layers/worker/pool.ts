@@ -105,5 +105,6 @@ export class TreeWorkers implements AsyncDisposable {
 function rootOf(job: JobOf<JobName>): string | undefined {
   if ('root' in job) return job.root;
   if ('copies' in job) return job.lower;
+  if ('source' in job) return job.source.kind === 'root' ? job.source.root : undefined;
   return 'comparison' in job ? job.comparison.upper : undefined;
 }

@@ -2,8 +2,8 @@ import type { PathStat } from '@gantry/sdk/engine';
 import type { ErrorFacts, ErrorCode } from '@gantry/sdk';
 import type { IdMaps } from '@gantry/sdk/linux';
 import type { Choice } from '../copy/choose.ts';
-import type { ComposeJob } from '../copy/compose.ts';
-import type { IndexEntries } from '../copy/index-tree.ts';
+import type { ComposeJob, CopySource } from '../copy/compose.ts';
+import type { SharedNodes } from '../copy/node-memory.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import type { UnpackRules } from './unpack-rules.ts';
 
@@ -64,15 +64,15 @@ export interface Jobs {
   /** Reads a whole tree: a digest of each thing in it. */
   readonly fingerprint: { readonly job: { readonly root: string }; readonly result: Fingerprint };
   /** Reads a stream that is an archive: contents into the file, the rest is the answer. */
-  readonly index: { readonly job: { readonly fd: number }; readonly result: IndexEntries };
+  readonly index: { readonly job: { readonly fd: number }; readonly result: SharedNodes };
   /** Writes the tar of a layer that copies make over a tree into an open file. */
   readonly compose: {
     readonly job: ComposeJob;
     readonly result: { readonly digest: string; readonly tarBytes: number };
   };
-  /** What stands for things of a tree, and the beginning of a file of it. */
+  /** What stands for things of a tree. */
   readonly choose: {
-    readonly job: { readonly root: string; readonly choice: Choice };
+    readonly job: { readonly source: CopySource; readonly choice: Choice; readonly keepsOwners: boolean };
     readonly result: string;
   };
   /** What stands for the folders and links that lead to a path. */

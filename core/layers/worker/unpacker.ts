@@ -263,7 +263,8 @@ export class Unpacker implements TarHandler {
       this.#clear(path, header);
       made = make();
     }
-    this.#unpacked.add(path);
+    // Elsewhere only folders are asked for.
+    if (this.#rules.whiteouts === 'plain') this.#unpacked.add(path);
     return made;
   }
 

@@ -1,6 +1,7 @@
 import { invalidArgument } from '@gantry/sdk';
 import type { ImageFile, TreeFile } from '@gantry/sdk/engine';
 import { decode, encode } from './messages.ts';
+import { PackedMessages } from './packed-messages.ts';
 import type { Session, SessionCall } from './session.ts';
 
 const method = '/moby.filesync.v1.FileSync/DiffCopy';
@@ -41,20 +42,40 @@ export async function* clientFiles(
 ): AsyncIterable<TreeFile> {
   if (!session.serves(method)) throw invalidArgument('the client of the build sends no files');
   using call = session.open(method, metadata({ name, include, exclude }), signal);
-  const messages = packetsOf(call)[Symbol.asyncIterator]();
-  const stats: Stat[] = [];
-  for (;;) {
-    const packet = await next(messages);
-    if (packet === undefined) throw invalidArgument(`the client ended before it had told all of ${name}`);
-    if (packet.type !== packets.stat) continue;
-    if (packet.stat === null || packet.stat.path === '') break;
-    stats.push(packet.stat);
-    if (stats.length > mostFiles) throw invalidArgument(`${name} has more than ${mostFiles} files`);
-  }
-  for (const [id, stat] of stats.entries()) yield treeFile(stat, () => contentOf(call, messages, id));
+  const packetsIn = packetsOf(call)[Symbol.asyncIterator]();
+  const contents = new FileContents(call, packetsIn);
+  for (const { id, stat } of askedAhead(await allStats(packetsIn, name), contents)) yield treeFile(stat, () => contents.of(id));
   call.send(encode('Packet', { type: packets.finish }));
-  for (let packet = await next(messages); packet !== undefined && packet.type !== packets.finish; ) packet = await next(messages);
+  for (let packet = await next(packetsIn); packet !== undefined && packet.packet.type !== packets.finish; ) packet = await next(packetsIn);
   call.end();
+}
+
+/** Small files are asked for before it is their turn, so that the way to the client and back is not gone once for each. */
+function* askedAhead(stats: PackedMessages, contents: FileContents): Generator<{ readonly id: number; readonly stat: Stat }, void> {
+  const ahead: { readonly id: number; readonly stat: Stat }[] = [];
+  let id = 0;
+  for (const packed of stats.taken()) {
+    const { stat } = decode<{ readonly stat: Stat }>('Packet', packed);
+    if (hasContent(stat) && Number(stat.size) <= smallBytes) contents.ask(id);
+    ahead.push({ id: id++, stat });
+    const first = ahead.length > mostAhead ? ahead.shift() : undefined;
+    if (first !== undefined) yield first;
+  }
+  yield* ahead;
+}
+const [mostAhead, smallBytes] = [32, 32 * 1024];
+
+async function allStats(packetsIn: PacketsIn, name: string): Promise<PackedMessages> {
+  const stats = new PackedMessages();
+  for (;;) {
+    const found = await next(packetsIn);
+    if (found === undefined) throw invalidArgument(`the client ended before it had told all of ${name}`);
+    const { packet, message } = found;
+    if (packet.type !== packets.stat) continue;
+    if (packet.stat === null || packet.stat.path === '') return stats;
+    stats.push(message);
+    if (stats.count > mostFiles) throw invalidArgument(`${name} has more than ${mostFiles} files`);
+  }
 }
 
 const mostFiles = 1_000_000;
@@ -69,30 +90,65 @@ function metadata({ name, include, exclude }: FilesWanted): Readonly<Record<stri
   return { ...encoded('dir-name', [name]), ...encoded('include-patterns', include), ...encoded('exclude-patterns', exclude) };
 }
 
-async function* packetsOf(call: SessionCall): AsyncIterable<Packet> {
+type PacketsIn = AsyncIterator<{ readonly packet: Packet; readonly message: Buffer }>;
+
+async function* packetsOf(call: SessionCall): AsyncIterable<{ readonly packet: Packet; readonly message: Buffer }> {
   for await (const message of call) {
     const packet = decode<Packet>('Packet', message);
     if (packet.type === packets.error)
       throw invalidArgument(`the client cannot send its files: ${Buffer.from(packet.data).toString().slice(0, 1000)}`);
-    yield packet;
+    yield { packet, message };
   }
 }
 
-async function next(messages: AsyncIterator<Packet>): Promise<Packet | undefined> {
-  const { value, done } = await messages.next();
+async function next(packetsIn: PacketsIn): Promise<{ readonly packet: Packet; readonly message: Buffer } | undefined> {
+  const { value, done } = await packetsIn.next();
   return done === true ? undefined : value;
 }
 
-async function* contentOf(call: SessionCall, messages: AsyncIterator<Packet>, id: number): AsyncIterable<Buffer> {
-  call.send(encode('Packet', { type: packets.request, ID: id }));
-  for (;;) {
-    const packet = await next(messages);
-    if (packet === undefined) throw invalidArgument('the client ended in the middle of a file');
-    if (packet.type !== packets.data || packet.ID !== id) continue;
-    if (packet.data.length === 0) return;
-    yield Buffer.from(packet.data);
+/** Contents of files that were asked for, whose pieces come in any order. */
+class FileContents {
+  readonly #call: SessionCall;
+  readonly #packetsIn: PacketsIn;
+  readonly #asked = new Map<number, { readonly pieces: Buffer[]; isWhole: boolean }>();
+  #waitingBytes = 0;
+
+  constructor(call: SessionCall, packetsIn: PacketsIn) {
+    this.#call = call;
+    this.#packetsIn = packetsIn;
+  }
+
+  ask(id: number): void {
+    this.#asked.set(id, { pieces: [], isWhole: false });
+    this.#call.send(encode('Packet', { type: packets.request, ID: id }));
+  }
+
+  async *of(id: number): AsyncIterable<Buffer> {
+    if (!this.#asked.has(id)) this.ask(id);
+    const file = this.#asked.get(id) ?? { pieces: [], isWhole: true };
+    for (;;) {
+      for (const piece of file.pieces.splice(0)) {
+        this.#waitingBytes -= piece.length;
+        yield piece;
+      }
+      if (file.isWhole) return void this.#asked.delete(id);
+      await this.#take();
+    }
+  }
+
+  async #take(): Promise<void> {
+    const found = await next(this.#packetsIn);
+    if (found === undefined) throw invalidArgument('the client ended in the middle of a file');
+    const { type, ID, data } = found.packet;
+    const file = type === packets.data ? this.#asked.get(ID) : undefined;
+    if (file === undefined) return;
+    if (data.length === 0) file.isWhole = true;
+    else file.pieces.push(Buffer.from(data));
+    this.#waitingBytes += data.length;
+    if (this.#waitingBytes > mostWaitingBytes) throw invalidArgument('the client sends more than its files are said to have');
   }
 }
+const mostWaitingBytes = 16 * 2 ** 20;
 
 /** Bits of Go's os.FileMode. */
 const goMode = {
@@ -117,7 +173,14 @@ function treeFile(stat: Stat, content: () => AsyncIterable<Buffer>): TreeFile {
   if (has(goMode.symlink)) return { ...common, kind: 'symlink', target: stat.linkname, content: nothing() };
   if (has(goMode.fifo)) return { ...common, kind: 'fifo', content: nothing() };
   if (stat.linkname !== '') return { ...common, kind: 'link', target: stat.linkname, content: nothing() };
-  return { ...common, content: Number(stat.size) === 0 ? nothing() : content() };
+  return { ...common, content: hasContent(stat) ? content() : nothing() };
+}
+
+function hasContent({ mode, linkname, size }: Stat): boolean {
+  const isOfKind = [goMode.folder, goMode.symlink, goMode.device, goMode.fifo, goMode.socket].some(
+    (bit) => Math.floor(mode / bit) % 2 === 1,
+  );
+  return !isOfKind && linkname === '' && Number(size) > 0;
 }
 
 /** How Go says what a file is and who may do what with it. */
