@@ -28,6 +28,8 @@ export const pieces: Readonly<Record<string, LanePiece>> = {
   'v2-run': uml('integration/lifecycle/run', 15),
   'v2-recover': uml('integration/lifecycle/recover', 10),
   'v2-runtimes': uml('integration/lifecycle/runtimes', 5),
+  // User namespaces with either runtime. User-mode Linux has no nftables, which bridges need.
+  'v2-userns': vm('integration/lifecycle/user-namespaces', 45, { modules: ['veth', 'bridge', 'nf_tables', 'nf_conntrack_netlink'] }),
   'v2-block-io': vm('integration/lifecycle/block-io', 15, { modules: ['loop'] }),
   // The driver in each placement; what a power cut takes; an engine on data sets; trees as another program makes them.
   'zfs-in-process': zfs('conformance/graph-zfs', 40, { only: quick, placement: 'in-process' }),

@@ -54,7 +54,12 @@ export async function cloneMountOf(pid: number, path: string, options: Abortable
 async function aside(root: string, task: Task, { signal }: Abortable): Promise<Exclude<Answer, { readonly failed: unknown }>> {
   signal?.throwIfAborted();
   if (silent.has(root)) throw silence(root);
-  const thread = new Worker(new URL('main.ts', import.meta.url), { name: 'inside', stdin: false, workerData: task });
+  const thread = new Worker(new URL('main.ts', import.meta.url), {
+    name: 'inside',
+    stdin: false,
+    trackUnmanagedFds: false,
+    workerData: task,
+  });
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   let isWanted = true;
   let timer: NodeJS.Timeout | undefined;

@@ -3,33 +3,48 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Disk, missingForDisk, withDisk } from '../../support/disk.ts';
+import { missingForDisk, withDisk } from '../../support/disk.ts';
+import type { EngineOptions } from '../../../core/index.ts';
 import { EngineUnderTest } from '../../support/engine.ts';
 import { noLeaks } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
 import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { missingForZfs, withZfsPool } from '../../support/zfs-pool.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
 const ranges = [{ inside: 0, outside: 200_000, size: 65_536 }];
 const containerDefaults = { idMaps: { uids: ranges, gids: ranges } };
-const disks = { tmpfs: {}, ext4: { sizeMiB: 256 }, xfs: { sizeMiB: 512 }, btrfs: { sizeMiB: 512 } } as const;
+/** What a driver lies on: the engine's options for it. */
+type Place = AsyncDisposable & Pick<EngineOptions, 'dataRoot' | 'storageOptions'>;
+const nowhere = { [Symbol.asyncDispose]: () => Promise.resolve() };
+const places = {
+  tmpfs: (): Place => nowhere,
+  ext4: () => onDisk('ext4', 256),
+  xfs: () => onDisk('xfs', 512),
+  btrfs: () => onDisk('btrfs', 512),
+  zfs: (): Place => {
+    const pool = withZfsPool({ sizeMiB: 256 });
+    return { storageOptions: { 'zfs.fsname': pool.name }, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
+  },
+};
 
 /** Every graph driver that can show owners mapped, and file systems that it lies on. */
-const able: readonly (readonly [driver: string, disk: keyof typeof disks])[] = [
+const able: readonly (readonly [driver: string, disk: keyof typeof places])[] = [
   ['overlay2', 'tmpfs'],
   ['overlay2', 'ext4'],
   ['overlay2', 'xfs'],
   ['vfs', 'tmpfs'],
   ['vfs', 'ext4'],
   ['btrfs', 'btrfs'],
+  ['zfs', 'zfs'],
 ];
 for (const [driver, disk] of able) {
-  const skip = disk === 'tmpfs' ? false : (missingForDisk(disk) ?? false);
+  const skip = (disk === 'tmpfs' ? undefined : disk === 'zfs' ? missingForZfs() : missingForDisk(disk)) ?? false;
   test(`${driver} on ${disk}: what a container with a user namespace writes, and docker cp brings, is the container’s everywhere`, {
     skip,
   }, async () => {
-    await using place = disk === 'tmpfs' ? undefined : withDisk(disk, disks[disk]);
+    await using place = places[disk]();
     await using under = await open(driver, place);
     await under.warm();
     await using _nothingLeft = noLeaks();
@@ -84,11 +99,16 @@ test('fuse-overlayfs maps no owners: the start says so, naming it, and what to d
   assert.equal((await fuse.run('true', { hostConfig: { UsernsMode: 'host' } })).exitCode, 0);
 });
 
-async function open(storageDriver: string, disk?: Disk): Promise<EngineUnderTest> {
-  const roots = disk === undefined ? {} : { dataRoot: join(disk.path, 'data') };
-  const under = await EngineUnderTest.open({ containerDefaults, storageDriver, ...roots });
+async function open(storageDriver: string, { dataRoot, storageOptions }: Place = nowhere): Promise<EngineUnderTest> {
+  const options = { ...(dataRoot !== undefined && { dataRoot }), ...(storageOptions !== undefined && { storageOptions }) };
+  const under = await EngineUnderTest.open({ containerDefaults, storageDriver, ...options });
   chmodSync(under.folder, 0o711);
   return under;
+}
+
+function onDisk(type: 'ext4' | 'xfs' | 'btrfs', sizeMiB: number): Place {
+  const disk = withDisk(type, { sizeMiB });
+  return { dataRoot: join(disk.path, 'data'), [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose]() };
 }
 
 /** Owners and names in a tar. */

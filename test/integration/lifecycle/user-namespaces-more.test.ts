@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { EngineUnderTest } from '../../support/engine.ts';
 import { noLeaks } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { entry } from '../../support/tar-builder.ts';
+import { endOfArchive, entry } from '../../support/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
@@ -48,4 +50,37 @@ test('a terminal belongs to the container’s user', async () => {
     config: { Tty: true },
   });
   assert.deepEqual(stdout.trim().split('\r\n'), ['0', '0', 'x', 'opened']);
+});
+
+test('a device node that docker cp or an image brings is no way to the machine’s device', async () => {
+  await using _nothingLeft = noLeaks();
+  const node = entry('node', '', { type: '3', mode: 0o666, device: [1, 1] });
+  await under.image('nodes', [node]);
+  await using container = await under.sleeping({ config: { Image: 'nodes' }, hostConfig: { CapAdd: ['ALL'] } });
+  await under.put(container.id, '/tmp', Buffer.concat([node, endOfArchive]));
+  const { stdout, stderr } = await under.exec(container.id, [
+    'sh',
+    '-c',
+    'stat -c "%F %t:%T" /node /tmp/node; head -c 1 /node; head -c 1 /tmp/node',
+  ]);
+  assert.equal(stdout, 'character special file 1:1\n'.repeat(2));
+  assert.match(stderr, /node: Operation not permitted\n.*node: Operation not permitted/);
+});
+
+// CVE-2021-21284: root of a user namespace that could write to the engine's folders would be root of the machine in a moment.
+test('who is root of a user namespace writes nowhere in data and exec root but to its own root and volumes', async () => {
+  await using container = await under.sleeping({ hostConfig: { NetworkMode: 'bridge', Binds: ['kept:/v'] }, config: { Tty: true } });
+  const all = spawnSync('find', [under.folder, '-print0'], { maxBuffer: 2 ** 28 }).stdout;
+  const script =
+    'for path; do if [ -w "$path" ] && [ ! -L "$path" ]; then echo "w $path"; elif [ -f "$path" ] && [ -r "$path" ]; then echo "r $path"; fi; done';
+  const found = spawnSync('setpriv', ['--reuid=200000', '--regid=200000', '--clear-groups', 'xargs', '-0', 'sh', '-c', script, 'sh'], {
+    input: all,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  const rootfs = join(under.folder, 'exec/containers', container.id, 'rootfs');
+  const lines = found.stdout.trim().split('\n');
+  assert.ok(lines.includes(`w ${rootfs}`), 'its own root');
+  const others = lines.filter((line) => !/\/exec\/containers\/[0-9a-f]{64}\/rootfs(\/|$)/.test(line));
+  assert.deepEqual(others, []);
 });
