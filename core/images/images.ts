@@ -20,9 +20,15 @@ import { Downloads } from './transfer/downloads.ts';
 import { inspectRemote } from './transfer/inspect-remote.ts';
 import { pullImages } from './transfer/pull.ts';
 import { pushImage } from './transfer/push.ts';
+import { canonicalText } from './reference.ts';
+import { resolveFor } from './resolve.ts';
 import type { CommitImage, ImagesOptions, Parts } from './types.ts';
 import { type ImageRetention, removeUnused } from './unused.ts';
 import { chainOf, historyOf, tagsOf, viewImage } from './view.ts';
+
+interface Platformed {
+  readonly platform?: string;
+}
 
 /** What a container is made from. */
 export interface ContainerImage {
@@ -37,7 +43,7 @@ export interface Derivation extends Omit<Creation, 'platform' | 'isBuiltHere' | 
   readonly platform?: string | undefined;
 }
 
-/** Images: names, configs and the layers they stand on. One line per verb; each verb is a file. Making it costs one query. */
+/** Images: names, configs and the layers they stand on. One line per verb; each verb is a file. Making it costs three queries. */
 export class ImagesRoom implements Images {
   readonly #parts: Parts;
   readonly #downloads: Downloads;
@@ -61,9 +67,9 @@ export class ImagesRoom implements Images {
     return this.#parts.store.count;
   }
 
-  /** By reference or id; `not_found` "No such image: x". */
-  resolve(image: string): ContainerImage {
-    const { row } = this.#parts.store.resolve(image);
+  /** By reference or id, and for a platform; `not_found` "No such image: x". */
+  resolve(image: string, platform?: string): ContainerImage {
+    const { row } = resolveFor(this.#parts.store, image, platform);
     const config = this.#parts.store.config(row.id);
     const { id, chainIds, graphDriver } = viewImage(this.#parts, row);
     return { id, config, chainIds, graphDriver };
@@ -74,7 +80,8 @@ export class ImagesRoom implements Images {
     const { store } = this.#parts;
     const ids = new Set<string>();
     try {
-      ids.add(store.resolve(image).row.id);
+      const { row, reference } = store.resolve(image);
+      for (const id of reference === undefined ? [row.id] : store.imagesOf(canonicalText(reference))) ids.add(id);
     } catch {
       return ids;
     }
@@ -91,16 +98,16 @@ export class ImagesRoom implements Images {
     return listImages(this.#parts, request);
   }
 
-  inspect(image: string): Image {
-    return viewImage(this.#parts, this.#parts.store.resolve(image).row);
+  inspect(image: string, { platform }: Platformed = {}): Image {
+    return viewImage(this.#parts, resolveFor(this.#parts.store, image, platform).row);
   }
 
   manifests(image: string): ReturnType<Images['manifests']> {
     return manifestsOf(this.#parts, image);
   }
 
-  history(image: string): ReturnType<Images['history']> {
-    return historyOf(this.#parts, this.#parts.store.resolve(image).row);
+  history(image: string, { platform }: Platformed = {}): ReturnType<Images['history']> {
+    return historyOf(this.#parts, resolveFor(this.#parts.store, image, platform).row);
   }
 
   async tag(image: string, reference: string): Promise<void> {

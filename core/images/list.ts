@@ -7,7 +7,7 @@ type Listed = Awaited<ReturnType<Images['list']>>[number];
 
 /**
  * Docker's list, newest first: without names an image is shown when nothing was built on it, or with `all`; a filter for names shows the
- * names that it means. Users are counted, and shared sizes summed, when `sharedSize` asks for it; else -1.
+ * names that it means. What is for several platforms is shown once, as the image that is preferred. Users are counted, and shared sizes summed, when `sharedSize` asks for it; else -1.
  */
 export function listImages(parts: Parts, request: Parameters<Images['list']>[0]): readonly Listed[] {
   const { filters = {}, all = false, sharedSize = false } = request;
@@ -18,7 +18,7 @@ export function listImages(parts: Parts, request: Parameters<Images['list']>[0])
   const namesAreAsked = (filters['reference'] ?? []).length > 0;
   const parents = new Set(parts.store.all().map(({ parent }) => parent));
   const found = parts.store.all().flatMap((row): readonly Image[] => {
-    const references = parts.store.referencesOf(row.id).filter(means);
+    const references = parts.store.ledBy(row.id).filter(means);
     const isNameless = parts.store.referencesOf(row.id).length === 0;
     if (references.length === 0 && (namesAreAsked || !isNameless)) return [];
     if (isNameless ? dangling === false || (!all && parents.has(row.id)) : dangling === true) return [];
@@ -47,6 +47,7 @@ function measured(parts: Parts): (image: Image) => Listed {
   return (image) => {
     const shared = image.chainIds.filter((chainId) => (counts.get(chainId) ?? 0) > 1);
     const sharedSizeBytes = shared.reduce((sum, chainId) => sum + (parts.layers.images.get(chainId)?.sizeBytes ?? 0), 0);
-    return { ...image, sharedSizeBytes, containers: users.usersOf(image.id).length };
+    const platforms = parts.store.siblingsOf(image.id);
+    return { ...image, sharedSizeBytes, containers: platforms.reduce((sum, id) => sum + users.usersOf(id).length, 0) };
   };
 }

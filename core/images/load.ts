@@ -12,7 +12,7 @@ import { readOciLayout } from './archive/oci-layout.ts';
 import { splitArchive } from './archive/split.ts';
 import { fits, hostPlatform, parsePlatform, type Platform, platformText } from './platform.ts';
 import { type NewImage, type PublishedImage, publishImages } from './publish.ts';
-import { familiarText } from './reference.ts';
+import { canonicalText, familiarText, type Reference } from './reference.ts';
 import type { Parts } from './types.ts';
 
 export interface LoadedImage {
@@ -45,8 +45,15 @@ export async function loadImages(
   for (const image of found) images.push(await withFiles(archive.members, image));
   failpoint('load.layer');
   const published = await publishImages(parts, images, { signal, early, ...progressOf(images, onProgress) });
-  for (const { id } of published) announce(parts, 'load', id);
-  return published.flatMap(resultsOf);
+  const shown = published.filter(({ id, references }) => references.every(({ reference }) => isPreferred(parts, id, reference)));
+  for (const { id } of shown) announce(parts, 'load', id);
+  return shown.flatMap(resultsOf);
+}
+
+/** What is for several platforms is told once. A name may mean another image already: that is told, too. */
+function isPreferred({ store }: Parts, id: string, reference: Reference): boolean {
+  const images = store.imagesOf(canonicalText(reference));
+  return images[0] === id || !images.includes(id);
 }
 
 /** Those for a platform, when one is asked for; an archive that has none of it is refused. */
@@ -55,9 +62,7 @@ function findImages(members: Members, wanted: Platform | undefined): readonly Fo
   if (wanted === undefined) return found;
   const fitting = found.filter(({ config }) => fits(config, wanted));
   if (fitting.length > 0) return fitting;
-  const platforms = found.map(({ config: { os, architecture, variant } }) =>
-    platformText({ os, architecture, ...(variant !== undefined && { variant }) }),
-  );
+  const platforms = found.map(({ config }) => platformText(config));
   throw notFound(`the archive has no image for ${platformText(wanted)}`, {
     hint: platforms.length === 0 ? 'it has no image at all' : `it has ${[...new Set(platforms)].slice(0, 20).join(', ')}`,
   });
@@ -78,13 +83,16 @@ async function withFiles(members: Members, { configBytes, config, layers, refere
   for (const [at, diffId] of config.rootfs.diff_ids.entries()) {
     sources.push({ diffId, blob: await members.file(layers[at] ?? '', `layer ${at}`) });
   }
-  const { parent, manifest } = found;
+  const { parent, manifest, index } = found;
   return {
     configBytes,
     layers: sources,
     references,
     ...(parent === undefined ? {} : { parent }),
-    ...(manifest === undefined || isPlain(manifest, found.id, { configBytes, layers: sources }) ? {} : { manifest }),
+    index,
+    ...(manifest === undefined || (index === undefined && isPlain(manifest, found.id, { configBytes, layers: sources }))
+      ? {}
+      : { manifest }),
   };
 }
 

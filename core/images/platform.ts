@@ -1,4 +1,4 @@
-import { invalidArgument, notFound } from '@gantry/sdk';
+import { type GantryError, invalidArgument, notFound } from '@gantry/sdk';
 
 export interface Platform {
   readonly os: string;
@@ -14,13 +14,19 @@ export function hostPlatform(): Platform {
 
 /** "linux/arm64/v8", "linux", "arm64". */
 export function parsePlatform(text: string): Platform {
+  const platform = readPlatform(text);
+  if (platform.os !== 'linux') throw invalidArgument(`cannot use an image for ${platform.os} on linux`);
+  return platform;
+}
+
+/** As `parsePlatform`, of whatever operating system: there is no image for it here. */
+export function readPlatform(text: string): Platform {
   const parts = text.toLowerCase().split('/');
   const isKnown = parts.length <= 3 && parts.every((part) => /^[a-z0-9_.-]+$/.test(part));
   if (!isKnown) throw invalidArgument(`${JSON.stringify(text.slice(0, 80))}: unknown operating system or architecture: invalid argument`);
   const host = hostPlatform();
   const [first = '', second, variant] = parts;
   if (second === undefined) return first === 'linux' ? host : { os: 'linux', architecture: normalised(first) };
-  if (first !== 'linux') throw invalidArgument(`cannot use an image for ${first} on linux`);
   return { os: first, architecture: normalised(second), ...(variant === undefined ? {} : { variant }) };
 }
 
@@ -33,19 +39,25 @@ export function fits(offered: Partial<Platform>, wanted: Platform): boolean {
   );
 }
 
-/** `not_found` in Docker's words, which clients take for a reason to pull, when the image that is here is for another platform. */
-export function requirePlatform(name: string, offered: Partial<Platform>, wanted: string): void {
-  const platform = parsePlatform(wanted);
-  if (fits(offered, platform)) return;
-  const { os = '', architecture = '', variant } = offered;
-  const shown = platformText({ os, architecture, ...(variant !== undefined && variant !== '' && { variant }) });
-  throw notFound(
-    `image with reference ${name} was found but its platform (${shown}) does not match the specified platform (${platformText(platform)})`,
-  );
+/** The one that is said to be for just this platform, else the first that fits; without a platform of its own anything may be meant. */
+export function bestFit<T>(offers: readonly T[], platformOf: (offer: T) => Partial<Platform> | undefined, wanted: Platform): T | undefined {
+  const fitting = offers.filter((offer) => {
+    const platform = platformOf(offer);
+    return platform !== undefined && fits(platform, wanted);
+  });
+  const exact = fitting.find((offer) => (platformOf(offer)?.variant ?? '') === (wanted.variant ?? ''));
+  return exact ?? fitting[0] ?? offers.find((offer) => platformOf(offer) === undefined);
 }
 
-export function platformText({ os, architecture, variant }: Platform): string {
-  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
+/** What is here is for other platforms: `not_found` in Docker's words, which clients take for a reason to pull. */
+export function noneFor(name: string, offered: readonly Partial<Platform>[], wanted: Platform): GantryError {
+  const shown = [...new Set(offered.map(platformText))].join(', ');
+  const differs = offered.length > 1 ? `platforms (${shown}) do not match` : `platform (${shown}) does not match`;
+  return notFound(`image with reference ${name} was found but its ${differs} the specified platform (${platformText(wanted)})`);
+}
+
+export function platformText({ os = '', architecture = '', variant = '' }: Partial<Platform>): string {
+  return [os, architecture, ...(variant === '' ? [] : [variant])].join('/');
 }
 
 function normalised(architecture: string): string {

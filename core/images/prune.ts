@@ -14,17 +14,20 @@ export async function pruneImages(parts: Parts, { filters = {} }: Parameters<Ima
   const onlyDangling = danglingOf(filters) ?? true;
   const matches = imageFilter(filters, () => Number.NaN);
   using _names = await parts.locks.acquire('names');
-  const removals = parts.store
-    .all()
-    .filter((row) => isUnused(parts, row, onlyDangling) && matches(viewImage(parts, row)))
-    .flatMap((row) => planWhole(parts, row));
+  const removals: Removal[] = [];
+  for (const row of parts.store.all()) {
+    const isGone = removals.some(({ removed }) => removed.has(row.id));
+    if (!isGone && isUnused(parts, row, onlyDangling) && matches(viewImage(parts, row))) removals.push(...planWhole(parts, row));
+  }
   const { layers, spaceReclaimed } = await carryOut(parts, removals);
   parts.events.publish('image', 'prune', '', { reclaimed: String(spaceReclaimed) });
   return { deleted: [...removals.flatMap(({ records }) => records), ...layers.map((deleted) => ({ deleted }))], spaceReclaimed };
 }
 
+/** Its other platforms are not used, either. */
 function isUnused({ store, users }: Parts, { id }: ImageRow, onlyDangling: boolean): boolean {
-  if (store.childrenOf(id).length > 0 || users().usersOf(id).length > 0) return false;
+  const isNeeded = (each: string): boolean => store.childrenOf(each).length > 0 || users().usersOf(each).length > 0;
+  if (store.siblingsOf(id).some(isNeeded)) return false;
   return !onlyDangling || store.referencesOf(id).every((text) => text.includes('@'));
 }
 

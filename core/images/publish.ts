@@ -1,9 +1,10 @@
 import { type Abortable, GantryError, invalidArgument } from '@gantry/sdk';
 import { digestOf } from '../content/index.ts';
 import type { EarlyLayers, LayerSource, StagedLayers } from '../layers/index.ts';
-import type { ImageManifest, ImageRow } from '../metadata/index.ts';
+import type { ImageManifest, ImageRow, Target } from '../metadata/index.ts';
 import { failpoint } from '../support/index.ts';
 import { canonicalText, type Reference } from './reference.ts';
+import { indexesOf } from './indexes.ts';
 import type { Parts } from './types.ts';
 
 export interface NewImage {
@@ -14,6 +15,8 @@ export interface NewImage {
   readonly parent?: string;
   readonly isBuiltHere?: boolean;
   readonly manifest?: ImageManifest;
+  /** What the references mean, when that is not this image alone: it comes to those of the index that are here. */
+  readonly index?: ImageManifest | undefined;
 }
 export interface PublishedImage {
   readonly id: string;
@@ -95,23 +98,28 @@ function name(
   images: readonly NewImage[],
   { staged, taggedAt, also }: { readonly staged: StagedLayers } & Pick<PublishOptions, 'taggedAt' | 'also'>,
 ): readonly PublishedImage[] {
-  const names = new Map<string, string>();
-  const claim = (reference: Reference, id: string): PublishedReference => {
+  const indexes = indexesOf(store, images);
+  const names = new Map<string, Target>();
+  const claim = (reference: Reference, target: Target): PublishedReference => {
     const canonical = canonicalText(reference);
-    const before = names.get(canonical) ?? store.imageOf(canonical);
-    names.set(canonical, id);
-    return before === undefined || before === id ? { reference } : { reference, replaced: before };
+    const before = firstOf(names.get(canonical)) ?? store.imageOf(canonical);
+    names.set(canonical, target);
+    const now = 'image' in target ? [target.image] : (indexes.get(target.index)?.images ?? []);
+    return before === undefined || now.includes(before) ? { reference } : { reference, replaced: before };
   };
+  const firstOf = (target: Target | undefined): string | undefined =>
+    target === undefined || 'image' in target ? target?.image : indexes.get(target.index)?.images[0];
   const rows = new Map<string, ImageRow>();
   const published = images.map((image, at) => {
     const id = digestOf(image.configBytes);
     rows.set(id, rowOf(image, { id, known: rows.get(id) ?? store.find(id), topChain: staged.chainIds[at]?.at(-1), taggedAt }));
-    return { id, references: image.references.map((reference) => claim(reference, id)) };
+    return { id, references: image.references.map((reference) => claim(reference, targetOf(image))) };
   });
   failpoint('load.image.txn');
   store.change({
     add: [...rows.values()],
     name: names,
+    indexes,
     manifests: new Map(
       images.flatMap(({ configBytes, manifest }) => (manifest === undefined ? [] : [[digestOf(configBytes), manifest] as const])),
     ),
@@ -123,6 +131,10 @@ function name(
   });
   staged.keep();
   return published;
+}
+
+function targetOf({ configBytes, index }: NewImage): Target {
+  return index === undefined ? { image: digestOf(configBytes) } : { index: index.digest };
 }
 
 /** An image that is there already stays as it is, but may turn out to be made here. */

@@ -2,6 +2,7 @@ import { conflict, type GantryError } from '@gantry/sdk';
 import type { DeletedImage } from '@gantry/sdk/engine';
 import { shortId } from '../support/index.ts';
 import { canonicalText, familiarText, parseReference, type Reference, repositoryOf } from './reference.ts';
+import { imageFor } from './resolve.ts';
 import type { Resolved } from './store.ts';
 import type { Parts } from './types.ts';
 
@@ -12,6 +13,14 @@ export interface RemoveOptions {
   readonly prune: boolean;
   /** Of an image that is meant by a name only the name goes. */
   readonly keepsImage?: boolean;
+  /** Of the images that a name has only those for these go, and the name with the last. */
+  readonly platforms?: readonly string[] | undefined;
+}
+/** What forbids a removal, beside running containers and children. */
+interface Counting {
+  readonly stopped: boolean;
+  /** Any of them does. */
+  readonly names: readonly string[];
 }
 interface Refusal {
   readonly error: GantryError;
@@ -37,35 +46,77 @@ export class Removal {
   }
 
   add({ row, reference }: Resolved): void {
-    if (reference === undefined) this.#addById(row.id);
-    else this.#addByName(row.id, reference);
+    const { store } = this.#parts;
+    const images = reference === undefined ? [row.id] : store.imagesOf(canonicalText(reference));
+    const chosen = this.#chosen(images, reference === undefined ? row.id : familiarText(reference));
+    if (chosen.length < images.length) for (const id of chosen) this.#addOne(id);
+    else if (reference !== undefined) this.#addByName(images, reference);
+    else if (this.#names(row.id).length === 0 || store.ledBy(row.id).length > 0) this.#addById(row.id);
+    else this.#addOne(row.id);
   }
 
+  /** For the platforms that are asked for; all of them when none is. */
+  #chosen(images: readonly string[], given: string): readonly string[] {
+    const { platforms } = this.#options;
+    if (platforms === undefined || platforms.length === 0) return images;
+    return [...new Set(platforms.map((platform) => imageFor(this.#parts.store, { images, given, platform })))];
+  }
+
+  /** One of several platforms: the names stay with the others. */
+  #addOne(id: string): void {
+    const { force } = this.#options;
+    const own = this.#ownNames(id);
+    const repositories = new Set(this.#names(id).flatMap((text) => (own.includes(text) ? [] : [repositoryOf(parseReference(text))])));
+    const others = own.filter((text) => !text.includes('@') || !repositories.has(repositoryOf(parseReference(text))));
+    this.#mayGo(id, { stopped: !force, names: force ? [] : others });
+    this.#take(id);
+  }
+
+  /** An id that is listed stands for what its names mean: all platforms. */
   #addById(id: string): void {
-    if (isSingleName(this.#names(id))) {
-      const refusal = this.#refusal(id, { stopped: !this.#options.force, names: false });
-      if (refusal !== undefined) throw refusal.error;
-      this.#unname(this.#names(id));
-    }
-    this.#remove(id, { force: this.#options.force, isQuiet: false });
+    const { force } = this.#options;
+    const names = this.#names(id);
+    const [, ...others] = this.#imagesOf([id], this.#parts.store.ledBy(id));
+    this.#mayGo(id, { stopped: !force, names: force || isSingleName(names) ? [] : names });
+    for (const other of others) this.#mayGo(other, { stopped: !force, names: [] });
+    const led = names.filter((text) => this.#parts.store.imageOf(text) === id);
+    this.#unname(led);
+    this.#take(id);
+    const repositories = new Set(led.map((text) => repositoryOf(parseReference(text))));
+    for (const other of others) for (const repository of repositories) this.#unname(this.#digestsAlone(other, repository));
+    this.#removeNameless(others);
   }
 
-  #addByName(id: string, reference: Reference): void {
-    const [user] = this.#options.force || !isSingleName(this.#names(id)) ? [] : this.#parts.users().usersOf(id);
-    if (user !== undefined) {
+  #addByName(images: readonly string[], reference: Reference): void {
+    for (const id of images) {
+      const [user] = this.#options.force || !isSingleName(this.#names(id)) ? [] : this.#parts.users().usersOf(id);
+      if (user === undefined) continue;
       const using = `container ${shortId(user.id)} is using its referenced image ${shortId(id)}`;
       throw conflict(`conflict: unable to delete ${familiarText(reference)} (must be forced) - ${using}`);
     }
     this.#unname([canonicalText(reference)]);
-    if (reference.digest === undefined) this.#unnameDigests(id, repositoryOf(reference));
-    const isNameless = this.#names(id).length === 0;
-    if (isNameless && this.#options.keepsImage !== true) this.#remove(id, { force: this.#options.force, isQuiet: true });
+    const digests = reference.digest === undefined ? images.flatMap((id) => this.#digestsAlone(id, repositoryOf(reference))) : [];
+    const concerned = this.#imagesOf(images, digests);
+    this.#unname([...new Set(digests)]);
+    if (this.#options.keepsImage !== true) this.#removeNameless(concerned);
+  }
+
+  #removeNameless(images: readonly string[]): void {
+    for (const id of images) {
+      const isNameless = this.#names(id).length === 0 && !this.removed.has(id);
+      if (isNameless) this.#removeIfFree(id, this.#options);
+    }
   }
 
   /** The last tag of a repository takes the digests of the same repository along. */
-  #unnameDigests(id: string, repository: string): void {
+  #digestsAlone(id: string, repository: string): readonly string[] {
     const same = this.#names(id).filter((text) => repositoryOf(parseReference(text)) === repository);
-    if (same.every((text) => text.includes('@'))) this.#unname(same);
+    return same.every((text) => text.includes('@')) ? same : [];
+  }
+
+  /** These, and whatever else these names mean. */
+  #imagesOf(images: readonly string[], references: readonly string[]): readonly string[] {
+    return [...new Set([...images, ...references.flatMap((reference) => this.#parts.store.imagesOf(reference))])];
   }
 
   #unname(references: readonly string[]): void {
@@ -75,29 +126,36 @@ export class Removal {
     }
   }
 
-  #remove(id: string, { force, isQuiet }: { readonly force: boolean; readonly isQuiet: boolean }): void {
-    const refusal = this.#refusal(id, { stopped: !force, names: !force });
-    if (refusal !== undefined) {
-      const isDangling = this.#names(id).length === 0 && this.#children(id).length === 0;
-      if (isQuiet && (!isDangling || refusal.isUsed)) return;
-      throw refusal.error;
-    }
-    this.#unname(this.#names(id));
+  /** Where nothing forbids it. */
+  #removeIfFree(id: string, { force }: { readonly force: boolean }): void {
+    const refusal = this.#refusal(id, { stopped: !force, names: force ? [] : this.#names(id) });
+    if (refusal === undefined) return this.#take(id);
+    const isDangling = this.#names(id).length === 0 && this.#children(id).length === 0;
+    if (isDangling && !refusal.isUsed) throw refusal.error;
+  }
+
+  #mayGo(id: string, counts: Counting): void {
+    const refusal = this.#refusal(id, counts);
+    if (refusal !== undefined) throw refusal.error;
+  }
+
+  #take(id: string): void {
+    this.#unname(this.#ownNames(id));
     this.removed.add(id);
     this.records.push({ deleted: id });
     const { parent } = this.#parts.store.get(id);
     const isLeft = this.#parts.store.find(parent) !== undefined && !this.removed.has(parent);
-    if (this.#options.prune && isLeft) this.#remove(parent, { force: false, isQuiet: true });
+    if (this.#options.prune && isLeft) this.#removeIfFree(parent, { force: false });
   }
 
-  #refusal(id: string, counts: { readonly stopped: boolean; readonly names: boolean }): Refusal | undefined {
+  #refusal(id: string, counts: Counting): Refusal | undefined {
     if (this.#children(id).length > 0) return refuse(id, 'image has dependent child images', { isHard: true, isUsed: false });
     const users = this.#parts.users().usersOf(id);
     const running = users.find((user) => user.running);
     if (running !== undefined) {
       return refuse(id, `image is being used by running container ${shortId(running.id)}`, { isHard: true, isUsed: true });
     }
-    if (counts.names && this.#names(id).length > 0) {
+    if (counts.names.length > 0) {
       return refuse(id, 'image is referenced in multiple repositories', { isHard: false, isUsed: false });
     }
     const [stopped] = counts.stopped ? users : [];
@@ -107,6 +165,11 @@ export class Removal {
 
   #names(id: string): readonly string[] {
     return this.#parts.store.referencesOf(id).filter((text) => !this.unnamed.has(text));
+  }
+
+  /** Those that mean nothing without it. */
+  #ownNames(id: string): readonly string[] {
+    return this.#names(id).filter((text) => this.#parts.store.imagesOf(text).every((each) => each === id || this.removed.has(each)));
   }
 
   #children(id: string): readonly string[] {

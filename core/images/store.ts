@@ -1,18 +1,22 @@
 import { type Logger, notFound } from '@gantry/sdk';
 import type { ImageConfig } from '@gantry/sdk/engine';
 import type { Content } from '../content/index.ts';
-import { type CompressedLayer, type Database, type ImageManifest, type ImageRow, ImageRows } from '../metadata/index.ts';
+import { type CompressedLayer, type Database, type ImageManifest, type ImageRow, ImageRows, type Target } from '../metadata/index.ts';
 import { ImageConfigs } from './config/configs.ts';
+import { Names } from './names.ts';
 import { canonicalText, familiarText, isHexId, parseReference, type Reference, withDefaultTag } from './reference.ts';
 
 /** What a change of images consists of: all of it happens or nothing. */
 export interface ImageChange {
   readonly add?: readonly ImageRow[];
-  /** Canonical reference → image id. */
-  readonly name?: ReadonlyMap<string, string>;
+  /** By canonical reference. */
+  readonly name?: ReadonlyMap<string, Target>;
+  /** By digest: the images of an index that are here from now on, the preferred one first; with the index itself when it is new. */
+  readonly indexes?: ReadonlyMap<string, { readonly images: readonly string[]; readonly document?: ImageManifest }>;
   /** Image id → manifest. */
   readonly manifests?: ReadonlyMap<string, ImageManifest>;
   readonly unname?: readonly string[];
+  /** Ids. The names of an index stay as long as another of its images does. */
   readonly remove?: readonly string[];
   /** Further rows for the same transaction. */
   readonly also?: () => void;
@@ -27,17 +31,14 @@ export interface Resolved {
 export class ImageStore {
   readonly #rows: ImageRows;
   readonly #configs: ImageConfigs;
-  readonly #images = new Map<string, ImageRow>();
-  readonly #imageOf = new Map<string, string>();
-  readonly #references = new Map<string, Set<string>>();
+  readonly #images: Map<string, ImageRow>;
+  readonly #names: Names;
 
   constructor({ database, content, log }: { readonly database: Database; readonly content: Content; readonly log: Logger }) {
     this.#rows = new ImageRows(database);
     this.#configs = new ImageConfigs({ content, log });
-    for (const { references, ...row } of this.#rows.images()) {
-      this.#images.set(row.id, row);
-      for (const reference of references) this.#name(reference, row.id);
-    }
+    this.#images = new Map(this.#rows.images().map((row) => [row.id, row]));
+    this.#names = new Names(this.#rows.references(), this.#rows.indexes());
   }
 
   get count(): number {
@@ -68,18 +69,48 @@ export class ImageStore {
     return this.#configs.getOrEmpty(id);
   }
 
-  /** The canonical references of an image, sorted. */
+  /** The canonical references of an image, sorted: those of its indexes too. */
   referencesOf(id: string): readonly string[] {
-    return [...(this.#references.get(id) ?? [])].toSorted();
+    return this.#names.of(id);
   }
 
+  /** Of its references those that mean it where nobody says a platform. */
+  ledBy(id: string): readonly string[] {
+    return this.#names.of(id).filter((reference) => this.imageOf(reference) === id);
+  }
+
+  /** The image that a canonical reference means where nobody says a platform. */
   imageOf(reference: string): string | undefined {
-    return this.#imageOf.get(reference);
+    return this.#names.imagesOf(reference)[0];
+  }
+
+  /** All that it means, the preferred one first; none when it means nothing. */
+  imagesOf(reference: string): readonly string[] {
+    return this.#names.imagesOf(reference);
+  }
+
+  targetOf(reference: string): Target | undefined {
+    return this.#names.targetOf(reference);
+  }
+
+  /** Of an index the images that are here, the preferred one first. */
+  imagesIn(index: string): readonly string[] {
+    return this.#names.imagesIn(index);
+  }
+
+  /** Images that come under the same indexes, itself first. */
+  siblingsOf(id: string): readonly string[] {
+    return [...new Set([id, ...[...this.#names.indexesOf(id)].flatMap((index) => this.imagesIn(index))])];
+  }
+
+  /** The document of an index that a reference means. */
+  index(digest: string): ImageManifest | undefined {
+    return this.#rows.index(digest);
   }
 
   /** All references of one repository ("docker.io/library/busybox"), sorted. */
   referencesIn(repository: string): readonly string[] {
-    return [...this.#imageOf.keys()]
+    return [...this.#names.all()]
       .filter((reference) => reference.startsWith(`${repository}:`) || reference.startsWith(`${repository}@`))
       .toSorted();
   }
@@ -96,7 +127,7 @@ export class ImageStore {
     const isFull = isHexId(given.replace(/^sha256:/, ''));
     if (isFull) return { row: this.get(given.startsWith('sha256:') ? given : `sha256:${given}`) };
     const reference = withDefaultTag(parseReference(given));
-    const named = this.#imageOf.get(canonicalText(reference));
+    const named = this.imageOf(canonicalText(reference));
     if (named !== undefined) return { row: this.get(named), reference };
     const [found, another] = this.#startingWith(given);
     if (found === undefined || another !== undefined) throw notFound(`No such image: ${familiarText(reference)}`);
@@ -108,15 +139,31 @@ export class ImageStore {
     this.#rows.transaction(() => {
       change.also?.();
       for (const row of change.add ?? []) this.#rows.put(row);
-      for (const [reference, imageId] of change.name ?? []) this.#rows.setReference(reference, imageId);
+      for (const [digest, { images, document }] of change.indexes ?? []) {
+        if (document !== undefined) this.#rows.addIndex(document);
+        this.#rows.setIndexImages(digest, images);
+      }
+      for (const [reference, target] of change.name ?? []) {
+        const [imageId = ''] =
+          'image' in target ? [target.image] : (change.indexes?.get(target.index)?.images ?? this.imagesIn(target.index));
+        this.#rows.setReference(reference, { imageId, ...('index' in target && { index: target.index }) });
+      }
       for (const [imageId, manifest] of change.manifests ?? []) this.#rows.setManifest(imageId, manifest);
       for (const reference of change.unname ?? []) this.#rows.removeReference(reference);
+      for (const [digest, images] of this.#indexesWithout(change.remove ?? [])) this.#rows.setIndexImages(digest, images);
       for (const id of change.remove ?? []) this.#rows.remove(id);
+      if (change.name !== undefined || change.unname !== undefined) this.#rows.removeUnnamedIndexes();
     });
     for (const row of change.add ?? []) this.#images.set(row.id, row);
-    for (const [reference, imageId] of change.name ?? []) this.#name(reference, imageId);
-    for (const reference of change.unname ?? []) this.#unname(reference);
-    for (const id of change.remove ?? []) this.#forget(id);
+    for (const [digest, { images }] of change.indexes ?? []) this.#names.setImages(digest, images);
+    for (const [reference, target] of change.name ?? []) this.#names.set(reference, target);
+    for (const reference of change.unname ?? []) this.#names.remove(reference);
+    for (const id of change.remove ?? []) {
+      this.#names.forget(id);
+      this.#images.delete(id);
+      this.#configs.forget(id);
+    }
+    if (change.name !== undefined || change.unname !== undefined) this.#names.removeUnnamedIndexes();
   }
 
   /** Those that are known of it, the latest first. */
@@ -147,25 +194,10 @@ export class ImageStore {
     return /^sha256:[0-9a-f]+$/.test(prefix) ? this.all().filter(({ id }) => id.startsWith(prefix)) : [];
   }
 
-  #name(reference: string, imageId: string): void {
-    this.#unname(reference);
-    this.#imageOf.set(reference, imageId);
-    const references = this.#references.get(imageId);
-    if (references === undefined) this.#references.set(imageId, new Set([reference]));
-    else references.add(reference);
-  }
-
-  #unname(reference: string): void {
-    const before = this.#imageOf.get(reference);
-    if (before === undefined) return;
-    this.#imageOf.delete(reference);
-    this.#references.get(before)?.delete(reference);
-  }
-
-  #forget(id: string): void {
-    for (const reference of this.referencesOf(id)) this.#unname(reference);
-    this.#references.delete(id);
-    this.#images.delete(id);
-    this.#configs.forget(id);
+  /** What is left of the indexes that lose images, where something is. */
+  #indexesWithout(removed: readonly string[]): ReadonlyMap<string, readonly string[]> {
+    const indexes = new Set(removed.flatMap((id) => [...this.#names.indexesOf(id)]));
+    const left = [...indexes].map((index) => [index, this.imagesIn(index).filter((id) => !removed.includes(id))] as const);
+    return new Map(left.filter(([, images]) => images.length > 0));
   }
 }

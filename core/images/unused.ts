@@ -38,12 +38,14 @@ export async function removeUnused(
   return removed;
 }
 
-/** Children before parents, since a parent goes with them. */
+/** Children before parents, since a parent goes with them. What is for several platforms is one. */
 function unusedImages({ store, users }: Parts): readonly Unused[] {
   return store
     .all()
-    .filter(({ id }) => users().usersOf(id).length === 0 && store.childrenOf(id).length === 0)
-    .map((row) => ({ id: row.id, sinceMs: lastUseMs(row), isNamed: store.referencesOf(row.id).length > 0 }))
+    .filter(({ id }) => store.referencesOf(id).length === 0 || store.ledBy(id).length > 0)
+    .map(({ id }) => ({ id, platforms: store.siblingsOf(id).map((each) => store.get(each)) }))
+    .filter(({ platforms }) => platforms.every((row) => users().usersOf(row.id).length === 0 && store.childrenOf(row.id).length === 0))
+    .map(({ id, platforms }) => ({ id, sinceMs: Math.max(...platforms.map(lastUseMs)), isNamed: store.referencesOf(id).length > 0 }))
     .toSorted((left, right) => Number(left.isNamed) - Number(right.isNamed) || left.sinceMs - right.sinceMs);
 }
 

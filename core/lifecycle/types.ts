@@ -20,9 +20,9 @@ export interface ContainerImage {
 }
 /** What this room asks of images. */
 export interface ContainerImages {
-  /** By reference or id; `not_found` "No such image: x". */
-  resolve(reference: string): ContainerImage;
-  /** Ids of this image and of all that were built on it; none when it is unknown. */
+  /** By reference or id, and for a platform where one is said; `not_found` "No such image: x". */
+  resolve(reference: string, platform?: string): ContainerImage;
+  /** Ids of what this means, for all platforms, and of all that were built on it; none when it is unknown. */
   descendantsOf(reference: string): ReadonlySet<string>;
   /** A container was made from it, or removed; unknown: nothing. */
   used(imageId: string): void;

@@ -15,12 +15,11 @@ export interface ImageRow {
   /** When a container was last made from it, or the last one removed; 0: never. */
   readonly usedMs: number;
 }
-export interface NamedImageRow extends ImageRow {
-  /** Canonical references. */
-  readonly references: readonly string[];
-}
 
-/** The manifest that an image came with, or went under: pushed again, it keeps its digest. */
+/** What a reference means: an image, or an index of images for several platforms. */
+export type Target = { readonly image: string } | { readonly index: string };
+
+/** The manifest that an image came with, or went under: pushed again, it keeps its digest. An index of manifests has the same shape. */
 export interface ImageManifest {
   readonly mediaType: string;
   readonly digest: string;
@@ -41,15 +40,25 @@ export class ImageRows {
     this.#database = database;
   }
 
-  /** All of them, in one query. */
-  images(): readonly NamedImageRow[] {
-    const images = new Map<string, ImageRow & { readonly references: string[] }>();
-    for (const row of this.#database.all('SELECT * FROM images LEFT JOIN image_refs ON image_id = id')) {
-      const image = images.get(String(row['id'])) ?? imageOf(row);
-      images.set(image.id, image);
-      if (row['reference'] !== null) image.references.push(String(row['reference']));
+  images(): readonly ImageRow[] {
+    return this.#database.all('SELECT * FROM images').map(imageOf);
+  }
+
+  /** By canonical reference. */
+  references(): ReadonlyMap<string, Target> {
+    return new Map(this.#database.all('SELECT * FROM image_refs').map((row) => [String(row['reference']), targetOf(row)]));
+  }
+
+  /** Of each index the images that are here, the preferred one first. */
+  indexes(): ReadonlyMap<string, readonly string[]> {
+    const indexes = new Map<string, string[]>();
+    for (const row of this.#database.all('SELECT index_digest, image_id FROM index_images ORDER BY index_digest, rank')) {
+      const digest = String(row['index_digest']);
+      const images = indexes.get(digest) ?? [];
+      images.push(String(row['image_id']));
+      indexes.set(digest, images);
     }
-    return [...images.values()];
+    return indexes;
   }
 
   /** The row as it is from now on. */
@@ -106,11 +115,35 @@ export class ImageRows {
     this.#database.run('DELETE FROM images WHERE id = ?', id);
   }
 
-  setReference(reference: string, imageId: string): void {
+  index(digest: string): ImageManifest | undefined {
+    const row = this.#database.get('SELECT * FROM image_indexes WHERE digest = ?', digest);
+    return row === undefined ? undefined : { digest, mediaType: String(row['media_type']), bytes: bytesOf(row['bytes']) };
+  }
+
+  addIndex({ digest, mediaType, bytes }: ImageManifest): void {
+    this.#database.run('INSERT OR IGNORE INTO image_indexes (digest, media_type, bytes) VALUES (?, ?, ?)', digest, mediaType, bytes);
+  }
+
+  /** At least one, the preferred one first. References to the index follow. */
+  setIndexImages(digest: string, images: readonly string[]): void {
+    this.#database.run('DELETE FROM index_images WHERE index_digest = ?', digest);
+    for (const [rank, id] of images.entries())
+      this.#database.run('INSERT INTO index_images (index_digest, image_id, rank) VALUES (?, ?, ?)', digest, id, rank);
+    this.#database.run('UPDATE image_refs SET image_id = ? WHERE index_digest = ?', images[0] ?? null, digest);
+  }
+
+  removeUnnamedIndexes(): void {
+    this.#database.run('DELETE FROM image_indexes WHERE NOT EXISTS (SELECT 1 FROM image_refs WHERE index_digest = digest)');
+  }
+
+  /** `imageId`: the image itself, or the first one of the index. */
+  setReference(reference: string, { imageId, index }: { readonly imageId: string; readonly index?: string }): void {
     this.#database.run(
-      'INSERT INTO image_refs (reference, image_id) VALUES (?, ?) ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id',
+      `INSERT INTO image_refs (reference, image_id, index_digest) VALUES (?, ?, ?)
+       ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id, index_digest = excluded.index_digest`,
       reference,
       imageId,
+      index ?? null,
     );
   }
 
@@ -123,7 +156,11 @@ export class ImageRows {
   }
 }
 
-function imageOf(row: Row): ImageRow & { readonly references: string[] } {
+function targetOf(row: Row): Target {
+  return row['index_digest'] === null ? { image: String(row['image_id']) } : { index: String(row['index_digest']) };
+}
+
+function imageOf(row: Row): ImageRow {
   return {
     id: String(row['id']),
     parent: String(row['parent']),
@@ -132,7 +169,6 @@ function imageOf(row: Row): ImageRow & { readonly references: string[] } {
     lastTagged: String(row['last_tagged']),
     addedMs: Number(row['added']),
     usedMs: Number(row['used']),
-    references: [],
   };
 }
 

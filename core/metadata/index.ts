@@ -1,7 +1,7 @@
 export { BuildRecordRows, type CacheRow, CacheRows } from './builds.ts';
 export { ContainerRows, type ContainerRow, type RemovalRow } from './containers.ts';
 export { Database, type Row } from './database.ts';
-export { type CompressedLayer, type ImageManifest, ImageRows, type ImageRow, type NamedImageRow } from './images.ts';
+export { type CompressedLayer, type ImageManifest, ImageRows, type ImageRow, type Target } from './images.ts';
 export { LayerRows, type InitLayerRow, type LayerRow, type RwLayerRow } from './layers.ts';
 export { type LogCursorDocument, LogCursors } from './log-cursors.ts';
 export { type EndpointRow, type NetworkIntent, NetworkRows, type NetworkRow } from './networks.ts';

@@ -5,7 +5,9 @@
  *   ├─ layers           chain id → parent chain id, diff id, blob, graph driver and its key, size, whether the disk has its files yet
  *   ├─ images           image id (= digest of its config blob) → parent, times, whether built here
  *   │  ├─ image_manifests  the manifests it came with, or went to a registry under
- *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id
+ *   │  └─ image_refs    reference ("docker.io/library/busybox:latest", "…@sha256:…") → image id; with an index, the first of its images
+ *   ├─ image_indexes    digest → the index that names came as; goes with the last of them
+ *   │  └─ index_images  index ↔ those of its images that are here, one for each platform, in the order in which they are preferred
  *   ├─ build_cache      key of a build's step → the image that it made; goes with the image
  *   ├─ build_history    id of a build that is over → how it went, what it told
  *   ├─ compressed_layers  diff id → the blob that it became on its way to a registry, to be recognised there
@@ -117,5 +119,18 @@ export const migrations: readonly string[] = [
   CREATE TABLE build_history (
     id TEXT PRIMARY KEY, document TEXT NOT NULL, log BLOB NOT NULL
   );
+  `,
+  `
+  ALTER TABLE image_refs ADD COLUMN index_digest TEXT;
+  CREATE INDEX image_refs_index ON image_refs(index_digest);
+  CREATE TABLE image_indexes (
+    digest TEXT PRIMARY KEY, media_type TEXT NOT NULL, bytes BLOB NOT NULL
+  );
+  CREATE TABLE index_images (
+    index_digest TEXT NOT NULL REFERENCES image_indexes(digest) ON DELETE CASCADE,
+    image_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+    rank INTEGER NOT NULL, PRIMARY KEY (index_digest, image_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX index_images_image ON index_images(image_id);
   `,
 ];

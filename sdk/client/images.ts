@@ -38,14 +38,15 @@ export class Images {
   }
 
   async list(
-    query: { readonly all?: boolean; readonly digests?: boolean; readonly filters?: Filters } = {},
+    query: { readonly all?: boolean; readonly digests?: boolean; readonly manifests?: boolean; readonly filters?: Filters } = {},
   ): Promise<readonly ImageSummary[]> {
-    const { all, digests, filters } = query;
-    return await this.#http.json('GET', '/images/json', { query: { all, digests, filters: filtersParameter(filters) } });
+    const { all, digests, manifests, filters } = query;
+    return await this.#http.json('GET', '/images/json', { query: { all, digests, manifests, filters: filtersParameter(filters) } });
   }
 
-  async inspect(image: string): Promise<ImageAnswer> {
-    return await this.#http.json('GET', `/images/${segment(image)}/json`);
+  /** Of a name of several platforms the image for one, as "linux/arm64". */
+  async inspect(image: string, { platform }: { readonly platform?: string | undefined } = {}): Promise<ImageAnswer> {
+    return await this.#http.json('GET', `/images/${segment(image)}/json`, { query: { platform: platformParameter(platform) } });
   }
 
   async history(image: string): Promise<readonly HistoryAnswer[]> {
@@ -56,15 +57,20 @@ export class Images {
     await this.#http.done('POST', `/images/${segment(image)}/tag`, { query: { repo: repository, tag } });
   }
 
-  async remove(image: string, { force, prune }: { readonly force: boolean; readonly prune: boolean }): Promise<readonly ImageDeleted[]> {
-    return await this.#http.json('DELETE', `/images/${segment(image)}`, { query: { force, noprune: !prune } });
+  /** With platforms, as "linux/arm64", only the images for these. */
+  async remove(
+    image: string,
+    { force, prune, platforms = [] }: { readonly force: boolean; readonly prune: boolean; readonly platforms?: readonly string[] },
+  ): Promise<readonly ImageDeleted[]> {
+    const query = { force, noprune: !prune, platforms: platforms.flatMap((platform) => platformParameter(platform) ?? []) };
+    return await this.#http.json('DELETE', `/images/${segment(image)}`, { query });
   }
 
   async prune({ filters }: { readonly filters?: Filters } = {}): Promise<ImagesPruned> {
     return await this.#http.json('POST', '/images/prune', { query: { filters: filtersParameter(filters) } });
   }
 
-  /** `platform` as "linux/arm64"; refused when one of the images is for another. */
+  /** `platform` as "linux/arm64": of names of several platforms the images for it; else all that are there. */
   async save(
     images: readonly string[],
     { platform, signal }: { readonly platform?: string | undefined } & Abortable = {},
@@ -151,11 +157,12 @@ export class Images {
   }
 
   async *push(
-    { name, tag }: { readonly name: string; readonly tag?: string | undefined },
+    { name, tag, platform }: { readonly name: string; readonly tag?: string | undefined; readonly platform?: string | undefined },
     { auth = {}, signal }: { readonly auth?: RegistryAuth } & Abortable = {},
   ): AsyncGenerator<Progress> {
     const headers = authHeader(auth);
-    yield* messages(await this.#http.stream('POST', `/images/${segment(name)}/push`, { query: { tag }, headers, signal }));
+    const query = { tag, platform: platformParameter(platform) };
+    yield* messages(await this.#http.stream('POST', `/images/${segment(name)}/push`, { query, headers, signal }));
   }
 }
 

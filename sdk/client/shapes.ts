@@ -98,6 +98,19 @@ export interface ImageSummary {
   readonly SharedSize?: number;
   readonly Containers?: number;
   readonly Labels?: Readonly<Record<string, string>> | null;
+  /** One for each platform, where they are asked for. */
+  readonly Manifests?: readonly ManifestSummary[];
+}
+export interface ManifestSummary {
+  /** Its digest. */
+  readonly ID: string;
+  /** The image is there. */
+  readonly Available: boolean;
+  readonly Size: { readonly Content: number; readonly Total: number };
+  readonly ImageData?: {
+    readonly Platform: { readonly os: string; readonly architecture: string; readonly variant?: string };
+    readonly Containers: readonly string[];
+  };
 }
 export interface ImageAnswer {
   readonly Id: string;

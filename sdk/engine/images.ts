@@ -21,8 +21,10 @@ export interface Image {
   readonly lastTagged: string;
   readonly comment: string;
 }
-/** A manifest of an image that is here as a whole. */
+/** What describes an image for one platform. */
 export interface ImageManifestSummary {
+  /** The image is here as a whole; if not, nothing of it is. */
+  readonly isHere: boolean;
   readonly descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
   readonly platform: { readonly os: string; readonly architecture: string; readonly variant?: string };
   /** Of its config and its layers, as they are stored. */
@@ -31,6 +33,10 @@ export interface ImageManifestSummary {
   readonly unpackedBytes: number;
   /** Ids of those that were made from it. */
   readonly containers: readonly string[];
+}
+/** Of what a name means, the image for one platform, as "linux/arm64"; `not_found` when it is not here. */
+export interface ForPlatform {
+  readonly platform?: string;
 }
 export interface HistoryEntry extends ImageHistory {
   readonly id: string;
@@ -68,24 +74,29 @@ export interface Images {
   list(
     request: Filtered & { readonly all?: boolean; readonly sharedSize?: boolean },
   ): Promise<readonly (Image & { readonly sharedSizeBytes: number; readonly containers: number })[]>;
-  inspect(image: string): Image;
-  /** What describes the image to registries and in archives; none for one that nothing describes yet. */
+  /** Without a platform the image that a name prefers: the one for this machine, else the one that came last. */
+  inspect(image: string, options?: ForPlatform): Image;
+  /** What describes the image to registries and in archives, for each platform of a name; none for one that nothing describes yet. */
   manifests(image: string): readonly ImageManifestSummary[];
-  history(image: string): readonly HistoryEntry[];
+  history(image: string, options?: ForPlatform): readonly HistoryEntry[];
+  /** A name is given for all platforms. */
   tag(image: string, reference: string): Promise<void>;
-  /** With `keepsImage` a name goes and the image stays, though it was its last. */
+  /**
+   * With `keepsImage` a name goes and the image stays, though it was its last. With `platforms` only the images for these go, and the names with
+   * the last.
+   */
   remove(
     image: string,
-    options: { readonly force: boolean; readonly prune: boolean; readonly keepsImage?: boolean },
+    options: { readonly force: boolean; readonly prune: boolean; readonly keepsImage?: boolean; readonly platforms?: readonly string[] },
   ): Promise<readonly DeletedImage[]>;
   prune(request: Filtered): Promise<{ readonly deleted: readonly DeletedImage[]; readonly spaceReclaimed: number }>;
   /**
    * A docker-archive and OCI layout in one deterministic tar: the same images give the same bytes. `as`: the names that they have in it,
-   * whatever they are called here.
+   * whatever they are called here. A name of several platforms means all that are here, or with `platform` the one for it.
    */
-  save(images: readonly string[], options?: { readonly as?: readonly string[] } & Abortable): Promise<AsyncIterable<Buffer>>;
+  save(images: readonly string[], options?: { readonly as?: readonly string[] } & ForPlatform & Abortable): Promise<AsyncIterable<Buffer>>;
   /**
-   * All the archive's images or none; with a `platform`, as "linux/arm64", those that are for it. Is done with a chunk when it asks for the next, so
+   * All the archive's images or none, of an index those whose blobs are there; with a `platform`, as "linux/arm64", those that are for it. Is done with a chunk when it asks for the next, so
    * that its memory may be used again.
    */
   load(
@@ -95,7 +106,8 @@ export interface Images {
   /** Is done with a chunk when it asks for the next. */
   import(request: ImportImage & Abortable): Promise<{ readonly id: string }>;
   /**
-   * Fetches what of the image is not here and names it, all or nothing. `platform` as in "linux/arm64", the machine's own unless given.
+   * Fetches what of the image is not here and names it, all or nothing. `platform` as in "linux/arm64", the machine's own unless given: it comes
+   * to those that the name has here, as long as the name means the same index.
    * `not_found`, `unauthorized`, `unavailable` as the registry says; `data_loss` when what comes is not what was promised.
    */
   pull(
@@ -112,10 +124,12 @@ export interface Images {
   inspectRemote(reference: string, options: { readonly auth?: RegistryAuth } & Abortable): Promise<RemoteImage>;
   /**
    * Sends what the registry does not have; a repository without a tag means all its tags. `not_found` for what is not here. `images`: what
-   * goes there, whatever the reference means here; several as one index.
+   * goes there, whatever the reference means here; several as one index. Without a `platform` all that are here go, and where the registry then has
+   * all that the index names, the index as it came.
    */
   push(
     reference: string,
-    options: { readonly auth?: RegistryAuth; readonly onProgress?: OnProgress; readonly images?: readonly string[] } & Abortable,
+    options: { readonly auth?: RegistryAuth; readonly onProgress?: OnProgress; readonly images?: readonly string[] } & ForPlatform &
+      Abortable,
   ): Promise<void>;
 }

@@ -68,6 +68,7 @@ const undo: readonly string[] = [
   'DROP TABLE image_manifests; DROP TRIGGER compressed_layers_go; DROP TABLE compressed_layers',
   'DROP TABLE build_cache',
   'DROP TABLE build_history',
+  'DROP TABLE index_images; DROP TABLE image_indexes; DROP INDEX image_refs_index; ALTER TABLE image_refs DROP COLUMN index_digest',
 ];
 
 test('every change of the schema can be taken back here', () => assert.equal(undo.length, migrations.length - 1));

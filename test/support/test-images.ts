@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { notFound } from '@gantry/sdk';
 import type { ImageConfig } from '@gantry/sdk/engine';
+import { fits, noneFor, parsePlatform } from '../../core/images/platform.ts';
 import type { Content } from '../../core/content/index.ts';
 import type { Layers } from '../../core/layers/index.ts';
 import type { ContainerImage, ContainerImages } from '../../core/lifecycle/index.ts';
@@ -52,9 +53,11 @@ export class TestImages implements ContainerImages {
     return image;
   }
 
-  resolve(reference: string): ContainerImage {
+  resolve(reference: string, platform = ''): ContainerImage {
     const image = this.#images.get(reference) ?? [...this.#images.values()].find(({ id }) => id === reference);
     if (image === undefined) throw notFound(`No such image: ${reference}`);
+    const wanted = platform === '' ? undefined : parsePlatform(platform);
+    if (wanted !== undefined && !fits(image.config, wanted)) throw noneFor(reference, [image.config], wanted);
     return image;
   }
 

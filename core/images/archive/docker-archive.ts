@@ -4,17 +4,18 @@ import { digestOf, isDigest } from '../../content/index.ts';
 import { parseImageConfig } from '../config/image-config.ts';
 import { asList, asObject, asString } from '../json/shape.ts';
 import { parseReference, type Reference, withDefaultTag } from '../reference.ts';
-import { withManifests } from './beside.ts';
+import { withManifests, withPlatforms } from './beside.ts';
 import type { FoundImage } from './found-image.ts';
 import type { Members } from './members.ts';
 
 /**
  * The images of what `docker save` writes, in its old layouts (`<id>.json`, `<id>/layer.tar`) and its new one (`blobs/sha256/…`):
- * manifest.json names their configs, tags and layers. Refused as a whole with `invalid_argument` when anything in it is wrong.
+ * manifest.json names their configs, tags and layers; of one for several platforms it names one. Refused as a whole with `invalid_argument` when anything in it is wrong.
  */
 export function readDockerArchive(members: Members): readonly FoundImage[] {
   const entries = asList(members.document('manifest.json'), 'manifest.json');
-  return withManifests(members, withKnownParents(entries.map((entry, at) => readEntry(members, entry, `manifest.json[${at}]`))));
+  const images = withKnownParents(entries.map((entry, at) => readEntry(members, entry, `manifest.json[${at}]`)));
+  return withPlatforms(members, withManifests(members, images));
 }
 
 function readEntry(members: Members, value: unknown, where: string): FoundImage {

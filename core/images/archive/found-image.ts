@@ -14,4 +14,6 @@ export interface FoundImage {
   readonly parent?: string;
   /** What describes it with just these layers, where the archive has that. */
   readonly manifest?: ImageManifest;
+  /** Of images for several platforms, which the references mean together. */
+  readonly index?: ImageManifest;
 }

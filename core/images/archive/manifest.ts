@@ -1,5 +1,6 @@
 import { digestOf } from '../../content/index.ts';
 import type { ImageManifest } from '../../metadata/index.ts';
+import type { Platform } from '../platform.ts';
 import { parseManifest } from './oci-manifest.ts';
 
 /** A layer of an image, and the blob that holds it, compressed or not. */
@@ -18,6 +19,19 @@ export function storedManifest(manifests: readonly ImageManifest[], layers: read
     const named = parseManifest(bytes, `manifest ${digest}`).layers;
     return named.length === layers.length && named.every((layer, at) => layer.digest === layers[at]?.blobDigest);
   });
+}
+
+/** An index of these images: the same bytes for the same ones in the same order. */
+export function imageIndex(images: readonly { readonly manifest: ImageManifest; readonly platform: Platform }[]): ImageManifest {
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const manifests = images.map(({ manifest, platform: { os, architecture, variant } }) => ({
+    mediaType: manifest.mediaType,
+    digest: manifest.digest,
+    size: manifest.bytes.length,
+    platform: { os, architecture, ...(variant === undefined ? {} : { variant }) },
+  }));
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  return { mediaType, digest: digestOf(bytes), bytes };
 }
 
 /** The one manifest of an image whose layers are plain tars: the same bytes whoever writes it. */

@@ -35,6 +35,12 @@ export class Members {
     return this.#members.has(name);
   }
 
+  /** Whether something is called that, or may be, where a folder is a link. */
+  mayHave(name: string): boolean {
+    const path = cleanName(name);
+    return path !== undefined && (this.#members.has(path) || this.#hasLinkAbove(path));
+  }
+
   /** A regular file of the archive, through links of the archive. `invalid_argument` when there is none; `what` says who asks. */
   regular(name: string, what: string): RegularMember {
     const member = this.#follow(name, what);

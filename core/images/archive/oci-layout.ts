@@ -14,8 +14,9 @@ import { parseIndex, parseManifest } from './oci-manifest.ts';
 const maxIndexDepth = 3;
 
 /**
- * The images of a tar of an OCI image layout (image-spec, image-layout.md): each descriptor of index.json is one image; where it leads to an
- * index of platforms, `platform` chooses. Everything that is read is checked against the digest and size that named it.
+ * The images of a tar of an OCI image layout (image-spec, image-layout.md): each descriptor of index.json is one image, or leads to an index of
+ * images for several platforms, of which those count whose blobs are in the archive. Those for `platform` come first. Everything that is read
+ * is checked against the digest and size that named it.
  */
 export function readOciLayout(members: Members, platform: Platform): readonly FoundImage[] {
   const layout = asObject(members.document('oci-layout'), 'oci-layout');
@@ -23,37 +24,77 @@ export function readOciLayout(members: Members, platform: Platform): readonly Fo
   const descriptors = parseIndex(members.bytes('index.json', 'index.json'), 'index.json').filter(describesImage);
   if (descriptors.length === 0) throw invalidArgument('index.json names no image');
   const found = new Map<string, FoundImage>();
-  for (const descriptor of descriptors.filter(({ platform: offered }) => descriptors.length === 1 || isUsable(offered, platform))) {
-    const image = readImage(members, choose(members, descriptor, { platform, depth: 1 }));
-    const references = [...(found.get(image.id)?.references ?? []), ...namesOf(descriptor)];
-    found.set(image.id, { ...image, references });
+  const there = descriptors.filter((descriptor) => descriptors.length === 1 || isWanted(members, descriptor, platform));
+  for (const descriptor of there) {
+    for (const image of imagesAt(members, descriptor, platform)) {
+      const key = `${image.id} ${image.index?.digest ?? ''}`;
+      const references = [...(found.get(key)?.references ?? []), ...namesOf(descriptor)];
+      found.set(key, { ...image, references });
+    }
   }
   if (found.size === 0) throw noMatch('index.json', platform);
+  return [...found.values()].toSorted((left, right) => Number(fits(right.config, platform)) - Number(fits(left.config, platform)));
+}
+
+/** What this machine can use must be there. */
+function isWanted(members: Members, descriptor: Descriptor, platform: Platform): boolean {
+  const { platform: offered } = descriptor;
+  return offered === undefined || fits(offered, platform) || (isLinux(descriptor) && isThere(members, descriptor.digest));
+}
+
+function imagesAt(members: Members, descriptor: Descriptor, platform: Platform): readonly FoundImage[] {
+  if (isManifestType(descriptor.mediaType)) return [readImage(members, descriptor)];
+  if (!isIndexType(descriptor.mediaType))
+    throw invalidArgument(`${descriptor.where} has the unknown media type ${JSON.stringify(descriptor.mediaType.slice(0, 80))}`);
+  const images = imagesBelow(members, descriptor);
+  if (images.length === 0) throw noMatch(`index ${descriptor.digest}`, platform);
+  return images;
+}
+
+/** The images of an index whose blobs are there; of several for the same platform the first. */
+export function imagesBelow(members: Members, descriptor: Descriptor): readonly FoundImage[] {
+  const index = { mediaType: descriptor.mediaType, digest: descriptor.digest, bytes: blobOf(members, descriptor) };
+  const found = new Map<string, FoundImage>();
+  for (const offer of manifestsBelow(members, descriptor, { depth: 1, seen: new Set() })) {
+    const image = readWhole(members, offer);
+    if (image === undefined) continue;
+    const isSaid = (offer.platform?.architecture ?? '') !== '';
+    const platform = platformText(isSaid ? (offer.platform ?? {}) : image.config);
+    if (!found.has(platform)) found.set(platform, { ...image, index });
+  }
   return [...found.values()];
 }
 
-function isUsable(offered: Partial<Platform> | undefined, wanted: Platform): boolean {
-  return offered === undefined || fits(offered, wanted);
-}
-
-/** Follows indexes to the manifest for the platform. */
-function choose(
+/** Follows indexes, each once. */
+function* manifestsBelow(
   members: Members,
   descriptor: Descriptor,
-  { platform, depth }: { readonly platform: Platform; readonly depth: number },
-): Descriptor {
-  if (isManifestType(descriptor.mediaType)) return descriptor;
-  if (!isIndexType(descriptor.mediaType))
-    throw invalidArgument(`${descriptor.where} has the unknown media type ${JSON.stringify(descriptor.mediaType.slice(0, 80))}`);
+  { depth, seen }: { readonly depth: number; readonly seen: Set<string> },
+): Generator<Descriptor> {
   if (depth > maxIndexDepth) throw invalidArgument(`${descriptor.where}: indexes are nested more than ${maxIndexDepth} deep`);
-  const offers = parseIndex(blobOf(members, descriptor), `index ${descriptor.digest}`).filter(describesImage);
-  const chosen =
-    offers.find(({ platform: offered }) => offered !== undefined && fits(offered, platform)) ??
-    offers.find(({ platform: offered }) => offered === undefined);
-  if (chosen === undefined) throw noMatch(`index ${descriptor.digest}`, platform);
-  return choose(members, chosen, { platform, depth: depth + 1 });
+  for (const offer of parseIndex(blobOf(members, descriptor), `index ${descriptor.digest}`).filter(describesImage)) {
+    const isNew = !seen.has(offer.digest);
+    seen.add(offer.digest);
+    if (!isNew || !isLinux(offer) || !isThere(members, offer.digest)) continue;
+    if (isIndexType(offer.mediaType)) yield* manifestsBelow(members, offer, { depth: depth + 1, seen });
+    else if (isManifestType(offer.mediaType)) yield offer;
+    else throw invalidArgument(`${offer.where} has the unknown media type ${JSON.stringify(offer.mediaType.slice(0, 80))}`);
+  }
 }
 
+function isLinux({ platform }: Descriptor): boolean {
+  return ['', 'linux'].includes(platform?.os ?? '');
+}
+
+function isThere(members: Members, digest: string): boolean {
+  return members.mayHave(blobName(digest));
+}
+
+/** Nothing when some of its blobs are not in the archive: who saved it had other platforms only. */
+function readWhole(members: Members, descriptor: Descriptor): FoundImage | undefined {
+  const { config, layers } = parseManifest(blobOf(members, descriptor), `manifest ${descriptor.digest}`);
+  return [config, ...layers].every(({ digest }) => isThere(members, digest)) ? readImage(members, descriptor) : undefined;
+}
 function readImage(members: Members, descriptor: Descriptor): FoundImage {
   const { mediaType, digest } = descriptor;
   const bytes = blobOf(members, descriptor);
@@ -101,7 +142,7 @@ function blobName(digest: string): string {
 }
 
 /** A bare tag ("latest"), which the specification allows, says of which repository nothing. */
-function namesOf({ annotations, where }: Descriptor): readonly Reference[] {
+export function namesOf({ annotations, where }: Descriptor): readonly Reference[] {
   const full = annotations['io.containerd.image.name'];
   const short = annotations['org.opencontainers.image.ref.name'];
   const name = full ?? (short !== undefined && /[/:]/.test(short) ? short : undefined);

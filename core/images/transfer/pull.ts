@@ -2,8 +2,8 @@ import { notFound, notImplemented } from '@gantry/sdk';
 import type { Ingested } from '../../content/index.ts';
 import { chainIdsOf, type EarlyLayers, type LayerSource } from '../../layers/index.ts';
 import { failpoint } from '../../support/index.ts';
-import type { Descriptor } from '../archive/descriptor.ts';
-import { fits, hostPlatform, parsePlatform } from '../platform.ts';
+import { type Descriptor, isIndexType } from '../archive/descriptor.ts';
+import { bestFit, hostPlatform, parsePlatform, type Platform } from '../platform.ts';
 import { publishImages } from '../publish.ts';
 import { canonicalText, familiarName, familiarText, parseReference, type Reference, withDefaultTag } from '../reference.ts';
 import type { Parts } from '../types.ts';
@@ -46,12 +46,13 @@ async function pullImage(parts: Parts, downloads: Downloads, reference: Referenc
   const tag = await lookUp(reference, call);
   call.onProgress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? reference.digest ?? '' });
   const names = namesFor(reference, tag);
-  const before = imageCalled(parts, names);
-  if (!isHere(parts, names, wanted.platform)) await bring(parts, downloads, { names, remote: await readRemote(tag, wanted, call), call });
+  const before = imagesCalled(parts, names);
+  if (!isHere(parts, names, { tag, platform: wanted.platform }))
+    await bring(parts, downloads, { names, remote: await readRemote(tag, wanted, call), call });
   call.onProgress({ status: `Digest: ${tag.digest}` });
-  const isCurrent = imageCalled(parts, names) === before;
+  const isCurrent = before.length > 0 && imagesCalled(parts, names).every((id) => before.includes(id));
   call.onProgress({ status: `Status: ${isCurrent ? 'Image is up to date' : 'Downloaded newer image'} for ${familiarText(reference)}` });
-  announcePull(parts, reference);
+  announcePull(parts, reference, wanted.platform);
 }
 
 /** The tag that was asked for, if one was, and the digest that it means now. */
@@ -60,14 +61,23 @@ function namesFor({ domain, path, tag, digest }: Reference, found: RemoteTag): r
   return tag === undefined || digest !== undefined ? [byDigest] : [{ domain, path, tag }, byDigest];
 }
 
-function imageCalled({ store }: Parts, [name]: readonly Reference[]): string | undefined {
-  return name === undefined ? undefined : store.imageOf(canonicalText(name));
+function imagesCalled({ store }: Pick<Parts, 'store'>, [name]: readonly Reference[]): readonly string[] {
+  return name === undefined ? [] : store.imagesOf(canonicalText(name));
 }
 
-/** All names mean one image, and it is for the platform that is wanted. */
-function isHere({ store }: Parts, names: readonly Reference[], platform: Parameters<typeof fits>[1]): boolean {
-  const [id, ...others] = names.map((name) => store.imageOf(canonicalText(name)));
-  return id !== undefined && others.every((other) => other === id) && fits(store.configOrEmpty(id), platform);
+/** All names mean what the tag is, and that is here for the platform that is wanted. */
+function isHere(
+  { store }: Parts,
+  names: readonly Reference[],
+  { tag, platform }: { readonly tag: RemoteTag; readonly platform: Platform },
+): boolean {
+  const targets = names.map((name) => store.targetOf(canonicalText(name)) ?? { image: '' });
+  const meant = new Set(targets.map((target) => ('image' in target ? target.image : target.index)));
+  const isKnown = targets.every((target) =>
+    isIndexType(tag.mediaType) ? 'index' in target && target.index === tag.digest : 'image' in target,
+  );
+  if (!isKnown || meant.size !== 1) return false;
+  return bestFit(imagesCalled({ store }, names), (id) => store.configOrEmpty(id), platform) !== undefined;
 }
 
 interface Bringing {
@@ -88,8 +98,8 @@ async function bring(parts: Parts, downloads: Downloads, { names, remote, call }
   const blobs = await arriving.all();
   const layers = remote.config.rootfs.diff_ids.map((diffId, at) => sourceOf(diffId, blobs[at]));
   failpoint('pull.publish');
-  const { configBytes, manifest } = remote;
-  await publishImages(parts, [{ configBytes, layers, references: names, manifest }], {
+  const { configBytes, manifest, index } = remote;
+  await publishImages(parts, [{ configBytes, layers, references: names, manifest, index }], {
     signal,
     early,
     onUnpacked: unpackedIn(bars, layers),
@@ -163,8 +173,9 @@ class Arriving implements AsyncDisposable {
 }
 
 /** As Docker tells it: of the name, not of the image. */
-function announcePull({ events, store }: Parts, reference: Reference): void {
-  const id = store.imageOf(canonicalText(reference)) ?? '';
+function announcePull({ events, store }: Parts, reference: Reference, platform: Platform): void {
+  const images = store.imagesOf(canonicalText(reference));
+  const id = bestFit(images, (image) => store.configOrEmpty(image), platform) ?? '';
   const labels = id === '' ? {} : store.configOrEmpty(id).config?.Labels;
   events.publish('image', 'pull', familiarText(reference), { ...labels, name: familiarName(reference) });
 }

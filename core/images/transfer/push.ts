@@ -1,36 +1,34 @@
 import { GantryError, notFound } from '@gantry/sdk';
-import { digestOf } from '../../content/index.ts';
+import type { ImageConfig } from '@gantry/sdk/engine';
 import type { ImageManifest } from '../../metadata/index.ts';
-import { failpoint, Turns } from '../../support/index.ts';
-import { storedManifest } from '../archive/manifest.ts';
-import { parseManifest } from '../archive/oci-manifest.ts';
+import { imageIndex } from '../archive/manifest.ts';
+import { parseIndex } from '../archive/oci-manifest.ts';
+import { platformText } from '../platform.ts';
 import { canonicalText, familiarName, familiarText, parseReference, type Reference, repositoryOf, withDefaultTag } from '../reference.ts';
+import { resolveFor } from '../resolve.ts';
 import type { Parts } from '../types.ts';
-import { chainOf } from '../view.ts';
-import { type LayerToPush, LayerUpload } from './layer-upload.ts';
-import { type RegistryCall, registryCall, shortDigest, type TransferOptions } from './registry-call.ts';
+import { pushOne, putUnder } from './push-one.ts';
+import { type RegistryCall, registryCall, type TransferOptions } from './registry-call.ts';
 
-const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-const configType = 'application/vnd.oci.image.config.v1+json';
-const layerType = 'application/vnd.oci.image.layer.v1.tar';
-/** Layers at once. */
-const maxAtOnce = 5;
+export interface PushOptions extends TransferOptions {
+  /** Ids or names of what goes there, whatever the name means here. */
+  readonly images?: readonly string[];
+  /** Of what is for several platforms the one that goes, as "linux/arm64". */
+  readonly platform?: string | undefined;
+}
 
 /**
  * Sends the images that these names mean to the registry of their repository. Blobs first, the manifest last: what others see there is whole. An
  * image that came with a manifest goes as it came, under the same digest; other layers that are stored plain are compressed on the way.
  */
-export async function pushImage(
-  parts: Parts,
-  text: string,
-  { images, ...options }: TransferOptions & { readonly images?: readonly string[] },
-): Promise<void> {
+export async function pushImage(parts: Parts, text: string, { images, platform, ...options }: PushOptions): Promise<void> {
   const named = parseReference(text);
   if (images !== undefined) return pushUnder(parts, named, { images, call: await registryCall(parts, named, options) });
   const tags = tagsOf(parts, named);
+  for (const tag of tags) resolveFor(parts.store, canonicalText(tag), platform);
   const call = await registryCall(parts, named, options);
   call.onProgress({ status: `The push refers to repository [${repositoryOf(named)}]` });
-  for (const tag of tags) await pushTag(parts, tag, call);
+  for (const tag of tags) await pushTag(parts, tag, { call, platform });
 }
 
 /** One that the user named, or all of the repository. */
@@ -58,78 +56,93 @@ async function pushUnder(
   const ids = [...new Set(images.map((image) => parts.store.resolve(image).row.id))];
   const [only] = ids;
   if (ids.length === 1 && only !== undefined) return void (await pushOne(parts, { id: only, reference: tag ?? '' }, call));
-  const manifests: object[] = [];
+  const pushed: { readonly manifest: ImageManifest; readonly platform: ImageConfig }[] = [];
   for (const id of ids) {
-    const { mediaType, digest, bytes } = await pushOne(parts, { id, reference: undefined }, call);
-    const { os, architecture, variant } = parts.store.config(id);
-    manifests.push({
-      mediaType,
-      digest,
-      size: bytes.length,
-      platform: { os, architecture, ...(variant === undefined ? {} : { variant }) },
-    });
+    pushed.push({ manifest: await pushOne(parts, { id, reference: undefined }, call), platform: parts.store.config(id) });
   }
-  const mediaType = 'application/vnd.oci.image.index.v1+json';
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
-  await call.driver.putManifest({ ...call.place, reference: tag ?? '', mediaType, bytes }, call.context(call.signal));
+  await putUnder(call, tag ?? '', imageIndex(pushed));
 }
 
-async function pushTag(parts: Parts, tag: Reference, call: RegistryCall): Promise<void> {
-  const id = parts.store.imageOf(canonicalText(tag)) ?? '';
-  const manifest = await pushOne(parts, { id, reference: tag.tag ?? '' }, call);
+async function pushTag(
+  parts: Parts,
+  tag: Reference,
+  { call, platform }: { readonly call: RegistryCall; readonly platform: string | undefined },
+): Promise<void> {
+  const { id } = resolveFor(parts.store, canonicalText(tag), platform).row;
+  const target = parts.store.targetOf(canonicalText(tag));
+  const index = target !== undefined && 'index' in target ? parts.store.index(target.index) : undefined;
+  const { manifest, images } =
+    index === undefined || (platform ?? '') !== ''
+      ? { manifest: await pushOne(parts, { id, reference: tag.tag ?? '', listed: listedIn(index) }, call), images: undefined }
+      : await pushIndex(parts, tag, { index, call });
   const { bytes } = manifest;
-  record(parts, tag, { id, manifest });
+  if (images === undefined) record(parts, tag, { id, manifest });
+  else recordIndex(parts, tag, { images, document: manifest });
   call.onProgress({ status: `${tag.tag ?? ''}: digest: ${manifest.digest} size: ${bytes.length}` });
   call.onProgress({ progressDetail: {}, aux: { Tag: tag.tag, Digest: manifest.digest, Size: bytes.length } });
   parts.events.publish('image', 'push', familiarText(tag), { ...parts.store.configOrEmpty(id).config?.Labels, name: familiarName(tag) });
 }
 
-/** Blobs and manifest of one image, under a tag or, without one, under its digest. */
-async function pushOne(
+interface PushedTag {
+  readonly manifest: ImageManifest;
+  /** When it is an index, those of its images that are here. */
+  readonly images: readonly string[] | undefined;
+}
+
+/**
+ * All platforms that are here, and the index as it came where the registry then has all that it names. Where it has not, what is here goes alone: an
+ * index of several, of one its manifest.
+ */
+async function pushIndex(
   parts: Parts,
-  { id, reference }: { readonly id: string; readonly reference: string | undefined },
-  call: RegistryCall,
-): Promise<ImageManifest> {
-  const layers = chainOf(parts, parts.store.get(id)).toReversed();
-  using _held = parts.layers.images.holdBlobs(layers.map(({ blobDigest }) => blobDigest));
-  const upload = new LayerUpload(parts, call);
-  for (const layer of layers) call.onProgress({ status: 'Preparing', progressDetail: {}, id: shortDigest(layer.diffId) });
-  const isWhole = storedManifest(parts.store.manifestsOf(id), layers) !== undefined;
-  const pushed = await inTurns(layers, (layer) => upload.send(layer, { asStored: isWhole }));
-  const configBytes = parts.content.readSmall(id);
-  await upload.sendBytes(configBytes);
-  failpoint('push.manifest');
-  const manifest = manifestOf(parts, { id, configBytes, layers: pushed });
-  const { mediaType, bytes, digest } = manifest;
-  await call.driver.putManifest({ ...call.place, reference: reference ?? digest, mediaType, bytes }, call.context(call.signal));
-  return manifest;
-}
-
-interface Pushed {
-  readonly id: string;
-  readonly configBytes: Buffer;
-  readonly layers: readonly LayerToPush[];
-}
-
-/** The one that it came with where that says the same; else a new one. */
-function manifestOf({ store }: Parts, { id, configBytes, layers }: Pushed): ImageManifest {
-  const known = store.manifestsOf(id).find(({ bytes, digest }) => {
-    const named = parseManifest(bytes, `manifest ${digest}`).layers;
-    return named.length === layers.length && named.every((layer, at) => layer.digest === layers[at]?.digest);
-  });
-  if (known !== undefined) return known;
-  const document = {
-    schemaVersion: 2,
-    mediaType: manifestType,
-    config: { mediaType: configType, digest: id, size: configBytes.length },
-    layers: layers.map(({ digest, sizeBytes, compression }) => ({
-      mediaType: compression === 'none' ? layerType : `${layerType}+${compression}`,
+  tag: Reference,
+  { index, call }: { readonly index: ImageManifest; readonly call: RegistryCall },
+): Promise<PushedTag> {
+  const images = parts.store.imagesIn(index.digest);
+  const listed = listedIn(index);
+  const own = new Set(images.flatMap((id) => parts.store.manifestsOf(id).map(({ digest }) => digest)));
+  const isWhole = await hasAll(
+    call,
+    [...listed].filter((digest) => !own.has(digest)),
+  );
+  const [only] = images.length === 1 ? images : [];
+  if (only !== undefined && !isWhole) {
+    const manifest = await pushOne(parts, { id: only, reference: tag.tag ?? '', listed }, call);
+    const [originalIndex, selectedManifest] = [index, manifest].map(({ mediaType, digest, bytes }) => ({
+      mediaType,
       digest,
-      size: sizeBytes,
-    })),
-  };
-  const bytes = Buffer.from(JSON.stringify(document));
-  return { mediaType: manifestType, digest: digestOf(bytes), bytes };
+      size: bytes.length,
+    }));
+    call.onProgress({ progressDetail: {}, aux: { manifestPushedInsteadOfIndex: true, originalIndex, selectedManifest } });
+    return { manifest, images: undefined };
+  }
+  const pushed: { readonly manifest: ImageManifest; readonly platform: ImageConfig }[] = [];
+  for (const id of images) {
+    pushed.push({ manifest: await pushOne(parts, { id, reference: undefined, listed }, call), platform: parts.store.config(id) });
+  }
+  const isSame = isWhole && pushed.every(({ manifest }) => listed.has(manifest.digest));
+  if (!isSame) {
+    const platforms = pushed.map(({ platform }) => platformText(platform)).join(', ');
+    call.onProgress({ status: `Not all platforms of ${familiarText(tag)} are here: an index of ${platforms} is pushed` });
+  }
+  const manifest = isSame ? index : imageIndex(pushed);
+  await putUnder(call, tag.tag ?? '', manifest);
+  return { manifest, images };
+}
+
+function listedIn(index: ImageManifest | undefined): ReadonlySet<string> {
+  return new Set(index === undefined ? [] : parseIndex(index.bytes, `index ${index.digest}`).map(({ digest }) => digest));
+}
+
+/** Whether the repository has these manifests; asked until one is missing. */
+async function hasAll({ driver, place, context, signal }: RegistryCall, digests: readonly string[]): Promise<boolean> {
+  try {
+    for (const reference of digests) await driver.resolve({ ...place, reference }, context(signal));
+    return true;
+  } catch (error) {
+    if (GantryError.is(error)) return false;
+    throw error;
+  }
 }
 
 /** From now on the image is known by the digest that it has there too. */
@@ -140,24 +153,15 @@ function record(
 ): void {
   if (store.find(id) === undefined) return; // removed meanwhile
   const name = canonicalText({ domain, path, digest: manifest.digest });
-  store.change({ name: new Map([[name, id]]), manifests: new Map([[id, manifest]]) });
+  store.change({ name: new Map([[name, { image: id }]]), manifests: new Map([[id, manifest]]) });
 }
 
-/** Five at once; after a failure no further ones begin, and it is told when those that run have ended. */
-async function inTurns<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<readonly Out[]> {
-  const turns = new Turns(maxAtOnce);
-  const failing = new AbortController();
-  const one = async (item: In): Promise<Out> => {
-    using _turn = await turns.take(failing);
-    try {
-      return await work(item);
-    } catch (error) {
-      failing.abort(error);
-      throw error;
-    }
-  };
-  const running = items.map(one);
-  await Promise.allSettled(running);
-  failing.signal.throwIfAborted();
-  return await Promise.all(running);
+function recordIndex(
+  { store }: Parts,
+  { domain, path }: Reference,
+  { images, document }: { readonly images: readonly string[]; readonly document: ImageManifest },
+): void {
+  if (images.some((id) => store.find(id) === undefined)) return; // removed meanwhile
+  const name = canonicalText({ domain, path, digest: document.digest });
+  store.change({ name: new Map([[name, { index: document.digest }]]), indexes: new Map([[document.digest, { images, document }]]) });
 }

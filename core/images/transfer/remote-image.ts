@@ -6,7 +6,7 @@ import { type Descriptor, describesImage, isConfigType, isIndexType, isLayerType
 import { parseIndex, parseManifest } from '../archive/oci-manifest.ts';
 import { parseImageConfig } from '../config/image-config.ts';
 import { maxDocumentBytes } from '../json/parse.ts';
-import { fits, type Platform, platformText } from '../platform.ts';
+import { bestFit, fits, noneFor, type Platform, platformText } from '../platform.ts';
 import { familiarText, type Reference } from '../reference.ts';
 import type { RegistryCall } from './registry-call.ts';
 
@@ -17,6 +17,8 @@ export interface RemoteTag extends ImageManifest {
 }
 
 export interface ImageAtRegistry {
+  /** What the tag is, when it is for several platforms. */
+  readonly index: ImageManifest | undefined;
   readonly manifest: ImageManifest;
   readonly configBytes: Buffer;
   readonly config: ImageConfig;
@@ -49,14 +51,10 @@ export async function readRemote(
   if (!isConfigType(described.mediaType)) throw noImage(tag.about, described.mediaType);
   const configBytes = await smallBlob(described, call);
   const config = parseImageConfig(configBytes, `config ${described.digest}`);
-  if (wanted.isExplicit && !fits(config, wanted.platform)) {
-    const found = platformText({ os: config.os, architecture: config.architecture });
-    throw notFound(
-      `image with reference ${tag.about} was found but its platform (${found}) does not match the specified platform (${platformText(wanted.platform)})`,
-    );
-  }
+  if (wanted.isExplicit && !fits(config, wanted.platform)) throw noneFor(tag.about, [config], wanted.platform);
   checkLayers(layers, { config, manifest: manifest.digest });
-  return { manifest, configBytes, config, layers };
+  const index = isIndexType(tag.mediaType) ? { mediaType: tag.mediaType, digest: tag.digest, bytes: tag.bytes } : undefined;
+  return { index, manifest, configBytes, config, layers };
 }
 
 /** Follows indexes to the manifest for the platform. */
@@ -65,13 +63,9 @@ async function choose(tag: RemoteTag, platform: Platform, { driver, place, conte
   for (let depth = 0; isIndexType(found.mediaType); depth += 1) {
     if (depth === maxIndexDepth) throw invalidArgument(`${tag.about}: indexes are nested more than ${maxIndexDepth} deep`);
     const offers = parseIndex(found.bytes, `index ${found.digest}`).filter(describesImage);
-    const offer =
-      offers.find(({ platform: offered }) => offered !== undefined && fits(offered, platform)) ??
-      offers.find(({ platform: offered }) => offered === undefined);
+    const offer = bestFit(offers, (each) => each.platform, platform);
     if (offer === undefined) {
-      const offered = offers.flatMap((each) =>
-        each.platform === undefined ? [] : [platformText({ os: '', architecture: '', ...each.platform })],
-      );
+      const offered = offers.flatMap((each) => (each.platform === undefined ? [] : [platformText(each.platform)]));
       throw notFound(`${tag.about}: no matching manifest for ${platformText(platform)} in the manifest list entries`, {
         hint:
           offered.length === 0

@@ -9,7 +9,7 @@ import { composeDocument } from './document.ts';
 import { makeContainerFolder } from './folder.ts';
 import { noImage } from './no-image.ts';
 import { copyImageContent, planMounts } from './mounts.ts';
-import { checkRequest, storageQuota } from './request.ts';
+import { checkedPlatform, checkRequest, storageQuota } from './request.ts';
 
 /**
  * Makes a container that can be started: checks everything, keeps its name, makes its writable layer and volumes, and records it. Durable
@@ -22,7 +22,7 @@ export async function createContainer(
   // Most are started at once.
   expectCgroupMove();
   const { layers, images } = room.parts;
-  const image = request.config.Image ? images.resolve(request.config.Image) : await noImage(room);
+  const image = request.config.Image ? images.resolve(request.config.Image, checkedPlatform(request)) : await noImage(room);
   const checked = await checkRequest(room, request, image);
   const id = randomId();
   const name = request.name ? checkContainerName(request.name) : generateName(id, (taken) => room.store.isTaken(taken));

@@ -1,7 +1,7 @@
 import { GantryError, invalidArgument, messageOf } from '@gantry/sdk';
 import type { ContainerConfig, CreateContainer, EndpointConfig, HostConfig } from '@gantry/sdk/engine';
 import { isDescribing } from '@gantry/sdk/exec';
-import { requirePlatform } from '../../images/index.ts';
+import { parsePlatform } from '../../images/index.ts';
 import { wantedDevices } from '../device-requests/index.ts';
 import { hostLimits } from '../host.ts';
 import { mergeConfig } from '../merge-config.ts';
@@ -28,7 +28,6 @@ export interface CheckedRequest {
 
 /** Merges the request with its image and checks all of it; `invalid_argument` names the first thing that is wrong. */
 export async function checkRequest(room: Room, request: CreateContainer, image: ContainerImage): Promise<CheckedRequest> {
-  checkPlatform(request, image);
   const config = mergeConfig(request.config, image.config.config ?? {});
   checkConfig(config);
   const { resources: asked, warnings } = withoutUnsupported(
@@ -107,12 +106,14 @@ async function chooseRuntime(
   return { runtime: name, exec: isDescribing(other) ? { driver, describedBy: name } : { driver: name } };
 }
 
-function checkPlatform({ platform = '', config: { Image: name = '' } }: CreateContainer, image: ContainerImage): void {
+/** The platform that is asked for; '' none. `invalid_argument` for one that cannot be had here. */
+export function checkedPlatform({ platform = '' }: Pick<CreateContainer, 'platform'>): string {
   const parts = platform === '' ? [] : platform.split('/');
   if (parts.length > 3 || parts.some((part) => !/^[A-Za-z0-9_.-]+$/.test(part))) {
     throw invalidArgument(`"${platform}": cannot parse platform specifier: invalid argument`);
   }
-  if (platform !== '' && image.id !== '') requirePlatform(name, image.config, platform);
+  if (platform !== '') parsePlatform(platform);
+  return platform;
 }
 
 function warningsOf({ Privileged, CapAdd }: HostConfig): readonly string[] {

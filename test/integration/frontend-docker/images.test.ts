@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { indexedImage, layoutOf } from '../../support/indexed-image.ts';
 import { makeImage } from '../../support/image-archive.ts';
 import { type DockerApi, dockerApi } from '../../support/docker-api.ts';
 import { EngineUnderTest } from '../../support/engine.ts';
@@ -81,6 +82,43 @@ test('an archive is loaded for the platform that is asked for, since the version
   assert.equal((await load(platform('s390x'), 47)).status, 200);
   assert.equal((await load(platform(architecture))).status, 200);
   assert.equal((await load('&platform=%7B')).status, 400);
+});
+
+test('one of several platforms is inspected and removed, since the versions that have it', async () => {
+  const several = indexedImage('served');
+  const body = layoutOf(several, 'docker.io/library/several:1');
+  const reload = () => api.request('POST /v1.51/images/load?quiet=1', { body, headers: { 'content-type': 'application/x-tar' } });
+  assert.equal((await reload()).status, 200);
+  const own = several.parts.get(architecture)?.id;
+  const other = several.parts.get('s390x')?.id;
+  const of = (name: string): string => encodeURIComponent(JSON.stringify({ os: 'linux', architecture: name }));
+  const ids = async () => {
+    const listed = await api.json<readonly (Listed & { readonly RepoTags: readonly string[] })[]>(
+      'GET /v1.51/images/json?all=1&manifests=1',
+    );
+    return listed.filter(({ RepoTags }) => RepoTags.includes('several:1')).map(({ Id, Manifests = [] }) => [Id, Manifests.length]);
+  };
+  assert.deepEqual(await ids(), [[own, 3]]);
+  const inspected = async (version: number, query: string) => {
+    const { status, text } = await api.request(`GET /v1.${version}/images/several:1/json?platform=${query}`);
+    return status === 200 ? (JSON.parse(text) as Listed).Id : status;
+  };
+  assert.deepEqual([await inspected(48, of('s390x')), await inspected(49, of('s390x')), await inspected(49, of('arm'))], [own, other, 404]);
+  for (const [query, status] of [
+    [`platforms=${of('arm')}`, 404],
+    ['platforms=%7B', 400],
+    ['platforms=linux/amd64', 400],
+    [`platforms=${encodeURIComponent('{"os":"linux"}')}`, 400],
+    [`platforms=${of('s390x')}&platforms=${of('arm')}`, 404],
+    [`platforms=${of('s390x')}&platforms=${of('riscv64')}`, 200],
+  ] as const) {
+    const answer = await api.request(`DELETE /v1.50/images/several:1?${query}`);
+    assert.equal(answer.status, status, `${query}: ${answer.text}`);
+  }
+  assert.deepEqual([await inspected(49, of('s390x')), await inspected(49, of(architecture))], [404, own]);
+  assert.equal((await reload()).status, 200);
+  assert.equal((await api.request(`DELETE /v1.49/images/several:1?platforms=${of('s390x')}`)).status, 200);
+  assert.deepEqual(await ids(), [], 'before that version the name goes');
 });
 
 /** Nothing listens there. */

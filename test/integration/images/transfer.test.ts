@@ -206,7 +206,8 @@ test('the image for the wanted platform is chosen from an index; what it does no
   assert.equal(room.images.inspect(name).config.architecture, architecture);
   assert.deepEqual(room.images.inspect(name).repoDigests, [`${source.host}/acme/many@${digestOf(index)}`]);
   await room.images.pull(name, { platform: 'linux/s390x' });
-  assert.equal(room.images.inspect(name).config.architecture, 's390x');
+  assert.equal(room.images.inspect(name, { platform: 'linux/s390x' }).config.architecture, 's390x');
+  assert.equal(room.images.inspect(name).config.architecture, architecture);
   await assert.rejects(room.images.pull(name, { platform: 'linux/riscv64' }), {
     code: 'not_found',
     message: /no matching manifest for linux\/riscv64/,

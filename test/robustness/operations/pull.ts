@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import type { Api } from '../../support/api.ts';
 import { busyboxLayer } from '../../support/busybox.ts';
 import { makeImage } from '../../support/image-archive.ts';
+import { indexedImage, putIndex } from '../../support/indexed-image.ts';
+import { architecture } from '../../support/served-image.ts';
 import { endOfArchive, entry } from '../../support/tar-builder.ts';
 import { createContainer, expect, removeContainer, runToEnd } from '../requests.ts';
 import type { Operation } from '../operation.ts';
@@ -53,6 +56,36 @@ export function pull(host: string): Operation {
     },
     clean: async (api) => {
       await expect(api, 'DELETE', `/images/${encodeURIComponent(name)}?force=1`, { statuses: [200, 404] });
+    },
+  };
+}
+
+/** One more platform comes to a name that is here. */
+export function pullPlatform(host: string): Operation {
+  const image = indexedImage('crash');
+  const name = `${host}/acme/app:1`;
+  const pulled = (api: Api, query: string) => api.stream('POST', `/images/create?fromImage=${encodeURIComponent(name)}${query}`);
+  const idOf = (of: string): string => image.parts.get(of)?.id ?? '';
+  return {
+    failpoints: ['pull.publish', 'layer.stage', 'layer.settle', 'load.image.txn', 'load.tags.txn'],
+    prepare: async (api) => {
+      await putIndex(host, image, '1');
+      await pulled(api, '');
+    },
+    ask: async (api) => {
+      await pulled(api, '');
+      await pulled(api, '&platform=linux/s390x');
+    },
+    check: async (api, { acknowledged }) => {
+      const { Id, RepoTags } = await api.json<{ Id: string; RepoTags: string[] }>('GET', `/images/${encodeURIComponent(name)}/json`);
+      assert.deepEqual([Id, RepoTags], [idOf(architecture), [name]]);
+      const of = encodeURIComponent('{"os":"linux","architecture":"s390x"}');
+      const { status, body } = await api.call('GET', `/images/${encodeURIComponent(name)}/json?platform=${of}`);
+      assert.ok(status === 200 || (!acknowledged && status === 404), body);
+      if (status === 200) assert.equal((JSON.parse(body) as { Id: string }).Id, idOf('s390x'));
+    },
+    clean: async (api) => {
+      await expect(api, 'DELETE', `/images/${idOf('s390x')}?force=1`, { statuses: [200, 404] });
     },
   };
 }

@@ -46,9 +46,11 @@ export async function createFrom(context: Context, client: Client, { flags, imag
   }
 }
 
-/** A network or volume can be missing as well. */
+/** Also when it is here for another platform. A network or volume can be missing as well. */
 function isMissingImage(error: unknown): boolean {
-  return GantryError.is(error) && error.code === 'not_found' && /no such image/i.test(error.message);
+  return (
+    GantryError.is(error) && error.code === 'not_found' && /no such image|do(es)? not match the specified platform/i.test(error.message)
+  );
 }
 
 function withTag(image: string): string {

@@ -6,16 +6,18 @@ import { flag, list } from '../../option.ts';
 import { parseFilter, toFilters } from '../../parse/filter.ts';
 import { splitReference } from '../../parse/reference.ts';
 import { verb } from '../../verb.ts';
+import { platformOf, printTree } from './tree.ts';
 
 interface ImagesFlags extends ListingFlags {
   readonly all?: boolean;
   readonly digests?: boolean;
+  readonly tree?: boolean;
   readonly trunc: boolean;
   readonly filter: readonly (readonly [string, string])[];
 }
 
 /** One line per name of an image. */
-interface Row {
+export interface Row {
   readonly image: ImageSummary;
   readonly repository: string;
   readonly tag: string;
@@ -32,12 +34,15 @@ export const images = verb<ImagesFlags>({
     list('-f, --filter <key=value>', 'Only those, e.g. dangling=true, reference=busybox*', parseFilter),
     flag('-q, --quiet', 'Ids only'),
     flag('--no-trunc', 'Whole ids'),
+    flag('--tree', 'With the platforms that each name has'),
     formatOption,
   ],
   async action(context, [reference], flags) {
     const client = await context.client();
     const filters = toFilters([...flags.filter, ...(reference === undefined ? [] : [['reference', reference] as const])]);
-    const found = await client.images.list({ all: flags.all === true, digests: flags.digests === true, filters });
+    const manifests = flags.tree === true || flags.format !== undefined;
+    const found = await client.images.list({ all: flags.all === true, digests: flags.digests === true, manifests, filters });
+    if (flags.tree === true && flags.format === undefined) return printTree(context, found.flatMap(rowsOf), flags);
     const id = ({ image }: Row): string => (flags.trunc ? shortId(image.Id) : image.Id);
     printListing(context, found.flatMap(rowsOf), { ...flags, columns: columns(id, flags.digests === true), quietly: id });
   },
@@ -61,6 +66,14 @@ function columns(id: (row: Row) => string, withDigests: boolean): readonly Colum
     { key: 'CreatedSince', heading: 'CREATED', show: ({ image }) => (image.Created > 0 ? ago(image.Created) : 'N/A') },
     { key: 'Size', heading: 'SIZE', show: ({ image }) => humanSize(image.Size) },
     { key: 'CreatedAt', show: ({ image }) => timestamp(image.Created) },
+    {
+      key: 'Platforms',
+      show: ({ image }) =>
+        (image.Manifests ?? [])
+          .filter(({ Available }) => Available)
+          .map(platformOf)
+          .join(', '),
+    },
     { key: 'Containers', show: ({ image }) => (image.Containers === undefined || image.Containers < 0 ? 'N/A' : String(image.Containers)) },
   ];
 }

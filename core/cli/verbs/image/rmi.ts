@@ -1,11 +1,12 @@
 import { GantryError } from '@gantry/sdk/errors';
-import { flag } from '../../option.ts';
+import { flag, list, text } from '../../option.ts';
 import { forEachTarget } from '../../targets.ts';
 import { verb } from '../../verb.ts';
 
 interface RmiFlags {
   readonly force?: boolean;
   readonly prune: boolean;
+  readonly platform: readonly string[];
 }
 
 export const rmi = verb<RmiFlags>({
@@ -13,12 +14,13 @@ export const rmi = verb<RmiFlags>({
   options: [
     flag('-f, --force', 'Also with several names, or used by a stopped container'),
     flag('--no-prune', 'Keep parents without a name'),
+    list('--platform <os/arch>', 'Of several platforms, only this one', text),
   ],
-  async action(context, names, { force = false, prune }) {
+  async action(context, names, { force = false, prune, platform: platforms }) {
     const { images } = await context.client();
     return await forEachTarget(context, names, async (name) => {
       try {
-        const removed = await images.remove(name, { force, prune });
+        const removed = await images.remove(name, { force, prune, platforms });
         return removed
           .map(({ Untagged, Deleted }) => (Untagged === undefined ? `Deleted: ${Deleted ?? ''}` : `Untagged: ${Untagged}`))
           .join('\n');

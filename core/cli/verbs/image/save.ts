@@ -6,7 +6,7 @@ export const save = verb<{ readonly output?: string; readonly platform?: string 
   arguments: '<image...>',
   options: [
     value('-o, --output <file>', 'Write to this file instead of stdout', text),
-    value('--platform <os/arch>', 'Only when the images are for this platform', text),
+    value('--platform <os/arch>', 'Of names of several platforms, only this one', text),
   ],
   async action(context, names, { output, platform }) {
     const { images } = await context.client();

@@ -10,12 +10,12 @@ export async function baseImage(
   { platform, onProgress }: { readonly platform: string; readonly onProgress: OnProgress },
 ): Promise<Image> {
   const { images } = request.engine;
-  const here = findImage(images, reference);
-  const isRight = here !== undefined && (platform === '' || isFor(here.config, platform));
-  if (isRight && (!request.pull || /^(?:sha256:)?[0-9a-f]{12,64}$/.test(reference))) return here;
+  const wanted = platform === '' ? {} : { platform };
+  const here = findImage(images, reference, wanted);
+  if (here !== undefined && (!request.pull || /^(?:sha256:)?[0-9a-f]{12,64}$/.test(reference))) return here;
   const auth = await loginFor(request, reference);
-  await images.pull(reference, { onProgress, signal, ...(platform === '' ? {} : { platform }), ...(auth === undefined ? {} : { auth }) });
-  return images.inspect(reference);
+  await images.pull(reference, { onProgress, signal, ...wanted, ...(auth === undefined ? {} : { auth }) });
+  return images.inspect(reference, wanted);
 }
 
 /** What whoever builds has for the registry of this image. */
@@ -24,10 +24,14 @@ export async function loginFor(request: DockerfileRequest, reference: string): P
   return authFor(request.registryAuth, host) ?? (await request.auth?.(host));
 }
 
-/** An image that is here. */
-export function findImage(images: Job['request']['engine']['images'], reference: string): Image | undefined {
+/** An image that is here, for a platform where one is wanted. */
+export function findImage(
+  images: Job['request']['engine']['images'],
+  reference: string,
+  wanted: { readonly platform?: string } = {},
+): Image | undefined {
   try {
-    return images.inspect(reference);
+    return images.inspect(reference, wanted);
   } catch (error) {
     if (GantryError.is(error) && error.code === 'not_found') return undefined;
     throw error;

@@ -1,26 +1,12 @@
-import { invalidArgument, messageOf, notFound } from '@gantry/sdk';
+import { invalidArgument, messageOf } from '@gantry/sdk';
 import { object, readShape, text } from './shape.ts';
 import type { Call } from './call.ts';
 
 const platform = object('Platform', { architecture: text, os: text, variant: text, 'os.version': text });
 
-/**
- * Refuses images that are for another platform than the query asks for, in the words that Docker has for it. `since`: the version of the API from
- * which on the request may name one.
- */
-export function requirePlatform(call: Call, names: readonly string[], since: number): void {
-  const asked = call.version < since ? '' : call.query.text('platform');
-  if (asked === '') return;
-  const wanted = platformOf(asked);
-  for (const name of names) {
-    const { os, architecture, variant = '' } = call.engine.images.inspect(name).config;
-    const fits =
-      os === wanted.os && architecture === wanted.architecture && (variant === '' || wanted.variant === '' || variant === wanted.variant);
-    if (fits) continue;
-    throw notFound(
-      `image with reference ${name} was found but its platform (${shown({ os, architecture, variant })}) does not match the specified platform (${shown(wanted)})`,
-    );
-  }
+/** The platforms that the query asks for, one parameter for each. */
+export function platformsIn(call: Call, since: number): readonly string[] {
+  return call.version < since ? [] : call.query.all('platforms').map((asked) => shown(platformOf(asked)));
 }
 
 /** The platform that the query asks for, as "linux/arm64/v8"; undefined: none. */

@@ -48,11 +48,12 @@ export function mountPoint(mount: MountPoint) {
 }
 
 /** The name that the user gave, unless it means another image by now. */
-function shownImage({ config, imageId }: Container, engine: Engine): string {
+function shownImage({ config, imageId, platform }: Container, engine: Engine): string {
   const { Image: image = '' } = config;
   if (image === imageId) return image;
   try {
-    return engine.images.inspect(image).id === imageId ? image : imageId;
+    const means = (options: object): boolean => engine.images.inspect(image, options).id === imageId;
+    return means({}) || means({ platform }) ? image : imageId;
   } catch {
     return imageId;
   }

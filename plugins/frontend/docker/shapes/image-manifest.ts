@@ -1,11 +1,11 @@
 import type { ImageManifestSummary } from '@gantry/sdk/engine';
 
-/** One of Manifests of an image, since 1.47. Every image that is here is here as a whole. */
-export function imageManifest({ descriptor, platform, contentBytes, unpackedBytes, containers }: ImageManifestSummary) {
+/** One of Manifests of an image, since 1.47. */
+export function imageManifest({ isHere, descriptor, platform, contentBytes, unpackedBytes, containers }: ImageManifestSummary) {
   return {
     ID: descriptor.digest,
     Descriptor: { ...descriptor, platform },
-    Available: true,
+    Available: isHere,
     Size: { Content: contentBytes, Total: contentBytes + unpackedBytes },
     Kind: 'image',
     ImageData: { Platform: platform, Containers: containers, Size: { Unpacked: unpackedBytes } },

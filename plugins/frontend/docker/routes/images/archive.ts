@@ -1,7 +1,7 @@
 import { invalidArgument, releasing } from '@gantry/sdk';
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
-import { platformIn, requirePlatform } from '../../http/platform.ts';
+import { platformIn } from '../../http/platform.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { get, post, type Route } from '../route.ts';
 
@@ -18,8 +18,7 @@ export const archiveRoutes: readonly Route[] = [
 
 async function save(call: Call, names: readonly string[]): Promise<void> {
   if (names.every((name) => name === '')) throw invalidArgument('no image given to save');
-  requirePlatform(call, names, 48);
-  const tar = await call.engine.images.save(names, { signal: call.signal });
+  const tar = await call.engine.images.save(names, withoutAbsent({ platform: platformIn(call, 48), signal: call.signal }));
   await call.stream('application/x-tar').pipe(tar);
 }
 

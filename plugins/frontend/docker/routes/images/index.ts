@@ -1,10 +1,10 @@
 import { invalidArgument } from '@gantry/sdk';
-import type { DeletedImage } from '@gantry/sdk/engine';
+import type { DeletedImage, Image } from '@gantry/sdk/engine';
 import { containerConfig } from '../../bodies/container.ts';
 import { withoutAbsent } from '../../http/absent.ts';
 import { withFilter } from '../../http/filters.ts';
 import type { Call } from '../../http/call.ts';
-import { platformIn, requirePlatform } from '../../http/platform.ts';
+import { platformIn, platformsIn } from '../../http/platform.ts';
 import { unixSeconds } from '../../http/time.ts';
 import { imageDocument } from '../../shapes/image-document.ts';
 import { imageManifest } from '../../shapes/image-manifest.ts';
@@ -20,7 +20,7 @@ export const imageRoutes: readonly Route[] = [
   post('/images/:name/tag', tag),
   remove('/images/:name', async (call) => {
     const { query } = call;
-    const options = { force: query.flag('force'), prune: !query.flag('noprune') };
+    const options = { force: query.flag('force'), prune: !query.flag('noprune'), platforms: platformsIn(call, 50) };
     call.send((await call.engine.images.remove(call.param('name'), options)).map(deletedDocument));
   }),
   post('/images/prune', async (call) => {
@@ -39,27 +39,31 @@ async function list(call: Call): Promise<void> {
   const filters = name === undefined ? query.filters() : withFilter(query.filters(), 'reference', name);
   const images = await call.engine.images.list({ filters, all: query.flag('all'), sharedSize: query.flag('shared-size') });
   const withManifests = version >= 47 && query.flag('manifests');
-  call.send(images.map((image) => ({ ...imageSummary(image, version), ...(withManifests && manifestsOf(call, image.id)) })));
+  call.send(images.map((image) => ({ ...imageSummary(image, version), ...(withManifests && manifestsOf(call, nameOf(image))) })));
 }
 
 function inspect(call: Call): void {
   const name = call.param('name');
   const withManifests = call.version >= 48 && call.query.flag('manifests');
-  if (withManifests && platformIn(call, 49) !== undefined) {
+  const platform = platformIn(call, 49);
+  if (withManifests && platform !== undefined) {
     throw invalidArgument('conflicting options: manifests and platform options cannot both be set');
   }
-  requirePlatform(call, [name], 49);
-  const image = call.engine.images.inspect(name);
-  call.send({ ...imageDocument(image, call.version), ...(withManifests && manifestsOf(call, image.id)) });
+  const image = call.engine.images.inspect(name, withoutAbsent({ platform }));
+  call.send({ ...imageDocument(image, call.version), ...(withManifests && manifestsOf(call, name)) });
 }
 
-function manifestsOf(call: Call, id: string) {
-  return { Manifests: call.engine.images.manifests(id).map(imageManifest) };
+/** One of an image's names means all of its platforms. */
+function nameOf({ id, repoTags, repoDigests }: Image): string {
+  return repoTags[0] ?? repoDigests[0] ?? id;
+}
+
+function manifestsOf(call: Call, name: string) {
+  return { Manifests: call.engine.images.manifests(name).map(imageManifest) };
 }
 
 function history(call: Call): void {
-  requirePlatform(call, [call.param('name')], 48);
-  const entries = call.engine.images.history(call.param('name'));
+  const entries = call.engine.images.history(call.param('name'), withoutAbsent({ platform: platformIn(call, 48) }));
   call.send(
     entries.map(({ id, created, created_by: createdBy, tags, sizeBytes, comment }) => ({
       Comment: comment ?? '',

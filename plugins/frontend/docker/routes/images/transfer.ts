@@ -1,7 +1,7 @@
 import { withoutAbsent } from '../../http/absent.ts';
 import type { Call } from '../../http/call.ts';
 import { fromRegistry } from '../../http/from-registry.ts';
-import { requirePlatform } from '../../http/platform.ts';
+import { platformIn } from '../../http/platform.ts';
 import { authOf, withoutPrompt } from '../../http/registry-auth.ts';
 import { withProgress } from '../../streams/progress.ts';
 import { post, type Route } from '../route.ts';
@@ -31,9 +31,9 @@ async function pull(call: Call): Promise<void> {
 
 async function push(call: Call): Promise<void> {
   const reference = withTag(call.param('name'), call.query.word('tag'));
-  requirePlatform(call, [reference], 46);
+  const platform = platformIn(call, 46);
   const auth = authOf(call);
   await withProgress(call, (onProgress) =>
-    fromRegistry(call.engine.images.push(reference, withoutAbsent({ auth, onProgress, signal: call.signal }))),
+    fromRegistry(call.engine.images.push(reference, withoutAbsent({ auth, platform, onProgress, signal: call.signal }))),
   );
 }

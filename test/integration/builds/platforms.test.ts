@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { buildImage } from '../../support/build-context.ts';
+import { EngineUnderTest } from '../../support/engine.ts';
+import { indexedImage, layoutOf } from '../../support/indexed-image.ts';
+import { leakGuard } from '../../support/leak-guard.ts';
+import { inNamespaces } from '../../support/namespaces.ts';
+import { architecture } from '../../support/served-image.ts';
+
+inNamespaces(import.meta.url);
+leakGuard();
+
+const base = indexedImage('base');
+let under: EngineUnderTest;
+before(async () => {
+  under = await EngineUnderTest.open();
+  const archive = async function* () {
+    yield layoutOf(base, 'docker.io/library/base:1');
+  };
+  await under.engine.images.load(archive(), {});
+});
+after(() => under[Symbol.asyncDispose]());
+
+const names = ['BUILDPLATFORM', 'BUILDOS', 'BUILDARCH', 'BUILDVARIANT', 'TARGETPLATFORM', 'TARGETOS', 'TARGETARCH', 'TARGETVARIANT'];
+const own = [`linux/${architecture}`, 'linux', architecture, ''];
+for (const [platform, target] of [
+  ['', own],
+  [`linux/${architecture}`, own],
+  ['linux/s390x', ['linux/s390x', 'linux', 's390x', '']],
+  ['linux/arm/v7', ['linux/arm/v7', 'linux', 'arm', 'v7']],
+] as const) {
+  test(`Builds.build() ${platform === '' ? 'without a platform' : `for ${platform}`} gives the arguments that say for what it builds, and where`, async () => {
+    const labels = names.map((name) => `${name}="\${${name}}"`).join(' ');
+    const Dockerfile = `FROM scratch\n${names.map((name) => `ARG ${name}\n`).join('')}LABEL ${labels} undeclared="$TARGETFOO"\n`;
+    const { id } = await buildImage(under.engine, { Dockerfile }, { platform });
+    const { config } = under.engine.images.inspect(id);
+    assert.deepEqual(
+      names.map((name) => config.config?.Labels?.[name]),
+      [...own, ...target],
+    );
+    assert.deepEqual([config.os, config.architecture, config.variant ?? ''], target.slice(1));
+  });
+}
+
+test('Builds.build() leaves them unset in a stage that does not declare them, and knows them in every FROM', async () => {
+  const Dockerfile = 'FROM scratch AS on-linux\nFROM on-${TARGETOS}\nLABEL a="<$TARGETARCH>"\n';
+  const { id } = await buildImage(under.engine, { Dockerfile });
+  assert.deepEqual(under.engine.images.inspect(id).config.config?.Labels, { a: '<>' });
+});
+
+for (const [from, platform, expected] of [
+  ['base:1', '', architecture],
+  ['base:1', 'linux/s390x', 's390x'],
+  ['--platform=$BUILDPLATFORM base:1', 'linux/s390x', architecture],
+  ['--platform=$TARGETPLATFORM base:1', 'linux/riscv64', 'riscv64'],
+  ['--platform=linux/riscv64 base:1', '', 'riscv64'],
+] as const) {
+  test(`Builds.build() of FROM ${from} ${platform === '' ? '' : `for ${platform} `}stands on the image for ${expected}`, async () => {
+    const { id } = await buildImage(under.engine, { Dockerfile: `FROM ${from}\nLABEL of="${expected} ${platform}"\n` }, { platform });
+    assert.equal(under.engine.images.inspect(id).parent, base.parts.get(expected)?.id);
+  });
+}
+
+test('Builds.build() copies from the image for its platform', async () => {
+  for (const [platform, expected] of [
+    ['', architecture],
+    ['linux/s390x', 's390x'],
+  ] as const) {
+    const { id } = await buildImage(under.engine, { Dockerfile: 'FROM scratch\nCOPY --from=base:1 / /\n' }, { platform });
+    await using files = await under.engine.builds.files(id, {});
+    const listed = await files.list();
+    assert.ok(
+      listed.some(({ name }) => name.endsWith(`base ${expected}`)),
+      JSON.stringify(listed),
+    );
+  }
+});
