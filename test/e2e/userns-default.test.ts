@@ -8,6 +8,7 @@ import { bindMount, mount, mountFlags, umount2, unmountFlags } from '@gantry/sdk
 import { busyboxImage } from '../support/busybox.ts';
 import { Daemon } from '../support/daemon.ts';
 import { dockerCli } from '../support/docker-cli.ts';
+import { until } from '../support/logs-room.ts';
 import { inNamespaces } from '../support/namespaces.ts';
 import { withoutRemapUser } from '../support/remap-user.ts';
 
@@ -39,6 +40,9 @@ test('userns-remap=default: the user dockremap and its ids are made when gantryd
   const pid = await docker('inspect', '--format', '{{.State.Pid}}', id);
   assert.deepEqual([statSync(`/proc/${pid}`).uid, statSync(`/proc/${pid}`).gid], [165_536, 100_000]);
   await docker('rm', '-f', id);
+  process.kill(daemon.pid, 'SIGHUP');
+  await until(() => daemon.log.includes('settings were read anew'));
+  assert.doesNotMatch(daemon.log, /these settings are as they were/);
   await daemon[Symbol.asyncDispose]();
   daemon = await start('made');
   await daemon[Symbol.asyncDispose]();

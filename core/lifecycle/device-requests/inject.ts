@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
 import { notFound } from '@gantry/sdk';
 import { deviceNumbers } from '@gantry/sdk/linux';
-import type { Spec, SpecMount } from '../oci-spec/index.ts';
+import { type HostDevice, placedDevices, type Spec, type SpecMount } from '../oci-spec/index.ts';
 import type { Device, DeviceNode, Edits } from './specification.ts';
 
 interface Linux {
   readonly devices?: readonly object[];
+  /** Absent: it has the machine's user namespace. */
+  readonly uidMappings?: readonly object[];
   readonly resources?: { readonly devices?: readonly object[] };
 }
 interface Process {
@@ -22,7 +24,8 @@ export function withDevices(spec: Spec, devices: readonly Device[]): Spec {
 function withEdits(spec: Spec, { env = [], deviceNodes = [], mounts = [], hooks = [], additionalGids = [] }: Edits): Spec {
   const own = spec.process as Process;
   const linux = spec['linux'] as Linux;
-  const nodes = deviceNodes.map((node) => specDevice(node));
+  const found = deviceNodes.map((node) => hostDevice(node));
+  const { nodes, mounts: nodeMounts } = placedDevices(found, { hasUserns: linux.uidMappings !== undefined });
   return {
     ...spec,
     process: {
@@ -30,16 +33,16 @@ function withEdits(spec: Spec, { env = [], deviceNodes = [], mounts = [], hooks 
       env: [...(own.env ?? []).filter((known) => !env.some((given) => nameOf(given) === nameOf(known))), ...env],
       user: { ...own.user, additionalGids: [...new Set([...(own.user?.additionalGids ?? []), ...additionalGids])] },
     },
-    mounts: [...spec.mounts, ...mounts.map((mount) => specMount(mount))],
+    mounts: [...spec.mounts, ...nodeMounts, ...mounts.map((mount) => specMount(mount))],
     hooks: hooks.reduce(withHook, (spec['hooks'] ?? {}) as Hooks),
     linux: {
       ...linux,
-      devices: [...(linux.devices ?? []).filter((known) => !nodes.some(({ path }) => 'path' in known && known.path === path)), ...nodes],
+      devices: [...(linux.devices ?? []).filter((known) => !found.some(({ path }) => 'path' in known && known.path === path)), ...nodes],
       resources: {
         ...linux.resources,
         devices: [
           ...(linux.resources?.devices ?? []),
-          ...nodes.map(({ type, major, minor }, index) => ({
+          ...found.map(({ type, major, minor }, index) => ({
             allow: true,
             type,
             major,
@@ -68,12 +71,13 @@ function specMount({ hostPath, containerPath, type, options = [] }: NonNullable<
 }
 
 /** Numbers are those of the machine's own node: a specification may be older than the last start of the machine. */
-function specDevice({ path, hostPath = path, fileMode, uid, gid }: DeviceNode) {
+function hostDevice({ path, hostPath = path, fileMode, uid, gid }: DeviceNode): HostDevice {
   const facts = statSync(hostPath, { throwIfNoEntry: false });
   if (facts === undefined || !(facts.isCharacterDevice() || facts.isBlockDevice()))
     throw notFound(`CDI device injection failed: ${hostPath} is no device of this machine`);
   return {
     path,
+    hostPath,
     type: facts.isBlockDevice() ? 'b' : 'c',
     ...deviceNumbers(facts.rdev),
     fileMode: fileMode ?? facts.mode & 0o7777,

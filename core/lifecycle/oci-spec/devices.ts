@@ -17,7 +17,7 @@ export interface SpecDevice {
 }
 
 /** Where the machine has it. */
-interface HostDevice extends SpecDevice {
+export interface HostDevice extends SpecDevice {
   readonly hostPath: string;
 }
 

@@ -12,6 +12,7 @@ import { seccompProfile } from './seccomp/profile.ts';
 import type { ProcessUser } from './user.ts';
 
 export { effectiveCapabilities } from './capabilities.ts';
+export { type HostDevice, placedDevices } from './devices.ts';
 export type { SpecMount } from './mounts.ts';
 export type { NamespaceChoice } from './namespaces.ts';
 export { type ProcessUser, resolveUser } from './user.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -150,4 +150,21 @@ test('a device that was unplugged since is told at the start', async () => {
     code: 'not_found',
     message: 'CDI device injection failed: /dev/that-is-not-there is no device of this machine',
   });
+});
+
+test('a container with a user namespace of its own has the machine’s nodes, at the paths that the specification gives them', async () => {
+  const ranges = [{ inside: 0, outside: 200_000, size: 65_536 }];
+  await using mapped = await EngineUnderTest.open({ containerDefaults: { cdiFolders, idMaps: { uids: ranges, gids: ranges } } });
+  chmodSync(mapped.folder, 0o711);
+  const deviceNodes = [{ path: '/dev/acme0', hostPath: '/dev/full', permissions: 'rw' }, { path: '/dev/zero' }];
+  write(join(etc, 'acme.json'), {
+    cdiVersion: '0.6.0',
+    kind: 'acme.com/full',
+    devices: [{ name: 'one', containerEdits: { deviceNodes } }],
+  });
+  const { stdout, stderr } = await mapped.run(`${numbers} /dev/acme0 /dev/zero; echo x > /dev/acme0`, {
+    hostConfig: cdi('acme.com/full=one'),
+  });
+  assert.equal(stdout, '1:7 666\n1:5 666\n');
+  assert.match(stderr, /No space left on device/);
 });
