@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync, mkdtempSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +85,30 @@ test('a container that filled its quota is told so, can remove files, and then w
   // The pool gives room back some seconds later, with its next group of writes.
   await until(async () => (await runExec(engine.api, 'limited', ['sh', '-c', 'echo x >/b'])) === 0);
   await removeContainer(engine.api, 'limited');
+});
+
+test('a data set that somebody keeps busy is told of, and goes with the next removal', async () => {
+  const before = new Set(dataSets());
+  await createContainer(engine.api, 'held');
+  const made = dataSets().filter((name) => !before.has(name));
+  assert.equal(made.length, 1);
+  const holder = spawn('unshare', ['--mount', 'sh', '-c', `mount -t zfs ${made[0]} /mnt && exec sleep 7032`], { stdio: 'ignore' });
+  const ended = once(holder, 'exit');
+  try {
+    await until(() => holders(made[0] ?? '').length > 0);
+    await removeContainer(engine.api, 'held');
+    await until(() => engine.log.includes('stays on the disk until the next removal'));
+    assert.deepEqual(
+      dataSets().filter((name) => made.includes(name)),
+      made,
+    );
+  } finally {
+    holder.kill('SIGKILL');
+    await ended;
+  }
+  await createContainer(engine.api, 'next');
+  await removeContainer(engine.api, 'next');
+  await until(() => dataSets().every((name) => before.has(name)));
 });
 
 test('after a power cut of the pool what was acknowledged is whole', async () => {

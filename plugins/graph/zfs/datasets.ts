@@ -70,7 +70,7 @@ export class Datasets {
   }
 
   /** False while there are clones of it. Not there: nothing to do. The kernel needs a moment to let go of what was unmounted. */
-  async destroy(folder: string): Promise<boolean> {
+  async destroy(folder: string, { attempts }: { readonly attempts: number }): Promise<boolean> {
     if (!existsSync(join(folder, 'dataset'))) return true;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -78,7 +78,7 @@ export class Datasets {
         return true;
       } catch (error) {
         if (messageOf(error).includes('dependent clones')) return false;
-        if (codeOf(error) !== 'conflict' || attempt === 20) throw error;
+        if (codeOf(error) !== 'conflict' || attempt >= attempts) throw error;
       }
       await sleep(100);
     }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, type Mount, notFound, type Usage } from '@gantry/sdk';
+import { type Logger, messageOf, type Mount, notFound, type Usage } from '@gantry/sdk';
 import { type AttachRequest, type FillRequest, type ResizeRequest, SnapshotDriver, type StatusResponse } from '@gantry/sdk/graph';
 import { zfs, zpool } from './command.ts';
 import { datasetOf, Datasets, type DatasetsOptions } from './datasets.ts';
@@ -10,8 +10,9 @@ import { datasetOf, Datasets, type DatasetsOptions } from './datasets.ts';
 export class Zfs extends SnapshotDriver {
   readonly features = ['quota'] as const;
   readonly #datasets: Datasets;
-  /** Folders of deleted snapshots of which there are clones still: those were to stay. */
-  readonly #cloned = new Set<string>();
+  readonly #log: Logger;
+  /** Folders of deleted snapshots that the pool did not let go: there are clones of them still, or something keeps them busy. */
+  readonly #waiting = new Set<string>();
 
   constructor(root: string, options: DatasetsOptions) {
     super(root, {
@@ -19,6 +20,7 @@ export class Zfs extends SnapshotDriver {
       isMounted: (folder) => this.#datasets.isMounted(folder),
     });
     this.#datasets = new Datasets(root, options);
+    this.#log = options.log;
   }
 
   /** What the snapshot wrote itself, as the pool counts it: compressed, with metadata. */
@@ -84,14 +86,25 @@ export class Zfs extends SnapshotDriver {
   }
 
   async #erase(folder: string): Promise<void> {
-    await this.#eraseUncloned(folder);
-    for (const waiting of this.#cloned) if (waiting !== folder) await this.#eraseUncloned(waiting).catch(() => undefined); // the next time, or the next start
+    const [...earlier] = this.#waiting;
+    try {
+      await this.#tryErase(folder);
+    } finally {
+      // It may have been a clone of one of those.
+      for (const waiting of earlier) await this.#tryErase(waiting, { attempts: 1 }).catch(() => undefined);
+    }
   }
 
-  async #eraseUncloned(folder: string): Promise<void> {
-    if (await this.#datasets.destroy(folder)) {
-      await rm(folder, { recursive: true, force: true });
-      this.#cloned.delete(folder);
-    } else this.#cloned.add(folder);
+  async #tryErase(folder: string, { attempts = 20 } = {}): Promise<void> {
+    this.#waiting.add(folder);
+    try {
+      if (!(await this.#datasets.destroy(folder, { attempts }))) return;
+    } catch (error) {
+      if (attempts > 1)
+        this.#log.warn({ folder, error: messageOf(error) }, 'what was removed stays on the disk until the next removal, or start');
+      throw error;
+    }
+    await rm(folder, { recursive: true, force: true });
+    this.#waiting.delete(folder);
   }
 }
