@@ -9,10 +9,10 @@ import type { Totals } from './support/test-run.ts';
 const minute = 60_000;
 const isLaneLong = !['0', undefined].includes(process.env['GANTRY_TEST_LANE']);
 const suites = [
-  { name: 'integration', fileTimeoutMs: 3 * minute },
-  { name: 'conformance', fileTimeoutMs: 6 * minute },
-  { name: 'robustness', fileTimeoutMs: 8 * minute },
-  { name: 'e2e', fileTimeoutMs: 8 * minute },
+  { name: 'integration', fileTimeoutMs: 5 * minute },
+  { name: 'conformance', fileTimeoutMs: 10 * minute },
+  { name: 'robustness', fileTimeoutMs: 10 * minute },
+  { name: 'e2e', fileTimeoutMs: 10 * minute },
   // A guest has two CPUs as well. Each bounds itself; who asked for the long run gets it once.
   isLaneLong
     ? { name: 'lane', fileTimeoutMs: 6 * 60 * minute, concurrency: 1, isTriedAgain: false }
