@@ -14,7 +14,7 @@ before(async () => {
   await using subject = await openOci();
   await subject.driver.runtimes({}, subject.ctx);
 });
-leakGuard({ settleMs: 4_000 });
+leakGuard();
 
 conformance(join(examples, 'crun-runtime'), { world: realWorld });
 conformance(join(examples, 'crun-runtime'), {

@@ -9,7 +9,7 @@ inNamespaces(import.meta.url, { missing: missingForZfs() });
 
 const pool = withZfsPool({ sizeMiB: 2048 });
 // Data sets go one after the other, each by a process of its own.
-leakGuard({ settleMs: 20_000 });
+leakGuard();
 
 testGraphDriver({
   name: 'zfs',

@@ -19,6 +19,7 @@ testPlacements({
   kind: 'volume',
   driver: 'local',
   cases: volumeCases,
+  answers: { timed: ['attach.slow-backend-cancelled'] },
   clean: async (volumes) => {
     for (const { name } of await Array.fromAsync(volumes.list({}, ctx))) await volumes.remove({ name, force: true }, ctx);
   },

@@ -22,7 +22,7 @@ export function testOci(label: string, config: HostContext['config']): void {
     await using subject = await openOci(config);
     await subject.driver.runtimes({}, subject.ctx);
   });
-  leakGuard({ settleMs: 4_000 });
+  leakGuard();
   const rootfs = mkdtempSync(join(tmpdir(), 'oci-rootfs-'));
   busyboxRootfs(rootfs);
   // For users that are no root outside of the container.

@@ -6,7 +6,7 @@ import type { CensusOptions } from './census.ts';
 import { slowness } from './slowness.ts';
 
 export interface LeakGuardOptions extends CensusOptions {
-  /** How long what was left may take to go away; 2 s unless given. */
+  /** How long what was left may take to go away; 20 s unless given, since what a case leaves to the background (a tree to delete) waits for a busy machine. */
   readonly settleMs?: number;
 }
 
@@ -22,7 +22,7 @@ export function leakGuard(options: LeakGuardOptions = {}): void {
 }
 
 /** Counts now, and again when disposed: throws when something came and stayed. What went away is no leak. */
-export function noLeaks({ settleMs = 2000, ...options }: LeakGuardOptions = {}): AsyncDisposable {
+export function noLeaks({ settleMs = 20_000, ...options }: LeakGuardOptions = {}): AsyncDisposable {
   const before = census(options);
   return {
     [Symbol.asyncDispose]: async () => {

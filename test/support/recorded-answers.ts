@@ -11,7 +11,7 @@ interface Noted {
   readonly answer: unknown;
 }
 export interface AnswersOptions {
-  /** Cases that ask for as much as there is time for. */
+  /** Cases that ask for as much as there is time for, or give up after a time. */
   readonly timed?: readonly string[];
   /** What is another at each run, by a pattern: times, process ids, addresses that the kernel chose. */
   readonly varying?: readonly RegExp[];

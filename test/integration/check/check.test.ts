@@ -20,7 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), 'check-'));
 const upper = Buffer.concat([entry('etc/mine', 'mine'), endOfArchive]);
 const image = makeImage({ reference: 'mine:1', layers: [busyboxLayer(), upper] });
 let engine: Daemon;
-leakGuard({ settleMs: 15_000 });
+leakGuard();
 
 before(async () => {
   engine = await Daemon.start({ folder });

@@ -9,6 +9,6 @@ import { testAgainstUmoci } from '../../support/umoci.ts';
 inNamespaces(import.meta.url, { missing: missingForDisk('btrfs') });
 const disk = withDisk('btrfs', { sizeMiB: 1024 });
 after(() => disk[Symbol.asyncDispose]());
-leakGuard({ settleMs: 15_000 });
+leakGuard();
 
 testAgainstUmoci({ driver: 'btrfs', root: disk.path, graph: { btrfs: (folder) => new Btrfs(folder, settingsOf({})) } });

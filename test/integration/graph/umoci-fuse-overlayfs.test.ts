@@ -10,7 +10,7 @@ import { testAgainstUmoci } from '../../support/umoci.ts';
 inNamespaces(import.meta.url, { missing: missing('/usr/bin/fuse-overlayfs') ?? missing('/dev/fuse') });
 const disk = withExt4({ sizeMiB: 1024 });
 after(() => disk[Symbol.asyncDispose]());
-leakGuard({ settleMs: 15_000 });
+leakGuard();
 
 /** What version 1.10 does when it is run by hand as root, too; other versions are tried. */
 const limitsOf110 = {

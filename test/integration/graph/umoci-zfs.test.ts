@@ -21,7 +21,7 @@ after(async () => {
   rmdirSync(root);
   await pool[Symbol.asyncDispose]();
 });
-leakGuard({ settleMs: 20_000 });
+leakGuard();
 
 testAgainstUmoci({
   driver: 'zfs',

@@ -7,6 +7,6 @@ import { testAgainstUmoci } from '../../support/umoci.ts';
 inNamespaces(import.meta.url);
 const disk = withExt4({ sizeMiB: 1024 });
 after(() => disk[Symbol.asyncDispose]());
-leakGuard({ settleMs: 15_000 });
+leakGuard();
 
 for (const driver of ['overlay2', 'vfs']) testAgainstUmoci({ driver, root: disk.path });

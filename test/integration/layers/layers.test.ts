@@ -16,7 +16,7 @@ import { endOfArchive, entry, header } from '../../support/tar-builder.ts';
 inNamespaces(import.meta.url);
 const disk = withExt4({ sizeMiB: 1024 });
 after(() => disk[Symbol.asyncDispose]());
-leakGuard({ settleMs: 15_000 });
+leakGuard();
 
 const base = busyboxLayer();
 const second = Buffer.concat([

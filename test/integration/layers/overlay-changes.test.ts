@@ -13,7 +13,7 @@ import { inNamespaces } from '../../support/namespaces.ts';
 inNamespaces(import.meta.url);
 const disk = withExt4({ sizeMiB: 256 });
 after(() => disk[Symbol.asyncDispose]());
-leakGuard({ settleMs: 15_000 });
+leakGuard();
 
 for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
   test(`what an overlay's own signs say is what its tree shows to have changed: trees made by chance, number ${seed}`, async () => {

@@ -9,7 +9,7 @@ before(async () => {
   await using subject = await EngineUnderTest.open();
   await subject.run('true');
 });
-leakGuard({ settleMs: 4_000 });
+leakGuard();
 
 test('EngineOptions.runtimes and defaultRuntime are those of containers that name none; inspect says which', async () => {
   const runtimes = { mine: { path: '/usr/bin/crun', runtimeArgs: ['--debug'] }, broken: { path: '/nosuch/runtime' } };

@@ -21,7 +21,7 @@ before(async () => {
   await using machine = await openMachine();
   await (await machine.run('memory', 'true')).ended;
 });
-leakGuard({ settleMs: 4_000 });
+leakGuard();
 
 test('Logs has every line of a container that writes 20 MB and ends, also while it is followed', async () => {
   await using machine = await openMachine();

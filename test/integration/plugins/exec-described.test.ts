@@ -13,7 +13,7 @@ import { writeFiles } from '../../support/plugin-sources.ts';
 import { entry } from '../../support/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
-leakGuard({ settleMs: 8_000 });
+leakGuard();
 
 const pluginDirs = [join(import.meta.dirname, '../../examples')];
 // What stays for all engines of a process: the parent cgroup, libuv's one inotify descriptor.

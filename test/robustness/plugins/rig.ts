@@ -138,7 +138,7 @@ export class Rig implements AsyncDisposable {
   /** Fails, when disposed, for what came meanwhile and stayed. */
   async noLeaks(): Promise<AsyncDisposable> {
     await this.under.warm();
-    return noLeaks({ settleMs: 5_000 });
+    return noLeaks();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
