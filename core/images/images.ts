@@ -15,7 +15,7 @@ import { removeImage } from './remove.ts';
 import { keepSwept } from './retention.ts';
 import { type SaveOptions, saveImages } from './save.ts';
 import { ImageStore } from './store.ts';
-import { tagImage } from './tag.ts';
+import { tagImage, tagImages } from './tag.ts';
 import { Downloads } from './transfer/downloads.ts';
 import { inspectRemote } from './transfer/inspect-remote.ts';
 import { pullImages } from './transfer/pull.ts';
@@ -112,6 +112,10 @@ export class ImagesRoom implements Images {
 
   async tag(image: string, reference: string): Promise<void> {
     tagImage(this.#parts, image, reference);
+  }
+
+  async tagAll(images: readonly string[], reference: string): Promise<void> {
+    tagImages(this.#parts, images, reference);
   }
 
   remove(...[image, options]: Parameters<Images['remove']>): ReturnType<Images['remove']> {

@@ -1,7 +1,7 @@
 import type { ImageManifestSummary } from '@gantry/sdk/engine';
 import type { ImageManifest } from '../metadata/index.ts';
 import { type Descriptor, describesImage, isManifestType } from './archive/descriptor.ts';
-import { type LayerFile, plainManifest, storedManifest } from './archive/manifest.ts';
+import { type LayerFile, manifestAsStored, plainManifest, storedManifest } from './archive/manifest.ts';
 import { parseIndex } from './archive/oci-manifest.ts';
 import { canonicalText } from './reference.ts';
 import type { Parts } from './types.ts';
@@ -16,7 +16,7 @@ export function manifestsOf(parts: Parts, name: string): readonly ImageManifestS
   const target = reference === undefined ? undefined : parts.store.targetOf(canonicalText(reference));
   const index = target !== undefined && 'index' in target ? parts.store.index(target.index) : undefined;
   if (index === undefined) return summaryOf(parts, row.id);
-  const here = parts.store.imagesIn(index.digest).map((id) => ({ id, digests: parts.store.manifestsOf(id).map(({ digest }) => digest) }));
+  const here = parts.store.imagesIn(index.digest).map((id) => ({ id, digests: manifestDigestsOf(parts, id) }));
   const described = parseIndex(index.bytes, `index ${index.digest}`).filter(describesImage);
   const listed = described.flatMap((descriptor) => {
     const found = here.find(({ digests }) => digests.includes(descriptor.digest));
@@ -26,6 +26,13 @@ export function manifestsOf(parts: Parts, name: string): readonly ImageManifestS
   const shown = new Set(listed.map(({ descriptor }) => descriptor.digest));
   const nested = here.filter(({ digests }) => !digests.some((digest) => shown.has(digest))).flatMap(({ id }) => summaryOf(parts, id));
   return [...listed, ...nested];
+}
+
+/** Of what an image is known as, and would be called with the blobs that are stored. */
+export function manifestDigestsOf(parts: Parts, id: string): readonly string[] {
+  const layers = chainOf(parts, parts.store.get(id)).toReversed();
+  const known = parts.store.manifestsOf(id).map(({ digest }) => digest);
+  return [...known, manifestAsStored(parts.content, { id, layers }).digest];
 }
 
 function absent({ mediaType, digest, size, platform }: Descriptor): ImageManifestSummary {
@@ -44,7 +51,8 @@ function absent({ mediaType, digest, size, platform }: Descriptor): ImageManifes
 function summaryOf(parts: Parts, id: string, digest?: string): readonly ImageManifestSummary[] {
   const chain = chainOf(parts, parts.store.get(id)).toReversed();
   const known = parts.store.manifestsOf(id);
-  const manifest = known.find((each) => each.digest === digest) ?? manifestOf(parts, { id, known, layers: chain });
+  const stored = digest === undefined ? [] : [manifestAsStored(parts.content, { id, layers: chain })];
+  const manifest = [...known, ...stored].find((each) => each.digest === digest) ?? manifestOf(parts, { id, known, layers: chain });
   if (manifest === undefined) return [];
   const { os, architecture, variant } = parts.store.configOrEmpty(id);
   const blobs = [id, ...new Set(chain.map(({ blobDigest }) => blobDigest))];

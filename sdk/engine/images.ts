@@ -81,6 +81,8 @@ export interface Images {
   history(image: string, options?: ForPlatform): readonly HistoryEntry[];
   /** A name is given for all platforms. */
   tag(image: string, reference: string): Promise<void>;
+  /** One name for images for several platforms. */
+  tagAll(images: readonly string[], reference: string): Promise<void>;
   /**
    * With `keepsImage` a name goes and the image stays, though it was its last. With `platforms` only the images for these go, and the names with
    * the last.

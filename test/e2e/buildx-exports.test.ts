@@ -64,8 +64,43 @@ test('docker buildx build -o puts files into a folder, and images into archives 
     assert.notEqual(failed.code, 0, wanted);
     assert.match(failed.stderr, problem);
   }
-  const platforms = await client.docker(['buildx', 'build', '--platform', 'linux/amd64,linux/arm64', path]);
-  assert.match(platforms.stderr, /one build is for one platform, not for 2/);
+});
+
+test('docker buildx build for several platforms names them together, and pushes them as one index', options, async () => {
+  await using registry = await dockerRegistry(join(folder, 'registry-of-several'), { isClosed: true });
+  await client.succeeds(['login', '-u', 'me', '-p', 'secret', registry.host]);
+  const name = `${registry.host}/several:1`;
+  const path = client.context({
+    Dockerfile: `FROM --platform=$BUILDPLATFORM busybox AS tools
+ARG TARGETPLATFORM
+RUN echo $TARGETPLATFORM > /made-for
+FROM scratch
+COPY --from=tools /made-for /made-for
+`,
+  });
+  const platforms = ['linux/amd64', 'linux/arm64', 'linux/arm/v7'];
+  const { stderr } = await client.succeeds(['buildx', 'build', '--platform', platforms.join(','), '--push', '-t', name, path]);
+  for (const platform of platforms) {
+    assert.ok(stderr.includes(`[${platform} tools 2/`), stderr);
+    const id = (await client.succeeds(['create', '--platform', platform, name, 'x'])).stdout.trim();
+    const { stdout } = spawnSync('docker', ['cp', `${id}:/made-for`, '-'], { env: client.environment, encoding: 'utf8' });
+    assert.ok(stdout.includes(`${platform}\n`), stdout);
+    await client.succeeds(['rm', id]);
+  }
+  assert.equal((await client.succeeds(['images', '-q', name])).stdout.trim().split('\n').length, 1);
+  const { manifests } = JSON.parse((await client.succeeds(['buildx', 'imagetools', 'inspect', '--raw', name])).stdout) as {
+    readonly manifests: readonly { readonly platform: { readonly os: string; readonly architecture: string; readonly variant?: string } }[];
+  };
+  const pushed = manifests.map(({ platform: { os, architecture, variant } }) => [os, architecture, variant].filter(Boolean).join('/'));
+  assert.deepEqual(pushed, platforms);
+  await client.succeeds(['rmi', name]);
+  await client.succeeds(['pull', '--platform', 'linux/arm64', name]);
+  assert.equal((await client.succeeds(['inspect', '-f', '{{.Architecture}}', name])).stdout.trim(), 'arm64');
+  await client.succeeds(['rmi', name]);
+  for (const out of [`type=local,dest=${join(folder, 'several')}`, `type=oci,dest=${join(folder, 'several.tar')}`]) {
+    const failed = await client.docker(['buildx', 'build', '--platform', platforms.join(','), '-o', out, path]);
+    assert.match(failed.stderr, /is made of one platform, not of 3/);
+  }
 });
 
 test('docker buildx build --push pushes, and caches go to a registry and come from it in another engine', options, async () => {

@@ -1,4 +1,5 @@
-import { digestOf } from '../../content/index.ts';
+import { type Content, digestOf } from '../../content/index.ts';
+import { sniff } from '../../layers/index.ts';
 import type { ImageManifest } from '../../metadata/index.ts';
 import type { Platform } from '../platform.ts';
 import { parseManifest } from './oci-manifest.ts';
@@ -35,13 +36,40 @@ export function imageIndex(images: readonly { readonly manifest: ImageManifest; 
 }
 
 /** The one manifest of an image whose layers are plain tars: the same bytes whoever writes it. */
-export function plainManifest(image: {
+export function plainManifest({
+  layers,
+  ...image
+}: {
   readonly id: string;
   readonly configSize: number;
   readonly layers: readonly { readonly diffId: string; readonly size: number }[];
 }): ImageManifest {
-  const config = { mediaType: configType, digest: image.id, size: image.configSize };
-  const layers = image.layers.map(({ diffId, size }) => ({ mediaType: layerType, digest: diffId, size }));
+  return imageManifest({ ...image, layers: layers.map(({ diffId, size }) => ({ mediaType: layerType, digest: diffId, size })) });
+}
+
+/** Of an image with the blobs that are stored, whatever they are compressed with. */
+export function manifestAsStored(
+  content: Pick<Content, 'sizeOf' | 'head'>,
+  { id, layers }: { readonly id: string; readonly layers: readonly LayerFile[] },
+): ImageManifest {
+  const described = layers.map(({ blobDigest }) => {
+    const form = sniff(content.head(blobDigest));
+    const mediaType = form === 'gzip' || form === 'zstd' ? `${layerType}+${form}` : layerType;
+    return { mediaType, digest: blobDigest, size: content.sizeOf(blobDigest) };
+  });
+  return imageManifest({ id, configSize: content.sizeOf(id), layers: described });
+}
+
+function imageManifest({
+  id,
+  configSize,
+  layers,
+}: {
+  readonly id: string;
+  readonly configSize: number;
+  readonly layers: readonly { readonly mediaType: string; readonly digest: string; readonly size: number }[];
+}): ImageManifest {
+  const config = { mediaType: configType, digest: id, size: configSize };
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: manifestType, config, layers }));
   return { mediaType: manifestType, digest: digestOf(bytes), bytes };
 }

@@ -1,6 +1,7 @@
 import { GantryError, notFound } from '@gantry/sdk';
 import type { ImageConfig } from '@gantry/sdk/engine';
 import type { ImageManifest } from '../../metadata/index.ts';
+import { manifestDigestsOf } from '../manifests.ts';
 import { imageIndex } from '../archive/manifest.ts';
 import { parseIndex } from '../archive/oci-manifest.ts';
 import { platformText } from '../platform.ts';
@@ -100,7 +101,7 @@ async function pushIndex(
 ): Promise<PushedTag> {
   const images = parts.store.imagesIn(index.digest);
   const listed = listedIn(index);
-  const own = new Set(images.flatMap((id) => parts.store.manifestsOf(id).map(({ digest }) => digest)));
+  const own = new Set(images.flatMap((id) => manifestDigestsOf(parts, id)));
   const isWhole = await hasAll(
     call,
     [...listed].filter((digest) => !own.has(digest)),
@@ -121,9 +122,9 @@ async function pushIndex(
     pushed.push({ manifest: await pushOne(parts, { id, reference: undefined, listed }, call), platform: parts.store.config(id) });
   }
   const isSame = isWhole && pushed.every(({ manifest }) => listed.has(manifest.digest));
-  if (!isSame) {
+  if (!isWhole) {
     const platforms = pushed.map(({ platform }) => platformText(platform)).join(', ');
-    call.onProgress({ status: `Not all platforms of ${familiarText(tag)} are here: an index of ${platforms} is pushed` });
+    call.onProgress({ status: `Not all that the index of ${familiarText(tag)} names is here: one of ${platforms} is pushed` });
   }
   const manifest = isSame ? index : imageIndex(pushed);
   await putUnder(call, tag.tag ?? '', manifest);
@@ -161,7 +162,10 @@ function recordIndex(
   { domain, path }: Reference,
   { images, document }: { readonly images: readonly string[]; readonly document: ImageManifest },
 ): void {
-  if (images.some((id) => store.find(id) === undefined)) return; // removed meanwhile
+  // More of it may have come meanwhile, or some gone.
+  const isKnown = store.imagesIn(document.digest).length > 0;
+  if (!isKnown && images.some((id) => store.find(id) === undefined)) return;
   const name = canonicalText({ domain, path, digest: document.digest });
-  store.change({ name: new Map([[name, { index: document.digest }]]), indexes: new Map([[document.digest, { images, document }]]) });
+  const indexes = new Map(isKnown ? [] : [[document.digest, { images, document }] as const]);
+  store.change({ name: new Map([[name, { index: document.digest }]]), indexes });
 }

@@ -14,6 +14,7 @@ const base = indexedImage('base');
 let under: EngineUnderTest;
 before(async () => {
   under = await EngineUnderTest.open();
+  await under.warm();
   const archive = async function* () {
     yield layoutOf(base, 'docker.io/library/base:1');
   };
@@ -60,6 +61,22 @@ for (const [from, platform, expected] of [
     assert.equal(under.engine.images.inspect(id).parent, base.parts.get(expected)?.id);
   });
 }
+
+test('Builds.build() for another platform runs in stages for its own, and in those that stand on them', async () => {
+  const Dockerfile = `FROM --platform=$BUILDPLATFORM busybox AS tools
+ARG TARGETARCH
+RUN echo "made for $TARGETARCH" > /made
+FROM tools AS more
+RUN cp /made /more
+FROM scratch
+COPY --from=more /more /more
+`;
+  const { id } = await buildImage(under.engine, { Dockerfile }, { platform: 'linux/s390x' });
+  assert.equal(under.engine.images.inspect(id).config.architecture, 's390x');
+  const { id: more } = await buildImage(under.engine, { Dockerfile }, { platform: 'linux/s390x', target: 'more' });
+  assert.equal(under.engine.images.inspect(more).config.architecture, architecture);
+  assert.equal((await under.run('', { config: { Image: more, Cmd: ['cat', '/more'] } })).stdout, 'made for s390x\n');
+});
 
 test('Builds.build() copies from the image for its platform', async () => {
   for (const [platform, expected] of [

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { dockerRegistry } from '../../support/docker-registry.ts';
-import { digestOf } from '../../support/image-archive.ts';
+import { digestOf, makeImage } from '../../support/image-archive.ts';
 import { type IndexedImage, indexedImage, manifestAt, putIndex } from '../../support/indexed-image.ts';
 import { leakGuard } from '../../support/leak-guard.ts';
 import { inNamespaces } from '../../support/namespaces.ts';
-import { architecture, types } from '../../support/served-image.ts';
+import { architecture, small, types } from '../../support/served-image.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);
@@ -289,7 +289,7 @@ test('Images.push() of some platforms makes what is here: a manifest of one, an 
   const lines: string[] = [];
   await room.images.push(there, { onProgress: ({ status = '' }) => lines.push(status) });
   assert.ok(
-    lines.some((line) => /^Not all platforms of .* are here: an index of .* is pushed$/.test(line)),
+    lines.some((line) => /^Not all that the index of .* names is here: one of .* is pushed$/.test(line)),
     lines.join('\n'),
   );
   const made = await manifestAt(registry.host, '1', 'acme/partial');
@@ -322,6 +322,74 @@ async function auxOf(room: RoomUnderTest, reference: string): Promise<readonly R
   await room.images.push(reference, { onProgress: ({ aux }) => aux !== undefined && told.push(aux as Readonly<Record<string, unknown>>) });
   return told;
 }
+
+test('Images.pull() takes of a platform that an index lists twice the first, and what is no image not at all', async () => {
+  const some = indexedImage('listed', { of: ['s390x', 'riscv64', architecture] });
+  const { manifest = Buffer.alloc(0) } = some.parts.get('riscv64') ?? {};
+  const again = { mediaType: types.manifest, digest: digestOf(manifest), size: manifest.length };
+  const doubled = indexedImage('listed', {
+    of: ['s390x', architecture],
+    also: [
+      { ...again, platform: { os: 'linux', architecture: 's390x' } },
+      {
+        ...again,
+        platform: { os: 'unknown', architecture: 'unknown' },
+        annotations: { 'vnd.docker.reference.type': 'attestation-manifest' },
+      },
+    ],
+  });
+  await putIndex(registry.host, some, 'some');
+  await putIndex(registry.host, doubled, 'listed');
+  await using room = RoomUnderTest.open();
+  const twice = `${registry.host}/acme/app:listed`;
+  for (const arch of ['s390x', architecture]) await room.images.pull(twice, platform(arch));
+  assert.deepEqual(
+    ['s390x', architecture].map((arch) => room.images.inspect(twice, platform(arch)).id),
+    ['s390x', architecture].map((arch) => idOf(doubled, arch)),
+  );
+  await assert.rejects(room.images.pull(twice, platform('riscv64')), {
+    code: 'not_found',
+    message: /no matching manifest for linux\/riscv64/,
+  });
+  // Its own repository has the attestation, another one has not.
+  assert.deepEqual((await auxOf(room, twice)).at(-1)?.['Digest'], doubled.indexDigest);
+  await room.images.tag(twice, `${registry.host}/acme/without:1`);
+  await room.images.push(`${registry.host}/acme/without:1`, {});
+  const { manifests } = JSON.parse((await manifestAt(registry.host, '1', 'acme/without'))?.bytes.toString() ?? '') as {
+    manifests: object[];
+  };
+  assert.equal(manifests.length, 2);
+});
+
+test('Images.tagAll() names images together, as an index that is saved, pushed and removed as one', async () => {
+  await using room = RoomUnderTest.open();
+  const untouched = await room.left();
+  const images = ['s390x', architecture].map((arch) => makeImage({ layers: [small(`built ${arch}`)], architecture: arch }));
+  for (const { archive } of images) await room.load(archive);
+  const there = `${registry.host}/acme/built:1`;
+  await room.images.tagAll(
+    images.map(({ imageId }) => imageId),
+    there,
+  );
+  assert.equal(room.images.inspect(there).id, images[1]?.imageId);
+  assert.deepEqual(
+    room.images.manifests(there).map(({ isHere, descriptor }) => [isHere, descriptor.digest]),
+    images.map(({ manifestDigest }) => [true, manifestDigest]),
+  );
+  const lines: string[] = [];
+  await room.images.push(there, { onProgress: ({ status = '' }) => lines.push(status) });
+  assert.ok(!lines.some((line) => line.startsWith('Not all')), lines.join('\n'));
+  const { manifests } = JSON.parse((await manifestAt(registry.host, '1', 'acme/built'))?.bytes.toString() ?? '') as {
+    manifests: { platform: { architecture: string } }[];
+  };
+  assert.deepEqual(manifests.map((each) => each.platform.architecture).toSorted(), [architecture, 's390x'].toSorted());
+  const chunks: Buffer[] = [];
+  for await (const chunk of await room.images.save([there])) chunks.push(Buffer.from(chunk));
+  await room.images.remove(there, never);
+  assert.deepEqual([await room.left(), room.images.count], [untouched, 0]);
+  await room.load(Buffer.concat(chunks));
+  assert.equal(room.images.inspect(there, platform('s390x')).id, images[0]?.imageId);
+});
 
 test('an archive of one platform is completed by a pull', async () => {
   await using room = await roomWith('s390x');

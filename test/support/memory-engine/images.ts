@@ -70,6 +70,8 @@ export class MemoryImages implements Images {
     this.#events.publish('image', 'tag', image.id, { name: withTag(reference) });
   };
 
+  tagAll: Images['tagAll'] = async ([image = ''], reference) => this.tag(image, reference);
+
   remove: Images['remove'] = async (text) => {
     const image = this.inspect(text);
     const left = image.repoTags.filter((tag) => tag !== withTag(text));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { cacheExports, cacheImports } from '../../../plugins/frontend/docker/buildkit/cache.ts';
 import { exportsOf } from '../../../plugins/frontend/docker/buildkit/exports.ts';
 import { cacheFilters } from '../../../plugins/frontend/docker/buildkit/filters.ts';
-import { contextOf, namedSources, optionsOf } from '../../../plugins/frontend/docker/buildkit/options.ts';
+import { contextOf, namedSources, optionsOf, platformsOf } from '../../../plugins/frontend/docker/buildkit/options.ts';
 import type { Session } from '../../../plugins/frontend/docker/buildkit/session.ts';
 
 const session = {} as Session;
@@ -41,8 +41,15 @@ test('contextOf() tells folders, standard input and addresses', () => {
   assert.ok(remote.kind === 'remote' && remote.dockerfile !== undefined);
 });
 
-test('optionsOf(), exportsOf(), cacheExports() and cacheImports() refuse what there is not, naming it', () => {
-  assert.throws(() => optionsOf({ platform: 'linux/amd64,linux/arm64' }), /one build is for one platform, not for 2/);
+test('platformsOf() has each platform once, and without one the machine’s own', () => {
+  assert.deepEqual(platformsOf({}), ['']);
+  assert.deepEqual(platformsOf({ platform: 'linux/amd64, linux/arm64,linux/amd64' }), ['linux/amd64', 'linux/arm64']);
+  assert.deepEqual([optionsOf({}).platform, optionsOf({ platform: 'a,b' }, 'b').platform], ['', 'b']);
+});
+
+test('platformsOf(), exportsOf(), cacheExports() and cacheImports() refuse what there is not, naming it', () => {
+  const many = Array.from({ length: 33 }, (_, at) => `linux/a${at}`).join(',');
+  assert.throws(() => platformsOf({ platform: many }), /a build is for at most 32 platforms, not for 33/);
   assert.throws(() => exportsOf([{ type: 'zip', attrs: {} }]), /exporter "zip" is not supported/);
   assert.throws(() => exportsOf([{ type: 'constructor', attrs: {} }]), /exporter "constructor" is not supported/);
   assert.throws(() => exportsOf([{ type: 'image', attrs: { name: 'x', 'push-by-digest': 'true' } }]), /push-by-digest/);

@@ -64,8 +64,8 @@ async function baseState(job: Job, stage: Stage, step: number): Promise<StageSta
   if (named?.kind === 'files') return { ...fresh, imageId: await filesImage(job, await named.open()), config: withPath({}) };
   const before = named === undefined ? findStage(dockerfile.stages, base, stage.index) : undefined;
   if (before !== undefined && !/^\d+$/.test(base)) {
-    const { imageId, config, author } = await job.stage(before.index);
-    return { ...fresh, imageId, config: withPath(config), author };
+    const { imageId, config, author, platform: its } = await job.stage(before.index);
+    return { ...fresh, imageId, config: withPath(config), author, platform: its };
   }
   const reference = named === undefined ? base : await named.reference();
   const image = await baseImage(job, reference, {

@@ -20,7 +20,7 @@ export async function runContainer(
   const { request, signal } = job;
   const { containers } = request.engine;
   signal.throwIfAborted();
-  const { id } = await containers.create({ ...wishes, ...(request.platform === '' ? {} : { platform: request.platform }) });
+  const { id } = await containers.create(wishes);
   const container = { id, done: (outcome: { readonly isWhole: boolean }) => done(job, { step, id, ...outcome }) };
   request.onEvent({ kind: 'container', step, id, isRemoved: false });
   try {

@@ -26,7 +26,7 @@ export function cacheExports(entries: readonly CacheEntry[]): (stageImages: read
     references.map(({ ref, mode }) => ({
       name: `exporting cache to registry ${ref}`,
       tags: [],
-      run: ({ imageId, ...built }) => push(built, ref, mode === 'max' ? [imageId, ...stageImages] : [imageId]),
+      run: ({ imageIds, ...built }) => push(built, ref, mode === 'max' ? [...imageIds, ...stageImages] : imageIds),
     }));
 }
 

@@ -148,7 +148,8 @@ export class BuildKit implements Disposable {
     } finally {
       isAnswered = true;
     }
-    return encode('GatewaySolveResponse', { ref: solve.imageId, result: { ref: { id: solve.imageId } } });
+    const [ref = ''] = solve.imageIds;
+    return encode('GatewaySolveResponse', { ref, result: { ref: { id: ref } } });
   }
 
   async #buildFor(solve: Solve, frontend: string, attributes: Strings, imports: readonly CacheEntry[]): Promise<void> {

@@ -18,7 +18,8 @@ export interface Export {
 }
 export interface Built {
   readonly engine: Engine;
-  readonly imageId: string;
+  /** One, or one for each platform. */
+  readonly imageIds: readonly string[];
   readonly session: Session;
   readonly signal: AbortSignal;
 }
@@ -43,16 +44,16 @@ const kinds: Readonly<Record<string, Make>> = {
   tar: (_attributes, exporter) => ({
     name: 'sending tarball',
     tags: [],
-    run: async ({ engine, imageId, session, signal }) => {
-      await using files = await engine.builds.files(imageId, { signal });
+    run: async ({ engine, imageIds, session, signal }) => {
+      await using files = await engine.builds.files(onlyOf(imageIds, 'tar'), { signal });
       await sendBytes(session, { exporter, bytes: files.tar() }, signal);
     },
   }),
   local: (_attributes, exporter) => ({
     name: 'copying files',
     tags: [],
-    run: async ({ engine, imageId, session, signal }) => {
-      await using files = await engine.builds.files(imageId, { signal });
+    run: async ({ engine, imageIds, session, signal }) => {
+      await using files = await engine.builds.files(onlyOf(imageIds, 'local'), { signal });
       await sendFiles(session, { exporter, files: await files.list() }, signal);
     },
   }),
@@ -66,8 +67,8 @@ function image(attributes: Exporter['attrs']): Export {
   return {
     name: 'exporting to image',
     tags,
-    run: async ({ engine, imageId, session, signal }) => {
-      for (const tag of tags) await engine.images.tag(imageId, tag);
+    run: async ({ engine, imageIds, session, signal }) => {
+      for (const tag of tags) await engine.images.tagAll(imageIds, tag);
       if (isSet(attributes, 'push')) for (const tag of tags) await push({ engine, session, signal }, tag);
     },
   };
@@ -80,8 +81,8 @@ function archive(attributes: Exporter['attrs'], exporter: number): Export {
   return {
     name: 'exporting to archive',
     tags,
-    run: async ({ engine, imageId, session, signal }) => {
-      const bytes = await engine.images.save([imageId], { signal, ...(tags.length === 0 ? {} : { as: tags }) });
+    run: async ({ engine, imageIds, session, signal }) => {
+      const bytes = await engine.images.save([onlyOf(imageIds, 'an archive')], { signal, ...(tags.length === 0 ? {} : { as: tags }) });
       await sendBytes(session, { exporter, bytes }, signal);
     },
   };
@@ -89,7 +90,7 @@ function archive(attributes: Exporter['attrs'], exporter: number): Export {
 
 /** With the login that the client has for that registry. */
 export async function push(
-  { engine, session, signal }: Omit<Built, 'imageId'>,
+  { engine, session, signal }: Omit<Built, 'imageIds'>,
   reference: string,
   images?: readonly string[],
 ): Promise<void> {
@@ -100,6 +101,14 @@ export async function push(
 function hostOf(reference: string): string {
   const [first = ''] = reference.split('/');
   return reference.includes('/') && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
+}
+
+/** Files of several platforms would lie over one another. */
+function onlyOf([id = '', ...others]: readonly string[], what: string): string {
+  if (others.length === 0) return id;
+  throw notImplemented(`${what} is made of one platform, not of ${others.length + 1}`, {
+    hint: 'build with a tag, and docker save that; or build once for each --platform',
+  });
 }
 
 function namesOf(attributes: Exporter['attrs']): readonly string[] {

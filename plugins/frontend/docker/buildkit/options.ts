@@ -49,7 +49,8 @@ function sourceOf(session: Session, { name, value }: { readonly name: string; re
   return { kind: 'remote', url: value };
 }
 
-export function optionsOf(attributes: Attributes): BuildOptions {
+/** Of a build for one of its platforms. */
+export function optionsOf(attributes: Attributes, platform = ''): BuildOptions {
   const noCache = attributes['no-cache'];
   const network = attributes['force-network-mode'] ?? '';
   const shmSize = attributes['shm-size'];
@@ -63,7 +64,7 @@ export function optionsOf(attributes: Attributes): BuildOptions {
     remove: true,
     forceRemove: true,
     target: attributes['target'] ?? '',
-    platform: platformOf(attributes['platform'] ?? ''),
+    platform,
     cacheFrom: [],
     registryAuth: {},
     hostConfig: {
@@ -79,14 +80,13 @@ export function optionsOf(attributes: Attributes): BuildOptions {
   };
 }
 
-function platformOf(text: string): string {
-  const platforms = text.split(',');
-  if (platforms.length > 1)
-    throw invalidArgument(`one build is for one platform, not for ${platforms.length} (${text.slice(0, 200)})`, {
-      hint: 'build once for each --platform',
-    });
-  return platforms[0] ?? '';
+/** Each once; '' alone: the machine's own. */
+export function platformsOf({ platform = '' }: Attributes): readonly string[] {
+  const platforms = new Set(platform.split(',').map((each) => each.trim()));
+  if (platforms.size > mostPlatforms) throw invalidArgument(`a build is for at most ${mostPlatforms} platforms, not for ${platforms.size}`);
+  return [...platforms];
 }
+const mostPlatforms = 32;
 
 function withPrefix(attributes: Attributes, prefix: string): Attributes {
   return Object.fromEntries(

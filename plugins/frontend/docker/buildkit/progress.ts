@@ -11,11 +11,14 @@ const nothing: StatusUpdate = { vertexes: [], statuses: [], logs: [], warnings: 
 /** A build's events as BuildKit tells them: a step is a vertex, its output are logs, what is fetched are statuses. */
 export class BuildProgress {
   readonly #ref: string;
+  readonly #platform: string;
   readonly #vertexes = new Map<number, { readonly name: string; readonly inputs: readonly string[]; readonly started: number }>();
   readonly #begun = new Map<string, number>();
 
-  constructor(ref: string) {
-    this.#ref = ref;
+  /** `platform`: of one of the builds for several. */
+  constructor(ref: string, platform = '') {
+    this.#ref = platform === '' ? ref : `${ref} ${platform}`;
+    this.#platform = platform;
   }
 
   /** Nothing for what BuildKit's clients have no place for. */
@@ -23,8 +26,8 @@ export class BuildProgress {
     switch (event.kind) {
       case 'step': {
         if (event.stage < 0) return undefined;
-        const stage = event.stageName === '' ? '' : `${event.stageName} `;
-        const name = `[${stage}${event.number}/${event.total}] ${event.text}`;
+        const place = [this.#platform, event.stageName].filter((word) => word !== '').map((word) => `${word} `);
+        const name = `[${place.join('')}${event.number}/${event.total}] ${event.text}`;
         this.#vertexes.set(event.step, { name, inputs: event.after.map((step) => this.vertexOf(step)), started: nowMs });
         return { ...nothing, vertexes: [this.#vertex(event.step, {})] };
       }

@@ -1,4 +1,4 @@
-import { cancelled, firstCause, messageOf, unavailable } from '@gantry/sdk';
+import { cancelled, firstCause, invalidArgument, messageOf, unavailable } from '@gantry/sdk';
 import type { BuildEvent, Engine } from '@gantry/sdk/engine';
 import { buildFailure } from './build-failure.ts';
 import { cacheExports, type CacheEntry, cacheImports } from './cache.ts';
@@ -6,7 +6,7 @@ import { agentOf, credentials, secretOf } from './client.ts';
 import { type Export, exportsOf, type Exporter } from './exports.ts';
 import { type GrpcStatus, statusError } from './grpc-status.ts';
 import { encode } from './messages.ts';
-import { type Attributes, contextOf, namedSources, optionsOf } from './options.ts';
+import { type Attributes, contextOf, namedSources, optionsOf, platformsOf } from './options.ts';
 import { BuildProgress, type StatusUpdate } from './progress.ts';
 import type { Session, Sessions } from './session.ts';
 
@@ -23,6 +23,13 @@ export interface ExportRequest {
   /** `--allow` */
   readonly allow: readonly string[];
   readonly caches: readonly CacheEntry[];
+}
+
+interface Building {
+  readonly attributes: Attributes;
+  readonly imports: readonly CacheEntry[];
+  readonly progress: BuildProgress;
+  readonly isOneOfMany: boolean;
 }
 
 /** What Control.Solve says that a build needs. */
@@ -47,7 +54,8 @@ export class Solve {
   readonly #waiting: (() => void)[] = [];
   readonly #stageImages: string[] = [];
   #failedVertex: string | undefined;
-  imageId = '';
+  /** What was built: one image, or one for each platform. */
+  imageIds: readonly string[] = [];
   /** Control.Solve has come: until then it is nothing but a name that somebody said. */
   isBegun = false;
   readonly #neverBegun = new AbortController();
@@ -67,52 +75,66 @@ export class Solve {
     this.#request.resolve({ session: id, allow, tags });
     try {
       await this.#returned.promise;
-      if (this.imageId === '') return {};
+      const [imageId] = this.imageIds;
+      if (imageId === undefined) return {};
       const session = await this.#facts.sessions.get(id, this.#stop.signal);
       for (const each of exports) await this.#step(each, session);
       for (const each of kept(this.#stageImages)) await this.#step(each, session);
+      return {
+        'containerimage.digest': imageId,
+        'containerimage.config.digest': imageId,
+        ...(tags.length === 0 ? {} : { 'image.name': tags.join(',') }),
+      };
     } finally {
       this.end();
     }
-    return {
-      'containerimage.digest': this.imageId,
-      'containerimage.config.digest': this.imageId,
-      ...(tags.length === 0 ? {} : { 'image.name': tags.join(',') }),
-    };
   }
 
-  /** The gateway's Solve: builds. */
+  /** The gateway's Solve: builds, for one platform after the other. */
   async build(attributes: Attributes, imports: readonly CacheEntry[]): Promise<void> {
+    const platforms = platformsOf(attributes);
+    const built: string[] = [];
+    for (const platform of platforms) {
+      const progress = platforms.length > 1 ? new BuildProgress(this.#facts.ref, platform) : this.#progress;
+      built.push(await this.#buildFor(platform, { attributes, imports, progress, isOneOfMany: platforms.length > 1 }));
+    }
+    this.imageIds = [...new Set(built)];
+  }
+
+  async #buildFor(platform: string, { attributes, imports, progress, isOneOfMany }: Building): Promise<string> {
     const { engine, sessions } = this.#facts;
     const signal = this.#stop.signal;
     const { session: id, allow, tags } = await this.#requested();
     const session = await sessions.get(id, signal);
     session.closed.addEventListener('abort', () => this.cancel(session.closed.reason), { once: true });
+    const context = contextOf(session, attributes, signal);
+    if (isOneOfMany && context.kind === 'tar')
+      throw invalidArgument('a context from standard input can be built for one platform', { hint: 'give the build a folder' });
     const building = engine.builds.build({
-      ...optionsOf(attributes),
+      ...optionsOf(attributes, platform),
       allow,
       cacheFromRegistry: cacheImports(attributes, imports),
-      context: contextOf(session, attributes, signal),
+      context,
       contexts: namedSources(session, attributes, signal),
       auth: (host) => credentials(session, host, signal),
       secret: (name) => secretOf(session, name, signal),
       ssh: (name) => agentOf(session, name, signal),
       signal,
       record: { id: this.#facts.ref, tags, attributes: withoutLogins(attributes) },
-      onEvent: (event) => this.#heard(event),
+      onEvent: (event) => this.#heard(event, progress),
       taken: () => this.#taken(),
     });
     try {
-      this.imageId = (await building).id;
+      return (await building).id;
     } catch (error) {
       throw buildFailure(error, this.#failedVertex);
     }
   }
 
-  #heard(event: BuildEvent): void {
+  #heard(event: BuildEvent, progress: BuildProgress): void {
     if (event.kind === 'stage' && event.imageId !== '') this.#stageImages.push(event.imageId);
-    if (event.kind === 'failed') this.#failedVertex ??= this.#progress.vertexOf(event.step);
-    const update = this.#progress.take(event);
+    if (event.kind === 'failed') this.#failedVertex ??= progress.vertexOf(event.step);
+    const update = progress.take(event);
     if (update !== undefined) this.#tell(update);
   }
 
@@ -169,7 +191,7 @@ export class Solve {
     const { engine } = this.#facts;
     this.#tell(this.#progress.own(name, { startedMs }));
     try {
-      await run({ engine, imageId: this.imageId, session, signal: this.#stop.signal });
+      await run({ engine, imageIds: this.imageIds, session, signal: this.#stop.signal });
       this.#tell(this.#progress.own(name, { startedMs, completedMs: Date.now() }));
     } catch (error) {
       this.#tell(this.#progress.own(name, { startedMs, completedMs: Date.now(), error: messageOf(firstCause(error)) }));
