@@ -80,6 +80,9 @@ RUN echo "hello $WHO" > greeting; echo to stdout; sleep 0.2; echo to stderr >&2
 FROM busybox
 MAINTAINER somebody
 COPY --from=made --chown=7:8 /app/greeting /greeting
+WORKDIR /rel
+COPY a.txt sub/ ./
+COPY sub more/$B
 LABEL one=1 "two words"="x y"
 EXPOSE 80 53/udp
 VOLUME ["/data", "/more"]

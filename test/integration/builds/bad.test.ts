@@ -57,6 +57,7 @@ const lines: readonly (readonly [dockerfile: string, line: number, problem: RegE
   ['FROM busybox\nRUN <<EOF\ntrue\n', 2, /unterminated heredoc/],
   ['FROM busybox\nRUN --mount=type=what,target=/x true\n', 2, /unsupported mount type "what"/],
   ['FROM busybox\nRUN --mount=type=cache true\n', 2, /target is required/],
+  ['FROM busybox\nRUN --mount=type=cache,target=/x,from=busybox true\n', 2, /a cache begins empty here: from and source are not supported/],
   ['FROM busybox\nRUN --mount=type=cache,target=/x,sharing=some true\n', 2, /sharing is shared, private or locked/],
   ['FROM busybox\nSHELL /bin/sh -c\n', 2, /SHELL requires the arguments to be in JSON form/],
   ['FROM busybox\nUSER a b\n', 2, /USER requires exactly one argument/],

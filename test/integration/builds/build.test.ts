@@ -61,7 +61,7 @@ Successfully tagged app:latest
   assert.deepEqual(history.slice(0, 5), [
     '/bin/sh -c #(nop)  CMD ["cat" "greeting"]',
     '/bin/sh -c echo "hello $WHO" | tee greeting; echo oops >&2',
-    '/bin/sh -c #(nop) COPY multi:HASH in /app/ ',
+    '/bin/sh -c #(nop) COPY multi:HASH in ./ ',
     '/bin/sh -c #(nop) WORKDIR /app',
     '/bin/sh -c #(nop)  ENV WHO=world',
   ]);
@@ -255,6 +255,30 @@ RUN --mount=type=secret,id=key --mount=type=secret,id=key,env=KEY --mount=type=s
     buildImage(under.engine, { Dockerfile: 'FROM busybox\nRUN --mount=type=secret,id=x,required=true true\n' }),
     /secret x: not found/,
   );
+});
+
+test('Builds.build() mounts for writing what one step may change: nothing of it is in the image, in the source, or left', async () => {
+  const { volumes } = under.engine;
+  const before = (await volumes.list({ filters: { label: ['gantry.build.cache'] } })).volumes.length;
+  const dockerfile = `FROM busybox AS tools
+RUN mkdir -p /d/in && echo tool > /d/in/tool && chown -R 7:8 /d
+FROM busybox
+RUN --mount=type=bind,from=tools,source=/d,target=/t,rw echo new > /t/new && stat -c '%n %u:%g' /t/in/tool && ls /t > /seen
+RUN --mount=type=bind,target=/ctx,readwrite cd /ctx && echo more >> sub/file && rm Dockerfile && cat sub/file && ls
+RUN --mount=type=bind,from=tools,source=/d,target=/t,rw ls /t
+RUN --mount=type=bind,from=tools,source=/d,target=/t echo no > /t/new || echo cannot be written to
+`;
+  const { id, text } = await buildImage(under.engine, { Dockerfile: dockerfile, 'sub/file': 'context\n' });
+  assert.match(text, /\n\/t\/in\/tool 7:8\n[\s\S]*\ncontext\nmore\nsub\n[\s\S]*\nin\n ---> Removed[\s\S]*cannot be written to\n/);
+  assert.equal(await said(id, 'sh', '-c', 'cat /seen; ls -d /t/* /ctx/* 2>/dev/null'), 'in\nnew\n');
+  assert.equal((await volumes.list({ filters: { label: ['gantry.build.cache'] } })).volumes.length, before);
+});
+
+test('Builds.build() gives a cache that is new to whom its mount says, and leaves one that is used as it is', async () => {
+  const build = (mount: string, run: string) =>
+    buildImage(under.engine, { Dockerfile: `FROM busybox\nUSER 1000:1001\nRUN --mount=type=cache,target=/c,id=owned${mount} ${run}\n` });
+  assert.match((await build(',uid=1000,gid=1001,mode=0750', 'stat -c "%u:%g %a" /c && echo x > /c/x')).text, /\n1000:1001 750\n/);
+  assert.match((await build(',uid=5', 'stat -c "%u:%g %a" /c && cat /c/x')).text, /\n1000:1001 750\nx\n/);
 });
 
 test('Builds.cache() has what RUN --mount=type=cache keeps, of which lists of volumes and their pruning know nothing', async () => {

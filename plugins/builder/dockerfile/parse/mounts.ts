@@ -66,6 +66,8 @@ function checked(
     return fail(`sharing is shared, private or locked, not ${sharing}`);
   const target = fields.get('target');
   if (target === undefined && (kind === 'cache' || kind === 'tmpfs' || kind === 'bind')) return fail('target is required');
+  if (kind === 'cache' && (fields.has('from') || fields.has('source')))
+    return fail('a cache begins empty here: from and source are not supported');
   const [source, from, env, id] = [fields.get('source'), fields.get('from'), fields.get('env'), fields.get('id')];
   const [mode, size] = [whole('mode', 8), whole('size')];
   return {

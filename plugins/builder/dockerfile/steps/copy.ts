@@ -25,9 +25,8 @@ export const planCopy: Plan = async (planning) => {
   const close = opened.move();
   const shown = digests.length === 1 ? digests[0] : `multi:${digests.join(',')}`;
   const flags = [...instruction.flags].flatMap(([name, values]) => (name === 'link' ? [] : values.map((value) => `--${name}=${value}`)));
-  const said = [instruction.name, ...(read.owner === undefined ? [] : [`--chown=${read.owner}`]), shown, 'in', read.destination, ''].join(
-    ' ',
-  );
+  const owner = read.owner === undefined ? [] : [`--chown=${read.owner}`];
+  const said = [instruction.name, ...owner, shown, 'in', read.written, ''].join(' ');
   return {
     config: state.config,
     createdBy: nothingDone(state, said),
@@ -63,6 +62,8 @@ interface Read {
   readonly urls: readonly string[];
   readonly heredocs: readonly Heredoc[];
   readonly destination: string;
+  /** The destination as the Dockerfile has it, which histories tell. */
+  readonly written: string;
   readonly isMany: boolean;
   readonly owner?: string;
   readonly mode?: NonNullable<Copy['mode']>;
@@ -87,6 +88,7 @@ function readCopy({ state, instruction }: Planning): Read {
     urls,
     heredocs: instruction.heredocs,
     destination: absolute(written, state.config.WorkingDir),
+    written,
     isMany,
     ...(owner === undefined ? {} : { owner: expand(owner, options) }),
     ...(mode === undefined ? {} : { mode: modeOf(expand(mode, options)) }),

@@ -1,14 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { codeOf, invalidArgument } from '@gantry/sdk';
 import { buildCacheLabel } from '@gantry/sdk/builder';
-import type { MountSpec } from '@gantry/sdk/engine';
+import type { MountSpec, VolumeInfo } from '@gantry/sdk/engine';
 import type { Job } from '../job.ts';
 import type { RunMount } from '../parse/mounts.ts';
 import { filesImage, sourceImage } from '../stage/sources.ts';
 import { agentSocket } from './agent-socket.ts';
 import type { Planning } from './planned.ts';
+import { writableCopy } from './writable-copy.ts';
 
 interface OpenMounts {
   readonly mounts: readonly MountSpec[];
@@ -17,7 +18,14 @@ interface OpenMounts {
 
 /** What of the mounts makes a RUN what it is: not what secrets say, nor what a cache holds. */
 export function shownMounts(mounts: readonly RunMount[]): readonly unknown[] {
-  return mounts.map((mount) => [mount.type, mount.target, mount.source, mount.from, mount.type === 'cache' ? mount.id : undefined]);
+  return mounts.map(({ type, target, source, from, id, isWritable }) => [
+    type,
+    target,
+    source,
+    from,
+    type === 'cache' ? id : undefined,
+    ...(type === 'bind' && isWritable ? ['rw'] : []),
+  ]);
 }
 
 /** Makes what the mounts of a RUN show. What is opened is closed when the step is done. */
@@ -31,13 +39,22 @@ type Open = (planning: Planning, mount: RunMount, opened: AsyncDisposableStack) 
 
 const open: Readonly<Record<RunMount['type'], Open>> = {
   /** The files of a stage or an image, or of the context, which becomes an image for that. */
-  bind: async (planning, mount) => {
+  bind: async (planning, mount, opened) => {
     const { job, stageIndex } = planning;
     const source = posix.join('/', mount.source ?? '/').slice(1);
     const image =
       mount.from === undefined
         ? await filesImage(job, { tree: await job.context(), excluded: job.excluded })
         : await sourceImage(job, mount.from, stageIndex);
+    if (mount.isWritable) {
+      const volume = opened.use(await writableCopy(job, image));
+      return one({
+        Type: 'volume',
+        Source: volume.name,
+        Target: target(planning, mount),
+        VolumeOptions: { NoCopy: true, Subpath: source },
+      });
+    }
     return one({ Type: 'image', Source: image, Target: target(planning, mount), ImageOptions: { Subpath: source } });
   },
   tmpfs: async (planning, mount) =>
@@ -56,7 +73,8 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
     const name = mount.sharing === 'private' ? `${cachePrefix}${randomUUID()}` : `${cachePrefix}${key}`;
     if (mount.sharing === 'private') opened.defer(() => removeUnused(job, name));
     if (mount.sharing === 'locked') opened.use(await lock(name, job.signal));
-    await job.request.engine.volumes.create({ name, driver: 'local', options: {}, labels: { [buildCacheLabel]: mount.id ?? path } });
+    const labels = { [buildCacheLabel]: mount.id ?? path };
+    own(await job.request.engine.volumes.create({ name, driver: 'local', options: {}, labels }), mount);
     return one({ Type: 'volume', Source: name, Target: path, ReadOnly: !mount.isWritable });
   },
   secret: async (planning, mount, opened) => {
@@ -88,6 +106,13 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
 };
 
 const cachePrefix = 'build-cache-';
+
+/** Whom an empty cache belongs to; one that holds something is as whoever used it left it. */
+function own({ mountpoint }: VolumeInfo, { uid, gid, mode }: RunMount): void {
+  if ((uid === 0 && gid === 0 && mode === undefined) || mountpoint === '' || readdirSync(mountpoint).length > 0) return;
+  chownSync(mountpoint, uid, gid);
+  if (mode !== undefined) chmodSync(mountpoint, mode);
+}
 
 function one(mount: MountSpec): OpenMounts {
   return { mounts: [mount], env: [] };
