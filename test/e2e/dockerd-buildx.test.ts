@@ -8,6 +8,7 @@ import { busyboxImage } from '../support/busybox.ts';
 import { BuildxClient, openBuildx, whyNoBuildx } from '../support/buildx-client.ts';
 import { contextFolder } from '../support/context-folder.ts';
 import type { Daemon } from '../support/daemon.ts';
+import { dockerfiles, looked } from '../support/dockerfiles.ts';
 import { DockerdHouse } from '../support/dockerd.ts';
 import { prepareDockerd } from '../support/dockerd-root.ts';
 import { inNamespaces } from '../support/namespaces.ts';
@@ -17,7 +18,7 @@ const hasCli = process.env['GANTRY_TEST_INSIDE'] !== undefined || spawnSync('doc
 const lacking = hasCli ? (whyNoBuildx() ?? prepareDockerd()) : 'the docker CLI';
 inNamespaces(import.meta.url, { cgroups: 'v1', missing: lacking === undefined ? undefined : `needs dockerd and buildx (${lacking})` });
 
-// What buildx shows of a build that fails is asked of it in front of Docker's own daemon, and of the engine.
+// What buildx shows of a build that fails, and what one makes, is asked of it in front of Docker's own daemon, and of the engine.
 const folder = mkdtempSync(join(tmpdir(), 'dockerd-buildx-'));
 let house: DockerdHouse;
 let daemons: readonly [ours: Daemon, docker: Daemon];
@@ -112,3 +113,36 @@ test('docker buildx build --target of no stage is told in plain words', options,
   const [ours] = await Promise.all(clients.map((client) => client.docker(['buildx', 'build', '--target', 'two', path])));
   assert.match(ours?.stderr ?? '', /^ERROR: failed to solve: failed to reach build target two in Dockerfile: its stages: one\n/m);
 });
+
+/** What an image is run by, without what is empty, and what lies in some of its files. */
+async function made(client: BuildxClient, image: string): Promise<object> {
+  const { stdout } = await client.succeeds(['inspect', '-f', '{{json .Config}}', image]);
+  const config = Object.entries(JSON.parse(stdout) as object).filter(([name, value]) => !passedOver.includes(name) && !isEmpty(value));
+  const { stdout: id } = await client.succeeds(['create', '--network', 'none', '--entrypoint', 'none', image]);
+  const files = looked.map(async (file) => {
+    const { code, stdout: tar } = await client.docker(['cp', `${id.trim()}:${file}`, '-']);
+    // A header, whose times differ, and then the content.
+    return [file, code === 0 ? tar.slice(512).replaceAll('\0', '') : undefined] as const;
+  });
+  return { config: Object.fromEntries(config), files: Object.fromEntries(await Promise.all(files)) };
+}
+
+/** The image's own name, and what only Windows goes by. */
+const passedOver = ['Image', 'ArgsEscaped'];
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === '' || value === false || (typeof value === 'object' && Object.keys(value).length === 0);
+}
+
+for (const [at, [what, files]] of Object.entries(dockerfiles).entries())
+  test(`docker buildx build makes of ${what} what it makes at Docker's own daemon`, options, async () => {
+    const path = contextFolder(folder, { ...files, '../token': 'sesame' });
+    const build = ['buildx', 'build', '--network', 'none', '--secret', `id=tok,src=${join(folder, 'token')}`, '-t', `made:${at}`, path];
+    const [ours, docker] = await Promise.all(
+      clients.map(async (client) => {
+        await client.succeeds(build);
+        return made(client, `made:${at}`);
+      }),
+    );
+    assert.deepEqual(ours, docker);
+  });

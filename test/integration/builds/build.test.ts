@@ -259,7 +259,7 @@ RUN --mount=type=secret,id=key --mount=type=secret,id=key,env=KEY --mount=type=s
 
 test('Builds.build() mounts for writing what one step may change: nothing of it is in the image, in the source, or left', async () => {
   const { volumes } = under.engine;
-  const before = (await volumes.list({ filters: { label: ['gantry.build.cache'] } })).volumes.length;
+  const cachesBefore = (await volumes.list({ filters: { label: ['gantry.build.cache'] } })).volumes.length;
   const dockerfile = `FROM busybox AS tools
 RUN mkdir -p /d/in && echo tool > /d/in/tool && chown -R 7:8 /d
 FROM busybox
@@ -271,7 +271,7 @@ RUN --mount=type=bind,from=tools,source=/d,target=/t echo no > /t/new || echo ca
   const { id, text } = await buildImage(under.engine, { Dockerfile: dockerfile, 'sub/file': 'context\n' });
   assert.match(text, /\n\/t\/in\/tool 7:8\n[\s\S]*\ncontext\nmore\nsub\n[\s\S]*\nin\n ---> Removed[\s\S]*cannot be written to\n/);
   assert.equal(await said(id, 'sh', '-c', 'cat /seen; ls -d /t/* /ctx/* 2>/dev/null'), 'in\nnew\n');
-  assert.equal((await volumes.list({ filters: { label: ['gantry.build.cache'] } })).volumes.length, before);
+  assert.equal((await volumes.list({ filters: { label: ['gantry.build.cache'] } })).volumes.length, cachesBefore);
 });
 
 test('Builds.build() gives a cache that is new to whom its mount says, and leaves one that is used as it is', async () => {

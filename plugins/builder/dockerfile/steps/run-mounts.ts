@@ -18,13 +18,13 @@ interface OpenMounts {
 
 /** What of the mounts makes a RUN what it is: not what secrets say, nor what a cache holds. */
 export function shownMounts(mounts: readonly RunMount[]): readonly unknown[] {
-  return mounts.map(({ type, target, source, from, id, isWritable }) => [
-    type,
-    target,
-    source,
-    from,
-    type === 'cache' ? id : undefined,
-    ...(type === 'bind' && isWritable ? ['rw'] : []),
+  return mounts.map((mount) => [
+    mount.type,
+    mount.target,
+    mount.source,
+    mount.from,
+    mount.type === 'cache' ? mount.id : undefined,
+    ...(mount.type === 'bind' && mount.isWritable ? ['rw'] : []),
   ]);
 }
 
