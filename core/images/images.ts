@@ -1,6 +1,6 @@
-import { type Abortable, notFound } from '@gantry/sdk';
+import { notFound } from '@gantry/sdk';
 import type { Image, ImageConfig, Images } from '@gantry/sdk/engine';
-import type { LayerSource, Rootfs } from '../layers/index.ts';
+import type { LayerSource, Rootfs, ShowOptions } from '../layers/index.ts';
 import { KeyedMutex } from '../support/index.ts';
 import { commitImage } from './commit.ts';
 import { type Creation, createImage, layerSourceOf } from './create.ts';
@@ -90,7 +90,7 @@ export class ImagesRoom implements Images {
   }
 
   /** The image's tree, read-only, until it is disposed. */
-  async mount(image: string, options: Abortable = {}): Promise<Rootfs> {
+  async mount(image: string, options: ShowOptions = {}): Promise<Rootfs> {
     return this.#parts.layers.images.show(this.#parts.store.resolve(image).row.topChain ?? '', options);
   }
 

@@ -11,7 +11,7 @@ import { Mending } from './mending.ts';
 import { missingOf } from './missing-layers.ts';
 import { Settling } from './settling.ts';
 import { isFilledApart, type Missing, Stacking } from './stacking.ts';
-import type { Rootfs } from './types.ts';
+import type { Rootfs, ShowOptions } from './types.ts';
 import { UnusedLayers } from './unused-layers.ts';
 import type { Views } from './views.ts';
 import type { TreeWorkers } from './worker/pool.ts';
@@ -95,13 +95,13 @@ export class ImageLayers {
   }
 
   /** A read-only view of the whole tree of a chain. */
-  async show(topChain: string, { signal }: Abortable = {}): Promise<Rootfs> {
+  async show(topChain: string, { idMaps, signal }: ShowOptions = {}): Promise<Rootfs> {
     const [top, ...below] = this.rowsOf(topChain);
     if (top === undefined) throw invalidArgument('an image without layers has no files');
     await using held = new AsyncDisposableStack();
     held.use(this.holdChain(topChain));
     const snapshot = { driver: top.driver, key: top.key, chain: below.map(({ key }) => key) };
-    const { path } = held.use(await this.#parts.views.show(snapshot, { readOnly: true, view: 'merged', signal }));
+    const { path } = held.use(await this.#parts.views.show(snapshot, { readOnly: true, view: 'merged', idMaps, signal }));
     const kept = held.move();
     return { path, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }

@@ -24,5 +24,5 @@ export {
 } from './tar/index.ts';
 export { plainStream } from './plain-stream.ts';
 export { decompressed, sniff, through } from './worker/decompress.ts';
-export type { Archives, ContainerLayers, Rootfs } from './types.ts';
+export type { Archives, ContainerLayers, Rootfs, ShowOptions } from './types.ts';
 export { TreeWorkers } from './worker/pool.ts';

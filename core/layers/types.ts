@@ -8,6 +8,12 @@ export interface Rootfs extends AsyncDisposable {
   readonly path: string;
 }
 
+/** How a tree is shown. */
+export interface ShowOptions extends Abortable {
+  /** Shows owners by these. */
+  readonly idMaps?: IdMaps | undefined;
+}
+
 /** The writable layers of containers. Every method may be called again; the second call finds the work done. */
 export interface ContainerLayers {
   /**

@@ -26,6 +26,8 @@ export interface ViewOptions extends Abortable {
   readonly view: 'merged' | 'changes';
   /** What is written need not survive a power cut, or is synced by other means. */
   readonly ephemeral?: boolean;
+  /** Shows owners by these maps: then it is a mount of its own. */
+  readonly idMaps?: IdMaps | undefined;
 }
 
 /** Trees, the nearest first, of which each hides what is below it as overlayfs has it. */
@@ -82,17 +84,22 @@ export class Views {
     await (await this.driver(driver)).detach(request, this.context(undoSignal()));
   }
 
-  /** Mounts an attachment at a folder, which is made; with owners shown by maps when there are any. */
+  /** Mounts an attachment at a folder, which is made; with owners shown by maps when there are any. Who is root by these may walk there, unless it `isHidden`. */
   async mountAt(
     target: string,
     { mounts }: Attachment,
-    { driver, idMaps, signal }: { readonly driver: string; readonly idMaps?: IdMaps | undefined } & Abortable,
+    {
+      driver,
+      idMaps,
+      isHidden = false,
+      signal,
+    }: { readonly driver: string; readonly idMaps?: IdMaps | undefined; readonly isHidden?: boolean } & Abortable,
   ): Promise<void> {
     // Programs with set-uid bits lie below: nobody else may come here (CVE-2021-41103).
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     mkdirSync(target, { recursive: true, mode: 0o711 });
     const request = { target, mounts, grants: this.#drivers.grants('graph', driver), helpers: this.#helpers, signal };
-    letIn(target, idMaps);
+    letIn(target, isHidden ? undefined : idMaps);
     if (idMaps === undefined) return makeMounts(request);
     await makeMappedMounts(request, { driver, idMaps, place: join(this.#folder, `mapped-${shortRandom()}`) });
   }
@@ -129,11 +136,12 @@ export class Views {
     await using undo = new AsyncDisposableStack();
     const attachment = await this.attach(snapshot, { ...options, attachmentId });
     undo.defer(() => this.detach(snapshot, { attachmentId, context: attachment.context }));
-    const folders = foldersOf(attachment.mounts, this.#drivers.grants('graph', snapshot.driver));
+    const { idMaps, signal } = options;
+    const folders = idMaps === undefined ? foldersOf(attachment.mounts, this.#drivers.grants('graph', snapshot.driver)) : undefined;
     if (folders !== undefined) return stack(folders, undo.move());
     const target = join(this.#folder, attachmentId);
     undo.defer(() => rmdirSync(target));
-    await this.mountAt(target, attachment, { driver: snapshot.driver, signal: options.signal });
+    await this.mountAt(target, attachment, { driver: snapshot.driver, idMaps, isHidden: true, signal });
     undo.defer(() => this.unmount(target));
     return stack([target], undo.move());
   }

@@ -1,11 +1,11 @@
 /** What this room needs of the others, and what they may ask of it. */
-import type { Abortable, Logger } from '@gantry/sdk';
+import type { Logger } from '@gantry/sdk';
 import type { HostConfig, ImageConfig } from '@gantry/sdk/engine';
 import type { IdMaps } from '@gantry/sdk/linux';
 import type { Drivers } from '../drivers/index.ts';
 import type { EventBus } from '../events/index.ts';
 import type { CommitImage } from '../images/types.ts';
-import type { Archives, ContainerLayers, Rootfs } from '../layers/types.ts';
+import type { Archives, ContainerLayers, Rootfs, ShowOptions } from '../layers/types.ts';
 import type { ContainerLogs } from '../logs/types.ts';
 import type { Database } from '../metadata/index.ts';
 import type { ContainerNetworks } from '../networks/types.ts';
@@ -26,8 +26,8 @@ export interface ContainerImages {
   descendantsOf(reference: string): ReadonlySet<string>;
   /** A container was made from it, or removed; unknown: nothing. */
   used(imageId: string): void;
-  /** The image's tree, read-only, until it is disposed. */
-  mount(reference: string, options?: Abortable): Promise<Rootfs>;
+  /** The image's tree, read-only, until it is disposed; with owners shown by maps when there are any. */
+  mount(reference: string, options?: ShowOptions): Promise<Rootfs>;
   /** An image from the container's changes. The container is paused, if it was to be, by the caller. */
   commit(request: CommitImage): Promise<{ readonly id: string }>;
 }

@@ -84,6 +84,34 @@ test('userns-remap: docker cp, exec, commit, diff, export and build speak of the
   await docker('rm', '-f', id);
 });
 
+test('userns-remap: what a step of a build mounts is its own: caches, stages, tmpfs', options, async () => {
+  const context = join(folder, 'mounts');
+  mkdirSync(context);
+  const mounts = [
+    '--mount=type=cache,target=/cache',
+    '--mount=type=cache,target=/theirs,uid=5,gid=6,mode=0700,id=theirs',
+    '--mount=type=bind,from=files,target=/files',
+    '--mount=type=bind,target=/context',
+    '--mount=type=tmpfs,target=/fs',
+  ];
+  const script =
+    'stat -c "%n %u:%g" /cache /theirs /files/f /context/Dockerfile /fs > /seen; echo x >> /cache/x; touch /fs/x; wc -l < /cache/x >> /seen';
+  const text = (step: number) =>
+    `FROM busybox AS files\nRUN echo f > /f && chown 7:8 /f\nFROM busybox\nRUN ${mounts.join(' ')} : ${step}; ${script}\n`;
+  for (const step of [1, 2]) {
+    writeFileSync(join(context, 'Dockerfile'), text(step));
+    await docker('build', '-q', '-t', 'mounts', context);
+    assert.deepEqual((await docker('run', '--rm', 'mounts', 'cat', '/seen')).split('\n'), [
+      '/cache 0:0',
+      '/theirs 5:6',
+      '/files/f 7:8',
+      '/context/Dockerfile 0:0',
+      '/fs 0:0',
+      String(step),
+    ]);
+  }
+});
+
 test('userns-remap: what needs the machine’s namespaces is refused as by dockerd, and runs with --userns=host', options, async () => {
   assert.match(
     await refused('run', '--rm', '--privileged', 'busybox', 'true'),

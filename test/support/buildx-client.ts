@@ -79,9 +79,12 @@ export function whyNoBuildx(): string | undefined {
 }
 
 /** An engine that has busybox, and a client in front of it. */
-export async function openBuildx(folder: string): Promise<{ readonly daemon: Daemon; readonly client: BuildxClient }> {
+export async function openBuildx(
+  folder: string,
+  flags: readonly string[] = [],
+): Promise<{ readonly daemon: Daemon; readonly client: BuildxClient }> {
   buildxConfig(join(folder, 'config'));
-  const daemon = await Daemon.start({ folder: join(folder, 'engine') });
+  const daemon = await Daemon.start({ folder: join(folder, 'engine'), flags });
   await daemon.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });
   return { daemon, client: new BuildxClient(folder, daemon) };
 }

@@ -77,8 +77,14 @@ async function attachVolume(attaching: AttachingMounts, mount: PlannedMount): Pr
 }
 
 async function attachImage(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {
-  const { path } = attaching.sources.use(await attaching.room.parts.images.mount(mount.source));
-  return inside(path, attaching, mount, { what: `image ${mount.source}`, isMapped: true });
+  const { idMaps = '' } = mount;
+  const own = attaching.userns?.maps;
+  // An overlay, as most images are, cannot be mapped any more once it is made.
+  const shown = idMaps === '' ? own : shownBy(parseIdMaps(idMaps), own);
+  const { path } = attaching.sources.use(
+    await attaching.room.parts.images.mount(mount.source, { idMaps: shown, signal: attaching.signal }),
+  );
+  return inside(path, attaching, { ...mount, idMaps: '' }, { what: `image ${mount.source}`, isMapped: false });
 }
 
 async function attachBind(attaching: AttachingMounts, mount: PlannedMount): Promise<string> {

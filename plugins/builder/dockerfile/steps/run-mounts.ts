@@ -89,7 +89,7 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
     if (mount.env !== undefined && mount.target === undefined) return { mounts: [], env };
     const file = secretFile(job.request.runDir, secret, mount, opened);
     const path = mount.target === undefined ? `/run/secrets/${id}` : target(planning, mount);
-    return { mounts: [{ Type: 'bind', Source: file, Target: path, ReadOnly: true }], env };
+    return { mounts: [{ Type: 'bind', Source: file, Target: path, ReadOnly: true, ...(await ownersFor(job)) }], env };
   },
   ssh: async (planning, mount, opened) => {
     const { job } = planning;
@@ -101,7 +101,7 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
     }
     const path = mount.target === undefined ? `/run/buildkit/ssh_agent.${posix.basename(id)}` : target(planning, mount);
     const socket = opened.use(await agentSocket(job.request.runDir, connect, mount));
-    return { mounts: [{ Type: 'bind', Source: socket.path, Target: path }], env: [`SSH_AUTH_SOCK=${path}`] };
+    return { mounts: [{ Type: 'bind', Source: socket.path, Target: path, ...(await ownersFor(job)) }], env: [`SSH_AUTH_SOCK=${path}`] };
   },
 };
 
@@ -120,6 +120,12 @@ function one(mount: MountSpec): OpenMounts {
 
 function target({ state }: Planning, { target: given = '' }: RunMount): string {
   return posix.resolve('/', state.config.WorkingDir ?? '', given);
+}
+
+/** Files of the step's own belong to its users: where containers have user namespaces, binds have the machine's unless they say so. */
+async function ownersFor({ request }: Job): Promise<Pick<MountSpec, 'IdMap'>> {
+  const { securityOptions } = await request.engine.system.info();
+  return securityOptions.includes('name=userns') ? { IdMap: '' } : {};
 }
 
 /** In memory, for as long as the step runs; the folder is root's alone, the file its reader's. */
