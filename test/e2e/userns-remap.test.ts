@@ -91,11 +91,11 @@ test('userns-remap: what a step of a build mounts is its own: caches, stages, tm
     '--mount=type=cache,target=/cache',
     '--mount=type=cache,target=/theirs,uid=5,gid=6,mode=0700,id=theirs',
     '--mount=type=bind,from=files,target=/files',
-    '--mount=type=bind,target=/context',
+    '--mount=type=bind,target=/context,rw',
     '--mount=type=tmpfs,target=/fs',
   ];
   const script =
-    'stat -c "%n %u:%g" /cache /theirs /files/f /context/Dockerfile /fs > /seen; echo x >> /cache/x; touch /fs/x; wc -l < /cache/x >> /seen';
+    'stat -c "%n %u:%g" /cache /theirs /files/f /context/Dockerfile /fs > /seen; echo x >> /cache/x; touch /fs/x /context/x; wc -l < /cache/x >> /seen';
   const text = (step: number) =>
     `FROM busybox AS files\nRUN echo f > /f && chown 7:8 /f\nFROM busybox\nRUN ${mounts.join(' ')} : ${step}; ${script}\n`;
   for (const step of [1, 2]) {
