@@ -78,13 +78,6 @@ const rows: readonly Row[] = [
     expected: '-500\n',
   },
   {
-    what: '--ulimit beyond the engine’s own',
-    hostConfig: { Ulimits: [{ Name: 'nofile', Soft: 2_000_000, Hard: 2_000_000 }] },
-    needs: sysResource,
-    script: 'ulimit -Hn',
-    expected: '2000000\n',
-  },
-  {
     what: '--ulimit core=-1',
     hostConfig: { Ulimits: [{ Name: 'core', Soft: -1, Hard: -1 }] },
     script: 'ulimit -c',
