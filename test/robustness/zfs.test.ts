@@ -88,9 +88,9 @@ test('a container that filled its quota is told so, can remove files, and then w
 });
 
 test('a data set that somebody keeps busy is told of, and goes with the next removal', async () => {
-  const before = new Set(dataSets());
+  const known = new Set(dataSets());
   await createContainer(engine.api, 'held');
-  const made = dataSets().filter((name) => !before.has(name));
+  const made = dataSets().filter((name) => !known.has(name));
   assert.equal(made.length, 1);
   const holder = spawn('unshare', ['--mount', 'sh', '-c', `mount -t zfs ${made[0]} /mnt && exec sleep 7032`], { stdio: 'ignore' });
   const ended = once(holder, 'exit');
@@ -108,7 +108,7 @@ test('a data set that somebody keeps busy is told of, and goes with the next rem
   }
   await createContainer(engine.api, 'next');
   await removeContainer(engine.api, 'next');
-  await until(() => dataSets().every((name) => before.has(name)));
+  await until(() => dataSets().every((name) => known.has(name)));
 });
 
 test('after a power cut of the pool what was acknowledged is whole', async () => {
