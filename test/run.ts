@@ -1,6 +1,6 @@
 import { prepareLane } from './lane/prepare.ts';
 import { ok } from './ok.ts';
-import { prepareClients } from './support/clients.ts';
+import { prepareClients } from './support/clients/clients.ts';
 import { ensureTools } from './support/setup.ts';
 import { runTests, sumOf } from './support/test-run.ts';
 import type { Totals } from './support/test-run.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { body, endOfArchive, entry, header } from '../support/tar-builder.ts';
+import { body, endOfArchive, entry, header } from '../support/images/tar-builder.ts';
 
 export interface BigImage {
   readonly path: string;

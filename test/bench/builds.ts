@@ -1,4 +1,4 @@
-import { contextTar } from '../support/build-context.ts';
+import { contextTar } from '../support/images/build-context.ts';
 import type { Bench, Measured, Scenario } from './scenarios.ts';
 import { sample } from './statistics.ts';
 

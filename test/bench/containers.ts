@@ -1,4 +1,4 @@
-import type { Api } from '../support/api.ts';
+import type { Api } from '../support/clients/api.ts';
 
 /** So many containers in the list, made where they lack. */
 export async function fill(api: Api, count: number): Promise<void> {

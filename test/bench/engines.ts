@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Api } from '../support/api.ts';
-import { Daemon } from '../support/daemon.ts';
-import type { DaemonOptions } from '../support/daemon.ts';
-import { DockerdHouse } from '../support/dockerd.ts';
+import { Api } from '../support/clients/api.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import type { DaemonOptions } from '../support/engine/daemon.ts';
+import { DockerdHouse } from '../support/clients/dockerd.ts';
 import type { Scenario } from './scenarios.ts';
 
 /** What scenarios use of a running engine. One that was not started here has no pid, and no start to measure. */

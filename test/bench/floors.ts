@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { busyboxRootfs } from '../support/busybox.ts';
+import { busyboxRootfs } from '../support/images/busybox.ts';
 import type { BigImage } from './big-image.ts';
 
 /** What this machine needs for the same work without an engine, in ms. Each is measured next to the scenario that is held against it. */

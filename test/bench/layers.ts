@@ -1,7 +1,7 @@
-import type { Api } from '../support/api.ts';
-import { busyboxLayer } from '../support/busybox.ts';
-import { makeImage } from '../support/image-archive.ts';
-import { endOfArchive, entry, header } from '../support/tar-builder.ts';
+import type { Api } from '../support/clients/api.ts';
+import { busyboxLayer } from '../support/images/busybox.ts';
+import { makeImage } from '../support/images/image-archive.ts';
+import { endOfArchive, entry, header } from '../support/images/tar-builder.ts';
 import type { Bench, Measured, Scenario } from './scenarios.ts';
 import { sample } from './statistics.ts';
 

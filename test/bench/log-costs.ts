@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Api } from '../support/api.ts';
+import type { Api } from '../support/clients/api.ts';
 import { writeScript } from './logs.ts';
 import type { Bench, Measured, Scenario } from './scenarios.ts';
 import { sample, summarise } from './statistics.ts';

@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Api } from '../support/api.ts';
+import type { Api } from '../support/clients/api.ts';
 import { download } from './bulk.ts';
 import type { Bench, Measured, Scenario } from './scenarios.ts';
 import { sample } from './statistics.ts';

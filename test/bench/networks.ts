@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { closeSync } from 'node:fs';
 import { boundSocketIn, openNetns } from '@gantry/sdk/linux';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Api } from '../support/api.ts';
+import type { Api } from '../support/clients/api.ts';
 import type { Bench, Measured, Scenario } from './scenarios.ts';
 
 /** What networks cost at the API, beside a running container. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { createEngine, EngineOptions, LocalEngine } from '../../core/index.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
 import type { Bench, Measured, Scenario } from './scenarios.ts';
 import { sample } from './statistics.ts';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { boundSocketIn, openNetns } from '@gantry/sdk/linux';
-import type { Api } from '../support/api.ts';
+import type { Api } from '../support/clients/api.ts';
 import type { Bench, Measured, Scenario } from './scenarios.ts';
 
 /** What a port that is published on loopback costs, beside the container's own address, both asked from the machine. */

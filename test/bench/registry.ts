@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { dockerRegistry } from '../support/docker-registry.ts';
-import type { Api } from '../support/api.ts';
+import { dockerRegistry } from '../support/servers/docker-registry.ts';
+import type { Api } from '../support/clients/api.ts';
 import { bigImageReference } from './big-image.ts';
 import { upload } from './bulk.ts';
 import { watchPeak } from './machine.ts';

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildWhenStale } from '../build/fresh.ts';
-import { prepareDockerd } from '../support/dockerd-root.ts';
-import { withExt4 } from '../support/ext4.ts';
-import { inNamespaces, missingForNamespaces } from '../support/namespaces.ts';
+import { prepareDockerd } from '../support/clients/dockerd-root.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { inNamespaces, missingForNamespaces } from '../support/machine/namespaces.ts';
 import { ensureTools } from '../support/setup.ts';
 import { bigImage } from './big-image.ts';
 import { removeAll } from './containers.ts';

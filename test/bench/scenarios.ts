@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Api } from '../support/api.ts';
-import { busyboxImage } from '../support/busybox.ts';
+import type { Api } from '../support/clients/api.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
 import { rate } from './api.ts';
 import type { BigImage } from './big-image.ts';
 import { bigImageReference } from './big-image.ts';

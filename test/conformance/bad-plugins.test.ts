@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Manifest } from '@gantry/sdk';
 import { type Outcome, planConformance, runConformance } from '@gantry/sdk/conformance';
-import type { Wrong } from '../support/bad-plugin/wrong.ts';
-import type { Raw } from '../support/fault-plugin/raw-fault.ts';
+import type { Wrong } from '../support/plugins/bad-plugin/wrong.ts';
+import type { Raw } from '../support/plugins/fault-plugin/raw-fault.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'bad-'));
 after(() => rmSync(work, { recursive: true }));

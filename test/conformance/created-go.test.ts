@@ -1,9 +1,9 @@
 import { after } from 'node:test';
-import { testCreated } from '../support/created-suite.ts';
-import { withExt4 } from '../support/ext4.ts';
-import { builtPlugins } from '../support/language-plugins.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { testCreated } from '../support/plugins/created-suite.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { builtPlugins } from '../support/plugins/language-plugins.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 // Before the namespaces, which have no network: modules are fetched the first time.
 const plugins = builtPlugins('go');

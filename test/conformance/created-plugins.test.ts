@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { languages, pluginKinds } from '../../sdk/create/index.ts';
-import { builtLanguages } from '../support/language-plugins.ts';
+import { builtLanguages } from '../support/plugins/language-plugins.ts';
 
 const top = join(import.meta.dirname, '../..');
 const work = mkdtempSync(join(tmpdir(), 'gantry-create-'));

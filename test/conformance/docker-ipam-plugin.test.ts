@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
 import { ipamCases } from '../../sdk/ipam/conformance.ts';
-import { DockerIpamPlugin } from '../support/docker-ipam-plugin.ts';
-import { DockerPluginHost } from '../support/docker-plugin-host.ts';
-import { startDockerPlugin } from '../support/docker-plugin.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { quietLog } from '../support/quiet-log.ts';
+import { DockerIpamPlugin } from '../support/plugins/docker-ipam-plugin.ts';
+import { DockerPluginHost } from '../support/plugins/docker-plugin-host.ts';
+import { startDockerPlugin } from '../support/plugins/docker-plugin.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { quietLog } from '../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

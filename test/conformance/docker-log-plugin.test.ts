@@ -6,12 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entry, LogDriver, WriteRequest } from '@gantry/sdk/log';
 import { decodeEntries, encodeEntry } from '@gantry/sdk/legacy/wire';
 import { type LogAbility, logCases } from '../../sdk/log/conformance.ts';
-import { DockerLogPlugin } from '../support/docker-log-plugin.ts';
-import { DockerPluginHost } from '../support/docker-plugin-host.ts';
-import { startDockerPlugin } from '../support/docker-plugin.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { loggedInfo, logContext as ctx } from '../support/log-subject.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { DockerLogPlugin } from '../support/plugins/docker-log-plugin.ts';
+import { DockerPluginHost } from '../support/plugins/docker-plugin-host.ts';
+import { startDockerPlugin } from '../support/plugins/docker-plugin.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { loggedInfo, logContext as ctx } from '../support/plugins/log-subject.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -5,8 +5,8 @@ import type { Entry } from '@gantry/sdk/log';
 import { conformance, type OpenedPlugin, openPlugin, type OpenOptions } from '@gantry/sdk/conformance';
 import { hostFor } from '@gantry/sdk/testing';
 import httpLog from '../examples/http-log/main.ts';
-import { addressService, backEnd } from '../support/back-end.ts';
-import { loggedInfo } from '../support/log-subject.ts';
+import { addressService, backEnd } from '../support/engine/back-end.ts';
+import { loggedInfo } from '../support/plugins/log-subject.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { conformance } from '@gantry/sdk/conformance';
-import { realWorld } from '../support/conformance-world.ts';
-import { withExt4 } from '../support/ext4.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { realWorld } from '../support/plugins/conformance-world.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { before } from 'node:test';
 import { conformance } from '@gantry/sdk/conformance';
-import { realWorld } from '../support/conformance-world.ts';
-import { openOci } from '../support/exec-oci.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { realWorld } from '../support/plugins/conformance-world.ts';
+import { openOci } from '../support/plugins/exec-oci.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -6,12 +6,12 @@ import type { Ctx } from '@gantry/sdk';
 import { Btrfs } from '../../plugins/graph/btrfs/btrfs.ts';
 import { settingsOf } from '../../plugins/graph/btrfs/settings.ts';
 import { graphCases } from '../../sdk/graph/conformance.ts';
-import { mountAt } from '../support/conformance-world.ts';
-import { missingForDisk, withDisk } from '../support/disk.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { quietLog } from '../support/quiet-log.ts';
-import { removeSnapshots } from '../support/remove-snapshots.ts';
+import { mountAt } from '../support/plugins/conformance-world.ts';
+import { missingForDisk, withDisk } from '../support/disks/disk.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { quietLog } from '../support/machine/quiet-log.ts';
+import { removeSnapshots } from '../support/images/remove-snapshots.ts';
 
 inNamespaces(import.meta.url, { missing: missingForDisk('btrfs') });
 leakGuard();

@@ -1,8 +1,8 @@
 import { after } from 'node:test';
-import { missingForDisk, withDisk } from '../support/disk.ts';
-import { testGraphDriver } from '../support/graph-suite.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { missingForDisk, withDisk } from '../support/disks/disk.ts';
+import { testGraphDriver } from '../support/plugins/graph-suite.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { missing: missingForDisk('btrfs') });
 

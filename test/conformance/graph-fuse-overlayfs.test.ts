@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { after, test } from 'node:test';
-import { withExt4 } from '../support/ext4.ts';
-import { testGraphDriver } from '../support/graph-suite.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { missing } from '../support/squashfs.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { testGraphDriver } from '../support/plugins/graph-suite.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { missing } from '../support/disks/squashfs.ts';
 
 inNamespaces(import.meta.url);
 

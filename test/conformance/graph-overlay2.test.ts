@@ -1,8 +1,8 @@
 import { after } from 'node:test';
-import { withExt4 } from '../support/ext4.ts';
-import { testGraphDriver } from '../support/graph-suite.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { testGraphDriver } from '../support/plugins/graph-suite.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

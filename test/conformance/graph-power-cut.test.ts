@@ -6,11 +6,11 @@ import type { Ctx } from '@gantry/sdk';
 import { Overlay2 } from '../../plugins/graph/overlay2/overlay2.ts';
 import { Vfs } from '../../plugins/graph/vfs/vfs.ts';
 import { graphCases } from '../../sdk/graph/conformance.ts';
-import { mountAt } from '../support/conformance-world.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { PowerCutDisk } from '../support/power-cut.ts';
-import { quietLog } from '../support/quiet-log.ts';
+import { mountAt } from '../support/plugins/conformance-world.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { PowerCutDisk } from '../support/disks/power-cut.ts';
+import { quietLog } from '../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -7,12 +7,12 @@ import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
 import { Zfs } from '../../plugins/graph/zfs/zfs.ts';
 import { graphCases } from '../../sdk/graph/conformance.ts';
-import { mountAt } from '../support/conformance-world.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { quietLog } from '../support/quiet-log.ts';
-import { removeSnapshots } from '../support/remove-snapshots.ts';
-import { missingForZfs, withZfsPool } from '../support/zfs-pool.ts';
+import { mountAt } from '../support/plugins/conformance-world.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { quietLog } from '../support/machine/quiet-log.ts';
+import { removeSnapshots } from '../support/images/remove-snapshots.ts';
+import { missingForZfs, withZfsPool } from '../support/disks/zfs-pool.ts';
 
 inNamespaces(import.meta.url, { missing: missingForZfs() });
 leakGuard();

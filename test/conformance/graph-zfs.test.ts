@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os';
 import { after } from 'node:test';
-import { testGraphDriver } from '../support/graph-suite.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { missingForZfs, withZfsPool } from '../support/zfs-pool.ts';
+import { testGraphDriver } from '../support/plugins/graph-suite.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { missingForZfs, withZfsPool } from '../support/disks/zfs-pool.ts';
 
 inNamespaces(import.meta.url, { missing: missingForZfs() });
 

@@ -8,9 +8,9 @@ import type { IpamDriver } from '@gantry/sdk/ipam';
 import { Database } from '../../core/metadata/index.ts';
 import plugin from '../../plugins/ipam/default/main.ts';
 import { ipamCases } from '../../sdk/ipam/conformance.ts';
-import { hostContext } from '../support/host-context.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { testPlacements } from '../support/placed-suite.ts';
+import { hostContext } from '../support/clients/host-context.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { testPlacements } from '../support/plugins/placed-suite.ts';
 
 inNamespaces(import.meta.url);
 

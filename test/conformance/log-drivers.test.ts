@@ -2,14 +2,14 @@ import { after } from 'node:test';
 import { MemoryLogDriver } from '@gantry/sdk/testing';
 import type { ReadResponse } from '@gantry/sdk/log';
 import { type LogAbility, logCases } from '../../sdk/log/conformance.ts';
-import { FluentReceiver } from '../support/fluent-receiver.ts';
-import { GelfReceiver } from '../support/gelf-receiver.ts';
-import { HttpReceiver } from '../support/http-receiver.ts';
-import { Journald } from '../support/journald.ts';
-import { logContext as ctx, loggedInfo, testLogDriver } from '../support/log-subject.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { testPlacements } from '../support/placed-suite.ts';
-import { Rsyslog } from '../support/rsyslog.ts';
+import { FluentReceiver } from '../support/servers/fluent-receiver.ts';
+import { GelfReceiver } from '../support/servers/gelf-receiver.ts';
+import { HttpReceiver } from '../support/servers/http-receiver.ts';
+import { Journald } from '../support/servers/journald.ts';
+import { logContext as ctx, loggedInfo, testLogDriver } from '../support/plugins/log-subject.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { testPlacements } from '../support/plugins/placed-suite.ts';
+import { Rsyslog } from '../support/servers/rsyslog.ts';
 
 inNamespaces(import.meta.url);
 

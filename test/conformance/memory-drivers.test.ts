@@ -8,8 +8,8 @@ import { execCases, type ExecUnderTest } from '../../sdk/exec/conformance.ts';
 import { graphCases, type GraphUnderTest } from '../../sdk/graph/conformance.ts';
 import { ipamCases } from '../../sdk/ipam/conformance.ts';
 import { networkCases } from '../../sdk/network/conformance.ts';
-import { bundles } from '../support/exec-oci.ts';
-import { quietLog } from '../support/quiet-log.ts';
+import { bundles } from '../support/plugins/exec-oci.ts';
+import { quietLog } from '../support/machine/quiet-log.ts';
 
 const ctx: Ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
 

@@ -3,11 +3,11 @@ import type { Ctx } from '@gantry/sdk';
 import { Rtnetlink } from '@gantry/sdk/linux';
 import { networkCases, type NetworkUnderTest } from '../../sdk/network/conformance.ts';
 import { whyNoLinks } from '../integration/networks/machine.ts';
-import { Kernel } from '../support/conformance-world.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { testPlacements } from '../support/placed-suite.ts';
-import { quietLog } from '../support/quiet-log.ts';
+import { Kernel } from '../support/plugins/conformance-world.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { testPlacements } from '../support/plugins/placed-suite.ts';
+import { quietLog } from '../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

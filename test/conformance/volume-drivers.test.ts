@@ -2,11 +2,11 @@ import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
 import { MemoryVolumeDriver } from '@gantry/sdk/testing';
 import { volumeCases, type VolumeUnderTest } from '../../sdk/volume/conformance.ts';
-import { mountAt } from '../support/conformance-world.ts';
-import { leakGuard } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { testPlacements } from '../support/placed-suite.ts';
-import { quietLog } from '../support/quiet-log.ts';
+import { mountAt } from '../support/plugins/conformance-world.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { testPlacements } from '../support/plugins/placed-suite.ts';
+import { quietLog } from '../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -5,10 +5,10 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { askControl } from '../support/buildkit-control.ts';
-import { type BuildxClient, openBuildx, whyNoBuildx } from '../support/buildx-client.ts';
-import { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { askControl } from '../support/clients/buildkit-control.ts';
+import { type BuildxClient, openBuildx, whyNoBuildx } from '../support/clients/buildx-client.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { missing: whyNoBuildx() });
 

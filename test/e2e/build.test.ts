@@ -7,9 +7,9 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { nodeFlags } from '../../core/cli/daemon/index.ts';
 import { buildPackage, top } from '../build/package.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon, type Places } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon, type Places } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -5,14 +5,14 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { BuildxClient, openBuildx, whyNoBuildx } from '../support/buildx-client.ts';
-import { contextTar } from '../support/build-context.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { dockerRegistry } from '../support/docker-registry.ts';
-import { GitServer } from '../support/git-server.ts';
-import { makeKey, SshGitServer, startAgent } from '../support/ssh-git.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { BuildxClient, openBuildx, whyNoBuildx } from '../support/clients/buildx-client.ts';
+import { contextTar } from '../support/images/build-context.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { dockerRegistry } from '../support/servers/docker-registry.ts';
+import { GitServer } from '../support/servers/git-server.ts';
+import { makeKey, SshGitServer, startAgent } from '../support/servers/ssh-git.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { missing: whyNoBuildx() });
 

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { type BuildxClient, openBuildx, type Said, whyNoBuildx } from '../support/buildx-client.ts';
-import type { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { type BuildxClient, openBuildx, type Said, whyNoBuildx } from '../support/clients/buildx-client.ts';
+import type { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { missing: whyNoBuildx() });
 

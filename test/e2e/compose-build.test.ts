@@ -3,12 +3,12 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { BuildxClient, openBuildx, whyNoBuildx } from '../support/buildx-client.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { dockerRegistry } from '../support/docker-registry.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { makeKey, startAgent } from '../support/ssh-git.ts';
+import { BuildxClient, openBuildx, whyNoBuildx } from '../support/clients/buildx-client.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { dockerRegistry } from '../support/servers/docker-registry.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { makeKey, startAgent } from '../support/servers/ssh-git.ts';
 
 inNamespaces(import.meta.url, { missing: whyNoBuildx() });
 

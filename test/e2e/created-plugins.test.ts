@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { languages, type Plan } from '../../sdk/create/index.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { type CliResult, DockerApi } from '../support/docker-api.ts';
-import { type BuiltPlugin, builtLanguages, builtPlugins } from '../support/language-plugins.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { gantrySdk, program } from '../support/stranger.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { type CliResult, DockerApi } from '../support/clients/docker-api.ts';
+import { type BuiltPlugin, builtLanguages, builtPlugins } from '../support/plugins/language-plugins.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { gantrySdk, program } from '../support/machine/stranger.ts';
 
 // Before the namespaces, which have no network.
 const built = new Map<string, readonly BuiltPlugin[]>(builtLanguages.map((lang) => [lang, builtPlugins(lang)]));

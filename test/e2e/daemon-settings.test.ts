@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nodeFlags } from '../../core/cli/daemon/index.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { contextTar } from '../support/build-context.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { contextFolder } from '../support/context-folder.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { GitServer } from '../support/git-server.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { contextTar } from '../support/images/build-context.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { contextFolder } from '../support/images/context-folder.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { GitServer } from '../support/servers/git-server.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempDisposableSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type DockerApi, dockerApi } from '../support/docker-api.ts';
-import { memoryEngine } from '../support/memory-engine/index.ts';
-import { Pty } from '../support/pty.ts';
+import { type DockerApi, dockerApi } from '../support/clients/docker-api.ts';
+import { memoryEngine } from '../support/engine/memory-engine/index.ts';
+import { Pty } from '../support/clients/pty.ts';
 
 const skip = spawnSync('docker', ['--version']).status === 0 ? false : 'needs the docker CLI';
 const options = { skip, timeout: 60_000 };

@@ -3,16 +3,16 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { dockerPython, runClient } from '../support/clients.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { dockerPython, runClient } from '../support/clients/clients.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 const python = dockerPython();
 inNamespaces(import.meta.url, { missing: python === undefined ? 'needs python3-docker' : undefined });
 
-const script = join(import.meta.dirname, '../support/docker_py.py');
+const script = join(import.meta.dirname, '../support/clients/docker_py.py');
 const folder = mkdtempSync(join(tmpdir(), 'py-'));
 let daemon: Daemon;
 before(async () => {

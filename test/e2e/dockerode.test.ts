@@ -7,10 +7,10 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import Docker from 'dockerode';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { endOfArchive, entry } from '../support/tar-builder.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 

@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { Pty } from '../support/pty.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { Pty } from '../support/clients/pty.ts';
 
 inNamespaces(import.meta.url);
 

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { PluginDetails } from '@gantry/sdk/client';
-import { type CliResult, type DockerApi, dockerApi } from '../support/docker-api.ts';
-import { memoryEngine } from '../support/memory-engine/index.ts';
-import { Pty } from '../support/pty.ts';
+import { type CliResult, type DockerApi, dockerApi } from '../support/clients/docker-api.ts';
+import { memoryEngine } from '../support/engine/memory-engine/index.ts';
+import { Pty } from '../support/clients/pty.ts';
 
 const program = join(import.meta.dirname, '../../core/bin/gantry.mjs');
 const examples = join(import.meta.dirname, '../examples');

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

@@ -4,12 +4,12 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { runClient } from '../support/clients.ts';
-import { Daemon, flagsFor } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { type NpmRegistry, npmRegistry } from '../support/npm-registry.ts';
-import { type Packages, packedTarballs } from '../support/packed.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { runClient } from '../support/clients/clients.ts';
+import { Daemon, flagsFor } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { type NpmRegistry, npmRegistry } from '../support/servers/npm-registry.ts';
+import { type Packages, packedTarballs } from '../support/plugins/packed.ts';
 
 inNamespaces(import.meta.url, {
   cgroups: 'v1',

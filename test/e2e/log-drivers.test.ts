@@ -5,16 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { dockerCli } from '../support/docker-cli.ts';
-import { FluentReceiver } from '../support/fluent-receiver.ts';
-import { GelfReceiver } from '../support/gelf-receiver.ts';
-import { HttpReceiver } from '../support/http-receiver.ts';
-import { Journald } from '../support/journald.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { Rsyslog } from '../support/rsyslog.ts';
-import { untilTrue as until } from '../support/sent-log.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { dockerCli } from '../support/clients/docker-cli.ts';
+import { FluentReceiver } from '../support/servers/fluent-receiver.ts';
+import { GelfReceiver } from '../support/servers/gelf-receiver.ts';
+import { HttpReceiver } from '../support/servers/http-receiver.ts';
+import { Journald } from '../support/servers/journald.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { Rsyslog } from '../support/servers/rsyslog.ts';
+import { untilTrue as until } from '../support/servers/sent-log.ts';
 
 inNamespaces(import.meta.url);
 

@@ -5,10 +5,10 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { Pty } from '../support/pty.ts';
-import { reply, type ScriptedRegistry, scriptedRegistry } from '../support/scripted-registry.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { Pty } from '../support/clients/pty.ts';
+import { reply, type ScriptedRegistry, scriptedRegistry } from '../support/servers/scripted-registry.ts';
 
 inNamespaces(import.meta.url);
 

@@ -4,13 +4,13 @@ import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { dockerRegistry } from '../support/docker-registry.ts';
-import { noLeaks } from '../support/leak-guard.ts';
-import { writeManagedPlugin } from '../support/managed-plugin.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { dockerRegistry } from '../support/servers/docker-registry.ts';
+import { noLeaks } from '../support/machine/leak-guard.ts';
+import { writeManagedPlugin } from '../support/plugins/managed-plugin.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

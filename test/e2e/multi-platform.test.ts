@@ -4,13 +4,13 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Daemon } from '../support/daemon.ts';
-import { dockerCli } from '../support/docker-cli.ts';
-import { dockerRegistry } from '../support/docker-registry.ts';
-import { digestOf } from '../support/image-archive.ts';
-import { indexedImage, manifestAt, putIndex } from '../support/indexed-image.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { architecture } from '../support/served-image.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { dockerCli } from '../support/clients/docker-cli.ts';
+import { dockerRegistry } from '../support/servers/docker-registry.ts';
+import { digestOf } from '../support/images/image-archive.ts';
+import { indexedImage, manifestAt, putIndex } from '../support/images/indexed-image.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { architecture } from '../support/plugins/served-image.ts';
 
 inNamespaces(import.meta.url);
 

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packManaged } from '../../sdk/managed/index.ts';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { dockerCli } from '../support/docker-cli.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { everyKind } from '../support/served-for-docker.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { dockerCli } from '../support/clients/docker-cli.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { everyKind } from '../support/plugins/served-for-docker.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

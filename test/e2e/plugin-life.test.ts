@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { after, before as beforeAll, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PluginDetails } from '@gantry/sdk/client';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { dockerRegistry } from '../support/docker-registry.ts';
-import { noLeaks } from '../support/leak-guard.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { type Packages, packedPackages } from '../support/packed.ts';
-import { Pty } from '../support/pty.ts';
-import { gantrySdk, program, standAlone, useOnly, writeFolders } from '../support/stranger.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { dockerRegistry } from '../support/servers/docker-registry.ts';
+import { noLeaks } from '../support/machine/leak-guard.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { type Packages, packedPackages } from '../support/plugins/packed.ts';
+import { Pty } from '../support/clients/pty.ts';
+import { gantrySdk, program, standAlone, useOnly, writeFolders } from '../support/machine/stranger.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeFlags } from '../../core/cli/daemon/index.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

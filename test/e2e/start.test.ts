@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { inNamespaces } from '../support/namespaces.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

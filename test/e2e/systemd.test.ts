@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxImage } from '../support/busybox.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { missingForSystemd, Systemd } from '../support/systemd.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { missingForSystemd, Systemd } from '../support/machine/systemd.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v2', missing: missingForSystemd() });
 

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxImage, busyboxLayer } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { makeImage } from '../support/image-archive.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { endOfArchive, entry } from '../support/tar-builder.ts';
+import { busyboxImage, busyboxLayer } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { makeImage } from '../support/images/image-archive.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../support/images/tar-builder.ts';
 
 const cli = staticCli();
 inNamespaces(import.meta.url, {

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { type Certificates, makeCertificates } from '../support/certificates.ts';
-import { Daemon } from '../support/daemon.ts';
-import { DockerApi } from '../support/docker-api.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { type Certificates, makeCertificates } from '../support/servers/certificates.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerApi } from '../support/clients/docker-api.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

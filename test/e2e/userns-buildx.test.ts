@@ -3,11 +3,11 @@ import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type BuildxClient, openBuildx, whyNoBuildx } from '../support/buildx-client.ts';
-import type { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { withRemapUser } from '../support/remap-user.ts';
-import { makeKey, startAgent } from '../support/ssh-git.ts';
+import { type BuildxClient, openBuildx, whyNoBuildx } from '../support/clients/buildx-client.ts';
+import type { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { withRemapUser } from '../support/machine/remap-user.ts';
+import { makeKey, startAgent } from '../support/servers/ssh-git.ts';
 
 inNamespaces(import.meta.url, { missing: whyNoBuildx() });
 

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { bindMount, mount, mountFlags, umount2, unmountFlags } from '@gantry/sdk/linux';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { dockerCli } from '../support/docker-cli.ts';
-import { until } from '../support/logs-room.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { withoutRemapUser } from '../support/remap-user.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { dockerCli } from '../support/clients/docker-cli.ts';
+import { until } from '../support/engine/logs-room.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { withoutRemapUser } from '../support/machine/remap-user.ts';
 
 const programs = ['docker', 'useradd', 'usermod', 'groupadd'];
 const lacking = programs.find((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0);

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { readMountinfo } from '@gantry/sdk/linux';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { dockerCli } from '../support/docker-cli.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { withRemapUser } from '../support/remap-user.ts';
-import { until } from '../support/logs-room.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { dockerCli } from '../support/clients/docker-cli.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { withRemapUser } from '../support/machine/remap-user.ts';
+import { until } from '../support/engine/logs-room.ts';
 
 inNamespaces(import.meta.url);
 

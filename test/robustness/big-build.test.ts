@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { after, before, type TestContext, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { withExt4 } from '../support/ext4.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { endOfArchive, entry, header } from '../support/tar-builder.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { endOfArchive, entry, header } from '../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { busyboxImage, busyboxLayer } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { withExt4 } from '../support/ext4.ts';
-import { makeImage } from '../support/image-archive.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { header } from '../support/tar-builder.ts';
+import { busyboxImage, busyboxLayer } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { makeImage } from '../support/images/image-archive.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { header } from '../support/images/tar-builder.ts';
 import { createContainer, expect, removeContainer, runToEnd } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { inNamespaces } from '../support/namespaces.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { killAtEach } from './kill-at-each.ts';
 import { createContainer, expect, removeContainer, statusOf } from './requests.ts';
 

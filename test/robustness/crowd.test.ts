@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { withExt4 } from '../support/ext4.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { withExt4 } from '../support/disks/ext4.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { createContainer, expect, removeContainer, statusOf } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

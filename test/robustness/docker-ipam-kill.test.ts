@@ -3,11 +3,11 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Daemon } from '../support/daemon.ts';
-import { DockerIpamPlugin } from '../support/docker-ipam-plugin.ts';
-import { startDockerPlugin } from '../support/docker-plugin.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { slowness } from '../support/slowness.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { DockerIpamPlugin } from '../support/plugins/docker-ipam-plugin.ts';
+import { startDockerPlugin } from '../support/plugins/docker-plugin.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { slowness } from '../support/machine/slowness.ts';
 import { expect, until } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

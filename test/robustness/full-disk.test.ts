@@ -4,12 +4,12 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { busyboxImage, busyboxLayer } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { makeImage } from '../support/image-archive.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { PowerCutDisk } from '../support/power-cut.ts';
-import { endOfArchive, entry } from '../support/tar-builder.ts';
+import { busyboxImage, busyboxLayer } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { makeImage } from '../support/images/image-archive.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { PowerCutDisk } from '../support/disks/power-cut.ts';
+import { endOfArchive, entry } from '../support/images/tar-builder.ts';
 import { cutPower } from './reboot.ts';
 import { containerState, createContainer, expect, removeContainer, runExec, runToEnd } from './requests.ts';
 

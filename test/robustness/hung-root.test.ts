@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { text } from 'node:stream/consumers';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { missing } from '../support/squashfs.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { missing } from '../support/disks/squashfs.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { createContainer, expect, removeContainer, runExec, until } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

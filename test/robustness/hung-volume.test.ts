@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { missingForSquashfuse, squashfsImage } from '../support/squashfs.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { missingForSquashfuse, squashfsImage } from '../support/disks/squashfs.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { createContainer, expect, removeContainer, runExec, runToEnd } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@gantry/sdk/client';
-import { busyboxImage } from '../support/busybox.ts';
-import { census, describe, difference } from '../support/census.ts';
-import type { Census } from '../support/census.ts';
-import { Daemon } from '../support/daemon.ts';
-import { PowerCutDisk } from '../support/power-cut.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { census, describe, difference } from '../support/machine/census.ts';
+import type { Census } from '../support/machine/census.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { PowerCutDisk } from '../support/disks/power-cut.ts';
 import type { Operation } from './operation.ts';
 import { cutPower, killOthers } from './reboot.ts';
 

@@ -3,14 +3,14 @@ import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { leakGuard } from '../support/leak-guard.ts';
-import { LifecycleUnderTest, testRoot } from '../support/lifecycle.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { leakGuard } from '../support/machine/leak-guard.ts';
+import { LifecycleUnderTest, testRoot } from '../support/engine/lifecycle.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
 const root = testRoot();
-const child = fileURLToPath(new URL('../support/lifecycle-child.ts', import.meta.url));
+const child = fileURLToPath(new URL('../support/engine/lifecycle-child.ts', import.meta.url));
 before(async () => {
   await withEngine((engine) => engine.run('true', { hostConfig: { NetworkMode: 'none', Binds: ['/anonymous'] } }));
   await promisify(execFile)('true');

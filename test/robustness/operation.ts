@@ -1,4 +1,4 @@
-import type { Api } from '../support/api.ts';
+import type { Api } from '../support/clients/api.ts';
 
 /** Something that a client asks for and that a crash may interrupt at any of its failpoints. */
 export interface Operation {

@@ -1,4 +1,4 @@
-import { inNamespaces } from '../support/namespaces.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { killAtEach } from './kill-at-each.ts';
 import { create } from './operations/create.ts';
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { dockerRegistry } from '../support/docker-registry.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { dockerRegistry } from '../support/servers/docker-registry.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { killAtEach } from './kill-at-each.ts';
 import { pull } from './operations/pull.ts';
 

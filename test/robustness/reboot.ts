@@ -1,7 +1,7 @@
 import { globSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Daemon } from '../support/daemon.ts';
-import type { PowerCutDisk } from '../support/power-cut.ts';
+import type { Daemon } from '../support/engine/daemon.ts';
+import type { PowerCutDisk } from '../support/disks/power-cut.ts';
 
 /** The plug is pulled and put back: nothing runs any more, /run is empty, and the disk has what was flushed to it. The data root is the disk. */
 export async function cutPower(engine: Daemon, disk: PowerCutDisk): Promise<void> {

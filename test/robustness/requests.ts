@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@gantry/sdk/client';
-import type { Api } from '../support/api.ts';
-import { slowness } from '../support/slowness.ts';
+import type { Api } from '../support/clients/api.ts';
+import { slowness } from '../support/machine/slowness.ts';
 
 /** Asks, and takes the named statuses for done. */
 export async function expect(

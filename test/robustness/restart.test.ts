@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Api } from '../support/api.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import type { Api } from '../support/clients/api.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { killAtEach } from './kill-at-each.ts';
 import { countProcesses, createContainer, expect, linesOf, removeContainer, runExec, statusOf, until } from './requests.ts';
 

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxLayer } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { makeImage } from '../support/image-archive.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { PowerCutDisk } from '../support/power-cut.ts';
-import { endOfArchive, entry, header } from '../support/tar-builder.ts';
+import { busyboxLayer } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { makeImage } from '../support/images/image-archive.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { PowerCutDisk } from '../support/disks/power-cut.ts';
+import { endOfArchive, entry, header } from '../support/images/tar-builder.ts';
 import { cutPower, killOthers } from './reboot.ts';
 import { containerState, createContainer, expect, removeContainer, runToEnd } from './requests.ts';
 

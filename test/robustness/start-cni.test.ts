@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
-import { inNamespaces } from '../support/namespaces.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { killAtEach } from './kill-at-each.ts';
 import { createContainer, expect, removeContainer, statusOf } from './requests.ts';
 

@@ -1,5 +1,5 @@
-import { inNamespaces } from '../support/namespaces.ts';
-import { withRemapUser } from '../support/remap-user.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { withRemapUser } from '../support/machine/remap-user.ts';
 import { killAtEach } from './kill-at-each.ts';
 import { start } from './operations/start.ts';
 

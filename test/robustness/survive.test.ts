@@ -7,9 +7,9 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@gantry/sdk/client';
-import { busyboxImage } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { inNamespaces } from '../support/namespaces.ts';
+import { busyboxImage } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
 import { containerState, countProcesses, createContainer, expect, linesOf, runExec, until } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

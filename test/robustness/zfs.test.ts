@@ -5,12 +5,12 @@ import { globSync, mkdtempSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { busyboxImage, busyboxLayer } from '../support/busybox.ts';
-import { Daemon } from '../support/daemon.ts';
-import { makeImage } from '../support/image-archive.ts';
-import { inNamespaces } from '../support/namespaces.ts';
-import { endOfArchive, entry } from '../support/tar-builder.ts';
-import { missingForZfs, withZfsPool, type ZfsPool } from '../support/zfs-pool.ts';
+import { busyboxImage, busyboxLayer } from '../support/images/busybox.ts';
+import { Daemon } from '../support/engine/daemon.ts';
+import { makeImage } from '../support/images/image-archive.ts';
+import { inNamespaces } from '../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../support/images/tar-builder.ts';
+import { missingForZfs, withZfsPool, type ZfsPool } from '../support/disks/zfs-pool.ts';
 import { containerState, createContainer, expect, linesOf, removeContainer, runExec, runToEnd, until } from './requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1', missing: missingForZfs() });

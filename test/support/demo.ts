@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { buildWhenStale } from '../build/fresh.ts';
 import { Story } from './demo/story.ts';
-import { inNamespaces, missingForNamespaces } from './namespaces.ts';
+import { inNamespaces, missingForNamespaces } from './machine/namespaces.ts';
 import { ensureTools } from './setup.ts';
 
 /**

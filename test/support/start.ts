@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '@gantry/sdk/client';
 import { buildWhenStale } from '../build/fresh.ts';
-import { busyboxImage } from './busybox.ts';
+import { busyboxImage } from './images/busybox.ts';
 import { ensureTools } from './setup.ts';
 
 /** npm start: sets up what is missing, then serves the API until Ctrl-C. */

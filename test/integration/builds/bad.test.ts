@@ -6,11 +6,11 @@ import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { GantryError, messageOf } from '@gantry/sdk';
 import type { BuildImage } from '@gantry/sdk/engine';
-import { buildImage, contextTar } from '../../support/build-context.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry, header } from '../../support/tar-builder.ts';
+import { buildImage, contextTar } from '../../support/images/build-context.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry, header } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

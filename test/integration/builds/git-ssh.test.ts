@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { messageOf } from '@gantry/sdk';
 import type { BuildEvent, BuildImage } from '@gantry/sdk/engine';
-import { type Built, buildImage } from '../../support/build-context.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { git, GitServer } from '../../support/git-server.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { makeKey, SshGitServer, startAgent } from '../../support/ssh-git.ts';
+import { type Built, buildImage } from '../../support/images/build-context.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { git, GitServer } from '../../support/servers/git-server.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { makeKey, SshGitServer, startAgent } from '../../support/servers/ssh-git.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

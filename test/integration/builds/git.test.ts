@@ -7,11 +7,11 @@ import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { GantryError, messageOf } from '@gantry/sdk';
 import type { BuildImage } from '@gantry/sdk/engine';
-import { type Built, buildImage } from '../../support/build-context.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { git, GitServer } from '../../support/git-server.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { type Built, buildImage } from '../../support/images/build-context.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { git, GitServer } from '../../support/servers/git-server.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { History } from '../../../core/builds/history.ts';
 import { BuildRecordRows, Database } from '../../../core/metadata/index.ts';
-import { buildImage, noOptions } from '../../support/build-context.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { buildImage, noOptions } from '../../support/images/build-context.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { GantryError, messageOf } from '@gantry/sdk';
 import type { ImageFile } from '@gantry/sdk/engine';
-import { buildImage } from '../../support/build-context.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { readTarCases } from '../../support/tar-cases/index.ts';
-import { base256, endOfArchive, entry, gnuLongName, header, pax } from '../../support/tar-builder.ts';
+import { buildImage } from '../../support/images/build-context.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { readTarCases } from '../../support/images/tar-cases/index.ts';
+import { base256, endOfArchive, entry, gnuLongName, header, pax } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

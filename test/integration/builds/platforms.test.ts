@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { buildImage } from '../../support/build-context.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { indexedImage, layoutOf } from '../../support/indexed-image.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { architecture } from '../../support/served-image.ts';
+import { buildImage } from '../../support/images/build-context.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { indexedImage, layoutOf } from '../../support/images/indexed-image.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { architecture } from '../../support/plugins/served-image.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect } from '@gantry/sdk/client';
 import type { CheckReport } from '@gantry/sdk/engine';
-import { busyboxImage, busyboxLayer } from '../../support/busybox.ts';
-import { Daemon } from '../../support/daemon.ts';
-import { makeImage } from '../../support/image-archive.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { busyboxImage, busyboxLayer } from '../../support/images/busybox.ts';
+import { Daemon } from '../../support/engine/daemon.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 import { createContainer, expect, removeContainer, runToEnd } from '../../robustness/requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

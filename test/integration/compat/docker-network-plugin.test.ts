@@ -7,12 +7,12 @@ import type { Endpoint, Network, NetworkDriver } from '@gantry/sdk/network';
 import { checkEndpointPlan } from '../../../core/execute/network-check.ts';
 import { NetworkExecutor } from '../../../core/execute/index.ts';
 import { networkCases } from '../../../sdk/network/conformance.ts';
-import { DockerNetworkPlugin } from '../../support/docker-network-plugin.ts';
-import { DockerPluginHost } from '../../support/docker-plugin-host.ts';
-import { type DockerMethod, startDockerPlugin } from '../../support/docker-plugin.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { DockerNetworkPlugin } from '../../support/plugins/docker-network-plugin.ts';
+import { DockerPluginHost } from '../../support/plugins/docker-plugin-host.ts';
+import { type DockerMethod, startDockerPlugin } from '../../support/plugins/docker-plugin.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 import { run } from '../networks/machine.ts';
 
 inNamespaces(import.meta.url);

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DockerNetworkPlugin } from '../../support/docker-network-plugin.ts';
-import { type DockerMethod, startDockerPlugin } from '../../support/docker-plugin.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { DockerNetworkPlugin } from '../../support/plugins/docker-network-plugin.ts';
+import { type DockerMethod, startDockerPlugin } from '../../support/plugins/docker-plugin.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -7,10 +7,10 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
-import { DockerPluginHost } from '../../support/docker-plugin-host.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { DockerPluginHost } from '../../support/plugins/docker-plugin-host.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

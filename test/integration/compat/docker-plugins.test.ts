@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
 import { driversAt } from '../../../plugins/compat/docker-plugin-v1/plugins.ts';
-import { DockerPluginHost } from '../../support/docker-plugin-host.ts';
-import { type DockerMethod, startDockerPlugin } from '../../support/docker-plugin.ts';
-import { DockerVolumePlugin } from '../../support/docker-volume-plugin.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { DockerPluginHost } from '../../support/plugins/docker-plugin-host.ts';
+import { type DockerMethod, startDockerPlugin } from '../../support/plugins/docker-plugin.ts';
+import { DockerVolumePlugin } from '../../support/plugins/docker-volume-plugin.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -5,12 +5,12 @@ import { test } from 'node:test';
 import { type Drivers, guard, methodsOf } from '../../../core/drivers/index.ts';
 import { Database } from '../../../core/metadata/index.ts';
 import { VolumesRoom } from '../../../core/volumes/index.ts';
-import { DockerPluginHost } from '../../support/docker-plugin-host.ts';
-import { startDockerPlugin } from '../../support/docker-plugin.ts';
-import { DockerVolumePlugin } from '../../support/docker-volume-plugin.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { DockerPluginHost } from '../../support/plugins/docker-plugin-host.ts';
+import { startDockerPlugin } from '../../support/plugins/docker-plugin.ts';
+import { DockerVolumePlugin } from '../../support/plugins/docker-volume-plugin.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

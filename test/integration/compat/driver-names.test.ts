@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DockerApi } from '../../support/docker-api.ts';
-import { DockerIpamPlugin } from '../../support/docker-ipam-plugin.ts';
-import { DockerNetworkPlugin } from '../../support/docker-network-plugin.ts';
-import { startDockerPlugin } from '../../support/docker-plugin.ts';
-import { DockerVolumePlugin } from '../../support/docker-volume-plugin.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { DockerApi } from '../../support/clients/docker-api.ts';
+import { DockerIpamPlugin } from '../../support/plugins/docker-ipam-plugin.ts';
+import { DockerNetworkPlugin } from '../../support/plugins/docker-network-plugin.ts';
+import { startDockerPlugin } from '../../support/plugins/docker-plugin.ts';
+import { DockerVolumePlugin } from '../../support/plugins/docker-volume-plugin.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

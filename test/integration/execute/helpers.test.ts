@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mount } from '@gantry/sdk';
 import { mount } from '@gantry/sdk/author';
 import { type BrokenMount, Helpers, isMounted, makeMounts, unmount } from '../../../core/execute/index.ts';
-import { helperHouse } from '../../support/helper-child.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { missingForSquashfuse, squashfsImage } from '../../support/squashfs.ts';
+import { helperHouse } from '../../support/machine/helper-child.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { missingForSquashfuse, squashfsImage } from '../../support/disks/squashfs.ts';
 
 inNamespaces(import.meta.url);
 const squashed: Mount = mount.fuse({
@@ -30,7 +30,7 @@ if (skip === false) {
   await house.unmount();
 }
 leakGuard();
-const helperChild = join(import.meta.dirname, '../../support/helper-child.ts');
+const helperChild = join(import.meta.dirname, '../../support/machine/helper-child.ts');
 
 test('a helper without privileges serves a mount, sees nothing but what it was given, and ends with the mount', { skip }, async () => {
   await using house = await openHouse();

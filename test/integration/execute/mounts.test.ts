@@ -20,8 +20,8 @@ import type { Mount } from '@gantry/sdk';
 import { readMountinfo } from '@gantry/sdk/linux';
 import { makeMounts as makeWithTools } from '@gantry/sdk/mounts';
 import { dataPathOf, isMounted, makeMounts, unmount } from '../../../core/execute/index.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -6,9 +6,9 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { framed, upgradedTo } from '../../support/buildkit-control.ts';
-import { Daemon } from '../../support/daemon.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { framed, upgradedTo } from '../../support/clients/buildkit-control.ts';
+import { Daemon } from '../../support/engine/daemon.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

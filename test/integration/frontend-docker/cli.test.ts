@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { type DockerApi, dockerApi } from '../../support/docker-api.ts';
-import { memoryEngine } from '../../support/memory-engine/index.ts';
-import { Pty } from '../../support/pty.ts';
+import { type DockerApi, dockerApi } from '../../support/clients/docker-api.ts';
+import { memoryEngine } from '../../support/engine/memory-engine/index.ts';
+import { Pty } from '../../support/clients/pty.ts';
 
 // The real client against the memory engine: what it makes of answers, heads and streams, without a kernel behind them.
 const skip = spawnSync('docker', ['--version']).status === 0 ? false : 'needs the docker CLI';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { indexedImage, layoutOf } from '../../support/indexed-image.ts';
-import { makeImage } from '../../support/image-archive.ts';
-import { type DockerApi, dockerApi } from '../../support/docker-api.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { architecture, small } from '../../support/served-image.ts';
+import { indexedImage, layoutOf } from '../../support/images/indexed-image.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
+import { type DockerApi, dockerApi } from '../../support/clients/docker-api.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { architecture, small } from '../../support/plugins/served-image.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

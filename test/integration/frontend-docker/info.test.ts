@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { after, before, test } from 'node:test';
-import { type DockerApi, dockerApi } from '../../support/docker-api.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { type DockerApi, dockerApi } from '../../support/clients/docker-api.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -6,9 +6,9 @@ import { messageOf } from '@gantry/sdk';
 import { mount } from '@gantry/sdk/linux';
 import { Overlay2 } from '../../../plugins/graph/overlay2/overlay2.ts';
 import { graphCases, type GraphUnderTest } from '../../../sdk/graph/conformance.ts';
-import { grantsOf, mountAt } from '../../support/conformance-world.ts';
-import { RealLayerWork } from '../../support/layer-work.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { grantsOf, mountAt } from '../../support/plugins/conformance-world.ts';
+import { RealLayerWork } from '../../support/plugins/layer-work.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 const ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };
 const manifest = { name: 'gantry.overlay2' };

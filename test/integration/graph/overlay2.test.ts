@@ -5,11 +5,11 @@ import { after, test } from 'node:test';
 import { isInUserNamespace, readMountinfo } from '@gantry/sdk/linux';
 import { tryOverlay } from '../../../plugins/graph/overlay2/abilities.ts';
 import { Overlay2 } from '../../../plugins/graph/overlay2/overlay2.ts';
-import { grantsOf, mountAt } from '../../support/conformance-world.ts';
-import { withExt4 } from '../../support/ext4.ts';
-import { RealLayerWork } from '../../support/layer-work.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { grantsOf, mountAt } from '../../support/plugins/conformance-world.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { RealLayerWork } from '../../support/plugins/layer-work.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 const disk = withExt4({ sizeMiB: 256 });

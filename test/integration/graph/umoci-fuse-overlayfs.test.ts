@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { after } from 'node:test';
 import { FuseOverlayfs } from '../../../plugins/graph/fuse-overlayfs/fuse-overlayfs.ts';
-import { withExt4 } from '../../support/ext4.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { missing } from '../../support/squashfs.ts';
-import { testAgainstUmoci } from '../../support/umoci.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { missing } from '../../support/disks/squashfs.ts';
+import { testAgainstUmoci } from '../../support/images/umoci.ts';
 
 inNamespaces(import.meta.url, { missing: missing('/usr/bin/fuse-overlayfs') ?? missing('/dev/fuse') });
 const disk = withExt4({ sizeMiB: 1024 });

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { Zfs } from '../../../plugins/graph/zfs/zfs.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { testAgainstUmoci } from '../../support/umoci.ts';
-import { missingForZfs, withZfsPool } from '../../support/zfs-pool.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { testAgainstUmoci } from '../../support/images/umoci.ts';
+import { missingForZfs, withZfsPool } from '../../support/disks/zfs-pool.ts';
 
 inNamespaces(import.meta.url, { missing: missingForZfs() });
 const pool = withZfsPool({ sizeMiB: 512 });

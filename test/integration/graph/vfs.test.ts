@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Vfs } from '../../../plugins/graph/vfs/vfs.ts';
-import { missingForDisk, withDisk } from '../../support/disk.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { missingForDisk, withDisk } from '../../support/disks/disk.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 const ctx = { signal: new AbortController().signal, log: quietLog, operationId: 'test' };

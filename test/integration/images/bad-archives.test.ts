@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { digestOf, makeImage } from '../../support/image-archive.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry, header, pax } from '../../support/tar-builder.ts';
+import { digestOf, makeImage } from '../../support/images/image-archive.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry, header, pax } from '../../support/images/tar-builder.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

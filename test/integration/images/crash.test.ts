@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { busyboxImage } from '../../support/busybox.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { busyboxImage } from '../../support/images/busybox.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

@@ -3,10 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { busyboxImage, busyboxLayer } from '../../support/busybox.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { digestOf } from '../../support/image-archive.ts';
+import { busyboxImage, busyboxLayer } from '../../support/images/busybox.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { digestOf } from '../../support/images/image-archive.ts';
 import { pieces, RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

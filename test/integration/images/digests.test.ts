@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { dockerRegistry } from '../../support/docker-registry.ts';
-import { digestOf, makeImage } from '../../support/image-archive.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { configOf, manifestOf, served, small, types } from '../../support/served-image.ts';
+import { dockerRegistry } from '../../support/servers/docker-registry.ts';
+import { digestOf, makeImage } from '../../support/images/image-archive.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { configOf, manifestOf, served, small, types } from '../../support/plugins/served-image.ts';
 import { collected, RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

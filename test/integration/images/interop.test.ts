@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib';
 import type { ImageConfig } from '@gantry/sdk/engine';
-import { busyboxLayer } from '../../support/busybox.ts';
-import { dockerRegistry } from '../../support/docker-registry.ts';
-import { digestOf, makeImage } from '../../support/image-archive.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { configOf, manifestOf as ociManifestOf, served, small, types } from '../../support/served-image.ts';
+import { busyboxLayer } from '../../support/images/busybox.ts';
+import { dockerRegistry } from '../../support/servers/docker-registry.ts';
+import { digestOf, makeImage } from '../../support/images/image-archive.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { configOf, manifestOf as ociManifestOf, served, small, types } from '../../support/plugins/served-image.ts';
 import { collected, RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { busyboxImage, busyboxLayer } from '../../support/busybox.ts';
-import { digestOf, makeImage } from '../../support/image-archive.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry, header } from '../../support/tar-builder.ts';
+import { busyboxImage, busyboxLayer } from '../../support/images/busybox.ts';
+import { digestOf, makeImage } from '../../support/images/image-archive.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry, header } from '../../support/images/tar-builder.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

@@ -1,4 +1,4 @@
-import { busyboxImage } from '../../support/busybox.ts';
+import { busyboxImage } from '../../support/images/busybox.ts';
 import { RoomUnderTest } from './room.ts';
 
 /** Run by crash.test.ts with failpoints: loads busybox until it works, and tells what each try left. */

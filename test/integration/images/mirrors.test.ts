@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestOf } from '../../support/image-archive.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { type Reply, reply, type ScriptedRegistry, scriptedRegistry } from '../../support/scripted-registry.ts';
-import { blobPath, configOf, manifestOf, served, small, types } from '../../support/served-image.ts';
+import { digestOf } from '../../support/images/image-archive.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { type Reply, reply, type ScriptedRegistry, scriptedRegistry } from '../../support/servers/scripted-registry.ts';
+import { blobPath, configOf, manifestOf, served, small, types } from '../../support/plugins/served-image.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

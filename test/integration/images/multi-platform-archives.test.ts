@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { digestOf } from '../../support/image-archive.ts';
-import { attestation, type IndexedImage, indexedImage, layoutOf } from '../../support/indexed-image.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { architecture, small, types } from '../../support/served-image.ts';
+import { digestOf } from '../../support/images/image-archive.ts';
+import { attestation, type IndexedImage, indexedImage, layoutOf } from '../../support/images/indexed-image.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { architecture, small, types } from '../../support/plugins/served-image.ts';
 import { collected, RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

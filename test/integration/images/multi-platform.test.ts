@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
-import { dockerRegistry } from '../../support/docker-registry.ts';
-import { digestOf, makeImage } from '../../support/image-archive.ts';
-import { type IndexedImage, indexedImage, manifestAt, putIndex } from '../../support/indexed-image.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { architecture, small, types } from '../../support/served-image.ts';
+import { dockerRegistry } from '../../support/servers/docker-registry.ts';
+import { digestOf, makeImage } from '../../support/images/image-archive.ts';
+import { type IndexedImage, indexedImage, manifestAt, putIndex } from '../../support/images/indexed-image.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { architecture, small, types } from '../../support/plugins/served-image.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

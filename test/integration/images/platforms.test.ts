@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestOf } from '../../support/image-archive.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { architecture, configOf, manifestOf, small, types } from '../../support/served-image.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { digestOf } from '../../support/images/image-archive.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { architecture, configOf, manifestOf, small, types } from '../../support/plugins/served-image.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 import { RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxLayer } from '../../support/busybox.ts';
-import { Daemon } from '../../support/daemon.ts';
-import { withExt4 } from '../../support/ext4.ts';
-import { makeImage } from '../../support/image-archive.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { busyboxLayer } from '../../support/images/busybox.ts';
+import { Daemon } from '../../support/engine/daemon.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 import { createContainer, removeContainer, runToEnd, until } from '../../robustness/requests.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -10,7 +10,7 @@ import { ImagesRoom, type ImageUser } from '../../../core/images/index.ts';
 import { Layers } from '../../../core/layers/index.ts';
 import { Database } from '../../../core/metadata/index.ts';
 import { PluginHost } from '../../../core/plugin-host/index.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 const plugins = fileURLToPath(new URL('../../../plugins', import.meta.url));
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { busyboxImage, busyboxLayer } from '../../support/busybox.ts';
-import { digestOf, makeImage } from '../../support/image-archive.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { busyboxImage, busyboxLayer } from '../../support/images/busybox.ts';
+import { digestOf, makeImage } from '../../support/images/image-archive.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 import { collected, RoomUnderTest } from './room.ts';
 
 inNamespaces(import.meta.url);

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { TreeWorkers } from '../../../core/layers/index.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 

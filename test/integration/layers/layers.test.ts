@@ -6,12 +6,12 @@ import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../../core/content/index.ts';
 import { isMounted } from '../../../core/execute/index.ts';
-import { busyboxLayer } from '../../support/busybox.ts';
-import { withExt4 } from '../../support/ext4.ts';
-import { addImage, type LayersRoom, openLayers } from '../../support/layers-room.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry, header } from '../../support/tar-builder.ts';
+import { busyboxLayer } from '../../support/images/busybox.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { addImage, type LayersRoom, openLayers } from '../../support/engine/layers-room.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry, header } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 const disk = withExt4({ sizeMiB: 1024 });
@@ -231,7 +231,7 @@ test('ImageLayers.stage() refuses the 126th layer', async () => {
 for (const point of ['layer.stage', 'layer.apply', 'layer.sync', 'layer.commit']) {
   test(`Layers.collect() removes what a kill at ${point} left, and staging again succeeds`, async () => {
     const root = mkdtempSync(join(disk.path, 'layers-'));
-    const script = join(import.meta.dirname, '../../support/stage-layers.ts');
+    const script = join(import.meta.dirname, '../../support/images/stage-layers.ts');
     const { signal } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', script, root], {
       env: { ...process.env, GANTRY_FAILPOINTS: `${point}=kill` },
     });

@@ -6,9 +6,9 @@ import { mountOverlay, umount2 } from '@gantry/sdk/linux';
 import { unpackedChanges } from '../../../core/layers/worker/change-list.ts';
 import { TreeWorkers } from '../../../core/layers/worker/pool.ts';
 import type { Comparison } from '../../../core/layers/worker/protocol.ts';
-import { withExt4 } from '../../support/ext4.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 const disk = withExt4({ sizeMiB: 256 });

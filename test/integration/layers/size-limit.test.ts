@@ -8,13 +8,13 @@ import { projectOf, projectUse } from '@gantry/sdk/linux';
 import { dropLimits, limitMount, whyNoProjectQuota } from '../../../core/execute/index.ts';
 import { Overlay2 } from '../../../plugins/graph/overlay2/overlay2.ts';
 import { graphCases, type GraphUnderTest } from '../../../sdk/graph/conformance.ts';
-import { busyboxLayer } from '../../support/busybox.ts';
-import { grantsOf, mountAt } from '../../support/conformance-world.ts';
-import { withExt4, withXfs } from '../../support/ext4.ts';
-import { addImage, openLayers } from '../../support/layers-room.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { inQuotaKernel } from '../../support/quota-kernel.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { busyboxLayer } from '../../support/images/busybox.ts';
+import { grantsOf, mountAt } from '../../support/plugins/conformance-world.ts';
+import { withExt4, withXfs } from '../../support/disks/ext4.ts';
+import { addImage, openLayers } from '../../support/engine/layers-room.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { inQuotaKernel } from '../../support/disks/quota-kernel.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 
 inQuotaKernel(import.meta.url);
 

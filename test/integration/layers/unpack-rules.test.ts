@@ -19,9 +19,9 @@ import { after, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { getXattr } from '@gantry/sdk/linux';
 import { TreeWorkers } from '../../../core/layers/index.ts';
-import { withExt4 } from '../../support/ext4.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { base256, endOfArchive, entry, header, pax } from '../../support/tar-builder.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { base256, endOfArchive, entry, header, pax } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 

@@ -6,9 +6,9 @@ import { after, before, test } from 'node:test';
 import type { HostConfig } from '@gantry/sdk/engine';
 import { attachLoop, deviceNumbers, type LoopDevice } from '@gantry/sdk/linux';
 import { hostAbilities } from '../../../core/lifecycle/start/cgroups.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { collect, LifecycleUnderTest, testRoot } from '../../support/lifecycle.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { collect, LifecycleUnderTest, testRoot } from '../../support/engine/lifecycle.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 const isUnified = existsSync('/sys/fs/cgroup/cgroup.controllers');
 const hasController = existsSync('/sys/fs/cgroup/blkio') || /\bio\b/.test(readIfThere('/sys/fs/cgroup/cgroup.controllers'));

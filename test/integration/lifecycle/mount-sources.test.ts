@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { HostConfig } from '@gantry/sdk/engine';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { entry, header } from '../../support/tar-builder.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { entry, header } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { HostConfig, MountSpec } from '@gantry/sdk/engine';
 import { mount, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { withExt4 } from '../../support/ext4.ts';
-import { noLeaks } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { noLeaks } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { umount2 } from '@gantry/sdk/linux';
 import { mayHang } from '../../../core/execute/index.ts';
 import { openInside } from '../../../core/lifecycle/inside/aside.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { missing } from '../../support/squashfs.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { missing } from '../../support/disks/squashfs.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

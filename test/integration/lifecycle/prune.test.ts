@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Filters } from '@gantry/sdk/engine';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { entry } from '../../support/tar-builder.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { entry } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { collect, LifecycleUnderTest, testRoot } from '../../support/lifecycle.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { file, header } from '../../support/test-images.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { collect, LifecycleUnderTest, testRoot } from '../../support/engine/lifecycle.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { file, header } from '../../support/images/test-images.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { noLeaks } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { noLeaks } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

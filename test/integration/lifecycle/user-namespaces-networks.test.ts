@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { CreateNetwork } from '@gantry/sdk/engine';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { noLeaks } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { noLeaks } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { greet, Neighbour, whyNoLinks } from '../networks/machine.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

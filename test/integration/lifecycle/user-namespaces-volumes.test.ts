@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { HostConfig } from '@gantry/sdk/engine';
 import { readMountinfo } from '@gantry/sdk/linux';
-import { missingForDisk, withDisk } from '../../support/disk.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { noLeaks } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { missingForSquashfuse, squashfsImage } from '../../support/squashfs.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { missingForDisk, withDisk } from '../../support/disks/disk.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { noLeaks } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { missingForSquashfuse, squashfsImage } from '../../support/disks/squashfs.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

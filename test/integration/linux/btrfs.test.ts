@@ -18,9 +18,9 @@ import {
   subvolumeAt,
   subvolumeUsage,
 } from '@gantry/sdk/linux';
-import { missingForDisk, withDisk } from '../../support/disk.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { missingForDisk, withDisk } from '../../support/disks/disk.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { missing: missingForDisk('btrfs') });
 

@@ -5,9 +5,9 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import * as linux from '@gantry/sdk/linux';
-import { type Disk, missingForDisk, withDisk } from '../../support/disk.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { type Disk, missingForDisk, withDisk } from '../../support/disks/disk.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 const { signal } = new AbortController();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { bindMount, isMountPoint, mount, mountOverlay, readMountinfo, umount2 } from '@gantry/sdk/linux';
 import { mountOverlayByText } from '../../../sdk/linux/mounts/overlay.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createNetns, nft, NftPlace, openNetns, removeNetns } from '@gantry/sdk/linux';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url);
 

@@ -9,11 +9,11 @@ import type { Drivers } from '../../../core/drivers/index.ts';
 import { type LoggedContainer, Logs } from '../../../core/logs/index.ts';
 import { Database } from '../../../core/metadata/index.ts';
 import { JsonFileDriver } from '../../../plugins/log/json-file/driver.ts';
-import { openOci } from '../../support/exec-oci.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { loggedInfo } from '../../support/log-subject.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { openOci } from '../../support/plugins/exec-oci.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { loggedInfo } from '../../support/plugins/log-subject.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 before(async () => {

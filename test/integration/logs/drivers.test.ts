@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { FluentReceiver } from '../../support/fluent-receiver.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { untilTrue as until } from '../../support/sent-log.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { FluentReceiver } from '../../support/servers/fluent-receiver.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { untilTrue as until } from '../../support/servers/sent-log.ts';
 
 inNamespaces(import.meta.url);
 

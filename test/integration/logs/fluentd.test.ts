@@ -4,11 +4,11 @@ import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fluentd from '../../../plugins/log/fluentd/main.ts';
-import { makeCertificates } from '../../support/certificates.ts';
-import { FluentReceiver } from '../../support/fluent-receiver.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { entryOf, SentLog, untilTrue as until } from '../../support/sent-log.ts';
+import { makeCertificates } from '../../support/servers/certificates.ts';
+import { FluentReceiver } from '../../support/servers/fluent-receiver.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { entryOf, SentLog, untilTrue as until } from '../../support/servers/sent-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
 import gelf from '../../../plugins/log/gelf/main.ts';
-import { GelfReceiver } from '../../support/gelf-receiver.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { Rsyslog } from '../../support/rsyslog.ts';
-import { entryOf, SentLog, untilTrue as until } from '../../support/sent-log.ts';
+import { GelfReceiver } from '../../support/servers/gelf-receiver.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { Rsyslog } from '../../support/servers/rsyslog.ts';
+import { entryOf, SentLog, untilTrue as until } from '../../support/servers/sent-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

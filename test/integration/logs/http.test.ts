@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import http from '../../../plugins/log/http/main.ts';
 import loki from '../../../plugins/log/loki/main.ts';
-import { makeCertificates } from '../../support/certificates.ts';
-import { HttpReceiver } from '../../support/http-receiver.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { entryOf, SentLog } from '../../support/sent-log.ts';
+import { makeCertificates } from '../../support/servers/certificates.ts';
+import { HttpReceiver } from '../../support/servers/http-receiver.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { entryOf, SentLog } from '../../support/servers/sent-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import journald from '../../../plugins/log/journald/main.ts';
-import { Journald } from '../../support/journald.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { entryOf, SentLog, untilTrue as until } from '../../support/sent-log.ts';
+import { Journald } from '../../support/servers/journald.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { entryOf, SentLog, untilTrue as until } from '../../support/servers/sent-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomId } from '../../../core/support/index.ts';
 
-const engine = join(import.meta.dirname, '../../support/log-engine.ts');
+const engine = join(import.meta.dirname, '../../support/engine/log-engine.ts');
 
 for (const maxSize of [undefined, '20k']) {
   test(`Logs neither loses nor repeats a line in json-file${maxSize === undefined ? '' : ' with rotation'} when the engine is killed again and again`, async () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, test } from 'node:test';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { cniFolders, Machine } from './machine.ts';
 
 inNamespaces(import.meta.url);
@@ -14,7 +14,7 @@ const leases = join(folder, 'kept');
 
 before(() => {
   mkdirSync(folder, { recursive: true });
-  const program = join(import.meta.dirname, '../../support/cni-leases.mjs');
+  const program = join(import.meta.dirname, '../../support/machine/cni-leases.mjs');
   writeFileSync(join(folder, 'leases'), `#!/bin/sh\nexec ${process.execPath} ${program}\n`);
   chmodSync(join(folder, 'leases'), 0o755);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CreateNetwork } from '@gantry/sdk/engine';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { Machine } from './machine.ts';
 
 inNamespaces(import.meta.url);

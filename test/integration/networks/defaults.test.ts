@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Rtnetlink, mount } from '@gantry/sdk/linux';
 import type { NetworkDefaults } from '../../../core/networks/index.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { type Container, Machine } from './machine.ts';
 
 inNamespaces(import.meta.url);

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNetns, Rtnetlink } from '@gantry/sdk/linux';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { linkNames, Machine, Neighbour, run } from './machine.ts';
 
 inNamespaces(import.meta.url);

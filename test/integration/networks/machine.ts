@@ -20,7 +20,7 @@ import ipvlan from '../../../plugins/network/ipvlan/main.ts';
 import macvlan from '../../../plugins/network/macvlan/main.ts';
 import host from '../../../plugins/network/host/main.ts';
 import none from '../../../plugins/network/none/main.ts';
-import { hostContext } from '../../support/host-context.ts';
+import { hostContext } from '../../support/clients/host-context.ts';
 import ipam from '../../../plugins/ipam/default/main.ts';
 
 /** A networks room on this (private) machine, with containers that are a network namespace and nothing else. */

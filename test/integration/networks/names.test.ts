@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { decode, encode, type Packet, streamEncode } from 'dns-packet';
 import { mount } from '@gantry/sdk/linux';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { type Container, Machine } from './machine.ts';
 
 inNamespaces(import.meta.url);

@@ -8,11 +8,11 @@ import type { EndpointPlan, Network, NetworkDriver, NetworkPlan } from '@gantry/
 import { Database } from '../../../core/metadata/index.ts';
 import ipvlan from '../../../plugins/network/ipvlan/main.ts';
 import macvlan from '../../../plugins/network/macvlan/main.ts';
-import { Kernel } from '../../support/conformance-world.ts';
-import { hostContext } from '../../support/host-context.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { Kernel } from '../../support/plugins/conformance-world.ts';
+import { hostContext } from '../../support/clients/host-context.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 import { Neighbour, run, whyNoLinks } from './machine.ts';
 
 inNamespaces(import.meta.url);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rtnetlink } from '@gantry/sdk/linux';
 import { hostLinkOf } from '../../../core/execute/network-endpoint.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { linkNames, Machine, Neighbour, run } from './machine.ts';
 
 inNamespaces(import.meta.url);

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { nft } from '@gantry/sdk/linux';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { greet, Machine, Neighbour, reach, run } from './machine.ts';
 
 inNamespaces(import.meta.url);

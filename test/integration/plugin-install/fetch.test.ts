@@ -19,11 +19,11 @@ import { codeOf } from '@gantry/sdk';
 import { getXattr, setXattr } from '@gantry/sdk/linux';
 import { TreeWorkers } from '../../../core/layers/index.ts';
 import { fetchPlugin, type InstallTools, offerOf, parseSource, sweepStaging } from '../../../core/plugin-install/index.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { goodManifest, npmRegistry, npmTarball, published, writeFiles } from '../../support/plugin-sources.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { header } from '../../support/tar-builder.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { goodManifest, npmRegistry, npmTarball, published, writeFiles } from '../../support/plugins/plugin-sources.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { header } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

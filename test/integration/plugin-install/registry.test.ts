@@ -29,12 +29,12 @@ import {
 } from '../../../core/plugin-install/index.ts';
 import { RegistryDriver } from '../../../plugins/transport/registry/driver.ts';
 import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
-import { dockerRegistry } from '../../support/docker-registry.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { goodManifest, sshfsConfig, writeFiles } from '../../support/plugin-sources.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { inTurn, type Reply, reply, scriptedRegistry, sha256 } from '../../support/scripted-registry.ts';
-import { endOfArchive, entry, header } from '../../support/tar-builder.ts';
+import { dockerRegistry } from '../../support/servers/docker-registry.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { goodManifest, sshfsConfig, writeFiles } from '../../support/plugins/plugin-sources.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { inTurn, type Reply, reply, scriptedRegistry, sha256 } from '../../support/servers/scripted-registry.ts';
+import { endOfArchive, entry, header } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url);
 

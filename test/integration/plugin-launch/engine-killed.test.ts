@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sharedScript } from '../../../core/plugin-launch/sandbox/init.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { groupMembers, isUnified } from './stage.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

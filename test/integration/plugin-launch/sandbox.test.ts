@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { mount, mountFlags, readMountinfo, setPropagation, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { deniedUnless } from '@gantry/sdk/serve/denied-calls';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { pluginGroup, Stage } from './stage.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

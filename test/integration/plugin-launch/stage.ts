@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PluginLine } from '@gantry/sdk/engine';
 import { launch, type Launched, type LaunchExit, type LaunchRequest } from '../../../core/plugin-launch/index.ts';
-import { slowness } from '../../support/slowness.ts';
+import { slowness } from '../../support/machine/slowness.ts';
 
 const user = 4321;
 

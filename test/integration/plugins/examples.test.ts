@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { backEnd } from '../../support/back-end.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { noLeaks } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { backEnd } from '../../support/engine/back-end.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { noLeaks } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineEvent } from '@gantry/sdk/engine';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { noLeaks } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { missing, missingForSquashfuse, squashfsImage } from '../../support/squashfs.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { noLeaks } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { missing, missingForSquashfuse, squashfsImage } from '../../support/disks/squashfs.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -20,10 +20,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { packManaged } from '../../../sdk/managed/index.ts';
 import { librariesOf } from '../../../sdk/managed/libraries.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { writeFiles } from '../../support/plugin-sources.ts';
-import { everyKind } from '../../support/served-for-docker.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { writeFiles } from '../../support/plugins/plugin-sources.ts';
+import { everyKind } from '../../support/plugins/served-for-docker.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

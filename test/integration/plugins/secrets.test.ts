@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { messageOf } from '@gantry/sdk';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -11,10 +11,10 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMountPoint, Rtnetlink, umount2, unmountFlags } from '@gantry/sdk/linux';
 import { decodeEntries, encodeEntry } from '@gantry/sdk/legacy/wire';
-import { ask, call, kill, startServed } from '../../support/docker-protocol.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { everyKind, serveForDocker } from '../../support/served-for-docker.ts';
+import { ask, call, kill, startServed } from '../../support/clients/docker-protocol.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { everyKind, serveForDocker } from '../../support/plugins/served-for-docker.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

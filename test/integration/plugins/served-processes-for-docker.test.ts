@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readMountinfo } from '@gantry/sdk/linux';
-import { type Answer, ask, call, kill, startServed } from '../../support/docker-protocol.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { isRunning, pidsOf } from '../../support/pids.ts';
-import { everyKind, serveForDocker } from '../../support/served-for-docker.ts';
-import { missingForSquashfuse, squashfsImage } from '../../support/squashfs.ts';
+import { type Answer, ask, call, kill, startServed } from '../../support/clients/docker-protocol.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { isRunning, pidsOf } from '../../support/machine/pids.ts';
+import { everyKind, serveForDocker } from '../../support/plugins/served-for-docker.ts';
+import { missingForSquashfuse, squashfsImage } from '../../support/disks/squashfs.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Privileges } from '@gantry/sdk';
 import type { Privilege } from '@gantry/sdk/engine';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

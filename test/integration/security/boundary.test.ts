@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { after, before, beforeEach, test } from 'node:test';
 import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
-import { type Ended, EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { entry, header } from '../../support/tar-builder.ts';
+import { type Ended, EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { entry, header } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

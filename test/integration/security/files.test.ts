@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { execFileSync } from 'node:child_process';
-import { bytesOf, EngineUnderTest, once } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { body, endOfArchive, entry, header } from '../../support/tar-builder.ts';
-import { makeImage } from '../../support/image-archive.ts';
+import { bytesOf, EngineUnderTest, once } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { body, endOfArchive, entry, header } from '../../support/images/tar-builder.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import type { ContainerConfig, HostConfig } from '@gantry/sdk/engine';
 import { openPath } from '@gantry/sdk/linux';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { body, entry, header } from '../../support/tar-builder.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { body, entry, header } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { seccompProfile } from '../../../core/lifecycle/oci-spec/seccomp/profile.ts';
 import { defaultCapabilities } from '../../../core/lifecycle/oci-spec/capabilities.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { entry } from '../../support/tar-builder.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { entry } from '../../support/images/tar-builder.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

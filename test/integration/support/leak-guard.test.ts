@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { leakGuard, noLeaks } from '../../support/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { leakGuard, noLeaks } from '../../support/machine/leak-guard.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

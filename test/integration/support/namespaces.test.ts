@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withExt4 } from '../../support/ext4.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { withExt4 } from '../../support/disks/ext4.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 
-const namespacesModule = new URL('../../support/namespaces.ts', import.meta.url).href;
+const namespacesModule = new URL('../../support/machine/namespaces.ts', import.meta.url).href;
 
 test('inNamespaces() gives the file its own processes, loopback, /run, TMPDIR and cgroup roots', () => {
   assert.match(execFileSync('ip', ['-brief', 'link'], { encoding: 'utf8' }), /^lo .*LOOPBACK,UP.*\n$/);

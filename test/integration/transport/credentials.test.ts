@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import type { RegistryAuth } from '@gantry/sdk/transport';
 import { RegistryDriver } from '../../../plugins/transport/registry/driver.ts';
 import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { inTurn, type Reply, reply, type ScriptedRegistry, scriptedRegistry } from '../../support/scripted-registry.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { inTurn, type Reply, reply, type ScriptedRegistry, scriptedRegistry } from '../../support/servers/scripted-registry.ts';
 import { ann, atBlob, atTag, blob, context, fetch, good, quick, refuses, resolve, using_ } from './one-call.ts';
 
 inNamespaces(import.meta.url);

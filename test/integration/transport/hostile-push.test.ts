@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { type Reply, reply, scriptedRegistry, sha256 } from '../../support/scripted-registry.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { type Reply, reply, scriptedRegistry, sha256 } from '../../support/servers/scripted-registry.ts';
 import { ann, blob, context, layer, manifest, refuses, type, using_ } from './one-call.ts';
 
 inNamespaces(import.meta.url);

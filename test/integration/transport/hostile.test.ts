@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GantryError } from '@gantry/sdk';
 import { RegistryDriver } from '../../../plugins/transport/registry/driver.ts';
 import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { inTurn, type Reply, reply, scriptedRegistry, sha256 } from '../../support/scripted-registry.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { inTurn, type Reply, reply, scriptedRegistry, sha256 } from '../../support/servers/scripted-registry.ts';
 import { atBlob, atTag, blob, context, fetch, good, layer, manifest, refuses, resolve, type, using_ } from './one-call.ts';
 
 inNamespaces(import.meta.url);

@@ -5,8 +5,8 @@ import { driverContext, guard } from '../../../core/drivers/index.ts';
 import { methodsOf } from '../../../core/drivers/methods.ts';
 import { RegistryDriver } from '../../../plugins/transport/registry/driver.ts';
 import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { reply, type ScriptedRegistry, sha256 } from '../../support/scripted-registry.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { reply, type ScriptedRegistry, sha256 } from '../../support/servers/scripted-registry.ts';
 
 export const context = driverContext(quietLog);
 export const type = 'application/vnd.docker.distribution.manifest.v2+json';

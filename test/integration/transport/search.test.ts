@@ -4,10 +4,10 @@ import { codeOf } from '@gantry/sdk';
 import { driverContext } from '../../../core/drivers/index.ts';
 import { RegistryDriver } from '../../../plugins/transport/registry/driver.ts';
 import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { type Reply, reply, scriptedRegistry } from '../../support/scripted-registry.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { type Reply, reply, scriptedRegistry } from '../../support/servers/scripted-registry.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -12,11 +12,11 @@ import type { RegistryAuth } from '@gantry/sdk/transport';
 import { driverContext } from '../../../core/drivers/index.ts';
 import { RegistryDriver } from '../../../plugins/transport/registry/driver.ts';
 import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { forwardProxy } from '../../support/forward-proxy.ts';
-import { scriptedRegistry } from '../../support/scripted-registry.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { forwardProxy } from '../../support/servers/forward-proxy.ts';
+import { scriptedRegistry } from '../../support/servers/scripted-registry.ts';
 
 inNamespaces(import.meta.url);
 

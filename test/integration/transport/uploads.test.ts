@@ -9,11 +9,11 @@ import { driverContext, guard } from '../../../core/drivers/index.ts';
 import { methodsOf } from '../../../core/drivers/methods.ts';
 import { RegistryDriver } from '../../../plugins/transport/registry/driver.ts';
 import { settingsOf } from '../../../plugins/transport/registry/settings.ts';
-import { dockerRegistry } from '../../support/docker-registry.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { inTurn, type Reply, reply, scriptedRegistry, sha256 } from '../../support/scripted-registry.ts';
+import { dockerRegistry } from '../../support/servers/docker-registry.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { inTurn, type Reply, reply, scriptedRegistry, sha256 } from '../../support/servers/scripted-registry.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

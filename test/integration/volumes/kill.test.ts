@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-const engine = join(import.meta.dirname, '../../support/volume-engine.ts');
+const engine = join(import.meta.dirname, '../../support/engine/volume-engine.ts');
 
 for (const point of ['volume.create.plugin.call', 'volume.create.meta.txn']) {
   test(`a volume is not there, and can be made, after a kill at ${point}`, () => {

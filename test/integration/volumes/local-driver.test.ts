@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Ctx } from '@gantry/sdk';
 import { LocalDriver } from '../../../plugins/volume/local/driver.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createEngine } from '../../../core/index.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { writeFiles } from '../../support/plugin-sources.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { writeFiles } from '../../support/plugins/plugin-sources.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isMountPoint } from '@gantry/sdk/linux';
 import type { VolumesRoom } from '../../../core/volumes/index.ts';
-import { leakGuard } from '../../support/leak-guard.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
-import { quietLog } from '../../support/quiet-log.ts';
-import { openHouse } from '../../support/volume-house.ts';
+import { leakGuard } from '../../support/machine/leak-guard.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
+import { openHouse } from '../../support/engine/volume-house.ts';
 
 inNamespaces(import.meta.url);
 leakGuard();

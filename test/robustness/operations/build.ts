@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { contextTar } from '../../support/build-context.ts';
+import { contextTar } from '../../support/images/build-context.ts';
 import type { Operation } from '../operation.ts';
 import { createContainer, expect, removeContainer, runToEnd } from '../requests.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Api } from '../../support/api.ts';
-import { busyboxLayer } from '../../support/busybox.ts';
-import { makeImage } from '../../support/image-archive.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import type { Api } from '../../support/clients/api.ts';
+import { busyboxLayer } from '../../support/images/busybox.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 import type { Operation } from '../operation.ts';
 import { expect } from '../requests.ts';
 

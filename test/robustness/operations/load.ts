@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { busyboxLayer } from '../../support/busybox.ts';
-import { makeImage } from '../../support/image-archive.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import { busyboxLayer } from '../../support/images/busybox.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 import { createContainer, expect, removeContainer, runToEnd } from '../requests.ts';
 import type { Operation } from '../operation.ts';
 

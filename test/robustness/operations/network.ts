@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import type { Api } from '../../support/api.ts';
+import type { Api } from '../../support/clients/api.ts';
 import type { Operation } from '../operation.ts';
 import { createContainer, expect, removeContainer } from '../requests.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest } from '@gantry/sdk';
 import type { PluginInfo } from '@gantry/sdk/engine';
-import type { Api } from '../../support/api.ts';
+import type { Api } from '../../support/clients/api.ts';
 import type { Operation } from '../operation.ts';
 import { pluginFolder } from '../plugins/rig.ts';
 import { containerState, createContainer, expect } from '../requests.ts';

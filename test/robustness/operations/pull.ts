@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Api } from '../../support/api.ts';
-import { busyboxLayer } from '../../support/busybox.ts';
-import { makeImage } from '../../support/image-archive.ts';
-import { indexedImage, putIndex } from '../../support/indexed-image.ts';
-import { architecture } from '../../support/served-image.ts';
-import { endOfArchive, entry } from '../../support/tar-builder.ts';
+import type { Api } from '../../support/clients/api.ts';
+import { busyboxLayer } from '../../support/images/busybox.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
+import { indexedImage, putIndex } from '../../support/images/indexed-image.ts';
+import { architecture } from '../../support/plugins/served-image.ts';
+import { endOfArchive, entry } from '../../support/images/tar-builder.ts';
 import { createContainer, expect, removeContainer, runToEnd } from '../requests.ts';
 import type { Operation } from '../operation.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Api } from '../../support/api.ts';
+import type { Api } from '../../support/clients/api.ts';
 import type { Operation } from '../operation.ts';
 import { createContainer, expect, removeContainer, runToEnd } from '../requests.ts';
 

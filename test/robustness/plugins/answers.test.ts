@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { codeOf, messageOf } from '@gantry/sdk';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { type PluginWishes, Rig, soon, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

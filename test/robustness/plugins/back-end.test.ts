@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { codeOf, messageOf } from '@gantry/sdk';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { Rig, soon, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { codeOf } from '@gantry/sdk';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { type FaultPlugin, Rig, soon, until, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

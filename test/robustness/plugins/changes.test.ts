@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, GantryError, type Manifest, messageOf } from '@gantry/sdk';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { Rig, soon, until, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PluginInfo } from '@gantry/sdk/engine';
-import { busyboxImage } from '../../support/busybox.ts';
-import { Daemon } from '../../support/daemon.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { busyboxImage } from '../../support/images/busybox.ts';
+import { Daemon } from '../../support/engine/daemon.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { containerState, createContainer, expect, until } from '../requests.ts';
 import { FaultFolder, pluginFolder } from './rig.ts';
 
@@ -26,7 +26,7 @@ const info = () => engine.api.json<PluginInfo>('GET', '/gantry/v1/plugins/timed/
 
 before(async () => {
   setClock(0);
-  const preload = join(import.meta.dirname, '../../support/fake-clock.mjs');
+  const preload = join(import.meta.dirname, '../../support/machine/fake-clock.mjs');
   const source = pluginFolder(folder, 'timed', { manifest: { timeouts: { 'volume.create': '3s' } } });
   engine = await Daemon.start({ folder, env: { NODE_OPTIONS: `--import ${preload}`, GANTRY_TEST_CLOCK: clock } });
   await engine.api.stream('POST', '/images/load?quiet=1', { body: busyboxImage().archive });

@@ -3,9 +3,9 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { busyboxImage } from '../../support/busybox.ts';
-import { Daemon } from '../../support/daemon.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { busyboxImage } from '../../support/images/busybox.ts';
+import { Daemon } from '../../support/engine/daemon.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { containerState, createContainer, expect, linesOf, until } from '../requests.ts';
 import { pluginFolder, processesWith } from './rig.ts';
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PluginInfo } from '@gantry/sdk/engine';
-import { busyboxImage } from '../../support/busybox.ts';
-import { Daemon } from '../../support/daemon.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { busyboxImage } from '../../support/images/busybox.ts';
+import { Daemon } from '../../support/engine/daemon.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { containerState, createContainer, expect, until } from '../requests.ts';
 import { FaultFolder, pluginFolder } from './rig.ts';
 

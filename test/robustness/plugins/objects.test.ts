@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } fro
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { type FaultPlugin, Rig, soon, until, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -5,14 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '@gantry/sdk';
 import type { PluginInfo } from '@gantry/sdk/engine';
 import type { EngineOptions } from '../../../core/index.ts';
-import { noLeaks } from '../../support/leak-guard.ts';
+import { noLeaks } from '../../support/machine/leak-guard.ts';
 import { withDeadline } from '../../../core/support/index.ts';
-import { EngineUnderTest } from '../../support/engine.ts';
-import type { Fault } from '../../support/fault-plugin/fault.ts';
-import type { Raw } from '../../support/fault-plugin/raw-fault.ts';
-import type { Speaks } from '../../support/fault-plugin/socket-fault.ts';
+import { EngineUnderTest } from '../../support/engine/engine.ts';
+import type { Fault } from '../../support/plugins/fault-plugin/fault.ts';
+import type { Raw } from '../../support/plugins/fault-plugin/raw-fault.ts';
+import type { Speaks } from '../../support/plugins/fault-plugin/socket-fault.ts';
 
-const code = join(import.meta.dirname, '../../support/fault-plugin');
+const code = join(import.meta.dirname, '../../support/plugins/fault-plugin');
 
 export interface PluginWishes {
   /** Fields of the manifest that differ. */

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { GantryError, messageOf } from '@gantry/sdk';
 import type { PluginState } from '@gantry/sdk/engine';
-import { inNamespaces } from '../../support/namespaces.ts';
-import type { Speaks } from '../../support/fault-plugin/socket-fault.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
+import type { Speaks } from '../../support/plugins/fault-plugin/socket-fault.ts';
 import { Rig, soon, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { GantryError, type Manifest, messageOf } from '@gantry/sdk';
 import type { PluginState } from '@gantry/sdk/engine';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { type PluginWishes, processesOf, Rig, soon } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

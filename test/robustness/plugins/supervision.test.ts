@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from '@gantry/sdk';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { processesOf, Rig, soon, until, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, type ErrorCode, messageOf } from '@gantry/sdk';
 import { encode } from '@gantry/sdk/rpc';
-import { Api } from '../../support/api.ts';
-import { inNamespaces } from '../../support/namespaces.ts';
+import { Api } from '../../support/clients/api.ts';
+import { inNamespaces } from '../../support/machine/namespaces.ts';
 import { Rig, soon, writer } from './rig.ts';
 
 inNamespaces(import.meta.url, { cgroups: 'v1' });

@@ -1,4 +1,4 @@
-import { type Census, census, difference } from '../census.ts';
+import { type Census, census, difference } from '../machine/census.ts';
 
 /** What the demo left: what the engine keeps on purpose, by name, and everything else. */
 export interface LeftBehind {

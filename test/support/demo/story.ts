@@ -4,9 +4,9 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import colors from 'picocolors';
-import { busyboxImage } from '../busybox.ts';
+import { busyboxImage } from '../images/busybox.ts';
 import { DemoCensus } from './left-behind.ts';
-import { Daemon } from '../daemon.ts';
+import { Daemon } from '../engine/daemon.ts';
 import { Shell } from './shell.ts';
 
 /** The demo as a table of contents. Every step checks what it shows; the first that is not as it should be ends the story with exit code 1. */

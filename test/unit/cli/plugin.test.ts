@@ -7,7 +7,7 @@ import { changes } from '../../../core/cli/verbs/plugin/dev/changes.ts';
 import { examine } from '../../../core/cli/verbs/plugin/doctor/examine.ts';
 import { checkUndeclared } from '../../../core/cli/verbs/plugin/doctor/undeclared.ts';
 import { newestOf, readSource } from '../../../core/cli/verbs/plugin/source.ts';
-import { writeFiles } from '../../support/plugin-sources.ts';
+import { writeFiles } from '../../support/plugins/plugin-sources.ts';
 
 test('readSource() makes paths absolute and leaves everything else', () => {
   const here = process.cwd();

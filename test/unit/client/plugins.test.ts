@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { GantryError } from '@gantry/sdk';
 import { type Client, connect } from '@gantry/sdk/client';
 import type { Progress } from '@gantry/sdk/engine';
-import { dockerApi } from '../../support/docker-api.ts';
-import { memoryEngine } from '../../support/memory-engine/index.ts';
+import { dockerApi } from '../../support/clients/docker-api.ts';
+import { memoryEngine } from '../../support/engine/memory-engine/index.ts';
 
 const nfs = 'reg:5000/acme/nfs:1.4';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '@gantry/sdk/client';
-import { dockerApi } from '../../support/docker-api.ts';
-import { memoryEngine } from '../../support/memory-engine/index.ts';
+import { dockerApi } from '../../support/clients/docker-api.ts';
+import { memoryEngine } from '../../support/engine/memory-engine/index.ts';
 
 test('Volumes: a volume is renamed, resized, cloned and snapshotted', async () => {
   await using api = await dockerApi(memoryEngine());

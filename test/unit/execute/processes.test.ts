@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { DescribeRequest, ProcessSpec } from '@gantry/sdk/exec';
 import { driverContext } from '../../../core/drivers/index.ts';
 import { describedProcess } from '../../../core/execute/index.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 const request: DescribeRequest = { id: 'c', containerName: 'c', labels: {}, spec: {} };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DockerApi, dockerApi, readAll } from '../../support/docker-api.ts';
-import { memoryEngine } from '../../support/memory-engine/index.ts';
+import { type DockerApi, dockerApi, readAll } from '../../support/clients/docker-api.ts';
+import { memoryEngine } from '../../support/engine/memory-engine/index.ts';
 
 const ping = 'GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n';
 const attach = 'POST /containers/x/attach?stream=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { PluginInfo } from '@gantry/sdk/engine';
-import { type DockerApi, dockerApi, readAll } from '../../support/docker-api.ts';
-import { memoryEngine } from '../../support/memory-engine/index.ts';
+import { type DockerApi, dockerApi, readAll } from '../../support/clients/docker-api.ts';
+import { memoryEngine } from '../../support/engine/memory-engine/index.ts';
 
 const nfs = 'reg:5000/acme/nfs:1.4';
 const engine = memoryEngine();

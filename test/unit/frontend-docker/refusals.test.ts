@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type DockerApi, dockerApi, readAll } from '../../support/docker-api.ts';
-import { memoryEngine } from '../../support/memory-engine/index.ts';
+import { type DockerApi, dockerApi, readAll } from '../../support/clients/docker-api.ts';
+import { memoryEngine } from '../../support/engine/memory-engine/index.ts';
 
 let api: DockerApi & AsyncDisposable;
 const engine = memoryEngine();

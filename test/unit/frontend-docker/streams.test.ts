@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { type DockerApi, dockerApi, frames, readAll } from '../../support/docker-api.ts';
-import { memoryEngine } from '../../support/memory-engine/index.ts';
+import { type DockerApi, dockerApi, frames, readAll } from '../../support/clients/docker-api.ts';
+import { memoryEngine } from '../../support/engine/memory-engine/index.ts';
 
 let api: DockerApi & AsyncDisposable;
 const engine = memoryEngine();

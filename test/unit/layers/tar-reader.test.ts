@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TarReader, type TarHeader } from '../../../core/layers/tar/index.ts';
-import { readTarCases, type ExpectedEntry } from '../../support/tar-cases/index.ts';
-import { endOfArchive, entry, header, pax } from '../../support/tar-builder.ts';
+import { readTarCases, type ExpectedEntry } from '../../support/images/tar-cases/index.ts';
+import { endOfArchive, entry, header, pax } from '../../support/images/tar-builder.ts';
 
 interface Answer {
   readonly result: 'ok' | 'error';

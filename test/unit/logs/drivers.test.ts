@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openRoom } from '../../support/logs-room.ts';
+import { openRoom } from '../../support/engine/logs-room.ts';
 
 test('Logs counts among what was dropped the lines of a spool that are torn', async () => {
   await using room = openRoom();

@@ -10,7 +10,7 @@ import { Decoder } from '../../../plugins/log/json-file/decode.ts';
 import { jsonFormat, JsonFileDriver } from '../../../plugins/log/json-file/driver.ts';
 import { Encoder } from '../../../plugins/log/json-file/encode.ts';
 import { LogFile } from '../../../sdk/log/files/log-file.ts';
-import { logContext, loggedInfo } from '../../support/log-subject.ts';
+import { logContext, loggedInfo } from '../../support/plugins/log-subject.ts';
 
 const time = { seconds: Date.UTC(2026, 0, 1) / 1e3, nanos: 120_000_000 };
 

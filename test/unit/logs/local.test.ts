@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { FileLogDriver, type Entry, type ReadRequest, type WriteRequest } from '@gantry/sdk/log';
 import { localFormat } from '../../../plugins/log/local/frames.ts';
-import { logContext, loggedInfo } from '../../support/log-subject.ts';
+import { logContext, loggedInfo } from '../../support/plugins/log-subject.ts';
 
 const defaults = { maxBytes: 20 * 1024 * 1024, maxFiles: 5, compress: true };
 const open = () => new FileLogDriver({ name: 'local', format: localFormat, defaults });

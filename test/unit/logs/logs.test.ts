@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openDescriptors, openRoom, until } from '../../support/logs-room.ts';
+import { openDescriptors, openRoom, until } from '../../support/engine/logs-room.ts';
 
 test('Logs moves lines as they come, and a query right after the end has them all', async () => {
   await using room = openRoom();

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { layBase } from '../../../sdk/managed/base.ts';
 import { inRoot } from '../../../sdk/managed/in-root.ts';
-import { makeImage } from '../../support/image-archive.ts';
-import { endOfArchive, entry, header } from '../../support/tar-builder.ts';
+import { makeImage } from '../../support/images/image-archive.ts';
+import { endOfArchive, entry, header } from '../../support/images/tar-builder.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'base-'));
 after(() => rmSync(root, { recursive: true }));

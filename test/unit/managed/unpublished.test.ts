@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { unpublishedPaths } from '../../../sdk/managed/index.ts';
-import { writeFiles } from '../../support/plugin-sources.ts';
+import { writeFiles } from '../../support/plugins/plugin-sources.ts';
 
 const manifest = { name: 'x', entry: { exec: ['./driver'] } };
 const all = {

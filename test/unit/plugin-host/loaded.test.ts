@@ -16,7 +16,7 @@ registerHooks({
 test('PluginHost loads what installs plugins, and the wire to other processes, with the first that needs it', async () => {
   const { PluginHost } = await import('../../../core/plugin-host/index.ts');
   const { Database } = await import('../../../core/metadata/index.ts');
-  const { quietLog } = await import('../../support/quiet-log.ts');
+  const { quietLog } = await import('../../support/machine/quiet-log.ts');
   const root = mkdtempSync(join(tmpdir(), 'gantry-loaded-'));
   using after = new DisposableStack();
   after.defer(() => rmSync(root, { recursive: true }));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Database } from '../../../core/metadata/index.ts';
 import { PluginHost } from '../../../core/plugin-host/index.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 type Provided = readonly (readonly [name: string, priority: number, usable: boolean])[];
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Database } from '../../../core/metadata/index.ts';
 import { PluginHost } from '../../../core/plugin-host/index.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 /** An engine of version 0.4.0 with these plugins; each has a volume driver of its name. */
 function hostWith(t: TestContext, manifests: Readonly<Record<string, object>>): PluginHost {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '@gantry/sdk';
 import { appliedSettings, dockerSettings, fromDockerConfig, privilegesOf } from '../../../core/plugin-manifest/index.ts';
-import { sshfsConfig } from '../../support/plugin-sources.ts';
+import { sshfsConfig } from '../../support/plugins/plugin-sources.ts';
 
 test("fromDockerConfig() makes a manifest of ours out of Docker's, with the reference as the driver's name", () => {
   assert.deepEqual(fromDockerConfig(sshfsConfig, 'vieux/sshfs:latest'), {

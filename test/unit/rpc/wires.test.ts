@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GantryError, messageOf } from '@gantry/sdk';
 import { type CallFacts, connectGrpc, type Handler } from '@gantry/sdk/rpc';
-import { none, type Pair, wirePairs } from '../../support/wire-pairs.ts';
+import { none, type Pair, wirePairs } from '../../support/plugins/wire-pairs.ts';
 
 const stat = { service: 'volume', method: 'stat' };
 const list = { service: 'volume', method: 'list' };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { busyboxImage, busyboxLayer } from '../../support/busybox.ts';
-import { digestOf, makeImage } from '../../support/image-archive.ts';
+import { busyboxImage, busyboxLayer } from '../../support/images/busybox.ts';
+import { digestOf, makeImage } from '../../support/images/image-archive.ts';
 
 function list(archive: Buffer): string[] {
   return execFileSync('tar', ['--list'], { input: archive, encoding: 'utf8' }).trim().split('\n');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { endOfArchive, entry, header, pax } from '../../support/tar-builder.ts';
-import { readTarCases } from '../../support/tar-cases/index.ts';
+import { endOfArchive, entry, header, pax } from '../../support/images/tar-builder.ts';
+import { readTarCases } from '../../support/images/tar-cases/index.ts';
 
 test('readTarCases() has an answer for each of its 88 archives', () => {
   const cases = readTarCases();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Mending } from '../../../core/volumes/mending.ts';
-import { quietLog } from '../../support/quiet-log.ts';
+import { quietLog } from '../../support/machine/quiet-log.ts';
 
 test('Mending.later() tries until it succeeds, waiting longer each time; what breaks again soon waits longer too', async () => {
   using mending = new Mending(quietLog);

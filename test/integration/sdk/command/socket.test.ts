@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { gantrySdk, standAlone, writeFolders } from '../../../support/stranger.ts';
+import { gantrySdk, standAlone, writeFolders } from '../../../support/machine/stranger.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'gantry-socket-'));
 after(() => rmSync(work, { recursive: true }));
