@@ -45,7 +45,7 @@ const draining: Runs<Wired> = {
 const dying: Runs<Separate> = {
   'restart.kill9-during-each-method': async (subject) => {
     for (const method of ['make', 'use', 'release', 'undo'] as const) {
-      for (const afterMs of [0, 2]) await killedDuring(subject, method, afterMs);
+      for (const afterMs of [0, 2, 20]) await killedDuring(subject, method, afterMs);
     }
   },
 };

@@ -23,7 +23,7 @@ const manifest: Manifest = {
 
 function folder(files: string, extra: object, changes: Partial<Manifest> = {}): string {
   const dir = mkdtempSync(join(mkdtempSync(join(work, 'plugin-')), 'p-'));
-  cpSync(join(import.meta.dirname, '../support', files), dir, { recursive: true });
+  cpSync(join(import.meta.dirname, '../support/plugins', files), dir, { recursive: true });
   mkdirSync(join(dir, 'empty'));
   for (const name of ['wrong.json', 'raw.json']) writeFileSync(join(dir, name), JSON.stringify(extra));
   writeFileSync(join(dir, 'gantry-plugin.json'), JSON.stringify({ ...manifest, ...changes }));

@@ -23,6 +23,7 @@ before(async () => {
   // What the first network with IPv6 switches on, for good.
   writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
   neighbour = new Neighbour();
+  await neighbour.settled();
   under = await EngineUnderTest.open({ containerDefaults: { idMaps } });
   chmodSync(under.folder, 0o711);
   await under.warm();

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { closeSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { notFound, type Logger } from '@gantry/sdk';
 import { boundSocketIn, createNetns, openNetns, removeNetns, Rtnetlink } from '@gantry/sdk/linux';
 import type { EndpointConfig, HostConfig } from '@gantry/sdk/engine';
@@ -241,6 +242,21 @@ export class Neighbour implements Disposable {
     this.#inside.linkSet(1, { up: true });
     this.#inside.linkSet(there, { up: true });
     for (const address of ['10.99.0.2/24', 'fd99::2/64']) this.#inside.addressAdd({ link: there, address, isWithoutDad: true });
+  }
+
+  /** Resolves when the kernel has found out that nobody else has the wire's own address (RFC 4862, 5.4): its routes come then. */
+  async settled(): Promise<void> {
+    const isTentative = 0x40;
+    const has = (): boolean =>
+      readFileSync('/proc/net/if_inet6', 'utf8')
+        .split('\n')
+        .map((line) => line.split(/\s+/))
+        .some(
+          ([address = '', , , , flags = '', name]) =>
+            name === 'wire' && address.startsWith('fe80') && (Number(`0x${flags}`) & isTentative) === 0,
+        );
+    for (const deadline = performance.now() + 20_000; !has(); await sleep(20))
+      if (performance.now() > deadline) assert.fail('the wire has no address of its own');
   }
 
   /** As if its administrator wanted to reach the containers directly. */

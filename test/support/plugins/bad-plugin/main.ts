@@ -125,7 +125,7 @@ class Volumes implements VolumeDriver {
     const half = `${this.#file(name)}.half`;
     if (existsSync(half)) throw alreadyExists(`${half} is there already`, { reason: 'HALF_MADE' });
     writeFileSync(half, '');
-    await sleep(20, undefined, { signal });
+    await sleep(100, undefined, { signal });
     rmSync(half);
   }
 
