@@ -12,7 +12,7 @@ export class Zfs extends SnapshotDriver {
   readonly #datasets: Datasets;
   readonly #log: Logger;
   /** Folders of deleted snapshots that the pool did not let go: there are clones of them still, or something keeps them busy. */
-  readonly #waiting = new Set<string>();
+  readonly #waiting = new Map<string, 'cloned' | 'busy'>();
 
   constructor(root: string, options: DatasetsOptions) {
     super(root, {
@@ -86,25 +86,28 @@ export class Zfs extends SnapshotDriver {
   }
 
   async #erase(folder: string): Promise<void> {
-    const [...earlier] = this.#waiting;
+    const earlier = [...this.#waiting];
     try {
-      await this.#tryErase(folder);
+      await this.#tryErase(folder, attempts);
     } finally {
-      // It may have been a clone of one of those.
-      for (const waiting of earlier) await this.#tryErase(waiting, { attempts: 1 }).catch(() => undefined);
+      // It may have been a clone of one of those. The kernel needs a moment for what was mounted until now; what was busy for longer is busy, or it is not.
+      for (const [waiting, why] of earlier) await this.#tryErase(waiting, why === 'cloned' ? attempts : 1).catch(() => undefined);
     }
   }
 
-  async #tryErase(folder: string, { attempts = 20 } = {}): Promise<void> {
-    this.#waiting.add(folder);
+  async #tryErase(folder: string, most: number): Promise<void> {
     try {
-      if (!(await this.#datasets.destroy(folder, { attempts }))) return;
+      if (!(await this.#datasets.destroy(folder, { attempts: most }))) return void this.#waiting.set(folder, 'cloned');
     } catch (error) {
-      if (attempts > 1)
+      if (most > 1)
         this.#log.warn({ folder, error: messageOf(error) }, 'what was removed stays on the disk until the next removal, or start');
+      this.#waiting.set(folder, 'busy');
       throw error;
     }
     await rm(folder, { recursive: true, force: true });
     this.#waiting.delete(folder);
   }
 }
+
+/** At a data set, a tenth of a second apart. */
+const attempts = 20;
