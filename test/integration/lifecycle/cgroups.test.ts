@@ -50,13 +50,13 @@ for (const Runtime of ['crun', 'runc']) {
     });
     const read = async () => (await engine.containers.stats(container.id, { withPrevious: false })) ?? assert.fail();
     let now = await read();
-    // The time of a throttling is booked when it is over.
-    while (now.cpu.totalNs < 3e8 || now.cpu.throttledNs === 0 || now.cpu.userNs + now.cpu.systemNs === 0) {
+    // The time of a throttling is booked when it is over; what the runtime itself takes on a slow machine comes before what the program does.
+    const isIdle = (): boolean => now.cpu.totalNs < 3e8 || now.cpu.throttledNs === 0 || now.cpu.userNs + now.cpu.systemNs === 0;
+    while (isIdle() || now.memory.usageBytes < 8 * mebibyte) {
       await sleep(50);
       now = await read();
     }
     assert.ok(now.cpu.userNs + now.cpu.systemNs > 0 && now.cpu.throttledNs > 0 && now.cpu.periods >= now.cpu.throttledPeriods);
-    assert.ok(now.memory.usageBytes >= 8 * mebibyte, `${now.memory.usageBytes}`);
     assert.ok((now.memory.stat['shmem'] ?? now.memory.stat['total_shmem'] ?? 0) >= 8 * mebibyte);
     assert.equal(now.cgroupVersion, isUnified ? 2 : 1);
   });
