@@ -21,6 +21,8 @@ before(async () => {
     debug: true,
   });
   await under.warm();
+  // What networks are made with is opened once, for all of them.
+  await under.run('true', { hostConfig: { NetworkMode: 'bridge' } });
   api = await dockerApi(under.engine);
 });
 after(async () => {
