@@ -1,6 +1,7 @@
-import { declare, errno, type Pointer } from '../calls.ts';
+import { errno } from '../calls.ts';
 import { checked } from '../errno.ts';
 import { checkedAt, type Name } from './at.ts';
+import { callStatx } from './statx.ts';
 
 /** What statx(2) told last: one for all calls, since none of them waits. A call for every file that reads into one buffer costs a fifth of Node's stat with bigints. */
 export class FileFacts {
@@ -110,11 +111,3 @@ const empty = new Uint8Array(1);
 const emptyPath = 0x1000;
 const noFollow = 0x100;
 const basicStats = 0x7ff;
-
-const callStatx = declare<(folder: number, name: Pointer, flags: number, mask: number, answer: Uint8Array) => number>('statx', 'int', [
-  'int',
-  'void *',
-  'int',
-  'uint',
-  'void *',
-]);

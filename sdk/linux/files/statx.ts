@@ -26,10 +26,9 @@ const atStatxDontSync = 0x4000;
 const mountIdMask = 0x1000;
 const uniqueMountIdMask = 0x4000;
 
-const callStatx = declare<(directory: number, path: Pointer, flags: number, mask: number, answer: Uint8Array) => number>('statx', 'int', [
+/** Of a path, or a name with a NUL at its end, in an open folder. */
+export const callStatx = declare<(directory: number, path: Pointer, flags: number, mask: number, answer: Uint8Array) => number>(
+  'statx',
   'int',
-  'str',
-  'int',
-  'uint',
-  'void *',
-]);
+  ['int', 'str', 'int', 'uint', 'void *'],
+);

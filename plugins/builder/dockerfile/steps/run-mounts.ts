@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { codeOf, invalidArgument } from '@gantry/sdk';
 import { buildCacheLabel } from '@gantry/sdk/builder';
-import type { MountSpec, VolumeInfo } from '@gantry/sdk/engine';
+import type { MountSpec } from '@gantry/sdk/engine';
 import type { Job } from '../job.ts';
 import type { RunMount } from '../parse/mounts.ts';
 import { filesImage, sourceImage } from '../stage/sources.ts';
@@ -74,7 +74,8 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
     if (mount.sharing === 'private') opened.defer(() => removeUnused(job, name));
     if (mount.sharing === 'locked') opened.use(await lock(name, job.signal));
     const labels = { [buildCacheLabel]: mount.id ?? path };
-    own(await job.request.engine.volumes.create({ name, driver: 'local', options: {}, labels }), mount);
+    // One that is there is as whoever used it left it.
+    await job.request.engine.volumes.create({ name, driver: 'local', options: ownerOptions(mount), labels });
     return one({ Type: 'volume', Source: name, Target: path, ReadOnly: !mount.isWritable });
   },
   secret: async (planning, mount, opened) => {
@@ -107,11 +108,10 @@ const open: Readonly<Record<RunMount['type'], Open>> = {
 
 const cachePrefix = 'build-cache-';
 
-/** Whom an empty cache belongs to; one that holds something is as whoever used it left it. */
-function own({ mountpoint }: VolumeInfo, { uid, gid, mode }: RunMount): void {
-  if ((uid === 0 && gid === 0 && mode === undefined) || mountpoint === '' || readdirSync(mountpoint).length > 0) return;
-  chownSync(mountpoint, uid, gid);
-  if (mode !== undefined) chmodSync(mountpoint, mode);
+/** Whom a new cache belongs to, as the driver's options say it. */
+function ownerOptions({ uid, gid, mode }: RunMount): Readonly<Record<string, string>> {
+  const owner = uid === 0 && gid === 0 ? {} : { uid: String(uid), gid: String(gid) };
+  return { ...owner, ...(mode === undefined ? {} : { mode: mode.toString(8).padStart(4, '0') }) };
 }
 
 function one(mount: MountSpec): OpenMounts {

@@ -75,10 +75,13 @@ async function allStats(packetsIn: PacketsIn, name: string): Promise<PackedMessa
     if (packet.stat === null || packet.stat.path === '') return stats;
     stats.push(message);
     if (stats.count > mostFiles) throw invalidArgument(`${name} has more than ${mostFiles} files`);
+    if (stats.sizeBytes > mostStatBytes) throw invalidArgument(`more than ${mostStatBytes} bytes are said of the files of ${name}`);
   }
 }
 
 const mostFiles = 1_000_000;
+/** As much as the names of their index may take. */
+const mostStatBytes = 256 * 2 ** 20;
 
 /** Values that are no plain text are said twice over: encoded, with a header that tells so. */
 function metadata({ name, include, exclude }: FilesWanted): Readonly<Record<string, string | readonly string[]>> {

@@ -5,9 +5,15 @@ export class PackedMessages {
   #chunks: Buffer[] = [];
   #used = chunkBytes;
   #count = 0;
+  #sizeBytes = 0;
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Of the memory that they lie in. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   push(message: Uint8Array): void {
@@ -36,6 +42,7 @@ export class PackedMessages {
   #begin(needed: number): Buffer {
     const chunk = Buffer.alloc(Math.max(chunkBytes, needed));
     this.#chunks.push(chunk);
+    this.#sizeBytes += chunk.length;
     this.#used = 0;
     return chunk;
   }
