@@ -31,14 +31,21 @@ for (const { name, concurrency = 2, ...given } of suites) {
 }
 finish(sumOf(results));
 
+// What is read first comes last: of a long log often only the end is kept.
 function finish({ passed, failed, skipped, failures, unsteady }: Totals): void {
-  if (failures.length > 0) console.log('\nfailures');
-  for (const failure of failures) console.log(`\n${failure}`);
-  if (unsteady.length > 0) console.log('\nunsteady: failed beside other tests, passed alone');
-  for (const failure of unsteady) console.log(`\n${failure}`);
   if (skipped.length > 0) console.log('\nskipped');
   for (const { name, file, reason } of skipped) console.log(`  ${reason}: ${name} (${file})`);
+  for (const failure of unsteady) console.log(`\n${failure}`);
+  for (const failure of failures) console.log(`\n${failure}`);
+  if (unsteady.length > 0) console.log(`\nunsteady: failed beside other tests, passed alone\n${unsteady.map(briefly).join('\n')}`);
+  if (failures.length > 0) console.log(`\nfailures\n${failures.map(briefly).join('\n')}`);
   console.log(`\n${((performance.now() - began) / minute).toFixed(1)} minutes`);
   console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
   process.exitCode = failed > 0 ? 1 : 0;
+}
+
+/** Which test, and the first line of its error. */
+function briefly(failure: string): string {
+  const [place = '', error = ''] = failure.split('\n');
+  return `  ${place}\n${error.slice(0, 300)}`;
 }
