@@ -78,8 +78,9 @@ export class ClientStream implements Attached {
   }
 }
 
+/** Once it is answered, everything that the process writes comes, unless its monitor has not called accept(2) in five seconds. */
 export function openStream(path: string, signal?: AbortSignal): Promise<SeqpacketSocket> {
-  return connectSeqpacket(path, { signal });
+  return connectSeqpacket(path, { signal, acceptWithinMs: 5_000 });
 }
 
 /** The process is gone and with it whoever would read. */

@@ -1,4 +1,4 @@
-import { declare, type Pointer } from '../calls.ts';
+import { declare } from '../calls.ts';
 import { checked } from '../errno.ts';
 import { cPath, type Path } from '../path.ts';
 
@@ -27,7 +27,7 @@ const mountIdMask = 0x1000;
 const uniqueMountIdMask = 0x4000;
 
 /** Of a path, or a name with a NUL at its end, in an open folder. */
-export const callStatx = declare<(directory: number, path: Pointer, flags: number, mask: number, answer: Uint8Array) => number>(
+export const callStatx = declare<(directory: number, path: Path, flags: number, mask: number, answer: Uint8Array) => number>(
   'statx',
   'int',
   ['int', 'str', 'int', 'uint', 'void *'],

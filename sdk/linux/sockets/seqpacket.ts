@@ -2,25 +2,29 @@ import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { declare } from '../calls.ts';
 import { asError, checked, errnoError, isErrno } from '../errno.ts';
+import { whenAccepted } from './accepted.ts';
 import { receiveSome, scratch, sendSome } from './stream-calls.ts';
 import { connectUnix } from './unix-address.ts';
 import { Watch } from './watch.ts';
 
 /**
  * Connects to a SOCK_SEQPACKET unix socket (unix(7)), such as conmon's attach socket; the path may be of any length.
- * Waits while the listener's queue is full; rejects with ENOENT, ECONNREFUSED, …, or with the signal's reason when aborted.
+ * Waits while the listener's queue is full and, when `acceptWithinMs` is given, up to as long for the other side's accept(2): what it sends
+ * to everybody goes to those it has accepted. Rejects with ENOENT, ECONNREFUSED, …, or with the signal's reason when aborted.
  */
 export async function connectSeqpacket(
   path: string,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  { signal, acceptWithinMs }: { readonly signal?: AbortSignal | undefined; readonly acceptWithinMs?: number } = {},
 ): Promise<SeqpacketSocket> {
   const socket = checked(callSocket(1, 5 | 0o2000000 | 0o4000, 0), 'socket');
   try {
     for (;;) {
       signal?.throwIfAborted();
-      if (connectUnix(socket, path)) return new SeqpacketSocket(socket);
+      if (connectUnix(socket, path)) break;
       await sleep(5, undefined, signal ? { signal } : {});
     }
+    if (acceptWithinMs !== undefined) await whenAccepted(socket, { withinMs: acceptWithinMs, signal });
+    return new SeqpacketSocket(socket);
   } catch (error) {
     closeSync(socket);
     throw error;

@@ -107,6 +107,25 @@ test('connectSeqpacket() waits while the listener’s queue is full, until abort
   await first.write(Buffer.from('x'));
 });
 
+test('connectSeqpacket() waits for accept(2) as long as it is told, until aborted, and not for who is gone', async () => {
+  const path = join(root, 'accepts');
+  const server = new SeqpacketServer(path);
+  const waiting = connectSeqpacket(path, { acceptWithinMs: 60_000 });
+  assert.equal(await Promise.race([waiting, sleep(100, 'waits')]), 'waits');
+  await (await server.accept()).write(Buffer.from('to all'));
+  await using client = await waiting;
+  assert.deepEqual(await take(client, 1), ['to all']);
+
+  (await connectSeqpacket(path, { acceptWithinMs: 20 })).close();
+  await assert.rejects(connectSeqpacket(path, { acceptWithinMs: 60_000, signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' });
+
+  const left = connectSeqpacket(path, { acceptWithinMs: 60_000 });
+  await sleep(20);
+  server[Symbol.dispose]();
+  await using over = await left;
+  assert.deepEqual(await all(over), []);
+});
+
 async function connected(name: string): Promise<AsyncDisposable & { readonly client: SeqpacketSocket; readonly server: SeqpacketSocket }> {
   const listener = new SeqpacketServer(join(root, name));
   const accepting = listener.accept();

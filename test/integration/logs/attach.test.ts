@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { AttachOptions } from '@gantry/sdk/engine';
+import type { Attached, AttachOptions } from '@gantry/sdk/engine';
 import { EngineUnderTest } from '../../support/engine/engine.ts';
 import { collect } from '../../support/engine/lifecycle.ts';
 import { inNamespaces } from '../../support/machine/namespaces.ts';
@@ -58,6 +59,24 @@ test('attach() with logs and stream gives what a driver has of before the spool,
     assert.equal(stdout.length, run * (30_000 * 1_000 + 4));
     await attached[Symbol.asyncDispose]();
   }
+});
+
+test('attach() is answered when the monitor has accepted it: what is written then comes, however slow the monitor was', async () => {
+  await using container = await engine.created('read x; echo seen', { config: { OpenStdin: true } });
+  const { containers } = engine.engine;
+  await containers.start(container.id);
+  const monitor = monitorOf(container.id);
+  const only: AttachOptions = { ...all, logs: false };
+  const attaching: Promise<Attached>[] = [];
+  {
+    using _stopped = stopped(monitor);
+    for (let client = 0; client < 20; client += 1) attaching.push(containers.attach(container.id, only));
+    assert.equal(await Promise.race([...attaching, sleep(100, 'waits')]), 'waits');
+  }
+  const outputs = (await Promise.all(attaching)).map(({ output }) => collect(output));
+  await using typed = await containers.attach(container.id, { ...only, stdin: true });
+  await typed.write(Buffer.from('x\n'));
+  for (const { stdout } of await Promise.all(outputs)) assert.equal(stdout, 'seen\n');
 });
 
 test('attach() with logs and stream gives a line that is not ended, and what is typed', async () => {
@@ -129,4 +148,20 @@ async function logged(id: string, tail: number): Promise<string> {
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (const began = Date.now(); !(await isSo()); await sleep(20)) assert.ok(Date.now() - began < 60_000);
+}
+
+function stopped(pid: number): Disposable {
+  process.kill(pid, 'SIGSTOP');
+  return { [Symbol.dispose]: () => process.kill(pid, 'SIGCONT') };
+}
+
+/** Its conmon. */
+function monitorOf(id: string): number {
+  const found = readdirSync('/proc').find((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return words[0]?.endsWith('conmon') === true && words.includes(id);
+  });
+  assert.ok(found, 'a monitor runs');
+  return Number(found);
 }
