@@ -6,7 +6,7 @@ import { readLogs } from '../look/logs.ts';
 import { loggedContainer } from '../logged.ts';
 import type { Room } from '../room.ts';
 import { waitForStart } from './pending.ts';
-import { ClientStream, openStream } from './streams.ts';
+import { ClientStream, openAccepted } from './streams.ts';
 
 /** Connects to the container's input and output; of one that does not run, when it is started. `logs` gives first what was written before. */
 export async function attach(room: Room, entry: Entry, options: AttachOptions): Promise<Attached> {
@@ -27,7 +27,7 @@ export async function attach(room: Room, entry: Entry, options: AttachOptions): 
 function connection(entry: Entry, { stream, signal }: AttachOptions): ReturnType<typeof waitForStart> {
   const path = entry.run?.streams.attachSocket;
   if (!stream) return Promise.resolve(undefined);
-  return path === undefined ? waitForStart(entry, signal) : openStream(path, signal).catch(whereEnded);
+  return path === undefined ? waitForStart(entry, signal) : openAccepted(path, signal).catch(whereEnded);
 }
 
 /** Its monitor is gone, which the engine is about to learn: all that is left of the run is its log. */

@@ -1,7 +1,7 @@
 import type { Streams } from '@gantry/sdk/exec';
 import type { SeqpacketSocket } from '@gantry/sdk/linux';
 import type { Entry } from '../entry.ts';
-import { openStream } from './streams.ts';
+import { openAccepted } from './streams.ts';
 
 /** Somebody who attached to a container that does not run yet: connected before its program starts, so that no output is lost. */
 export interface PendingAttach {
@@ -25,7 +25,7 @@ export async function connectPending(entry: Entry, { attachSocket }: Streams): P
   const waiting = [...entry.attaching];
   entry.attaching.clear();
   if (attachSocket === undefined) return dropPending(waiting);
-  await Promise.all(waiting.map((one) => openStream(attachSocket).then(one.resolve, one.reject)));
+  await Promise.all(waiting.map((one) => openAccepted(attachSocket).then(one.resolve, one.reject)));
 }
 
 export function dropPending(waiting: Iterable<PendingAttach>): void {

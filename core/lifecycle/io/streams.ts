@@ -78,9 +78,17 @@ export class ClientStream implements Attached {
   }
 }
 
-/** Once it is answered, everything that the process writes comes, unless its monitor has not called accept(2) in five seconds. */
-export function openStream(path: string, signal?: AbortSignal): Promise<SeqpacketSocket> {
+/**
+ * Of a container's monitor: once it is answered, everything that the process writes comes, unless the monitor has not called accept(2) in
+ * five seconds.
+ */
+export function openAccepted(path: string, signal?: AbortSignal): Promise<SeqpacketSocket> {
   return connectSeqpacket(path, { signal, acceptWithinMs: 5_000 });
+}
+
+/** Of an exec's monitor, which accepts nothing before it has started the process, and then reads from it. */
+export function openStream(path: string, signal?: AbortSignal): Promise<SeqpacketSocket> {
+  return connectSeqpacket(path, { signal });
 }
 
 /** The process is gone and with it whoever would read. */
