@@ -31,12 +31,13 @@ export async function connectGrpc(
     'grpc.use_local_subchannel_pool': 1,
   });
   await new Promise<void>((resolve, reject) => {
-    client.waitForReady(Date.now() + connectTimeoutMs, (error) => {
-      if (error === undefined || error === null) resolve();
-      else {
-        client.close();
-        reject(unavailable(`nobody answers at ${address}`, { cause: error }));
-      }
+    // grpc-js counts its deadlines by the clock of the wall, which may jump.
+    const patience = setTimeout(() => client.close(), connectTimeoutMs);
+    client.waitForReady(Infinity, (error) => {
+      clearTimeout(patience);
+      if (error === undefined || error === null) return resolve();
+      client.close();
+      reject(unavailable(`nobody answers at ${address}`, { cause: error }));
     });
   });
   return new GrpcWire(client);
