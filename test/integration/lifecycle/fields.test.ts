@@ -142,7 +142,7 @@ test('the field has its effect: VolumesFrom, Links and the environment of links'
   });
   await under.exec(store.id, ['sh', '-c', 'echo kept > /data/file']);
   const { stdout } = await under.run(
-    'cat /data/file; touch /data/x 2> /dev/null || echo ro; grep -c db /etc/hosts; echo $DB_PORT_80_TCP_PORT',
+    'cat /data/file; touch /data/x 2> /dev/null || echo ro; grep -cw db /etc/hosts; echo $DB_PORT_80_TCP_PORT',
     {
       hostConfig: { NetworkMode: 'default', VolumesFrom: ['store:ro'], Links: ['store:db'] },
     },
