@@ -31,13 +31,17 @@ export async function connectGrpc(
     'grpc.use_local_subchannel_pool': 1,
   });
   await new Promise<void>((resolve, reject) => {
-    // grpc-js counts its deadlines by the clock of the wall, which may jump.
-    const patience = setTimeout(() => client.close(), connectTimeoutMs);
-    client.waitForReady(Infinity, (error) => {
+    const giveUp = (cause?: Error): void => {
       clearTimeout(patience);
-      if (error === undefined || error === null) return resolve();
       client.close();
-      reject(unavailable(`nobody answers at ${address}`, { cause: error }));
+      reject(unavailable(`nobody answers at ${address}`, { cause }));
+    };
+    // grpc-js counts its deadlines by the clock of the wall, which may jump; and it tells nobody who waits that the client was closed.
+    const patience = setTimeout(giveUp, connectTimeoutMs);
+    client.waitForReady(Infinity, (error) => {
+      if (error) return giveUp(error);
+      clearTimeout(patience);
+      resolve();
     });
   });
   return new GrpcWire(client);

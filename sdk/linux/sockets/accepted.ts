@@ -4,35 +4,39 @@ import { attributeNumber, readAttributes } from '../net/netlink-message.ts';
 import { NetlinkSocket } from '../net/netlink.ts';
 
 /**
- * Whether the other side of a connected unix socket has called accept(2): until then it is in a queue, and what is sent to "all who are
- * connected" is not sent to it. A connection that is over counts as accepted, and so does every one where the kernel lacks sock_diag(7) for
- * unix sockets (CONFIG_UNIX_DIAG).
+ * Waits until the other side of a connected unix socket has called accept(2), no longer than told: until then it is in a queue, and what is
+ * sent to "all who are connected" is not sent to it. A connection that is over counts as accepted, and so does every one where the kernel
+ * does not tell by sock_diag(7) (CONFIG_UNIX_DIAG). Rejects with the signal's reason when aborted.
  */
-export function isAccepted(socket: number): boolean {
-  using diag = openDiag();
-  const found = diag?.get({ type: 20 /* SOCK_DIAG_BY_FAMILY */, body: request(fstatSync(socket).ino), doing: 'sock_diag' });
-  if (found === undefined) return true;
-  const attributes = readAttributes(found, answerBytes);
-  // A peer that nobody has accepted has no inode yet; one that is gone has none any more, and then this side is shut.
-  return attributeNumber(attributes.get(attribute.peer)) !== 0 || attributeNumber(attributes.get(attribute.shutdown)) !== 0;
-}
-
-/** Waits until `isAccepted`, no longer than told; answers whether it is. Rejects with the signal's reason when aborted. */
-export async function whenAccepted(socket: number, { withinMs, signal }: AcceptWait): Promise<boolean> {
+export async function whenAccepted(socket: number, { withinMs, signal }: AcceptWait): Promise<void> {
   const until = performance.now() + withinMs;
-  for (let turn = 0; ; turn++) {
-    signal?.throwIfAborted();
-    if (isAccepted(socket)) return true;
-    if (performance.now() >= until) return false;
+  for (let turn = 0; !isAccepted(socket) && performance.now() < until; turn++) {
     // Who listens needs some microseconds as a rule; whoever is stopped needs longer.
     if (turn < 4) await nextTurn();
     else await sleep(Math.min(turn - 3, 20));
+    signal?.throwIfAborted();
   }
 }
 
-export interface AcceptWait {
+interface AcceptWait {
   readonly withinMs: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+function isAccepted(socket: number): boolean {
+  const told = diagnosed(socket);
+  // A peer that nobody has accepted has no inode yet; one that is gone has none any more, and then this side is shut.
+  return told === undefined || attributeNumber(told.get(attribute.peer)) !== 0 || attributeNumber(told.get(attribute.shutdown)) !== 0;
+}
+
+function diagnosed(socket: number): ReadonlyMap<number, Buffer> | undefined {
+  try {
+    using diag = new NetlinkSocket(undefined, 4 /* NETLINK_SOCK_DIAG */);
+    const found = diag.get({ type: 20 /* SOCK_DIAG_BY_FAMILY */, body: request(fstatSync(socket).ino), doing: 'sock_diag' });
+    return found && readAttributes(found, answerBytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** UNIX_DIAG_* of linux/unix_diag.h. */
@@ -47,12 +51,4 @@ function request(inode: number): Buffer {
   body.writeUInt32LE(inode, 8);
   body.writeUInt32LE(1 << 2 /* UDIAG_SHOW_PEER */, 12);
   return body;
-}
-
-function openDiag(): NetlinkSocket | undefined {
-  try {
-    return new NetlinkSocket(undefined, 4 /* NETLINK_SOCK_DIAG */);
-  } catch {
-    return undefined;
-  }
 }
