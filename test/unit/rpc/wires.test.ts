@@ -344,6 +344,11 @@ for (const [label, connect] of Object.entries(wirePairs)) {
   );
 }
 
+test('connectGrpc() gives up when its time is over', { timeout: 10_000 }, async () => {
+  const address = `unix://${join(tmpdir(), 'missing.sock')}`;
+  await assert.rejects(connectGrpc(address, { connectTimeoutMs: 100 }), { code: 'unavailable', message: `nobody answers at ${address}` });
+});
+
 test('connectGrpc() tells calls under way that their peer was killed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wire-'));
   const socket = join(folder, 's.sock');
